@@ -1,0 +1,6 @@
+//! wip
+mod session_id;
+mod v0;
+mod wire;
+pub use session_id::SessionId;
+pub use v0::model::*;

@@ -1,0 +1,407 @@
+//! The types of the v0 contract, read and written by serde.
+//!
+//! On input, unknown fields are ignored, unknown strings of an enumeration are kept, absent and null are one; on output,
+//! what is not set is left out. An integer may be written `1.0` and is never rounded. Structs are JSON objects only.
+//! Types of answers may gain fields, so they are `#[non_exhaustive]` and made by their constructors.
+
+use serde::{Deserialize, Serialize};
+
+use crate::SessionId;
+use crate::wire::{self, objects, open_enum};
+
+open_enum! {
+    /// How much effort the service puts into an answer.
+    ChatMode {
+        /// Quick answers.
+        Turbo = "turbo",
+        /// The service chooses.
+        Auto = "auto",
+    }
+}
+
+open_enum! {
+    /// Why the server ended its answer.
+    FinishReason {
+        /// The answer is whole.
+        Stop = "stop",
+        /// The answer reached the model's length.
+        Length = "length",
+        /// A content filter stopped the answer.
+        ContentFilter = "content_filter",
+    }
+}
+
+open_enum! {
+    /// What kind of source a [`Record`] is.
+    RecordType {
+        /// A page of a documentation.
+        Documentation = "documentation",
+        /// A page of a site.
+        Site = "site",
+        /// A post on Discourse.
+        DiscoursePost = "discourse_post",
+        /// An issue on GitHub.
+        GithubIssue = "github_issue",
+        /// A discussion on GitHub.
+        GithubDiscussion = "github_discussion",
+        /// A question on Stack Overflow.
+        StackoverflowQuestion = "stackoverflow_question",
+        /// A forum post on Discord.
+        DiscordForumPost = "discord_forum_post",
+        /// A message on Discord.
+        DiscordMessage = "discord_message",
+        /// An answer the service's customer wrote by hand.
+        CustomQuestionAnswer = "custom_question_answer",
+    }
+}
+
+/// The body of `create`: a new session with its first message.
+///
+/// ```
+/// use chat_proto::CreateInput;
+///
+/// let input = CreateInput::new("int-1", "How do I start?");
+/// assert_eq!(
+///     serde_json::to_string(&input)?,
+///     r#"{"integration_id":"int-1","chat_session":{"messages":[{"role":"user","content":"How do I start?"}]},"stream":false}"#,
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct CreateInput {
+    /// The integration that answers.
+    pub integration_id: String,
+    /// The session to create.
+    pub chat_session: ChatSessionInput,
+    /// How much effort to put into the answer; the service's default if not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_mode: Option<ChatMode>,
+    /// Whether to stream the answer. Always sent.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+impl CreateInput {
+    /// A session opened by one message of the user's, not streamed.
+    pub fn new(integration_id: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            integration_id: integration_id.into(),
+            chat_session: ChatSessionInput::new(Message::user(message)),
+            chat_mode: None,
+            stream: false,
+        }
+    }
+}
+
+/// The session that [`CreateInput`] creates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct ChatSessionInput {
+    /// The first message. The contract wants exactly one; any other number is refused before it is sent.
+    pub messages: Vec<Message>,
+    /// Instructions for the answer, beside the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<String>,
+    /// What the user is looking at or has told already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// Labels for the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+}
+
+impl ChatSessionInput {
+    /// A session with its first message and nothing else set.
+    pub fn new(message: Message) -> Self {
+        Self { messages: vec![message], guidance: None, context: None, tags: None }
+    }
+}
+
+/// The body of `continue`: one more message of a session that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+pub struct ContinueInput {
+    /// The integration that answers.
+    pub integration_id: String,
+    /// The next message.
+    pub message: Message,
+    /// Whether to stream the answer. Always sent.
+    #[serde(default)]
+    pub stream: bool,
+}
+
+impl ContinueInput {
+    /// One more message of the user's, its answer not streamed.
+    pub fn new(integration_id: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { integration_id: integration_id.into(), message: Message::user(message), stream: false }
+    }
+}
+
+/// A message, told apart by its `role`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "role", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Message {
+    /// What the user says.
+    User {
+        /// The text.
+        content: String,
+    },
+    /// What the assistant said.
+    Assistant {
+        /// The text.
+        content: String,
+        /// The records that the text cites.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        records_cited: Option<RecordsCited>,
+    },
+}
+
+impl Message {
+    /// A message of the user's.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::User { content: content.into() }
+    }
+
+    /// The text, whoever said it.
+    pub fn content(&self) -> &str {
+        match self {
+            Self::User { content } | Self::Assistant { content, .. } => content,
+        }
+    }
+}
+
+/// A whole answer in one JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct ChatResult {
+    /// The session that the answer belongs to.
+    pub chat_session_id: SessionId,
+    /// The answer.
+    pub message: AssistantMessage,
+}
+
+impl ChatResult {
+    /// An answer of a session.
+    pub fn new(chat_session_id: impl Into<SessionId>, message: AssistantMessage) -> Self {
+        Self { chat_session_id: chat_session_id.into(), message }
+    }
+}
+
+/// The assistant's message in a [`ChatResult`]; its role is the constant `assistant`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct AssistantMessage {
+    role: AssistantRole,
+    /// The text.
+    pub content: String,
+    /// The records that the text cites.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_cited: Option<RecordsCited>,
+}
+
+impl AssistantMessage {
+    /// A message of the assistant's.
+    pub fn new(content: impl Into<String>, records_cited: Option<RecordsCited>) -> Self {
+        Self { role: AssistantRole::Assistant, content: content.into(), records_cited }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum AssistantRole {
+    #[serde(rename = "assistant")]
+    Assistant,
+}
+
+/// The records that an answer cites; the data of a `records_cited` event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct RecordsCited {
+    /// The citations, in the server's order.
+    pub citations: Vec<Citation>,
+}
+
+impl RecordsCited {
+    /// A list of citations.
+    pub fn new(citations: Vec<Citation>) -> Self {
+        Self { citations }
+    }
+}
+
+/// One citation: what the text calls `[number]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct Citation {
+    /// What the text refers to as `[number]`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::optional_integer")]
+    pub number: Option<i64>,
+    /// What is cited.
+    pub record: Record,
+    /// Where in the record the passage stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hit_url: Option<String>,
+}
+
+impl Citation {
+    /// A citation of a record under a number.
+    pub fn new(number: i64, record: Record) -> Self {
+        Self { number: Some(number), record, hit_url: None }
+    }
+}
+
+/// A source that the service knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct Record {
+    /// What kind of source it is. The schema wants it, yet answers without it have been seen.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<RecordType>,
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The path to it in its site, outermost first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breadcrumbs: Option<Vec<String>>,
+}
+
+impl Record {
+    /// A record of a kind, with nothing else known.
+    pub fn new(record_type: RecordType) -> Self {
+        Self { record_type: Some(record_type), ..Self::default() }
+    }
+}
+
+/// A piece of the answer; the data of a `message_chunk` event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct MessageChunk {
+    /// The text, to be joined with nothing between the pieces.
+    pub content_chunk: String,
+    /// The session that the answer belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat_session_id: Option<SessionId>,
+    /// Why the answer ends here; on the last chunk of a whole answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<FinishReason>,
+}
+
+impl MessageChunk {
+    /// A piece of text with nothing else set.
+    pub fn new(content_chunk: impl Into<String>) -> Self {
+        Self { content_chunk: content_chunk.into(), ..Self::default() }
+    }
+}
+
+/// The body of a 422: what the server found wrong with the request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct HttpValidationError {
+    /// One entry for each thing that is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Vec<ValidationError>>,
+}
+
+impl HttpValidationError {
+    /// A list of what is wrong.
+    pub fn new(detail: Vec<ValidationError>) -> Self {
+        Self { detail: Some(detail) }
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
+#[non_exhaustive]
+pub struct ValidationError {
+    /// The way to it through the request, outermost first: `["body", "chat_session", "messages", 0]`.
+    pub loc: Vec<Location>,
+    /// What is wrong, for a person.
+    pub msg: String,
+    /// What is wrong, for a program.
+    #[serde(rename = "type")]
+    pub error_type: String,
+}
+
+impl ValidationError {
+    /// One thing that is wrong: where, what for a person, what for a program.
+    pub fn new(loc: Vec<Location>, msg: impl Into<String>, error_type: impl Into<String>) -> Self {
+        Self { loc, msg: msg.into(), error_type: error_type.into() }
+    }
+}
+
+/// Prints as `body.chat_session.messages.0: field required`.
+impl std::fmt::Display for ValidationError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (n, location) in self.loc.iter().enumerate() {
+            if n > 0 {
+                f.write_str(".")?;
+            }
+            match location {
+                Location::Field(name) => f.write_str(name)?,
+                Location::Index(index) => write!(f, "{index}")?,
+            }
+        }
+        write!(f, ": {}", self.msg)
+    }
+}
+
+/// One step of the way to what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Location {
+    /// The field of an object.
+    Field(String),
+    /// The item of an array.
+    Index(i64),
+}
+
+impl<'de> Deserialize<'de> for Location {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LocationVisitor)
+    }
+}
+
+struct LocationVisitor;
+
+impl serde::de::Visitor<'_> for LocationVisitor {
+    type Value = Location;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string or an integer of 64 bits")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Location, E> {
+        Ok(Location::Field(name.to_owned()))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, index: i64) -> Result<Location, E> {
+        Ok(Location::Index(index))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, index: u64) -> Result<Location, E> {
+        wire::IntegerVisitor.visit_u64(index).map(Location::Index)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, index: f64) -> Result<Location, E> {
+        wire::IntegerVisitor.visit_f64(index).map(Location::Index)
+    }
+}
+
+objects! {
+    CreateInput, ChatSessionInput, ContinueInput, ChatResult, AssistantMessage, RecordsCited, Citation, Record,
+    MessageChunk, HttpValidationError, ValidationError,
+}
