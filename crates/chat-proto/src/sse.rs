@@ -41,6 +41,7 @@ const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 const LONGEST_NAME: usize = 5;
 
 /// The decoder. See the [module](self) for what it does.
+#[derive(Debug)]
 pub struct Decoder {
     state: State,
     /// The chunk before ended with a CR: a LF at the start of the next belongs to it.
@@ -80,7 +81,7 @@ pub struct Decoder {
 }
 
 /// Where in a line the last chunk ended.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum State {
     /// So many bytes of a byte order mark, at the very start.
     Bom(usize),
@@ -94,7 +95,7 @@ enum State {
     Value(Field),
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Field {
     Data,
     Event,
@@ -194,6 +195,11 @@ impl<'d> Event<'d> {
     /// The last event ID string at the time of the event.
     pub fn id(&self) -> Cow<'d, str> {
         String::from_utf8_lossy(self.id)
+    }
+
+    /// The last event ID's bytes, as they came.
+    pub fn id_bytes(&self) -> &'d [u8] {
+        self.id
     }
 }
 

@@ -1,0 +1,55 @@
+//! What a head says about its body.
+
+use http::header;
+
+use crate::Head;
+
+/// The two forms of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ContentType {
+    Json,
+    EventStream,
+}
+
+impl ContentType {
+    /// The media type, compared without case and without its parameters.
+    pub(crate) fn of(head: &Head) -> Option<Self> {
+        let value = head.headers.get(header::CONTENT_TYPE)?.as_bytes();
+        let essence = value.split(|&byte| byte == b';').next()?.trim_ascii();
+        if essence.eq_ignore_ascii_case(b"application/json") {
+            Some(Self::Json)
+        } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+            Some(Self::EventStream)
+        } else {
+            None
+        }
+    }
+}
+
+/// Whether the body is encoded: any `Content-Encoding` but `identity`. None was asked for and nothing here undoes one.
+pub(crate) fn is_encoded(head: &Head) -> bool {
+    let values = head.headers.get_all(header::CONTENT_ENCODING);
+    values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).any(|coding| {
+        let coding = coding.trim_ascii();
+        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
+    })
+}
+
+/// How long the body says it is, unless it is chunked, which overrides.
+pub(crate) fn length(head: &Head) -> Option<u64> {
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    head.text("content-length")?.trim().parse().ok()
+}
+
+/// A body without the byte order mark that may stand before its JSON.
+pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// The start of something odd, to be kept in an error.
+pub(crate) fn excerpt(data: &[u8]) -> String {
+    const KEPT: usize = 1024;
+    String::from_utf8_lossy(&data[..data.len().min(KEPT)]).into_owned()
+}

@@ -1,0 +1,174 @@
+//! Where requests go and what goes with each of them: base URL, headers, key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Scheme, Uri};
+use zeroize::Zeroizing;
+
+use crate::Error;
+
+/// The service's own base URL.
+pub const DEFAULT_BASE_URL: &str = "https://api.inkeep.com";
+
+const USER_AGENT: &str = concat!("chat-proto/", env!("CARGO_PKG_VERSION"));
+
+/// The server that requests are written for, and the headers that go with each of them.
+///
+/// ```
+/// use chat_proto::Endpoint;
+///
+/// let endpoint = Endpoint::new("https://proxy.example/inkeep/")?;
+/// assert_eq!(endpoint.base_url(), "https://proxy.example/inkeep");
+/// assert!(Endpoint::new("https://user:secret@proxy.example").is_err());
+/// # Ok::<(), chat_proto::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    base_url: String,
+    headers: HeaderMap,
+}
+
+impl Endpoint {
+    /// A server at a base URL, with or without a path prefix and a slash at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if it is not http or https, has no host, or
+    /// carries user info, a query or a fragment.
+    pub fn new(base_url: &str) -> Result<Self, Error> {
+        let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
+        // Looked for in the raw string: parsers drop a fragment in silence.
+        if base_url.contains('#') {
+            return refuse("must not have a fragment");
+        }
+        if base_url.contains('?') {
+            return refuse("must not have a query");
+        }
+        let Some((_, rest)) = base_url.split_once("://") else {
+            return refuse("must be a URL that begins with https:// or http://");
+        };
+        let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
+        if authority.contains('@') {
+            return refuse("must not have user info; the key goes into a header of its own");
+        }
+        let Ok(uri) = Uri::from_str(base_url) else { return refuse("is no valid URL") };
+        if ![Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme()) {
+            return refuse("must begin with https:// or http://");
+        }
+        if uri.host().is_none_or(|host| matches!(host, "" | "[]")) {
+            return refuse("has no host");
+        }
+        let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return refuse("has a port that is no number up to 65535");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), headers })
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Puts the driver's name and version, such as `transport-hyper/0.1.0`, before this crate's in `User-Agent`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it can't stand in a header.
+    pub fn with_product(mut self, product: &str) -> Result<Self, Error> {
+        let all = [product.as_bytes(), b" ", self.headers[header::USER_AGENT].as_bytes()].concat();
+        let value = HeaderValue::from_bytes(&all)
+            .map_err(|_| Error::invalid_request("user_agent", "is no value for a header"))?;
+        self.headers.insert(header::USER_AGENT, value);
+        Ok(self)
+    }
+
+    /// Adds a header to each request. `Accept` and `User-Agent` replace this crate's own.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if name or value are none, or the header is
+    /// one that the client or its transport sets to be right: `Authorization`, `Content-Type` and those of the framing,
+    /// and `Accept-Encoding`, as nothing here could undo an encoding.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
+        let parsed = HeaderName::from_str(name).map_err(|_| refuse("is no name of a header"))?;
+        if OURS.contains(&parsed) {
+            return Err(refuse("is set by the client itself"));
+        }
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
+        if [header::ACCEPT, header::USER_AGENT].contains(&parsed) {
+            self.headers.insert(parsed, value);
+        } else {
+            self.headers.append(parsed, value);
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+}
+
+const OURS: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::TRANSFER_ENCODING,
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::HOST,
+    header::EXPECT,
+];
+
+/// An API key. It never prints, and its memory is wiped when it is dropped.
+///
+/// ```
+/// use chat_proto::ApiKey;
+///
+/// let key = ApiKey::new("sk-1")?;
+/// assert_eq!(format!("{key:?}"), "ApiKey(***)");
+/// # Ok::<(), chat_proto::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ApiKey(Zeroizing<String>);
+
+impl ApiKey {
+    /// A key.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `api_key`, if it is empty or can't stand behind `Bearer` in
+    /// a header: white space, control characters, anything beyond ASCII.
+    pub fn new(key: impl Into<String>) -> Result<Self, Error> {
+        let key = Zeroizing::new(key.into());
+        if key.is_empty() {
+            Err(Error::invalid_request("api_key", "is empty"))
+        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let reason = "is no value for a header: it has white space, control characters or characters beyond ASCII";
+            Err(Error::invalid_request("api_key", reason))
+        } else {
+            Ok(Self(key))
+        }
+    }
+
+    /// Puts the key into a request, marked as sensitive. The driver does so on every
+    /// [`Output::Send`](crate::Output::Send), so that a key that changed is taken up by the next attempt.
+    pub fn stamp<B>(&self, request: &mut http::Request<B>) {
+        let bearer = Zeroizing::new(format!("Bearer {}", *self.0));
+        let mut value = HeaderValue::from_str(&bearer).expect("a key is graphic ASCII");
+        value.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(***)")
+    }
+}

@@ -1,0 +1,414 @@
+//! What can go wrong, told apart: whose fault, at which point, what had arrived.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::{Answer, Clock, Head, Limit, RetryAfter, ValidationError};
+
+/// The error that caused another.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a call has no whole answer.
+///
+/// [`kind`](Self::kind) says what happened, for matching. What came of the answer before the fault is in
+/// [`partial`](Self::partial). It is one pointer in size.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    attempts: u32,
+    gave_up: Option<GaveUp>,
+    head: Option<Head>,
+    partial: Option<Answer>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Refused before it was sent: an argument is no good.
+    InvalidRequest {
+        /// Which argument.
+        field: Cow<'static, str>,
+        /// What is wrong with it.
+        reason: Cow<'static, str>,
+    },
+    /// No connection came about: name, refusal, TLS.
+    Connect,
+    /// Something took too long.
+    Timeout {
+        /// What did.
+        clock: Clock,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// An I/O fault before the head of the answer.
+    Transport,
+    /// The API answered with an error: a status of 4xx or 5xx.
+    Api {
+        /// The body, as far as it came and was kept.
+        body: String,
+    },
+    /// The API found the request invalid: a 422 in its own form.
+    Validation {
+        /// What is wrong with the request.
+        detail: Vec<ValidationError>,
+        /// The body, as far as it was kept.
+        body: String,
+    },
+    /// Something answered that is not this API.
+    UnexpectedResponse {
+        /// What gave it away.
+        reason: Unexpected,
+        /// The start of the body.
+        body: String,
+    },
+    /// JSON that is none, or does not fit.
+    Decode {
+        /// What was being read: `message_chunk`, `records_cited` or `ChatResult`.
+        what: &'static str,
+        /// What is wrong with it and where.
+        message: String,
+        /// The start of it.
+        body: String,
+    },
+    /// The server ended its stream with an `error` event.
+    Stream {
+        /// The event's data.
+        data: String,
+    },
+    /// The answer had begun and broke off.
+    Truncated(Cut),
+    /// A limit of ours was passed.
+    Limit {
+        /// Which one.
+        limit: Limit,
+        /// How many bytes it allows.
+        bytes: usize,
+    },
+    /// The caller cancelled.
+    Cancelled,
+}
+
+/// What gave away that an answer is not from this API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unexpected {
+    /// A status that the API does not use: a success other than 200, a redirect (never followed: it would carry the key
+    /// elsewhere).
+    Status,
+    /// A content type that is neither of the two, or none.
+    ContentType,
+    /// A content encoding that nobody asked for.
+    ContentEncoding,
+}
+
+/// How an answer broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cut {
+    /// The body ended inside an event.
+    InsideEvent,
+    /// The body ended before its `Content-Length`.
+    ContentLength,
+    /// The connection was lost, or its framing broken, in the body.
+    ConnectionLost,
+}
+
+/// Why there was no further attempt, where one was worth making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GaveUp {
+    /// As many attempts were made as are allowed.
+    Attempts,
+    /// The server wants a longer wait than is left of the allowed one.
+    WaitTooLong {
+        /// The wait that was wanted.
+        wait: Duration,
+    },
+    /// The next attempt would have begun after the whole call's deadline.
+    Deadline,
+    /// The server may have read the request, and repeating it then is not [allowed](crate::RetryPolicy::ambiguous).
+    MayHaveBeenRead,
+}
+
+/// Whose fault an error is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The caller's: the request, the key, the settings; or the caller's wish.
+    Caller,
+    /// The way's: connection, time, a cut.
+    Network,
+    /// The server's.
+    Server,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { kind, attempts: 0, gave_up: None, head: None, partial: None, source: None }))
+    }
+
+    /// An argument that is no good, refused before anything is sent.
+    ///
+    /// ```
+    /// use chat_proto::Error;
+    ///
+    /// let error = Error::invalid_request("base_url", "has no host");
+    /// assert_eq!(error.to_string(), "base_url has no host");
+    /// ```
+    pub fn invalid_request(field: impl Into<Cow<'static, str>>, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidRequest { field: field.into(), reason: reason.into() })
+    }
+
+    /// The call was cancelled before there was an exchange.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled)
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
+        self.0.attempts = attempts;
+        self.0.gave_up = gave_up;
+        self
+    }
+
+    pub(crate) fn with_head(mut self, head: Option<Head>) -> Self {
+        self.0.head = head;
+        self
+    }
+
+    pub(crate) fn with_partial(mut self, partial: Option<Answer>) -> Self {
+        self.0.partial = partial;
+        self
+    }
+
+    /// The same error with what caused it, which only the driver knows.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into().into());
+        self
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// How many times the request was sent; 0 if it was refused before.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Why there was no further attempt, where the failure was worth one.
+    pub fn gave_up(&self) -> Option<GaveUp> {
+        self.0.gave_up
+    }
+
+    /// The status and headers of the answer, if its head came.
+    pub fn head(&self) -> Option<&Head> {
+        self.0.head.as_ref().or_else(|| self.partial().map(|partial| &partial.head))
+    }
+
+    /// The status of the answer, if its head came.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.head().map(|head| head.status)
+    }
+
+    /// The server's name for the request, if it gave one.
+    pub fn request_id(&self) -> Option<&str> {
+        self.head().and_then(Head::request_id)
+    }
+
+    /// When the server said to come back, if it did.
+    pub fn retry_after(&self) -> Option<RetryAfter> {
+        self.head().and_then(|head| RetryAfter::from_headers(&head.headers))
+    }
+
+    /// What came of the answer: there if, and only if, the body of a success had begun.
+    pub fn partial(&self) -> Option<&Answer> {
+        self.0.partial.as_ref()
+    }
+
+    /// What came of the answer, to keep.
+    pub fn into_partial(self) -> Option<Answer> {
+        self.0.partial
+    }
+
+    /// The text the server sent in place of an answer: the body of an error, the start of an odd one, the data of an
+    /// `error` event.
+    pub fn body(&self) -> Option<&str> {
+        match self.kind() {
+            ErrorKind::Api { body }
+            | ErrorKind::Validation { body, .. }
+            | ErrorKind::UnexpectedResponse { body, .. }
+            | ErrorKind::Decode { body, .. }
+            | ErrorKind::Stream { data: body } => Some(body),
+            _ => None,
+        }
+    }
+
+    /// Whether something took too long.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Timeout { .. })
+    }
+
+    /// Whether the server wants fewer requests (429).
+    pub fn is_rate_limited(&self) -> bool {
+        self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self.kind() {
+            ErrorKind::InvalidRequest { .. } | ErrorKind::Validation { .. } | ErrorKind::Cancelled => Blame::Caller,
+            ErrorKind::Connect | ErrorKind::Timeout { .. } | ErrorKind::Transport | ErrorKind::Truncated(_) => {
+                Blame::Network
+            }
+            ErrorKind::Api { .. } => match self.status() {
+                Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => Blame::Server,
+                Some(status) if status.is_client_error() => Blame::Caller,
+                _ => Blame::Server,
+            },
+            ErrorKind::UnexpectedResponse { .. }
+            | ErrorKind::Decode { .. }
+            | ErrorKind::Stream { .. }
+            | ErrorKind::Limit { .. } => Blame::Server,
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    pub fn advice(&self) -> &'static str {
+        match self.kind() {
+            ErrorKind::InvalidRequest { .. } => "Correct it and call again; nothing was sent.",
+            ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
+            ErrorKind::Timeout { clock: Clock::Total, .. } => "Allow the whole call more time.",
+            ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
+            ErrorKind::Transport => "The server may have read the request; look before you send it again.",
+            ErrorKind::Api { .. } => match self.status().map_or(0, |status| status.as_u16()) {
+                401 | 403 => "Check the API key.",
+                404 => "Check the session id, and that the base URL is the API's.",
+                413 => "Send less.",
+                429 => "Wait before you try again.",
+                400..=499 => "Correct the request; trying again as it is will not help.",
+                _ => "Try again later; if it stays, tell the service, with the request id if there is one.",
+            },
+            ErrorKind::Validation { .. } => "Correct the fields that are named.",
+            ErrorKind::UnexpectedResponse { .. } => "Check that the base URL is the API's, and what stands in between.",
+            ErrorKind::Decode { .. } => "The server speaks another version of the API, or is broken; report it.",
+            ErrorKind::Stream { .. } => "The server gave up on this answer; ask again.",
+            ErrorKind::Truncated(_) => "The answer is not whole; ask again.",
+            ErrorKind::Limit { .. } => "If an answer of this size is expected, raise the limit.",
+            ErrorKind::Cancelled => "Nothing; this was asked for.",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = Status(self.status());
+        match self.kind() {
+            ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
+            ErrorKind::Connect => f.write_str("could not connect")?,
+            ErrorKind::Timeout { clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
+            ErrorKind::Transport => f.write_str("the connection was lost before the answer began")?,
+            ErrorKind::Api { body } => write!(f, "the API answered {status}{}", Quote(body))?,
+            ErrorKind::Validation { detail, .. } => {
+                f.write_str("the API found the request invalid")?;
+                for (n, error) in detail.iter().enumerate() {
+                    write!(f, "{}{error}", if n == 0 { ": " } else { "; " })?;
+                }
+            }
+            ErrorKind::UnexpectedResponse { reason, body } => {
+                f.write_str("something answered that is not the API: ")?;
+                let header = |name| self.head().and_then(|head| head.text(name)).unwrap_or("none");
+                match reason {
+                    Unexpected::Status => write!(f, "status {status}")?,
+                    Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
+                    Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
+                }
+                write!(f, "{}", Quote(body))?;
+            }
+            ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit: {message}")?,
+            ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
+            ErrorKind::Truncated(cut) => f.write_str(match cut {
+                Cut::InsideEvent => "the answer broke off inside an event",
+                Cut::ContentLength => "the answer broke off before its content length",
+                Cut::ConnectionLost => "the answer broke off: the connection was lost",
+            })?,
+            ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
+            ErrorKind::Cancelled => f.write_str("cancelled")?,
+        }
+        match self.gave_up() {
+            Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts)", self.attempts()),
+            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?})"),
+            Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before)"),
+            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request)"),
+            Some(GaveUp::Attempts) | None => Ok(()),
+        }
+    }
+}
+
+fn waited_for(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Connect => "no connection came about in time",
+        Clock::Head => "no answer began in time",
+        Clock::Idle => "the server fell silent",
+        Clock::Content => "the server sent nothing but signs of life",
+        Clock::Total => "the call as a whole took too long",
+    }
+}
+
+/// A status with its name, where it has one.
+struct Status(Option<StatusCode>);
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.0 else { return f.write_str("without a status") };
+        f.write_str(status.as_str())?;
+        status.canonical_reason().map_or(Ok(()), |reason| write!(f, " {reason}"))
+    }
+}
+
+/// The start of what the server sent, on one line.
+struct Quote<'a>(&'a str);
+
+impl fmt::Display for Quote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 200;
+        let text = self.0.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        f.write_str(": ")?;
+        for c in text.chars().take(SHOWN) {
+            if c.is_control() { f.write_str(" ")? } else { write!(f, "{c}")? }
+        }
+        if text.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("attempts", &self.0.attempts)
+            .field("gave_up", &self.0.gave_up)
+            .field("head", &self.0.head)
+            .field("partial", &self.0.partial)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,454 @@
+//! One logical call, retries and timeouts included: the only place where state changes.
+//!
+//! See the [crate page](crate) for the diagram and the rules that a driver keeps to.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use crate::retry::{self, Chance, Question};
+use crate::{Answer, Clock, Config, Cut, Error, ErrorKind, Event, Head, Receiver, Request, Timestamp};
+
+/// What the driver is to do next. Exhaustive: it is the driver's contract.
+#[derive(Debug)]
+pub enum Output {
+    /// Drop what is held of the attempt before, and send this. Comes once an attempt.
+    Send(Box<http::Request<Bytes>>),
+    /// Read: the head of the answer, then its body.
+    Read,
+    /// Drop what is held of the attempt, and wait until [`poll_timeout`](Exchange::poll_timeout).
+    Wait,
+    /// An event for the caller. Comes once each.
+    Event(Event),
+    /// Drop what is held of the attempt: [`outcome`](Exchange::outcome) is there and stays.
+    Done,
+}
+
+/// What a driver's I/O ran into. Whoever is unsure says [`MaybeSent`](Self::MaybeSent).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// No connection came about: name, refusal, TLS.
+    Connect,
+    /// No connection came about within [`Timeouts::connect`](crate::Timeouts::connect).
+    ConnectTimeout,
+    /// The request was certainly never read by a server: refused by the HTTP layer, handed back unsent.
+    Unsent,
+    /// The connection was lost when the server may have read the request.
+    MaybeSent,
+    /// The connection was lost, or its framing broken, in the answer's body.
+    Body,
+}
+
+/// One logical call as a state machine, without a socket or a clock.
+///
+/// Inputs are `handle_*`, outputs `poll_*`; `now` counts from the exchange's beginning. The example on the
+/// [crate page](crate) drives one by hand.
+#[derive(Debug)]
+pub struct Exchange {
+    request: Request,
+    config: Config,
+    chance: u64,
+    state: State,
+    attempts: u32,
+    waited: Duration,
+    /// The latest time that was told.
+    now: Timestamp,
+    deadline: Option<Timestamp>,
+    /// What the newest attempt that failed ended in.
+    previous: Option<Error>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next attempt is due.
+    Ready,
+    /// The request is with the driver; the head is due.
+    Head { deadline: Option<Timestamp> },
+    /// The head came.
+    Body(Box<Body>),
+    /// A retry waits for its time.
+    Wait { until: Timestamp },
+    /// The end.
+    Done(Box<Option<Result<Answer, Error>>>),
+}
+
+/// The body of an answer on its way through the receiver.
+#[derive(Debug)]
+struct Body {
+    receiver: Receiver,
+    /// What came and was not decoded yet. A chunk is decoded as its events are taken, so nothing else queues.
+    pending: VecDeque<Bytes>,
+    /// What comes after `pending`.
+    end: Option<End>,
+    /// When the silence began that `idle` and `content` measure: the last input, or the start of the wait for the next.
+    quiet_since: Timestamp,
+    waiting: bool,
+    idle: Option<Timestamp>,
+    content: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Eof,
+    Lost,
+    TimedOut(Clock),
+}
+
+impl Exchange {
+    /// A call that begins now. `seed` feeds the jitter of the retries: any number that other clients do not have too.
+    pub fn new(request: Request, config: &Config, seed: u64) -> Self {
+        Self {
+            request,
+            config: config.clone(),
+            chance: seed,
+            state: State::Ready,
+            attempts: 0,
+            waited: Duration::ZERO,
+            now: Timestamp::START,
+            deadline: Timestamp::START.end_of(config.timeouts.total),
+            previous: None,
+        }
+    }
+
+    /// What to do next. Never blocks; the work is bounded by what was handed in. [`Output::Send`] and [`Output::Event`] come
+    /// once, the others again and again until an input changes the state.
+    pub fn poll_output(&mut self) -> Output {
+        match &self.state {
+            State::Ready => self.send(),
+            State::Head { .. } => Output::Read,
+            State::Body(_) => self.poll_body(),
+            State::Wait { .. } => Output::Wait,
+            State::Done(_) => Output::Done,
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else comes before; `None` if never.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let deadlines = match &self.state {
+            State::Ready => [self.deadline, None, None],
+            State::Head { deadline } => [self.deadline, *deadline, None],
+            State::Body(body) => [self.deadline, body.idle, body.content],
+            State::Wait { until } => [self.deadline, Some(*until), None],
+            State::Done(_) => [None; 3],
+        };
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The head of the newest attempt's answer came. Interim answers (1xx) are the transport's.
+    pub fn handle_head(&mut self, head: http::response::Parts, now: Timestamp) {
+        self.tell(now);
+        if !matches!(self.state, State::Head { .. }) {
+            return;
+        }
+        let head = Head::new(head.status, head.headers);
+        let receiver = Receiver::of_dialect(self.request.dialect, head, &self.config.limits);
+        let timeouts = &self.config.timeouts;
+        let content = if receiver.is_stream() { timeouts.content } else { None };
+        self.state = State::Body(Box::new(Body {
+            pending: VecDeque::new(),
+            end: None,
+            quiet_since: now,
+            waiting: false,
+            idle: now.end_of(timeouts.idle),
+            content: now.end_of(content),
+            receiver,
+        }));
+    }
+
+    /// Some of the newest attempt's body came.
+    pub fn handle_data(&mut self, chunk: Bytes, now: Timestamp) {
+        self.tell(now);
+        let idle = self.config.timeouts.idle;
+        let over = self.deadline.is_some_and(|deadline| deadline <= now);
+        if let State::Body(body) = &mut self.state
+            && body.end.is_none()
+        {
+            // A stream that always has something ready must not outrun the clock of the whole call.
+            body.end = over.then_some(End::TimedOut(Clock::Total));
+            body.quiet_since = now;
+            body.waiting = false;
+            // The body of a failure has this time as a whole.
+            if body.receiver.is_success() {
+                body.idle = now.end_of(idle);
+            }
+            if !chunk.is_empty() {
+                body.pending.push_back(chunk);
+            }
+        }
+    }
+
+    /// The driver found nothing ready and begins to wait. The silence is the server's only from now on: what passed since
+    /// the last input was the caller's time, and moves the clocks of the silence by as much.
+    ///
+    /// For drivers whose caller may be slow; without it those clocks run from the last input.
+    pub fn handle_wait(&mut self, now: Timestamp) {
+        self.tell(now);
+        let idle = self.config.timeouts.idle;
+        if let State::Body(body) = &mut self.state
+            && !body.waiting
+            && body.receiver.is_success()
+        {
+            let pause = now.saturating_since(body.quiet_since);
+            body.waiting = true;
+            body.quiet_since = now;
+            body.idle = now.end_of(idle);
+            body.content = body.content.map(|deadline| deadline + pause);
+        }
+    }
+
+    /// The newest attempt's body ended as its framing says. Before the head it is a loss of the connection.
+    pub fn handle_eof(&mut self, now: Timestamp) {
+        match &self.state {
+            State::Head { .. } => self.handle_error(TransportError::MaybeSent, now),
+            _ => self.end_body(End::Eof, now),
+        }
+    }
+
+    /// The newest attempt's I/O failed. A driver that lost its own future says [`TransportError::MaybeSent`].
+    pub fn handle_error(&mut self, error: TransportError, now: Timestamp) {
+        self.end_body(End::Lost, now);
+        if !matches!(self.state, State::Head { .. }) {
+            return;
+        }
+        let kind = match error {
+            TransportError::Connect => ErrorKind::Connect,
+            TransportError::ConnectTimeout => {
+                let after = self.config.timeouts.connect.unwrap_or_default();
+                ErrorKind::Timeout { clock: Clock::Connect, after }
+            }
+            TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
+        };
+        self.fail(Error::new(kind), Some(error));
+    }
+
+    /// It is `now`. Before [`poll_timeout`](Self::poll_timeout) this has no effect. Whatever is ready to be read is to be
+    /// handed in first.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.tell(now);
+        let passed = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
+        let over = passed(self.deadline);
+        match &mut self.state {
+            State::Done(_) => {}
+            State::Body(body) => {
+                // What waits to be decoded came in time: only the whole call's clock runs on.
+                let quiet = body.pending.is_empty();
+                let clock = match () {
+                    () if over => Clock::Total,
+                    () if quiet && passed(body.idle) => Clock::Idle,
+                    () if quiet && passed(body.content) => Clock::Content,
+                    () => return,
+                };
+                self.end_body(End::TimedOut(clock), now);
+            }
+            _ if over => {
+                let error = Error::new(self.timed_out(Clock::Total));
+                self.finish_with(error);
+            }
+            State::Head { deadline } if passed(*deadline) => {
+                let error = Error::new(self.timed_out(Clock::Head));
+                self.fail(error, None);
+            }
+            State::Wait { until } if *until <= now => self.state = State::Ready,
+            State::Ready | State::Head { .. } | State::Wait { .. } => {}
+        }
+    }
+
+    /// The caller wants no more. What came stays with the error.
+    pub fn cancel(&mut self) {
+        match &mut self.state {
+            State::Done(_) => {}
+            State::Body(body) if body.receiver.is_success() => {
+                let error = body.receiver.interrupt(ErrorKind::Cancelled);
+                self.finish_with(error);
+            }
+            _ => self.finish_with(Error::cancelled()),
+        }
+    }
+
+    /// The end, once it is there: the whole answer, or the error with what came before it.
+    pub fn outcome(&self) -> Option<&Result<Answer, Error>> {
+        match &self.state {
+            State::Done(outcome) => outcome.as_ref().as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The end, to keep.
+    pub fn into_outcome(mut self) -> Option<Result<Answer, Error>> {
+        self.take_outcome()
+    }
+
+    /// The end, to keep, for an owner who can't give the exchange away: it is there once.
+    pub fn take_outcome(&mut self) -> Option<Result<Answer, Error>> {
+        match &mut self.state {
+            State::Done(outcome) => outcome.take(),
+            _ => None,
+        }
+    }
+
+    /// The answer so far, from the head of a success on: before the end, as it is; after, what the outcome has.
+    pub fn answer(&self) -> Option<&Answer> {
+        match &self.state {
+            State::Body(body) => body.receiver.is_success().then(|| body.receiver.answer()),
+            State::Done(_) => self.outcome()?.as_ref().map_or_else(Error::partial, Some),
+            _ => None,
+        }
+    }
+
+    /// The status and headers of the newest attempt's answer, or of the outcome's.
+    pub fn head(&self) -> Option<&Head> {
+        match &self.state {
+            State::Body(body) => Some(body.receiver.head()),
+            State::Done(_) => self.outcome()?.as_ref().map_or_else(Error::head, |answer| Some(&answer.head)),
+            _ => None,
+        }
+    }
+
+    /// How many times the request was sent so far.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    fn send(&mut self) -> Output {
+        self.attempts += 1;
+        self.state = State::Head { deadline: self.now.end_of(self.config.timeouts.head) };
+        Output::Send(Box::new(self.request.http.clone()))
+    }
+
+    fn poll_body(&mut self) -> Output {
+        let State::Body(body) = &mut self.state else { return Output::Done };
+        let error = match body.poll() {
+            Poll::Event(event) => {
+                if body.content.is_some() && event.says_something() {
+                    body.content = body.quiet_since.end_of(self.config.timeouts.content);
+                }
+                return Output::Event(event);
+            }
+            Poll::Starved => return Output::Read,
+            Poll::Complete(answer) => {
+                self.done(Ok(answer));
+                return Output::Done;
+            }
+            Poll::TimedOut(clock) => {
+                let kind = timed_out(&self.config, clock);
+                body.receiver.interrupt(kind)
+            }
+            Poll::Failed(error) => error,
+        };
+        self.fail(error, None);
+        self.poll_output()
+    }
+
+    fn end_body(&mut self, end: End, now: Timestamp) {
+        self.tell(now);
+        if let State::Body(body) = &mut self.state {
+            body.end.get_or_insert(end);
+        }
+    }
+
+    /// An attempt failed: what now?
+    fn fail(&mut self, error: Error, fault: Option<TransportError>) {
+        let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
+        let verdict = retry::decide(&Question {
+            policy: &self.config.retry,
+            chance: Chance::after(&error, self.request.repeat, fault),
+            attempts: self.attempts,
+            waited: self.waited,
+            retry_after,
+            now: self.now,
+            deadline: self.deadline,
+            entropy: retry::draw(&mut self.chance),
+        });
+        match verdict {
+            Ok(wait) => {
+                self.waited += wait;
+                self.state = State::Wait { until: self.now + wait };
+                self.previous = Some(error.with_attempts(self.attempts, None));
+            }
+            Err(gave_up) => {
+                self.done(Err(error.with_attempts(self.attempts, gave_up)));
+            }
+        }
+    }
+
+    /// The end, whatever the policy says. The failure of an attempt before is the cause to look at.
+    fn finish_with(&mut self, error: Error) {
+        let mut error = error.with_attempts(self.attempts, None);
+        if let Some(previous) = self.previous.take() {
+            error = error.with_source(previous);
+        }
+        self.done(Err(error));
+    }
+
+    fn done(&mut self, outcome: Result<Answer, Error>) {
+        self.state = State::Done(Box::new(Some(outcome)));
+    }
+
+    fn timed_out(&self, clock: Clock) -> ErrorKind {
+        timed_out(&self.config, clock)
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+    }
+}
+
+enum Poll {
+    Event(Event),
+    /// Everything that came is decoded, and there is more to come.
+    Starved,
+    Complete(Answer),
+    TimedOut(Clock),
+    Failed(Error),
+}
+
+impl Body {
+    fn poll(&mut self) -> Poll {
+        while let Some(chunk) = self.pending.front_mut() {
+            let mut rest = &chunk[..];
+            let event = self.receiver.next(&mut rest);
+            let used = chunk.len() - rest.len();
+            chunk.advance(used);
+            if chunk.is_empty() {
+                self.pending.pop_front();
+            }
+            match event {
+                Some(Ok(event)) => return Poll::Event(event),
+                Some(Err(error)) => return Poll::Failed(error),
+                None => {}
+            }
+        }
+        match self.end {
+            Some(End::Eof) => self.poll_end(),
+            Some(End::Lost) => Poll::Failed(self.receiver.interrupt(ErrorKind::Truncated(Cut::ConnectionLost))),
+            Some(End::TimedOut(clock)) => Poll::TimedOut(clock),
+            None if self.receiver.wants_more() => Poll::Starved,
+            None => self.poll_end(),
+        }
+    }
+
+    fn poll_end(&mut self) -> Poll {
+        if let Err(error) = self.receiver.end() {
+            return Poll::Failed(error);
+        }
+        match self.receiver.next(&mut &[][..]) {
+            Some(Ok(event)) => Poll::Event(event),
+            Some(Err(error)) => Poll::Failed(error),
+            None => Poll::Complete(self.receiver.take_answer()),
+        }
+    }
+}
+
+fn timed_out(config: &Config, clock: Clock) -> ErrorKind {
+    let timeouts = &config.timeouts;
+    let after = match clock {
+        Clock::Connect => timeouts.connect,
+        Clock::Head => timeouts.head,
+        Clock::Idle => timeouts.idle,
+        Clock::Content => timeouts.content,
+        Clock::Total => timeouts.total,
+    };
+    ErrorKind::Timeout { clock, after: after.unwrap_or_default() }
+}

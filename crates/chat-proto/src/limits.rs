@@ -1,0 +1,50 @@
+//! What one exchange may hold in memory.
+
+use std::fmt;
+
+/// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.
+///
+/// The defaults admit what is legal (events of megabytes) and stop what is not (a line without end). Nothing is queued
+/// in events: a chunk is decoded as its events are taken, so what waits is at most what the driver handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// One event of a stream: 16 MiB. Citations of a megabyte are legal; sixteen leave room without a danger.
+    pub event: usize,
+    /// The body of an answer in one JSON object: 32 MiB, as it holds what several events would.
+    pub json_body: usize,
+    /// What is kept of the body of an error: 64 KiB, enough for any message; error pages can be long. The rest is not read,
+    /// and this limit alone is no error of its own.
+    pub error_body: usize,
+    /// The answer as a whole, text and citations as they came: 64 MiB, so that a stream that never ends, ends.
+    pub answer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { event: 16 << 20, json_body: 32 << 20, error_body: 64 << 10, answer: 64 << 20 }
+    }
+}
+
+/// Which of the [`Limits`] was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// [`Limits::event`].
+    Event,
+    /// [`Limits::json_body`].
+    JsonBody,
+    /// [`Limits::answer`].
+    Answer,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Event => "one event",
+            Self::JsonBody => "a JSON body",
+            Self::Answer => "an answer",
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Whether and when to try again: pure policy. Time, chance and the failure come in, a verdict goes out.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::exchange::TransportError;
+use crate::request::Repeat;
+use crate::{Clock, Error, ErrorKind, GaveUp, RetryPolicy, Timestamp};
+
+/// When a server said to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryAfter {
+    /// After so long. A number past what fits is the largest that does.
+    Delay(Duration),
+    /// At that time of the server's clock.
+    At(SystemTime),
+}
+
+impl RetryAfter {
+    /// Reads `retry-after-ms` (milliseconds) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). What is
+    /// none of these counts as not there.
+    ///
+    /// ```
+    /// use chat_proto::RetryAfter;
+    /// use http::{HeaderMap, HeaderValue};
+    /// use std::time::Duration;
+    ///
+    /// let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from_static("120"))]);
+    /// assert_eq!(RetryAfter::from_headers(&headers), Some(RetryAfter::Delay(Duration::from_secs(120))));
+    /// ```
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let millis = value("retry-after-ms").and_then(number).map(Duration::from_millis).map(Self::Delay);
+        millis.or_else(|| {
+            let value = value("retry-after")?;
+            let seconds = number(value).map(Duration::from_secs).map(Self::Delay);
+            seconds.or_else(|| httpdate::parse_http_date(value).ok().map(Self::At))
+        })
+    }
+
+    /// How long to wait from when the answer was sent. A date is held against the answer's own `Date`; without one nobody
+    /// can say how far away it is.
+    pub fn delay(self, headers: &HeaderMap) -> Option<Duration> {
+        match self {
+            Self::Delay(delay) => Some(delay),
+            Self::At(then) => {
+                let date = headers.get(header::DATE)?.to_str().ok()?;
+                let sent = httpdate::parse_http_date(date.trim()).ok()?;
+                Some(then.duration_since(sent).unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Digits only: a sign or a fraction makes it none. A number past 64 bits is the largest of them.
+fn number(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+/// What a failed attempt says of the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chance {
+    /// It would fail the same way, or repeat output.
+    None,
+    /// It may go better, and does no harm.
+    Safe,
+    /// It may go better, yet the server may have read the request already.
+    Ambiguous,
+}
+
+impl Chance {
+    pub(crate) fn after(error: &Error, repeat: Repeat, fault: Option<TransportError>) -> Self {
+        if error.partial().is_some() {
+            return Self::None;
+        }
+        match error.kind() {
+            ErrorKind::Connect | ErrorKind::Timeout { clock: Clock::Connect, .. } => Self::Safe,
+            ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
+            ErrorKind::Transport | ErrorKind::Timeout { clock: Clock::Head, .. } => Self::Ambiguous,
+            ErrorKind::Api { .. } => match error.status() {
+                Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Self::Safe,
+                Some(
+                    StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT,
+                ) => match repeat {
+                    Repeat::Harmless => Self::Safe,
+                    Repeat::AddsToHistory => Self::Ambiguous,
+                },
+                _ => Self::None,
+            },
+            _ => Self::None,
+        }
+    }
+}
+
+/// What the policy is asked about.
+pub(crate) struct Question<'a> {
+    pub(crate) policy: &'a RetryPolicy,
+    pub(crate) chance: Chance,
+    /// Attempts made.
+    pub(crate) attempts: u32,
+    /// All waits so far.
+    pub(crate) waited: Duration,
+    /// What the server wants to be waited, as far as that is known.
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) now: Timestamp,
+    /// The end of the whole call.
+    pub(crate) deadline: Option<Timestamp>,
+    /// 64 bits of chance.
+    pub(crate) entropy: u64,
+}
+
+/// Answers with the wait before the next attempt, or why there is none; `Err(None)` where none was worth making.
+pub(crate) fn decide(question: &Question<'_>) -> Result<Duration, Option<GaveUp>> {
+    let policy = question.policy;
+    match question.chance {
+        Chance::None => return Err(None),
+        _ if question.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
+        Chance::Ambiguous if !policy.ambiguous => return Err(Some(GaveUp::MayHaveBeenRead)),
+        Chance::Safe | Chance::Ambiguous => {}
+    }
+    let left = policy.max_total_wait.saturating_sub(question.waited);
+    let backoff = backoff(policy, question.attempts.saturating_sub(1), question.entropy).min(left);
+    let wait = question.retry_after.map_or(backoff, |wanted| wanted.max(backoff));
+    if wait > left {
+        return Err(Some(GaveUp::WaitTooLong { wait }));
+    }
+    if question.deadline.is_some_and(|deadline| question.now + wait >= deadline) {
+        return Err(Some(GaveUp::Deadline));
+    }
+    Ok(wait)
+}
+
+/// Full jitter: evenly between nothing and `base * 2^retry`, at most `max_backoff`.
+fn backoff(policy: &RetryPolicy, retry: u32, entropy: u64) -> Duration {
+    let factor = 1u32.checked_shl(retry).unwrap_or(u32::MAX);
+    let cap = policy.base.saturating_mul(factor).min(policy.max_backoff);
+    let nanos = u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX);
+    // The high half of a 128 bit product: `entropy / 2^64` of the whole.
+    Duration::from_nanos(((u128::from(nanos) * u128::from(entropy)) >> 64) as u64)
+}
+
+/// One step of SplitMix64: enough to spread waits, and the same on every machine for the same seed.
+pub(crate) fn draw(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn question(policy: &RetryPolicy) -> Question<'_> {
+        Question {
+            policy,
+            chance: Chance::Safe,
+            attempts: 1,
+            waited: Duration::ZERO,
+            retry_after: None,
+            now: Timestamp::START,
+            deadline: None,
+            entropy: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn reads_every_form_of_retry_after() {
+        let read = |pairs: &[(&'static str, &'static str)]| RetryAfter::from_headers(&headers(pairs));
+        let secs = |secs| Some(RetryAfter::Delay(Duration::from_secs(secs)));
+        assert_eq!(read(&[("retry-after", "7")]), secs(7));
+        assert_eq!(read(&[("retry-after", "99999999999999999999999")]), secs(u64::MAX));
+        for none in ["soon", "+5", "-1", "1.5", "", "5s"] {
+            assert_eq!(read(&[("retry-after", none)]), None, "{none:?}");
+        }
+        let quarter = Some(RetryAfter::Delay(Duration::from_millis(250)));
+        assert_eq!(read(&[("retry-after", "9"), ("retry-after-ms", "250")]), quarter);
+        assert_eq!(read(&[("retry-after", "9"), ("retry-after-ms", "x")]), secs(9));
+        let date = Some(RetryAfter::At(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)));
+        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(read(&[("retry-after", form)]), date, "{form:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_held_against_the_answers_own() {
+        let then = ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let delay = |pairs: &[(&'static str, &'static str)]| {
+            let headers = headers(pairs);
+            RetryAfter::from_headers(&headers).unwrap().delay(&headers)
+        };
+        assert_eq!(delay(&[then, ("date", "Sun, 06 Nov 1994 08:49:07 GMT")]), Some(Duration::from_secs(30)));
+        assert_eq!(delay(&[then, ("date", "Sun, 06 Nov 1994 08:50:07 GMT")]), Some(Duration::ZERO));
+        assert_eq!(delay(&[then]), None);
+        assert_eq!(delay(&[then, ("date", "now")]), None);
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap_and_jitters_in_full() {
+        let policy = RetryPolicy::default();
+        let largest = |retry| backoff(&policy, retry, u64::MAX).as_millis();
+        assert_eq!([0, 1, 2, 3, 4, 5, 40].map(largest), [499, 999, 1999, 3999, 7999, 7999, 7999]);
+        assert_eq!(backoff(&policy, 3, 0), Duration::ZERO);
+        assert_eq!(backoff(&policy, 0, 1 << 63), Duration::from_millis(250));
+    }
+
+    #[test]
+    fn gives_up_for_the_right_reason() {
+        let policy = RetryPolicy::default();
+        let asked = |change: &dyn Fn(&mut Question<'_>)| {
+            let mut question = question(&policy);
+            change(&mut question);
+            decide(&question)
+        };
+        assert_eq!(asked(&|q| q.entropy = 0), Ok(Duration::ZERO));
+        assert_eq!(asked(&|q| q.chance = Chance::None), Err(None));
+        assert_eq!(asked(&|q| q.chance = Chance::Ambiguous), Err(Some(GaveUp::MayHaveBeenRead)));
+        assert!(asked(&|q| q.attempts = 2).is_ok());
+        assert_eq!(asked(&|q| q.attempts = 3), Err(Some(GaveUp::Attempts)));
+        let minute = Duration::from_secs(60);
+        assert_eq!(asked(&|q| q.retry_after = Some(minute)), Ok(minute));
+        let wait = minute + Duration::from_nanos(1);
+        assert_eq!(asked(&|q| q.retry_after = Some(wait)), Err(Some(GaveUp::WaitTooLong { wait })));
+        assert_eq!(asked(&|q| q.waited = minute), Ok(Duration::ZERO));
+        let deadline = Some(Timestamp::from_millis(5000));
+        assert!(asked(&|q| q.deadline = deadline).is_ok());
+        assert_eq!(
+            asked(&|q| {
+                q.deadline = deadline;
+                q.retry_after = Some(Duration::from_secs(5));
+            }),
+            Err(Some(GaveUp::Deadline))
+        );
+    }
+
+    #[test]
+    fn a_wait_is_never_shorter_than_retry_after() {
+        let policy = RetryPolicy::default();
+        let wanted = Duration::from_millis(400);
+        for entropy in [0, 1 << 62, 1 << 63, u64::MAX] {
+            let wait = decide(&Question { retry_after: Some(wanted), entropy, ..question(&policy) }).unwrap();
+            assert!(wait >= wanted);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How v0's requests are written.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Method, Uri};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+
+use crate::dialect::Dialect;
+use crate::request::Repeat;
+use crate::{ContinueInput, CreateInput, Endpoint, Error, Request};
+
+/// All but the unreserved characters (RFC 3986, 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Either form may answer either request, so the second best is named too.
+const STREAM_OR_JSON: HeaderValue = HeaderValue::from_static("text/event-stream, application/json;q=0.9");
+
+impl Request {
+    /// Creates a session with its first message.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, unless there is an integration id and exactly
+    /// one message.
+    ///
+    /// ```
+    /// use chat_proto::{CreateInput, Endpoint, Request};
+    ///
+    /// let endpoint = Endpoint::new("https://api.example/prefix/")?;
+    /// let request = Request::create(&endpoint, &CreateInput::new("int-1", "Hello?"))?;
+    /// assert_eq!(request.http().method(), "POST");
+    /// assert_eq!(request.http().uri(), "https://api.example/prefix/v0/chat_sessions/chat_results");
+    /// # Ok::<(), chat_proto::Error>(())
+    /// ```
+    pub fn create(endpoint: &Endpoint, input: &CreateInput) -> Result<Self, Error> {
+        check_integration(&input.integration_id)?;
+        let messages = input.chat_session.messages.len();
+        if messages != 1 {
+            let reason = format!("must hold exactly one message, not {messages}");
+            return Err(Error::invalid_request("chat_session.messages", reason));
+        }
+        build(endpoint, "/v0/chat_sessions/chat_results", input, input.stream, Repeat::Harmless)
+    }
+
+    /// Continues a session with one more message.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, if the session's id is empty, `.` or `..`
+    /// (URL parsers turn those into another path, encoded or not), or there is no integration id.
+    ///
+    /// ```
+    /// use chat_proto::{ContinueInput, Endpoint, Request};
+    ///
+    /// let endpoint = Endpoint::new("https://api.example")?;
+    /// let request = Request::continue_session(&endpoint, "a/b", &ContinueInput::new("int-1", "And then?"))?;
+    /// assert_eq!(request.http().uri(), "https://api.example/v0/chat_sessions/a%2Fb/chat_results");
+    /// # Ok::<(), chat_proto::Error>(())
+    /// ```
+    pub fn continue_session(endpoint: &Endpoint, chat_session_id: &str, input: &ContinueInput) -> Result<Self, Error> {
+        check_integration(&input.integration_id)?;
+        match chat_session_id {
+            "" => return Err(Error::invalid_request("chat_session_id", "is empty")),
+            "." | ".." => {
+                return Err(Error::invalid_request("chat_session_id", "must not be `.` or `..`, which are other paths"));
+            }
+            _ => {}
+        }
+        let id = utf8_percent_encode(chat_session_id, RESERVED);
+        let path = format!("/v0/chat_sessions/{id}/chat_results");
+        build(endpoint, &path, input, input.stream, Repeat::AddsToHistory)
+    }
+}
+
+fn check_integration(id: &str) -> Result<(), Error> {
+    if id.is_empty() { Err(Error::invalid_request("integration_id", "is empty")) } else { Ok(()) }
+}
+
+fn build<T: Serialize>(
+    endpoint: &Endpoint,
+    path: &str,
+    input: &T,
+    stream: bool,
+    repeat: Repeat,
+) -> Result<Request, Error> {
+    let uri = Uri::try_from(format!("{}{path}", endpoint.base_url())).map_err(|error| {
+        // The base was parsed and the path is made of legal characters: what is left is the length.
+        Error::invalid_request("chat_session_id", "makes the URL too long").with_source(error)
+    })?;
+    let body = serde_json::to_vec(input).expect("the inputs are strings, lists and objects of them");
+    let mut http = http::Request::new(Bytes::from(body));
+    *http.method_mut() = Method::POST;
+    *http.uri_mut() = uri;
+    let headers = http.headers_mut();
+    headers.insert(header::ACCEPT, if stream { STREAM_OR_JSON } else { JSON });
+    headers.insert(header::CONTENT_TYPE, JSON);
+    for name in endpoint.headers().keys() {
+        headers.remove(name);
+    }
+    headers.extend(endpoint.headers().clone());
+    Ok(Request { http, repeat, dialect: Dialect::V0 })
+}
