@@ -170,7 +170,8 @@ impl<T: Transport> ClientBuilder<T> {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting, if one is missing or no good.
     pub fn build_on(self, transport: T) -> Result<Client<T>, Error> {
-        let missing = || Error::invalid_request("api_key", format!("is not set; {ENV_API_KEY} would be read by `env()`"));
+        let missing =
+            || Error::invalid_request("api_key", format!("is not set; {ENV_API_KEY} would be read by `env()`"));
         let key = self.key.ok_or_else(missing)??;
         let base_url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
         let endpoint = Endpoint::new(base_url)?.with_product(T::PRODUCT)?;

@@ -100,7 +100,8 @@ impl Endpoint {
         if OURS.contains(&parsed) {
             return Err(refuse("is set by the client itself"));
         }
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
         if [header::ACCEPT, header::USER_AGENT].contains(&parsed) {
             self.headers.insert(parsed, value);
         } else {

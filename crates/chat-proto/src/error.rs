@@ -97,6 +97,27 @@ pub enum ErrorKind {
     Cancelled,
 }
 
+impl ErrorKind {
+    /// The kind's name for programs and logs: `invalid_request`, `connect`, `timeout`, `transport`, `api`, `validation`,
+    /// `unexpected_response`, `decode`, `stream`, `truncated`, `limit` or `cancelled`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::Connect => "connect",
+            Self::Timeout { .. } => "timeout",
+            Self::Transport => "transport",
+            Self::Api { .. } => "api",
+            Self::Validation { .. } => "validation",
+            Self::UnexpectedResponse { .. } => "unexpected_response",
+            Self::Decode { .. } => "decode",
+            Self::Stream { .. } => "stream",
+            Self::Truncated(_) => "truncated",
+            Self::Limit { .. } => "limit",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// What gave away that an answer is not from this API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -228,10 +228,8 @@ impl Receiver {
 
     fn error(&mut self, kind: ErrorKind) -> Error {
         let answer = std::mem::take(&mut self.answer);
-        let failed = matches!(
-            kind,
-            ErrorKind::Api { .. } | ErrorKind::Validation { .. } | ErrorKind::UnexpectedResponse { .. }
-        );
+        let failed =
+            matches!(kind, ErrorKind::Api { .. } | ErrorKind::Validation { .. } | ErrorKind::UnexpectedResponse { .. });
         let error = Error::new(kind).with_attempts(1, None);
         if failed { error.with_head(Some(answer.head)) } else { error.with_partial(Some(answer)) }
     }

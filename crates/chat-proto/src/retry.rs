@@ -84,12 +84,12 @@ impl Chance {
             ErrorKind::Transport | ErrorKind::Timeout { clock: Clock::Head, .. } => Self::Ambiguous,
             ErrorKind::Api { .. } => match error.status() {
                 Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Self::Safe,
-                Some(
-                    StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT,
-                ) => match repeat {
-                    Repeat::Harmless => Self::Safe,
-                    Repeat::AddsToHistory => Self::Ambiguous,
-                },
+                Some(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
+                    match repeat {
+                        Repeat::Harmless => Self::Safe,
+                        Repeat::AddsToHistory => Self::Ambiguous,
+                    }
+                }
                 _ => Self::None,
             },
             _ => Self::None,

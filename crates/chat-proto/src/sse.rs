@@ -40,27 +40,32 @@ const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 /// The longest name of a field that means something: `event`, `retry`.
 const LONGEST_NAME: usize = 5;
 
+// What a block has had so far, as bits of `Decoder::seen`.
+
+/// A `data` line, whether its value is in `data` or held in the chunk.
+const DATA: u8 = 1;
+/// An `event` line: the type is `type_line[type_start..]`.
+const TYPE: u8 = 2;
+/// An `id` line.
+const ID: u8 = 4;
+/// An `id` line that is not ignored: its value is in `next_id`.
+const NEXT_ID: u8 = 8;
+/// A `retry` line.
+const RETRY: u8 = 16;
+
 /// The decoder. See the [module](self) for what it does.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
-    /// The chunk before ended with a CR: a LF at the start of the next belongs to it.
-    skip_lf: bool,
-    /// A limit was passed: nothing more is decoded.
-    failed: bool,
-    /// The data in `data` was handed out: it goes before the next byte is taken.
+    /// The chunk before ended with a CR: a LF at the start of the next belongs to it. Only in [`State::Pause`].
+    after_cr: bool,
+    /// The event that was handed out is in `data`, or was large. Only in [`State::Pause`].
     spent: bool,
-    /// A whole `data`, `event` or `id` line came since the last blank line.
-    pending: bool,
     report: Report,
+    seen: u8,
     /// The start of a name whose colon has not come yet.
     name: [u8; LONGEST_NAME],
     name_len: u8,
-    /// The block has a `data` line, whether its value is in `data` or held in the chunk.
-    has_data: bool,
-    /// The block has an `event` line: its type is `type_line[type_start..]`.
-    has_type: bool,
-    has_id: bool,
     /// Bytes of a line that nobody wants: a comment, an unknown field.
     skipped: usize,
     /// Bytes the block holds so far: data with its separators, type, id.
@@ -73,26 +78,30 @@ pub struct Decoder {
     /// The id that the next blank line commits.
     next_id: Vec<u8>,
     last_id: Vec<u8>,
-    /// The value, so far, of an `event`, `id`, `retry` or reported comment line that is cut.
+    /// The value, so far, of an `id`, `retry` or reported comment line that is cut.
     value: Vec<u8>,
     retry: Option<u64>,
     #[cfg(test)]
     scanned: u64,
 }
 
-/// Where in a line the last chunk ended.
+/// Where the decoder stands between two calls.
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// So many bytes of a byte order mark, at the very start.
     Bom(usize),
     /// Between two lines.
     Line,
+    /// Between two lines too, with something to do first: see `after_cr` and `spent`.
+    Pause,
     /// In a name that fits in `name`.
     Name,
     /// Behind the colon, where one space may still come.
     Colon(Field),
     /// In a value.
     Value(Field),
+    /// A limit was passed: nothing more is decoded.
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -144,6 +153,9 @@ pub struct Token<'i> {
     bytes: Option<&'i [u8]>,
 }
 
+/// What one step comes to.
+type Step<'i> = Result<Option<Token<'i>>, LimitExceeded>;
+
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Event,
@@ -174,30 +186,33 @@ pub struct Event<'d> {
 impl<'d> Event<'d> {
     /// The type: the value of the last `event` line, `message` if there was none or it was empty.
     pub fn event_type(&self) -> Cow<'d, str> {
-        String::from_utf8_lossy(self.event_type)
+        text(self.event_type)
     }
 
     /// The type's bytes, as they came.
+    #[inline]
     pub fn event_type_bytes(&self) -> &'d [u8] {
         self.event_type
     }
 
     /// The data: the values of all `data` lines, joined by LF.
     pub fn data(&self) -> Cow<'d, str> {
-        String::from_utf8_lossy(self.data)
+        text(self.data)
     }
 
     /// The data's bytes, as they came. Whoever parses them checks UTF-8 on the way and saves a pass.
+    #[inline]
     pub fn data_bytes(&self) -> &'d [u8] {
         self.data
     }
 
     /// The last event ID string at the time of the event.
     pub fn id(&self) -> Cow<'d, str> {
-        String::from_utf8_lossy(self.id)
+        text(self.id)
     }
 
     /// The last event ID's bytes, as they came.
+    #[inline]
     pub fn id_bytes(&self) -> &'d [u8] {
         self.id
     }
@@ -248,16 +263,12 @@ impl Decoder {
     pub fn with_limit(limit: usize) -> Self {
         Self {
             state: State::Bom(0),
-            skip_lf: false,
-            failed: false,
+            after_cr: false,
             spent: false,
-            pending: false,
             report: Report::default(),
+            seen: 0,
             name: [0; LONGEST_NAME],
             name_len: 0,
-            has_data: false,
-            has_type: false,
-            has_id: false,
             skipped: 0,
             size: 0,
             limit,
@@ -284,6 +295,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When an event passes the limit. Nothing is decoded after that: each further chunk is swallowed for the same error.
+    #[inline]
     pub fn next<'d, 'i: 'd>(&'d mut self, input: &mut &'i [u8]) -> Option<Result<Event<'d>, LimitExceeded>> {
         let token = loop {
             match self.advance(input)? {
@@ -301,25 +313,20 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`next`](Self::next).
+    #[inline]
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Token<'i>, LimitExceeded>> {
-        if self.spent {
-            self.release();
+        match self.step(input) {
+            Ok(token) => token.map(Ok),
+            Err(error) => {
+                self.state = State::Failed;
+                *input = &[];
+                Some(Err(error))
+            }
         }
-        if self.failed && !input.is_empty() {
-            *input = &[];
-            return Some(Err(LimitExceeded { limit: self.limit }));
-        }
-        let mut held = None;
-        let token = self.run(input, &mut held);
-        self.keep(&mut held);
-        if token.is_err() {
-            self.failed = true;
-            *input = &[];
-        }
-        token.transpose()
     }
 
     /// The half of [`next`](Self::next) that lends: what the newest token stands for.
+    #[inline]
     pub fn lend<'d, 'i: 'd>(&'d self, token: Token<'i>) -> Item<'d> {
         match token.kind {
             Kind::Event => Item::Event(self.lend_event(token)),
@@ -328,8 +335,10 @@ impl Decoder {
         }
     }
 
+    #[inline]
     fn lend_event<'d, 'i: 'd>(&'d self, token: Token<'i>) -> Event<'d> {
-        let event_type = if token.has_type { &self.type_line[self.type_start..] } else { b"" };
+        // An old token may find less than there was.
+        let event_type = if token.has_type { self.type_line.get(self.type_start..).unwrap_or_default() } else { b"" };
         Event {
             event_type: if event_type.is_empty() { b"message" } else { event_type },
             data: token.bytes.unwrap_or(&self.data),
@@ -339,7 +348,7 @@ impl Decoder {
 
     /// The last event ID string: what a `Last-Event-ID` header would carry. Blank lines commit it.
     pub fn last_event_id(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.last_id)
+        text(&self.last_id)
     }
 
     /// The reconnection time in milliseconds, if the stream set one. A number past 64 bits is the largest of them.
@@ -350,92 +359,100 @@ impl Decoder {
     /// Whether the stream, if it ended here, would end inside an event, which is then discarded.
     ///
     /// That is so where a line has begun that is no comment, or a `data`, `event` or `id` line has come since the last
-    /// blank line.
+    /// blank line. After an error it is so for good.
     pub fn is_incomplete(&self) -> bool {
         let in_line = match self.state {
-            State::Line => false,
+            State::Line | State::Pause => false,
             State::Bom(matched) => matched > 0,
-            State::Name => true,
+            State::Name | State::Failed => true,
             State::Colon(field) | State::Value(field) => field != Field::Comment,
         };
-        self.failed || self.pending || in_line
+        in_line || self.seen & (DATA | TYPE | ID) != 0
     }
 
-    /// Reads lines until a token is whole or the input is used up. `held` is the value of the block's first `data` line
-    /// for as long as it can be lent from the chunk.
     #[inline]
-    fn run<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        held: &mut Option<&'i [u8]>,
-    ) -> Result<Option<Token<'i>>, LimitExceeded> {
-        if self.skip_lf && !input.is_empty() {
-            self.skip_lf = false;
-            *input = input.strip_prefix(b"\n").unwrap_or(input);
+    fn step<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
+        if !matches!(self.state, State::Line) {
+            let token = self.resume(input)?;
+            if token.is_some() || input.is_empty() {
+                return Ok(token);
+            }
         }
-        while let Some(&first) = input.first() {
-            let token = match first {
-                _ if !matches!(self.state, State::Line) => self.resume(input)?,
-                b'\n' | b'\r' => {
-                    self.skip_line(input, 0);
-                    self.end_block(held.take())
-                }
-                b'd' if input.starts_with(b"data:") => {
-                    let start = if input.get(5) == Some(&b' ') { 6 } else { 5 };
-                    match self.find_line_end(&input[start..]) {
-                        Some(len) => {
-                            let value = &input[start..start + len];
-                            self.skip_line(input, start + len);
-                            self.data_line(held, value)?;
-                            None
-                        }
-                        None => self.cut_line(input, held)?,
-                    }
-                }
-                b'e' if self.repeats_type(input) => {
-                    self.skip_line(input, self.type_line.len());
-                    self.type_again()?;
-                    None
-                }
-                _ => match self.find_line_end(input) {
-                    Some(len) => {
-                        let line = &input[..len];
-                        self.skip_line(input, len);
-                        self.whole_line(held, line)?
-                    }
-                    None => self.cut_line(input, held)?,
-                },
-            };
+        let mut held = None;
+        if self.seen == 0 {
+            let token = self.usual_event(input, &mut held)?;
             if token.is_some() {
                 return Ok(token);
             }
         }
+        self.lines(input, held)
+    }
+
+    // Whole lines.
+
+    /// Takes an event of the usual shape at once, where a block starts: the `event` line that came last or none, one
+    /// `data` line, the blank line. That leaves no trace in the decoder, hence its speed. Of another shape, what has
+    /// been searched is taken as [`lines`](Self::lines) would.
+    #[inline]
+    fn usual_event<'i>(&mut self, input: &mut &'i [u8], held: &mut Option<&'i [u8]>) -> Step<'i> {
+        let after_type = self.after_same_type(input);
+        let Some(after_colon) = after_type.unwrap_or(input).strip_prefix(b"data:") else { return Ok(None) };
+        let value = strip_space(after_colon);
+        let end = self.find_line_end(value);
+        if let Some(len) = end
+            && let Some(rest) = after_line_end(&value[len..]).and_then(after_line_end)
+        {
+            let type_len = if after_type.is_some() { self.type_line.len() - self.type_start } else { 0 };
+            self.admit(type_len + len)?;
+            *input = rest;
+            return Ok(Some(Token { kind: Kind::Event, has_type: after_type.is_some(), bytes: Some(&value[..len]) }));
+        }
+        if after_type.is_some() {
+            self.same_type()?;
+        }
+        self.take_data(input, held, after_colon, end)?;
         Ok(None)
     }
 
-    /// Drops a line of `len` bytes and its end off the front of the input.
-    #[inline]
-    fn skip_line(&mut self, input: &mut &[u8], len: usize) {
-        let ended_by_cr = input[len] == b'\r';
-        *input = &input[len + 1..];
-        if ended_by_cr {
-            match input.first() {
-                Some(b'\n') => *input = &input[1..],
-                Some(_) => {}
-                None => self.skip_lf = true,
+    /// Reads lines until a token is whole or the input is used up. `held` is the value of the block's first `data` line
+    /// for as long as it can be lent from the chunk.
+    fn lines<'i>(&mut self, input: &mut &'i [u8], mut held: Option<&'i [u8]>) -> Step<'i> {
+        while let Some(&first) = input.first() {
+            if matches!(first, b'\n' | b'\r') {
+                self.take_line_end(input);
+                let token = self.end_block(held.take());
+                if token.is_some() {
+                    return Ok(token);
+                }
+            } else if let Some(after_colon) = input.strip_prefix(b"data:") {
+                let end = self.find_line_end(strip_space(after_colon));
+                self.take_data(input, &mut held, after_colon, end)?;
+            } else if let Some(rest) = self.after_same_type(input) {
+                *input = rest;
+                self.same_type()?;
+            } else if let Some(len) = self.find_line_end(input) {
+                let (line, rest) = input.split_at(len);
+                *input = rest;
+                self.take_line_end(input);
+                let token = self.whole_line(&mut held, line)?;
+                if token.is_some() {
+                    self.keep(&mut held);
+                    return Ok(token);
+                }
+            } else {
+                self.keep(&mut held);
+                self.state = State::Name;
+                self.name_len = 0;
+                self.name_piece(std::mem::take(input))?;
             }
         }
+        self.keep(&mut held);
+        Ok(None)
     }
 
     #[inline]
     fn find_line_end(&mut self, bytes: &[u8]) -> Option<usize> {
-        let found = match bytes {
-            // Below this, the search's set-up costs more than the search.
-            [] => None,
-            [b'\n' | b'\r', ..] => Some(0),
-            [_] => None,
-            _ => memchr::memchr2(b'\n', b'\r', bytes),
-        };
+        let found = find_line_end(bytes);
         #[cfg(test)]
         {
             self.scanned += found.unwrap_or(bytes.len()) as u64;
@@ -443,13 +460,59 @@ impl Decoder {
         found
     }
 
-    // Whole lines.
+    /// Drops the line end that the input starts with.
+    #[inline]
+    fn take_line_end(&mut self, input: &mut &[u8]) {
+        *input = after_line_end(input).unwrap_or_else(|| {
+            self.after_cr = true;
+            self.state = State::Pause;
+            &[]
+        });
+    }
 
-    fn whole_line<'i>(
+    /// Takes a `data` line whose value, with its space, starts at `after_colon` and ends, without it, at `end` if at all.
+    #[inline]
+    fn take_data<'i>(
         &mut self,
+        input: &mut &'i [u8],
         held: &mut Option<&'i [u8]>,
-        line: &'i [u8],
-    ) -> Result<Option<Token<'i>>, LimitExceeded> {
+        after_colon: &'i [u8],
+        end: Option<usize>,
+    ) -> Result<(), LimitExceeded> {
+        match end {
+            Some(len) => {
+                let (value, rest) = strip_space(after_colon).split_at(len);
+                *input = rest;
+                self.take_line_end(input);
+                self.data_line(held, value)
+            }
+            None => {
+                *input = &[];
+                self.keep(held);
+                self.open_value(Field::Data, b"data:".len())?;
+                self.after_colon(Field::Data, after_colon)
+            }
+        }
+    }
+
+    /// Takes the value of a whole `data` line. The first of a block is held for lending, a second one makes both go to
+    /// `data`.
+    #[inline]
+    fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), LimitExceeded> {
+        if self.seen & DATA == 0 {
+            self.seen |= DATA;
+            *held = Some(value);
+            self.grow(value.len())
+        } else {
+            self.keep(held);
+            self.grow(1 + value.len())?;
+            self.data.push(b'\n');
+            self.data.extend_from_slice(value);
+            Ok(())
+        }
+    }
+
+    fn whole_line<'i>(&mut self, held: &mut Option<&'i [u8]>, line: &'i [u8]) -> Step<'i> {
         let colon = line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':');
         let (name, value) = match colon {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
@@ -458,10 +521,19 @@ impl Decoder {
         let field = Field::of(name);
         match field {
             Field::Data => self.data_line(held, strip_space(value))?,
-            Field::Event | Field::Id | Field::Retry => {
+            Field::Event => {
+                self.open_type();
+                self.type_piece(strip_space(value))?;
+            }
+            Field::Id | Field::Retry => {
                 let value = strip_space(value);
                 self.admit(value.len())?;
-                self.set(field, value);
+                if field == Field::Retry {
+                    self.set_retry(value);
+                } else if self.accepts_id(value) {
+                    self.next_id.clear();
+                    self.next_id.extend_from_slice(value);
+                }
             }
             Field::Comment | Field::Unknown => {
                 self.admit(line.len())?;
@@ -473,146 +545,102 @@ impl Decoder {
         Ok(None)
     }
 
-    /// Takes a whole `data` line. The first of a block is held for lending, a second one makes both go to `data`.
+    /// What follows the `event` line, if the input starts with the one that came last and all of its line end.
     #[inline]
-    fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), LimitExceeded> {
-        self.pending = true;
-        if self.has_data {
-            self.keep(held);
-            self.break_data()?;
-            self.grow(value.len())?;
-            self.data.extend_from_slice(value);
-        } else {
-            self.grow(value.len())?;
-            self.has_data = true;
-            *held = Some(value);
-        }
-        Ok(())
-    }
-
-    /// Whether the input starts with the same `event` line that came last.
-    #[inline]
-    fn repeats_type(&self, input: &[u8]) -> bool {
-        let len = self.type_line.len();
-        len > 0 && input.len() > len && matches!(input[len], b'\n' | b'\r') && input[..len] == self.type_line[..]
+    fn after_same_type<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
+        let (line, rest) = input.split_at_checked(self.type_line.len())?;
+        let rest = after_line_end(rest)?;
+        (line == self.type_line && !line.is_empty()).then_some(rest)
     }
 
     /// Takes the `event` line that stands in `type_line` already.
     #[inline]
-    fn type_again(&mut self) -> Result<(), LimitExceeded> {
-        let len = self.type_line.len() - self.type_start;
-        self.admit(len)?;
-        if !self.has_type {
-            self.has_type = true;
-            self.size += len;
+    fn same_type(&mut self) -> Result<(), LimitExceeded> {
+        if self.seen & TYPE == 0 {
+            self.seen |= TYPE;
+            self.grow(self.type_line.len() - self.type_start)?;
         }
-        self.pending = true;
         Ok(())
-    }
-
-    /// Sets what a whole `event`, `id` or `retry` line sets.
-    fn set(&mut self, field: Field, value: &[u8]) {
-        match field {
-            Field::Event => {
-                if self.has_type {
-                    self.size -= self.type_line.len() - self.type_start;
-                }
-                self.type_line.clear();
-                self.type_line.extend_from_slice(b"event: ");
-                self.type_start = self.type_line.len();
-                self.type_line.extend_from_slice(value);
-                self.has_type = true;
-                self.size += value.len();
-                self.pending = true;
-            }
-            Field::Id => {
-                self.pending = true;
-                if memchr::memchr(0, value).is_none() {
-                    if self.has_id {
-                        self.size -= self.next_id.len();
-                    }
-                    self.next_id.clear();
-                    self.next_id.extend_from_slice(value);
-                    self.has_id = true;
-                    self.size += value.len();
-                }
-            }
-            Field::Retry => {
-                if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
-                    let digits = value.iter().map(|digit| u64::from(digit - b'0'));
-                    self.retry = Some(digits.fold(0, |ms: u64, digit| ms.saturating_mul(10).saturating_add(digit)));
-                }
-            }
-            Field::Data | Field::Comment | Field::Unknown => {}
-        }
     }
 
     /// A blank line: commits the id, dispatches the event if the block has data.
     #[inline]
     fn end_block<'i>(&mut self, held: Option<&'i [u8]>) -> Option<Token<'i>> {
-        if self.has_id {
-            self.has_id = false;
+        let seen = std::mem::take(&mut self.seen);
+        let size = std::mem::take(&mut self.size);
+        if seen & NEXT_ID != 0 {
             std::mem::swap(&mut self.last_id, &mut self.next_id);
-        }
-        let token = if self.has_data {
-            self.spent = held.is_none() || self.size > RETAINED;
-            Some(Token { kind: Kind::Event, has_type: self.has_type, bytes: held })
-        } else {
-            if self.size > RETAINED {
-                self.release();
+            cap(&mut self.next_id);
+            if self.last_id.capacity() > RETAINED {
+                self.last_id.shrink_to_fit();
             }
-            let reported = self.report.blocks && self.pending;
-            reported.then_some(Token { kind: Kind::Block, has_type: false, bytes: None })
-        };
-        self.has_data = false;
-        self.has_type = false;
-        self.pending = false;
-        self.size = 0;
-        token
+        }
+        if seen & DATA != 0 {
+            if held.is_none() || size > RETAINED {
+                self.spent = true;
+                self.state = State::Pause;
+            }
+            return Some(Token { kind: Kind::Event, has_type: seen & TYPE != 0, bytes: held });
+        }
+        cap(&mut self.type_line);
+        let reported = self.report.blocks && seen != 0;
+        reported.then_some(Token { kind: Kind::Block, has_type: false, bytes: None })
     }
 
     // Lines that are cut.
 
-    /// The whole input is the start of a line.
-    fn cut_line<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        held: &mut Option<&'i [u8]>,
-    ) -> Result<Option<Token<'i>>, LimitExceeded> {
-        self.keep(held);
-        self.state = State::Name;
-        self.name_len = 0;
-        self.name_piece(std::mem::take(input))?;
-        Ok(None)
-    }
-
-    /// Goes on where the chunk before ended, up to the end of the line or of the input.
-    fn resume<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Token<'i>>, LimitExceeded> {
-        if let State::Bom(matched) = self.state {
-            self.skip_bom(matched, input)?;
-            return Ok(None);
+    /// Goes on where the chunk before ended, up to the next start of a line or the end of the input.
+    fn resume<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
+        match self.state {
+            State::Line => return Ok(None),
+            State::Pause => {
+                self.go_on(input);
+                return Ok(None);
+            }
+            State::Bom(matched) => {
+                self.skip_bom(matched, input);
+                if matches!(self.state, State::Line) || input.is_empty() {
+                    return Ok(None);
+                }
+            }
+            State::Failed if input.is_empty() => return Ok(None),
+            State::Failed => return Err(self.exceeded()),
+            State::Name | State::Colon(_) | State::Value(_) => {}
         }
         let end = self.find_line_end(input);
-        let piece = &input[..end.unwrap_or(input.len())];
+        let (piece, rest) = input.split_at(end.unwrap_or(input.len()));
+        *input = rest;
         match self.state {
-            State::Name => self.name_piece(piece)?,
-            State::Colon(field) => self.after_colon(field, piece)?,
             State::Value(field) => self.value_piece(field, piece)?,
-            State::Bom(_) | State::Line => {}
+            State::Colon(field) => self.after_colon(field, piece)?,
+            _ => self.name_piece(piece)?,
         }
-        match end {
-            Some(len) => {
-                self.skip_line(input, len);
-                self.close_line()
-            }
-            None => {
-                *input = &[];
-                Ok(None)
-            }
+        if end.is_none() {
+            return Ok(None);
         }
+        let token = self.close_line();
+        self.take_line_end(input);
+        token
     }
 
-    fn skip_bom(&mut self, matched: usize, input: &mut &[u8]) -> Result<(), LimitExceeded> {
+    /// Does what is due before the next line.
+    fn go_on(&mut self, input: &mut &[u8]) {
+        if std::mem::take(&mut self.spent) {
+            self.data.clear();
+            cap(&mut self.data);
+            cap(&mut self.type_line);
+        }
+        cap(&mut self.value);
+        if self.after_cr && input.is_empty() {
+            return;
+        }
+        if std::mem::take(&mut self.after_cr) {
+            *input = input.strip_prefix(b"\n").unwrap_or(input);
+        }
+        self.state = State::Line;
+    }
+
+    fn skip_bom(&mut self, matched: usize, input: &mut &[u8]) {
         let wanted = &BOM[matched..];
         let same = wanted.iter().zip(*input).take_while(|(wanted, byte)| wanted == byte).count();
         if same == wanted.len() {
@@ -624,10 +652,11 @@ impl Decoder {
         } else if matched == 0 {
             self.state = State::Line;
         } else {
-            // The bytes that looked like a mark begin a name that nobody knows.
-            self.open_value(Field::Unknown, matched)?;
+            // What looked like a mark begins a name.
+            self.state = State::Name;
+            self.name[..matched].copy_from_slice(&BOM[..matched]);
+            self.name_len = matched as u8;
         }
-        Ok(())
     }
 
     fn name_piece(&mut self, piece: &[u8]) -> Result<(), LimitExceeded> {
@@ -663,28 +692,32 @@ impl Decoder {
     /// The field of a cut line is known, its value begins; `before` bytes of the line have passed.
     fn open_value(&mut self, field: Field, before: usize) -> Result<(), LimitExceeded> {
         self.state = State::Value(field);
-        self.value.clear();
         match field {
-            Field::Data if self.has_data => self.break_data(),
-            Field::Data => {
-                self.has_data = true;
-                Ok(())
+            Field::Data if self.seen & DATA != 0 => {
+                self.grow(1)?;
+                self.data.push(b'\n');
             }
+            Field::Data => self.seen |= DATA,
+            Field::Event => self.open_type(),
+            Field::Id | Field::Retry => self.value.clear(),
             Field::Comment | Field::Unknown => {
+                self.value.clear();
                 self.skipped = before;
-                self.admit(self.skipped)
+                self.admit(self.skipped)?;
             }
-            Field::Event | Field::Id | Field::Retry => Ok(()),
         }
+        Ok(())
     }
 
+    #[inline]
     fn value_piece(&mut self, field: Field, piece: &[u8]) -> Result<(), LimitExceeded> {
         match field {
             Field::Data => {
                 self.grow(piece.len())?;
-                self.data.extend_from_slice(piece);
+                append(&mut self.data, piece);
             }
-            Field::Event | Field::Id | Field::Retry => {
+            Field::Event => self.type_piece(piece)?,
+            Field::Id | Field::Retry => {
                 self.admit(self.value.len() + piece.len())?;
                 self.value.extend_from_slice(piece);
             }
@@ -700,30 +733,84 @@ impl Decoder {
     }
 
     /// The end of a line that was cut.
-    fn close_line<'i>(&mut self) -> Result<Option<Token<'i>>, LimitExceeded> {
+    fn close_line<'i>(&mut self) -> Step<'i> {
         let field = match self.state {
-            State::Name => {
+            State::Colon(field) | State::Value(field) => field,
+            _ => {
                 let field = Field::of(&self.name[..usize::from(self.name_len)]);
                 self.open_value(field, self.name_len.into())?;
                 field
             }
-            State::Colon(field) | State::Value(field) => field,
-            State::Bom(_) | State::Line => Field::Unknown,
         };
         self.state = State::Line;
         match field {
-            Field::Data => self.pending = true,
-            Field::Event | Field::Id | Field::Retry => {
+            Field::Data | Field::Event | Field::Unknown => {}
+            Field::Id => {
                 let value = std::mem::take(&mut self.value);
-                self.set(field, &value);
+                let accepted = self.accepts_id(&value);
                 self.value = value;
+                if accepted {
+                    std::mem::swap(&mut self.value, &mut self.next_id);
+                }
+                cap(&mut self.value);
+            }
+            Field::Retry => {
+                let value = std::mem::take(&mut self.value);
+                self.set_retry(&value);
+                self.value = value;
+                cap(&mut self.value);
             }
             Field::Comment if self.report.comments => {
+                // It is lent from `value`, which may have to be capped after that.
+                self.state = State::Pause;
                 return Ok(Some(Token { kind: Kind::Comment, has_type: false, bytes: None }));
             }
-            Field::Comment | Field::Unknown => {}
+            Field::Comment => {}
         }
         Ok(None)
+    }
+
+    // Fields.
+
+    /// Begins an `event` line: its value replaces the type that the block has.
+    fn open_type(&mut self) {
+        const NAME: &[u8] = b"event: ";
+        if self.seen & TYPE != 0 {
+            self.size -= self.type_line.len() - self.type_start;
+        }
+        self.seen |= TYPE;
+        self.type_line.clear();
+        cap(&mut self.type_line);
+        self.type_line.extend_from_slice(NAME);
+        self.type_start = NAME.len();
+    }
+
+    fn type_piece(&mut self, piece: &[u8]) -> Result<(), LimitExceeded> {
+        self.grow(piece.len())?;
+        append(&mut self.type_line, piece);
+        Ok(())
+    }
+
+    /// Notes an `id` line. Whether its value is to become `next_id`.
+    fn accepts_id(&mut self, value: &[u8]) -> bool {
+        self.seen |= ID;
+        if memchr::memchr(0, value).is_some() {
+            return false;
+        }
+        if self.seen & NEXT_ID != 0 {
+            self.size -= self.next_id.len();
+        }
+        self.seen |= NEXT_ID;
+        self.size += value.len();
+        true
+    }
+
+    fn set_retry(&mut self, value: &[u8]) {
+        self.seen |= RETRY;
+        if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
+            let digits = value.iter().map(|digit| u64::from(digit - b'0'));
+            self.retry = Some(digits.fold(0, |ms: u64, digit| ms.saturating_mul(10).saturating_add(digit)));
+        }
     }
 
     // The memory of a block.
@@ -739,13 +826,12 @@ impl Decoder {
     /// Whether `len` bytes more than the block's size would still be within the limit.
     #[inline]
     fn admit(&self, len: usize) -> Result<(), LimitExceeded> {
-        if len > self.limit - self.size { Err(LimitExceeded { limit: self.limit }) } else { Ok(()) }
+        if len > self.limit - self.size { Err(self.exceeded()) } else { Ok(()) }
     }
 
-    fn break_data(&mut self) -> Result<(), LimitExceeded> {
-        self.grow(1)?;
-        self.data.push(b'\n');
-        Ok(())
+    #[cold]
+    fn exceeded(&self) -> LimitExceeded {
+        LimitExceeded { limit: self.limit }
     }
 
     /// Copies the held value to `data`: it can't be lent any longer.
@@ -755,24 +841,58 @@ impl Decoder {
             self.data.extend_from_slice(value);
         }
     }
+}
 
-    /// Forgets the event that was lent, and gives back what is too large to keep.
-    fn release(&mut self) {
-        self.spent = false;
-        self.data.clear();
-        for scratch in [&mut self.data, &mut self.next_id, &mut self.value] {
-            if scratch.capacity() > RETAINED {
-                *scratch = Vec::new();
-            }
-        }
-        if self.type_line.capacity() > RETAINED {
-            self.type_line = Vec::new();
-            self.type_start = 0;
-        }
+/// Gives back what is too large to keep.
+#[inline]
+fn cap(scratch: &mut Vec<u8>) {
+    if scratch.capacity() > RETAINED {
+        *scratch = Vec::new();
+    }
+}
+
+/// Appends a piece, which often is a single byte when it is not large.
+#[inline]
+fn append(buffer: &mut Vec<u8>, piece: &[u8]) {
+    match piece {
+        [byte] => buffer.push(*byte),
+        _ => buffer.extend_from_slice(piece),
+    }
+}
+
+/// Where the first line end is.
+#[inline]
+fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    let is_end = |byte| byte == b'\n' || byte == b'\r';
+    let Some(start) = bytes.first_chunk::<16>() else {
+        return bytes.iter().position(|&byte| is_end(byte));
+    };
+    // Many lines are shorter than the setting up of a search through long ones is worth. The compiler makes two
+    // comparisons of vectors of this.
+    let hits = u128::from_le_bytes(start.map(|byte| if is_end(byte) { 0xff } else { 0 }));
+    if hits != 0 {
+        return Some(hits.trailing_zeros() as usize / 8);
+    }
+    memchr::memchr2(b'\n', b'\r', &bytes[16..]).map(|found| found + 16)
+}
+
+/// What follows the line end that these bytes start with. A CR that is the last byte may not be all of it.
+#[inline]
+fn after_line_end(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Some(rest),
+        [b'\r', rest @ ..] if !rest.is_empty() => Some(rest),
+        _ => None,
     }
 }
 
 /// A value without the one space that may stand before it.
+#[inline]
 fn strip_space(value: &[u8]) -> &[u8] {
     value.strip_prefix(b" ").unwrap_or(value)
+}
+
+/// The bytes as text. Valid UTF-8 is checked faster than it is searched for what to replace.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

@@ -1,1 +1,21 @@
-//! wip
+#![doc = include_str!("../README.md")]
+
+#[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
+compile_error!("transport-hyper needs certificate roots: enable `webpki-roots` or `native-roots`");
+
+mod classify;
+mod connect;
+mod transport;
+
+pub use chat_client::*;
+
+pub use transport::HyperTransport;
+
+/// A [`chat_client::Client`] on tokio and hyper.
+pub type Client = chat_client::Client<HyperTransport>;
+
+/// A [`chat_client::Reply`] on tokio and hyper.
+pub type Reply = chat_client::Reply<HyperTransport>;
+
+/// A [`chat_client::Session`] on tokio and hyper.
+pub type Session = chat_client::Session<HyperTransport>;

@@ -65,7 +65,10 @@ impl Request {
         match chat_session_id {
             "" => return Err(Error::invalid_request("chat_session_id", "is empty")),
             "." | ".." => {
-                return Err(Error::invalid_request("chat_session_id", "must not be `.` or `..`, which are other paths"));
+                return Err(Error::invalid_request(
+                    "chat_session_id",
+                    "must not be `.` or `..`, which are other paths",
+                ));
             }
             _ => {}
         }

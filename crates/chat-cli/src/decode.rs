@@ -1,0 +1,65 @@
+//! `chat decode`: a saved answer through the receiver.
+
+use std::io;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+use transport_hyper::{Answer, Error, Head, Limits, Receiver};
+
+use crate::args::Decode;
+use crate::input;
+use crate::print::Printer;
+
+pub(crate) fn run(args: &Decode) -> io::Result<u8> {
+    let mut printer = Printer::new(true);
+    let mut receiver = match head(args) {
+        Ok(head) => Receiver::new(head, &Limits::default()),
+        Err(error) => return printer.outcome(&Err(error)),
+    };
+    let mut failed = None;
+    input::feed(&args.file, args.chunk, |mut input| {
+        failed = print_events(&mut receiver, &mut input, &mut printer)?;
+        Ok(failed.is_none() && receiver.wants_more())
+    })?;
+    let outcome = match failed {
+        Some(error) => Err(error),
+        None => end(receiver, &mut printer)?,
+    };
+    printer.outcome(&outcome)
+}
+
+fn head(args: &Decode) -> Result<Head, Error> {
+    let status = StatusCode::from_u16(args.status)
+        .map_err(|error| Error::invalid_request("--status", "is no status").with_source(error))?;
+    let mut head = Head::new(status, http::HeaderMap::new());
+    let content_type = args.content_type.as_ref().map(|value| ("content-type", value.as_str()));
+    let headers = args.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in content_type.into_iter().chain(headers) {
+        let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("is no name of a header"))?;
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
+        head.headers.append(parsed, value);
+    }
+    Ok(head)
+}
+
+fn print_events(receiver: &mut Receiver, input: &mut &[u8], printer: &mut Printer) -> io::Result<Option<Error>> {
+    while let Some(event) = receiver.next(input) {
+        match event {
+            Ok(event) => printer.event(&event)?,
+            Err(error) => return Ok(Some(error)),
+        }
+    }
+    Ok(None)
+}
+
+/// The body has ended: what the receiver makes of that.
+fn end(mut receiver: Receiver, printer: &mut Printer) -> io::Result<Result<Answer, Error>> {
+    if let Err(error) = receiver.end() {
+        return Ok(Err(error));
+    }
+    match print_events(&mut receiver, &mut &[][..], printer)? {
+        Some(error) => Ok(Err(error)),
+        None => Ok(Ok(receiver.into_answer())),
+    }
+}

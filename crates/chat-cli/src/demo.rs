@@ -1,0 +1,51 @@
+//! `chat demo`: the whole way over real HTTP, with nothing but this program.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use chat_mock::Server;
+use transport_hyper::{Client, Error, Session};
+
+use crate::print::Printer;
+
+const FOLLOW_UP: &str = "And then?";
+
+/// A pause between two words, so that one can see the answer stream.
+const PACE: Duration = Duration::from_millis(12);
+
+pub(crate) async fn run(question: &str) -> io::Result<u8> {
+    let server = Server::builder().chunk_delay(PACE).bind().await?;
+    writeln!(io::stdout(), "A bundled server listens on {}; it answers from this project's docs.", server.url())?;
+    let mut printer = Printer::new(false);
+    let client = match Client::builder().base_url(server.url()).api_key("demo").build() {
+        Ok(client) => client,
+        Err(error) => return printer.outcome(&Err(error)),
+    };
+    let mut session = client.session("demo");
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    for question in [question, FOLLOW_UP] {
+        tokio::select! {
+            biased;
+            _ = &mut interrupt => return printer.outcome(&Err(Error::cancelled())),
+            status = ask(&mut session, question, &mut printer) => {
+                let status = status?;
+                if status != 0 {
+                    return Ok(status);
+                }
+            }
+        }
+    }
+    if let Some(id) = session.id() {
+        writeln!(io::stdout(), "\nBoth questions went to session {id}; the server keeps its history.")?;
+    }
+    Ok(0)
+}
+
+async fn ask(session: &mut Session, question: &str, printer: &mut Printer) -> io::Result<u8> {
+    writeln!(io::stdout(), "\n> {question}\n")?;
+    let mut reply = session.ask(question);
+    while let Some(Ok(event)) = reply.next().await {
+        printer.event(&event)?;
+    }
+    printer.outcome(&reply.finish().await)
+}

@@ -1,0 +1,108 @@
+//! What is printed while an answer comes, for people or for programs, and the exit status that it ends with.
+
+use std::io::{self, IsTerminal, Stdout, Write};
+
+use serde::Serialize;
+use transport_hyper::{Answer, Citation, Error, ErrorKind, Event};
+
+use crate::line::{self, EventLine, OutcomeLine, sentence};
+
+/// Exit status of a command that was used wrongly, or whose request was refused.
+pub(crate) const USAGE: u8 = 2;
+/// Exit status of a stream that passed a limit, and of the other ways in which an answer is no good.
+pub(crate) const BAD_ANSWER: u8 = 5;
+
+/// Prints an answer, event by event.
+pub(crate) struct Printer {
+    json: bool,
+    out: Stdout,
+    /// Whether standard output is a terminal, which control characters from a server must not steer.
+    terminal: bool,
+    /// Whether the text printed last left the cursor within a line.
+    in_line: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(json: bool) -> Self {
+        let out = io::stdout();
+        Self { json, terminal: out.is_terminal(), out, in_line: false }
+    }
+
+    /// Prints one event, at once.
+    pub(crate) fn event(&mut self, event: &Event) -> io::Result<()> {
+        if self.json {
+            return EventLine::new(event).map_or(Ok(()), |line| json_line(&mut self.out, &line));
+        }
+        let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
+        let text = self.shown(text);
+        self.in_line = !text.ends_with('\n');
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Prints how it ended, and tells the exit status.
+    pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
+        if self.json {
+            json_line(&mut self.out, &OutcomeLine::new(outcome))?;
+        } else {
+            if self.in_line {
+                writeln!(self.out)?;
+            }
+            if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
+                self.citations(answer.citations())?;
+            }
+        }
+        self.out.flush()?;
+        let error = match outcome {
+            Ok(_) => return Ok(0),
+            Err(error) => error,
+        };
+        report(&sentence(error), error.advice());
+        Ok(status(error))
+    }
+
+    fn citations(&mut self, citations: &[Citation]) -> io::Result<()> {
+        if !citations.is_empty() {
+            writeln!(self.out)?;
+        }
+        for citation in citations {
+            let number = citation.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+            let record = &citation.record;
+            let title = record.title.as_deref().unwrap_or("untitled");
+            let url = citation.hit_url.as_deref().or(record.url.as_deref()).unwrap_or("no address");
+            let line = format!("[{number}] {title}: {url}");
+            writeln!(self.out, "{}", self.shown(&line))?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, text: &str) -> String {
+        let harmless = |c: &char| !self.terminal || !c.is_control() || matches!(c, '\n' | '\t');
+        text.chars().filter(harmless).collect()
+    }
+}
+
+/// Prints one JSON object on a line of its own, at once.
+pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+    // Standard output flushes at every line break of its own accord; a buffer makes a line one write.
+    let mut text = Vec::new();
+    line::write(&mut text, line)?;
+    out.write_all(&text)?;
+    out.flush()
+}
+
+/// Tells on standard error what is wrong and what to do.
+pub(crate) fn report(sentence: &str, advice: &str) {
+    // Nobody can be told that standard error is gone.
+    let _ = writeln!(io::stderr(), "chat: {sentence}\n{advice}");
+}
+
+fn status(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::InvalidRequest { .. } => USAGE,
+        ErrorKind::Api { .. } | ErrorKind::Validation { .. } => 3,
+        ErrorKind::Connect | ErrorKind::Transport | ErrorKind::Timeout { .. } => 4,
+        ErrorKind::Cancelled => 130,
+        _ => BAD_ANSWER,
+    }
+}

@@ -1,0 +1,73 @@
+//! `chat sse`: the decoder alone.
+
+use std::borrow::Cow;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use serde::Serialize;
+use transport_hyper::sse::{Decoder, LimitExceeded};
+
+use crate::print::{BAD_ANSWER, json_line, report};
+use crate::{input, line};
+
+#[derive(Serialize)]
+struct EventLine<'a> {
+    event: Cow<'a, str>,
+    data: Cow<'a, str>,
+    id: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+struct LimitLine {
+    error: &'static str,
+    limit: usize,
+}
+
+#[derive(Serialize)]
+struct EndLine<'a> {
+    end: End<'a>,
+}
+
+#[derive(Serialize)]
+struct End<'a> {
+    last_event_id: Cow<'a, str>,
+    retry_ms: Option<u64>,
+    incomplete: bool,
+}
+
+pub(crate) fn run(file: &Path, chunk: Option<NonZeroUsize>) -> io::Result<u8> {
+    let mut decoder = Decoder::new();
+    let mut over = None;
+    let mut out = io::BufWriter::new(io::stdout());
+    input::feed(file, chunk, |mut input| {
+        over = print_events(&mut decoder, &mut input, &mut out)?;
+        Ok(over.is_none())
+    })?;
+    if let Some(error) = &over {
+        json_line(&mut out, &LimitLine { error: "limit", limit: error.limit })?;
+        report(&error.to_string(), "This is no stream of events, or one whose events are too large.");
+    }
+    let (last_event_id, retry_ms) = (decoder.last_event_id(), decoder.retry_ms());
+    json_line(&mut out, &EndLine { end: End { last_event_id, retry_ms, incomplete: decoder.is_incomplete() } })?;
+    Ok(if over.is_some() { BAD_ANSWER } else { 0 })
+}
+
+fn print_events(
+    decoder: &mut Decoder,
+    input: &mut &[u8],
+    out: &mut impl io::Write,
+) -> io::Result<Option<LimitExceeded>> {
+    while let Some(event) = decoder.next(input) {
+        match event {
+            Ok(event) => {
+                let line = EventLine { event: event.event_type(), data: event.data(), id: event.id() };
+                line::write(out, &line)?;
+            }
+            Err(error) => return Ok(Some(error)),
+        }
+    }
+    // What came is shown before more is waited for.
+    out.flush()?;
+    Ok(None)
+}

@@ -1,0 +1,92 @@
+//! The transport.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, ResponseFuture};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::classify::classify;
+use crate::connect::Within;
+
+/// [`Transport`] over hyper-util's pooled client. It must be used inside a tokio runtime with I/O and time.
+#[derive(Clone)]
+pub struct HyperTransport {
+    client: legacy::Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    origin: Instant,
+}
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").finish_non_exhaustive()
+    }
+}
+
+impl FromSettings for HyperTransport {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let connector = Within { connector: with_tls(http)?, timeout: settings.connect_timeout };
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(connector);
+        Ok(Self { client, origin: Instant::now() })
+    }
+}
+
+/// Adds TLS by rustls with ring. The provider is named, so that no global choice of the user's is needed or overridden.
+fn with_tls(http: HttpConnector) -> Result<HttpsConnector<HttpConnector>, Error> {
+    let provider = rustls::crypto::ring::default_provider();
+    let builder = HttpsConnectorBuilder::new();
+    #[cfg(feature = "native-roots")]
+    let builder = builder.with_provider_and_native_roots(provider);
+    #[cfg(all(feature = "webpki-roots", not(feature = "native-roots")))]
+    let builder = builder.with_provider_and_webpki_roots(provider);
+    let builder = builder.map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))?;
+    #[cfg(feature = "http2")]
+    let builder = builder.https_or_http().enable_all_versions();
+    #[cfg(not(feature = "http2"))]
+    let builder = builder.https_or_http().enable_http1();
+    Ok(builder.wrap_connector(http))
+}
+
+impl Transport for HyperTransport {
+    type Send = ResponseFuture;
+    type Body = Incoming;
+    type Error = legacy::Error;
+    type Sleep = tokio::time::Sleep;
+
+    const PRODUCT: &'static str = concat!("transport-hyper/", env!("CARGO_PKG_VERSION"));
+
+    fn send(&self, request: http::Request<Bytes>) -> ResponseFuture {
+        self.client.request(request.map(Full::new))
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> tokio::time::Sleep {
+        // A deadline past what an instant holds is far enough away.
+        let far = Duration::from_secs(30 * 365 * 86_400);
+        tokio::time::sleep(deadline.saturating_sub(self.now()).min(far))
+    }
+
+    fn seed(&self) -> u64 {
+        // Keys drawn at random for each map are what the standard library has of chance.
+        RandomState::new().hash_one(0u8)
+    }
+
+    fn classify(error: &legacy::Error) -> TransportError {
+        classify(error)
+    }
+}
