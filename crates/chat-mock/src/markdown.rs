@@ -1,0 +1,259 @@
+//! Markdown to sections: a heading and the prose under it.
+
+use std::collections::HashMap;
+
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// What lies between one heading and the next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Passage {
+    /// The headings over it, from the document's title to its own.
+    pub(crate) breadcrumbs: Vec<String>,
+    /// The heading's anchor; none for what stands before the first heading.
+    pub(crate) anchor: Option<String>,
+    /// Its prose.
+    pub(crate) sentences: Vec<String>,
+}
+
+/// Abbreviations after which a capital does not begin a sentence.
+const ABBREVIATIONS: &[&str] = &["e.g.", "i.e.", "cf.", "vs."];
+
+/// A sentence has at least this many words; less is a label.
+const MIN_WORDS: usize = 3;
+
+/// Splits a document by its headings. Passages without prose are left out. `name` stands for a title where there is
+/// none.
+pub(crate) fn split(name: &str, markdown: &str) -> Vec<Passage> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
+    let mut splitter = Splitter::default();
+    for event in Parser::new_ext(markdown, options) {
+        splitter.take(event);
+    }
+    splitter.finish(name)
+}
+
+#[derive(Default)]
+struct Splitter {
+    /// How deep it is in blocks that hold no prose.
+    skipping: usize,
+    /// The block or heading that is being read.
+    text: String,
+    /// The headings that hold now, outermost first.
+    headings: Vec<(HeadingLevel, String)>,
+    anchors: HashMap<String, usize>,
+    /// The first heading of the first level.
+    title: Option<String>,
+    passages: Vec<Passage>,
+}
+
+impl Splitter {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) if is_skipped(&tag.to_end()) => {
+                // An image stands inside a line of prose, which goes on after it.
+                if !matches!(tag, Tag::Image { .. }) {
+                    self.end_block();
+                }
+                self.skipping += 1;
+            }
+            Event::End(tag) if is_skipped(&tag) => self.skipping -= 1,
+            _ if self.skipping > 0 => {}
+            Event::Text(text) | Event::Code(text) => self.text.push_str(&text),
+            Event::SoftBreak | Event::HardBreak => self.text.push(' '),
+            Event::End(TagEnd::Heading(level)) => self.end_heading(level),
+            Event::Start(tag) if is_block(&tag.to_end()) => self.end_block(),
+            Event::End(tag) if is_block(&tag) => self.end_block(),
+            _ => {}
+        }
+    }
+
+    fn end_heading(&mut self, level: HeadingLevel) {
+        let heading = squeeze(&std::mem::take(&mut self.text));
+        if level == HeadingLevel::H1 && self.title.is_none() {
+            self.title = Some(heading.clone());
+        }
+        let anchor = self.anchor(&heading);
+        while self.headings.last().is_some_and(|(above, _)| *above >= level) {
+            self.headings.pop();
+        }
+        self.headings.push((level, heading));
+        let breadcrumbs = self.headings.iter().map(|(_, heading)| heading.clone()).collect();
+        self.passages.push(Passage { breadcrumbs, anchor: Some(anchor), sentences: Vec::new() });
+    }
+
+    fn end_block(&mut self) {
+        let block = squeeze(&std::mem::take(&mut self.text));
+        if block.is_empty() {
+            return;
+        }
+        if self.passages.is_empty() {
+            self.passages.push(Passage { breadcrumbs: Vec::new(), anchor: None, sentences: Vec::new() });
+        }
+        if let Some(passage) = self.passages.last_mut() {
+            passage.sentences.extend(sentences(&block));
+        }
+    }
+
+    /// The anchor GitHub gives a heading: lower case, punctuation dropped, blanks turned to hyphens, and a number where
+    /// an earlier heading has the same.
+    fn anchor(&mut self, heading: &str) -> String {
+        let slug: String = heading
+            .to_lowercase()
+            .chars()
+            .filter_map(|c| match c {
+                ' ' => Some('-'),
+                c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+                _ => None,
+            })
+            .collect();
+        let seen = self.anchors.entry(slug.clone()).or_default();
+        let anchor = if *seen == 0 { slug } else { format!("{slug}-{seen}") };
+        *seen += 1;
+        anchor
+    }
+
+    fn finish(mut self, name: &str) -> Vec<Passage> {
+        self.end_block();
+        let title = self.title.as_deref().unwrap_or(name);
+        for passage in &mut self.passages {
+            if passage.breadcrumbs.first().is_none_or(|first| first != title) {
+                passage.breadcrumbs.insert(0, title.to_owned());
+            }
+        }
+        self.passages.retain(|passage| !passage.sentences.is_empty());
+        self.passages
+    }
+}
+
+/// What holds no sentence to cite: code, tables, images, raw HTML, footnotes, front matter.
+fn is_skipped(tag: &TagEnd) -> bool {
+    matches!(
+        tag,
+        TagEnd::CodeBlock
+            | TagEnd::Table
+            | TagEnd::Image
+            | TagEnd::HtmlBlock
+            | TagEnd::FootnoteDefinition
+            | TagEnd::MetadataBlock(_)
+    )
+}
+
+/// What begins and ends a block of prose: no sentence reaches over it.
+fn is_block(tag: &TagEnd) -> bool {
+    matches!(tag, TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_))
+}
+
+/// Every run of white space as one blank.
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn sentences(block: &str) -> Vec<String> {
+    let mut sentences: Vec<String> = Vec::new();
+    for piece in block.split_sentence_bounds() {
+        match sentences.last_mut() {
+            Some(last) if ABBREVIATIONS.iter().any(|short| last.trim_end().ends_with(short)) => last.push_str(piece),
+            _ => sentences.push(piece.to_owned()),
+        }
+    }
+    sentences
+        .iter()
+        .map(|sentence| sentence.trim())
+        // What ends in a colon announces something that is not quoted with it.
+        .filter(|sentence| !sentence.ends_with(':') && sentence.unicode_words().count() >= MIN_WORDS)
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage(breadcrumbs: &[&str], anchor: Option<&str>, sentences: &[&str]) -> Passage {
+        let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        Passage { breadcrumbs: owned(breadcrumbs), anchor: anchor.map(str::to_owned), sentences: owned(sentences) }
+    }
+
+    #[test]
+    fn headings_make_passages() {
+        let markdown = "\
+[![badge](https://example.com/x.svg)](https://example.com)
+
+# The `Title`
+
+Prose goes\nhere. And *more* [prose](https://example.com) there!
+
+## Empty of prose
+
+```
+let code = \"is not prose at all\";
+```
+
+### Deep & down
+
+Below a level.
+
+## C++, what's that?
+
+No more levels here.
+";
+        assert_eq!(
+            split("README", markdown),
+            [
+                passage(&["The Title"], Some("the-title"), &["Prose goes here.", "And more prose there!"]),
+                passage(&["The Title", "Empty of prose", "Deep & down"], Some("deep--down"), &["Below a level."]),
+                passage(&["The Title", "C++, what's that?"], Some("c-whats-that"), &["No more levels here."]),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_document_without_a_title_is_called_by_its_name() {
+        let markdown = "Before any heading.\n\n## A part\n\nIn the part.\n\n## A part\n\nIn the other.\n";
+        assert_eq!(
+            split("notes", markdown),
+            [
+                passage(&["notes"], None, &["Before any heading."]),
+                passage(&["notes", "A part"], Some("a-part"), &["In the part."]),
+                passage(&["notes", "A part"], Some("a-part-1"), &["In the other."]),
+            ]
+        );
+    }
+
+    #[test]
+    fn lists_are_prose_and_tables_are_not() {
+        let markdown = "\
+---
+title: front matter is not prose
+---
+
+# T
+
+- one whole item
+  - an inner item here
+- label
+
+| a b c | d e f |
+| --- | --- |
+| g h i | j k l |
+
+<p>raw html is left out</p>
+
+Run this command:
+";
+        assert_eq!(split("x", markdown), [passage(&["T"], Some("t"), &["one whole item", "an inner item here"])]);
+    }
+
+    #[test]
+    fn abbreviations_do_not_end_a_sentence() {
+        assert_eq!(
+            sentences("Use a tool, e.g. Cargo. Or hyper 1.12 instead."),
+            ["Use a tool, e.g. Cargo.", "Or hyper 1.12 instead."]
+        );
+    }
+}

@@ -1,0 +1,607 @@
+//! The server over real HTTP, asked by a bare client.
+
+mod common;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_mock::{Builder, Library, Server};
+use chat_proto::{ChatResult, FinishReason, MessageChunk, RecordType, RecordsCited};
+use common::{Http, http, post, text, until};
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+/// A server that knows of a garden.
+fn garden() -> Builder {
+    let docs = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/docs"));
+    Server::builder().library(Library::from_dir(docs).expect("the fixtures are there"))
+}
+
+async fn bind(builder: Builder) -> Server {
+    builder.bind().await.expect("loopback has a free port")
+}
+
+fn create_url(server: &Server) -> String {
+    format!("{}/v0/chat_sessions/chat_results", server.url())
+}
+
+fn continue_url(server: &Server, id: &str) -> String {
+    format!("{}/v0/chat_sessions/{id}/chat_results", server.url())
+}
+
+fn question(text: &str, stream: bool) -> Value {
+    json!({
+        "integration_id": "int",
+        "chat_session": { "messages": [{ "role": "user", "content": text }] },
+        "stream": stream,
+    })
+}
+
+fn follow_up(text: &str, stream: bool) -> Value {
+    json!({ "integration_id": "int", "message": { "role": "user", "content": text }, "stream": stream })
+}
+
+async fn send(http: &Http, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    http.request(request).await.expect("the server answers")
+}
+
+/// Posts JSON and reads the answer whole.
+async fn ask(http: &Http, url: &str, body: &Value) -> (u16, HeaderMap, String) {
+    let response = send(http, post(url, body.to_string())).await;
+    (response.status().as_u16(), response.headers().clone(), text(response).await)
+}
+
+/// Posts JSON and reads a ChatResult.
+async fn result(http: &Http, url: &str, body: &Value) -> ChatResult {
+    let (status, headers, body) = ask(http, url, body).await;
+    assert_eq!((status, &headers["content-type"]), (200, &"application/json".parse().expect("a header value")));
+    serde_json::from_str(&body).expect("a ChatResult")
+}
+
+fn citations(result: &ChatResult) -> Vec<(i64, &str)> {
+    let records = result.message.records_cited.as_ref().expect("every answer cites");
+    let cited = records.citations.iter();
+    cited.map(|one| (one.number.expect("numbered"), one.record.url.as_deref().expect("a url"))).collect()
+}
+
+/// A stream's events: names and data, read without the project's own decoder.
+fn events(stream: &str) -> Vec<(&str, Value)> {
+    let whole = stream.strip_suffix("\n\n").expect("the last event is whole");
+    whole
+        .split("\n\n")
+        .map(|event| {
+            let (name, data) = event.split_once("\ndata: ").expect("two lines");
+            (name.strip_prefix("event: ").expect("a name"), serde_json::from_str(data).expect("data is JSON"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn create_as_json() {
+    let server = bind(garden()).await;
+    let (status, headers, body) =
+        ask(&http(), &create_url(&server), &question("Where do the frogs live?", false)).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["content-type"], "application/json");
+    assert!(headers.contains_key("date"));
+    assert_eq!(headers["x-request-id"], "req-00000001");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let id = body["chat_session_id"].as_str().expect("an id").to_owned();
+    assert!(id.starts_with("session-"), "{id}");
+    assert_eq!(
+        body,
+        json!({
+            "chat_session_id": id,
+            "message": {
+                "role": "assistant",
+                "content": "Frogs live in the pond from March to October. [1]",
+                "records_cited": { "citations": [{
+                    "number": 1,
+                    "record": {
+                        "type": "documentation",
+                        "url": "README.md#the-pond",
+                        "title": "The pond",
+                        "description": "Frogs live in the pond from March to October.",
+                        "breadcrumbs": ["Garden", "The pond"],
+                    },
+                }] },
+            },
+        })
+    );
+}
+
+#[tokio::test]
+async fn create_as_a_stream() {
+    let server = bind(garden()).await;
+    let http = http();
+    let (status, headers, stream) = ask(&http, &create_url(&server), &question("Frogs or tomatoes?", true)).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["content-type"], "text/event-stream");
+    assert_eq!(headers["cache-control"], "no-cache");
+    assert_eq!(headers["transfer-encoding"], "chunked");
+    assert!(headers.contains_key("date") && headers.contains_key("x-request-id"));
+
+    let events = events(&stream);
+    let place = events.iter().position(|(name, _)| *name == "records_cited").expect("it cites");
+    assert_eq!(place, events.len() - 2, "the citations come right before the last chunk");
+    let records: RecordsCited = serde_json::from_value(events[place].1.clone()).expect("RecordsCited");
+    assert!(records.citations.iter().all(|one| one.record.record_type == Some(RecordType::Documentation)));
+
+    let chunks: Vec<MessageChunk> = events
+        .iter()
+        .filter(|(name, _)| *name == "message_chunk")
+        .map(|(_, data)| serde_json::from_value(data.clone()).expect("a MessageChunk"))
+        .collect();
+    assert_eq!(chunks.len(), events.len() - 1);
+    let id = chunks[0].chat_session_id.clone().expect("the first chunk has the id");
+    assert!(chunks.iter().all(|chunk| chunk.chat_session_id.as_ref() == Some(&id)));
+    let (last, before) = chunks.split_last().expect("there are chunks");
+    assert_eq!(last.finish_reason, Some(FinishReason::Stop));
+    assert!(before.iter().all(|chunk| chunk.finish_reason.is_none()));
+    let text: String = chunks.iter().map(|chunk| chunk.content_chunk.as_str()).collect();
+    assert_eq!(text, "Tomatoes grow in the southern bed. [1] Frogs live in the pond from March to October. [2]");
+}
+
+#[tokio::test]
+async fn each_event_is_a_frame_of_its_own() {
+    // With a pause between them, what arrives together was sent together.
+    let server = bind(garden().chunk_delay(Duration::from_millis(2))).await;
+    let response = send(&http(), post(&create_url(&server), question("frogs", true).to_string())).await;
+    let mut body = response.into_body();
+    let mut frames = 0;
+    while let Some(frame) = body.frame().await {
+        let data = frame.expect("whole").into_data().expect("data");
+        assert!(data.starts_with(b"event: ") && data.ends_with(b"\n\n"), "{data:?}");
+        frames += data.windows(2).filter(|end| end == b"\n\n").count();
+    }
+    assert_eq!(frames, "Frogs live in the pond from March to October. [1]".split(' ').count() + 1);
+}
+
+#[tokio::test]
+async fn what_fits_much_less_than_the_best_is_not_cited() {
+    let server = bind(garden()).await;
+    let words = "tomatoes in the southern bed, watered every evening; frogs";
+    let answer = result(&http(), &create_url(&server), &question(words, false)).await;
+    assert_eq!(citations(&answer), [(1, "README.md#beds")]);
+    assert_eq!(answer.message.content, "Tomatoes grow in the southern bed. [1] They are watered every evening. [1]");
+}
+
+#[tokio::test]
+async fn continue_sees_what_came_before() {
+    let server = bind(garden()).await;
+    let http = http();
+    let first = result(&http, &create_url(&server), &question("Where do the frogs live?", false)).await;
+    let url = continue_url(&server, &first.chat_session_id);
+
+    let second = result(&http, &url, &follow_up("And then?", false)).await;
+    assert_eq!(second.chat_session_id, first.chat_session_id);
+    assert_eq!(
+        second.message.content,
+        "This is question 2 of this session; before it you asked: “Where do the frogs live?”. \
+         The water is changed once in a year. [1]",
+        "a follow-up with no word of its own is about the question before, and nothing is said twice"
+    );
+    assert_eq!(citations(&second), [(1, "README.md#the-pond")]);
+
+    let third = result(&http, &url, &follow_up("Who waters the tomatoes?", false)).await;
+    let begin = "This is question 3 of this session; before it you asked: “And then?”. Tomatoes grow";
+    assert!(third.message.content.starts_with(begin), "{}", third.message.content);
+    assert_eq!(citations(&third)[0], (1, "README.md#beds"));
+
+    // Another session knows nothing of this one.
+    let other = result(&http, &create_url(&server), &question("And then?", false)).await;
+    assert_ne!(other.chat_session_id, first.chat_session_id);
+    assert!(other.message.content.starts_with("Nothing in these documents"), "{}", other.message.content);
+}
+
+#[tokio::test]
+async fn continue_as_a_stream_keeps_the_id() {
+    let server = bind(garden()).await;
+    let http = http();
+    let first = result(&http, &create_url(&server), &question("frogs", false)).await;
+    let url = continue_url(&server, &first.chat_session_id);
+    let (status, _, stream) = ask(&http, &url, &follow_up("Tell me more", true)).await;
+    assert_eq!(status, 200);
+    let text: String = events(&stream)
+        .iter()
+        .filter(|(name, _)| *name == "message_chunk")
+        .map(|(_, data)| {
+            assert_eq!(data["chat_session_id"], *first.chat_session_id);
+            data["content_chunk"].as_str().expect("text").to_owned()
+        })
+        .collect();
+    assert!(text.starts_with("This is question 2 of this session; before it you asked: “frogs”."), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_exhausted_is_said_to_be() {
+    let server = bind(garden()).await;
+    let http = http();
+    let first = result(&http, &create_url(&server), &question("the shed", false)).await;
+    let url = continue_url(&server, &first.chat_session_id);
+    let second = result(&http, &url, &follow_up("more", false)).await;
+    assert!(second.message.content.contains("Nothing more in these documents fits"), "{}", second.message.content);
+    assert_eq!(citations(&second), [(1, "README.md#garden")]);
+}
+
+#[tokio::test]
+async fn where_nothing_fits_the_first_section_is_cited() {
+    let server = bind(garden()).await;
+    let http = http();
+    for nothing in ["hi", "And then?", "", "Quarks & leptons"] {
+        let answer = result(&http, &create_url(&server), &question(nothing, false)).await;
+        assert_eq!(
+            answer.message.content, "Nothing in these documents fits that question; they begin with “Garden”. [1]",
+            "{nothing}"
+        );
+        assert_eq!(citations(&answer), [(1, "README.md#garden")]);
+        let (_, _, stream) = ask(&http, &create_url(&server), &question(nothing, true)).await;
+        assert!(events(&stream).len() >= 3);
+    }
+}
+
+#[tokio::test]
+async fn the_bundled_documents_answer() {
+    let server = bind(Server::builder()).await;
+    let answer = result(&http(), &create_url(&server), &question("How does the core do I/O?", false)).await;
+    let (number, url) = citations(&answer)[0];
+    assert_eq!(number, 1);
+    assert!(url.starts_with("https://github.com/inkeep/chat-rs/blob/main/"), "{url}");
+    assert!(answer.message.content.contains("[1]"), "{}", answer.message.content);
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_404() {
+    let server = bind(garden()).await;
+    let (status, headers, body) = ask(&http(), &continue_url(&server, "s-none"), &follow_up("x", true)).await;
+    assert_eq!((status, body.as_str()), (404, r#"{"detail":"Chat session not found"}"#));
+    assert_eq!(headers["content-type"], "application/json");
+}
+
+#[tokio::test]
+async fn the_session_unused_for_the_longest_is_forgotten() {
+    let server = bind(garden().max_sessions(2)).await;
+    let http = http();
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        let created = result(&http, &create_url(&server), &question("frogs", false)).await;
+        ids.push(created.chat_session_id.to_string());
+        if n == 1 {
+            // Used again, so that the second is now the oldest.
+            assert_eq!(ask(&http, &continue_url(&server, &ids[0]), &follow_up("more", false)).await.0, 200);
+        }
+    }
+    let mut seen = Vec::new();
+    for id in &ids {
+        seen.push(ask(&http, &continue_url(&server, id), &follow_up("more", false)).await.0);
+    }
+    assert_eq!(seen, [200, 404, 200]);
+}
+
+#[tokio::test]
+async fn the_bearer_is_checked() {
+    let server = bind(garden().api_key("right")).await;
+    let http = http();
+    let with = |authorization: Option<&str>| {
+        let mut request = post(&create_url(&server), question("frogs", false).to_string());
+        request.headers_mut().remove("authorization");
+        if let Some(value) = authorization {
+            request.headers_mut().insert("authorization", value.parse().expect("a header value"));
+        }
+        request
+    };
+    for (authorization, detail) in [
+        (None, "Not authenticated"),
+        (Some("Bearer "), "Not authenticated"),
+        (Some("Basic cmlnaHQ="), "Not authenticated"),
+        (Some("Bearer wrong"), "Invalid API key"),
+        (Some("Bearer right but more"), "Invalid API key"),
+    ] {
+        let response = send(&http, with(authorization)).await;
+        assert_eq!(response.status(), 401, "{authorization:?}");
+        assert_eq!(response.headers()["www-authenticate"], "Bearer");
+        assert_eq!(text(response).await, json!({ "detail": detail }).to_string());
+    }
+    assert_eq!(send(&http, with(Some("Bearer right"))).await.status(), 200);
+    assert_eq!(send(&http, with(Some("bearer right"))).await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_key_is_not_printed() {
+    let builder = garden().api_key("hush");
+    assert!(!format!("{builder:?}").contains("hush"));
+    assert!(!format!("{:?}", bind(builder).await).contains("hush"));
+}
+
+#[tokio::test]
+async fn without_a_key_any_bearer_that_is_not_empty_will_do() {
+    let server = bind(garden()).await;
+    let http = http();
+    let mut request = post(&create_url(&server), question("frogs", false).to_string());
+    assert_eq!(send(&http, request.clone()).await.status(), 200);
+    request.headers_mut().insert("authorization", "Bearer".parse().expect("a header value"));
+    assert_eq!(send(&http, request.clone()).await.status(), 401);
+    request.headers_mut().remove("authorization");
+    assert_eq!(send(&http, request).await.status(), 401);
+}
+
+/// Posts a body that is wrong; what is wrong with it, as `(loc, msg, type)`.
+async fn refused(http: &Http, url: &str, body: &str) -> Value {
+    let response = send(http, post(url, body.to_owned())).await;
+    assert_eq!(response.status(), 422, "{body}");
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let error: Value = serde_json::from_str(&text(response).await).expect("JSON");
+    assert_eq!(error.as_object().expect("an object").len(), 1);
+    error["detail"].clone()
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_create_is_reported() {
+    let server = bind(garden()).await;
+    let (http, url) = (http(), create_url(&server));
+
+    let response = send(&http, post(&url, r#"{"chat_session":{"messages":[{"role":"user","content":"x"}]}}"#)).await;
+    assert_eq!(response.status(), 422);
+    assert_eq!(
+        text(response).await,
+        r#"{"detail":[{"loc":["body","integration_id"],"msg":"field required","type":"value_error.missing"}]}"#
+    );
+
+    assert_eq!(
+        refused(&http, &url, "{}").await,
+        json!([
+            { "loc": ["body", "integration_id"], "msg": "field required", "type": "value_error.missing" },
+            { "loc": ["body", "chat_session"], "msg": "field required", "type": "value_error.missing" },
+        ])
+    );
+    let wrong = json!({
+        "integration_id": null,
+        "chat_session": {
+            "messages": [{ "role": "system", "content": 1 }],
+            "guidance": [],
+            "context": true,
+            "tags": ["ok", 2, null],
+        },
+        "chat_mode": 3,
+        "stream": "yes",
+    });
+    assert_eq!(
+        refused(&http, &url, &wrong.to_string()).await,
+        json!([
+            { "loc": ["body", "integration_id"], "msg": "none is not an allowed value",
+              "type": "type_error.none.not_allowed" },
+            { "loc": ["body", "chat_session", "messages", 0, "role"],
+              "msg": "unexpected value; permitted: 'user', 'assistant'", "type": "value_error.const" },
+            { "loc": ["body", "chat_session", "messages", 0, "content"], "msg": "str type expected",
+              "type": "type_error.str" },
+            { "loc": ["body", "chat_session", "guidance"], "msg": "str type expected", "type": "type_error.str" },
+            { "loc": ["body", "chat_session", "context"], "msg": "str type expected", "type": "type_error.str" },
+            { "loc": ["body", "chat_session", "tags", 1], "msg": "str type expected", "type": "type_error.str" },
+            { "loc": ["body", "chat_session", "tags", 2], "msg": "str type expected", "type": "type_error.str" },
+            { "loc": ["body", "chat_mode"], "msg": "str type expected", "type": "type_error.str" },
+            { "loc": ["body", "stream"], "msg": "value could not be parsed to a boolean", "type": "type_error.bool" },
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_create_has_exactly_one_message() {
+    let server = bind(garden()).await;
+    let (http, url) = (http(), create_url(&server));
+    let message = json!({ "role": "user", "content": "x" });
+    for (messages, msg, kind) in [
+        (json!([]), "ensure this value has at least 1 items", "value_error.list.min_items"),
+        (json!([message, message]), "ensure this value has at most 1 items", "value_error.list.max_items"),
+        (json!({}), "value is not a valid list", "type_error.list"),
+        (json!("x"), "value is not a valid list", "type_error.list"),
+    ] {
+        let body = json!({ "integration_id": "int", "chat_session": { "messages": messages } }).to_string();
+        let expected = json!([{ "loc": ["body", "chat_session", "messages"], "msg": msg, "type": kind }]);
+        assert_eq!(refused(&http, &url, &body).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let server = bind(garden()).await;
+    let (http, url) = (http(), create_url(&server));
+    let missing = json!([{ "loc": ["body"], "msg": "field required", "type": "value_error.missing" }]);
+    assert_eq!(refused(&http, &url, "").await, missing);
+    assert_eq!(refused(&http, &url, "null").await, missing);
+    for other in ["[]", "\"text\"", "1"] {
+        let expected = json!([{ "loc": ["body"], "msg": "value is not a valid dict", "type": "type_error.dict" }]);
+        assert_eq!(refused(&http, &url, other).await, expected);
+    }
+    for broken in ["{", "no json", "{}{}", &"[".repeat(100_000)] {
+        let detail = refused(&http, &url, broken).await;
+        assert_eq!(detail[0]["loc"], json!(["body"]));
+        assert_eq!(detail[0]["type"], "value_error.jsondecode");
+        assert_eq!(detail.as_array().map(Vec::len), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_continue_is_checked_before_its_session() {
+    let server = bind(garden()).await;
+    let (http, url) = (http(), continue_url(&server, "s-none"));
+    assert_eq!(
+        refused(&http, &url, r#"{"message":{"content":"x"},"stream":1}"#).await,
+        json!([
+            { "loc": ["body", "integration_id"], "msg": "field required", "type": "value_error.missing" },
+            { "loc": ["body", "message", "role"], "msg": "field required", "type": "value_error.missing" },
+            { "loc": ["body", "stream"], "msg": "value could not be parsed to a boolean", "type": "type_error.bool" },
+        ])
+    );
+    let cited = r#"{"integration_id":"i","message":{"role":"assistant","content":"x","records_cited":[]}}"#;
+    let detail = refused(&http, &url, cited).await;
+    assert_eq!(detail[0]["loc"], json!(["body", "message", "records_cited"]));
+}
+
+#[tokio::test]
+async fn null_is_absent_and_what_is_unknown_is_ignored() {
+    let server = bind(garden()).await;
+    let (http, url) = (http(), create_url(&server));
+    let mut body = question("frogs", false);
+    body["stream"] = Value::Null;
+    body["chat_mode"] = Value::Null;
+    body["later"] = json!({ "is": "fine" });
+    body["chat_session"]["guidance"] = Value::Null;
+    body["chat_session"]["context"] = json!("in the garden");
+    body["chat_session"]["tags"] = Value::Null;
+    let (status, headers, _) = ask(&http, &url, &body).await;
+    assert_eq!((status, headers["content-type"].as_bytes()), (200, &b"application/json"[..]));
+    body.as_object_mut().expect("an object").remove("stream");
+    let (status, headers, _) = ask(&http, &url, &body).await;
+    assert_eq!((status, headers["content-type"].as_bytes()), (200, &b"application/json"[..]));
+}
+
+#[tokio::test]
+async fn wrong_methods_and_paths() {
+    let server = bind(garden()).await;
+    let http = http();
+    let mut request = post(&create_url(&server), "");
+    *request.method_mut() = http::Method::GET;
+    let response = send(&http, request).await;
+    assert_eq!(response.status(), 405);
+    assert_eq!(response.headers()["allow"], "POST");
+    assert_eq!(text(response).await, r#"{"detail":"Method Not Allowed"}"#);
+
+    for path in ["/", "/v0/chat_sessions", "/v0/chat_sessions/s-1", "/v0/chat_sessions/chat_results/"] {
+        let response = send(&http, post(&format!("{}{path}", server.url()), question("x", false).to_string())).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(text(response).await, r#"{"detail":"Not Found"}"#);
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_a_mebibyte_is_413() {
+    let server = bind(garden()).await;
+    let http = http();
+    // The question itself is what is large; brackets and names come on top.
+    let large = question(&"x".repeat(1 << 20), false).to_string();
+    let response = send(&http, post(&create_url(&server), large)).await;
+    assert_eq!(response.status(), 413);
+    assert_eq!(text(response).await, r#"{"detail":"Request body too large"}"#);
+
+    let fits = question("", false).to_string();
+    let fits = question(&"x".repeat((1 << 20) - fits.len()), false).to_string();
+    assert_eq!(fits.len(), 1 << 20);
+    assert_eq!(send(&http, post(&create_url(&server), fits)).await.status(), 200);
+}
+
+#[tokio::test]
+async fn official_sdks_are_understood() {
+    let server = bind(garden().session_id_prefix("A/b ")).await;
+    let http = http();
+    // Any order of keys; the body's `stream` decides, whatever `Accept` says; an empty cookie; a charset.
+    let body =
+        r#"{"stream":true,"chat_session":{"messages":[{"content":"frogs","role":"user"}]},"integration_id":"i"}"#;
+    let mut request = post(&create_url(&server), body);
+    for (name, value) in [
+        ("accept", "application/json;q=1, text/event-stream;q=0"),
+        ("cookie", ""),
+        ("content-type", "application/json; charset=utf-8"),
+    ] {
+        request.headers_mut().insert(name, value.parse().expect("a header value"));
+    }
+    let response = send(&http, request).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let stream = text(response).await;
+    let id = events(&stream)[0].1["chat_session_id"].as_str().expect("an id").to_owned();
+    assert!(id.starts_with("A/b "), "{id}");
+
+    // A slash in the id, as it is and encoded; a foreign content type, and none.
+    let half = id.replace(' ', "%20");
+    let whole = half.replace('/', "%2F");
+    for (id, content_type) in [(half, Some("text/plain")), (whole, None)] {
+        let mut request = post(&continue_url(&server, &id), follow_up("more", false).to_string());
+        request.headers_mut().remove("content-type");
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert("content-type", content_type.parse().expect("a header value"));
+        }
+        assert_eq!(send(&http, request).await.status(), 200, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge() {
+    let server = bind(garden()).await;
+    let http: Http = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    let response = send(&http, post(&create_url(&server), question("frogs", true).to_string())).await;
+    assert_eq!(response.version(), http::Version::HTTP_2);
+    assert!(events(&text(response).await).len() >= 3);
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_any_answer() {
+    let server = bind(garden().api_key("right")).await;
+    let http = http();
+    for _ in 0..2 {
+        // Refused by its head alone, with a body.
+        assert_eq!(ask(&http, &create_url(&server), &question("frogs", true)).await.0, 401);
+        assert_eq!(ask(&http, &server.url(), &question("frogs", true)).await.0, 404);
+        let mut request = post(&create_url(&server), question("frogs", true).to_string());
+        request.headers_mut().insert("authorization", "Bearer right".parse().expect("a header value"));
+        text(send(&http, request).await).await;
+    }
+    assert_eq!((server.accepted_connections(), server.requests()), (1, 6));
+}
+
+#[tokio::test]
+async fn a_dropped_stream_leaves_nothing_behind() {
+    // The second event would come tomorrow.
+    for http2 in [false, true] {
+        let server = bind(garden().chunk_delay(Duration::from_secs(86_400))).await;
+        let http: Http = Client::builder(TokioExecutor::new()).http2_only(http2).build_http();
+        let response = send(&http, post(&create_url(&server), question("frogs", true).to_string())).await;
+        let mut body = response.into_body();
+        let first = body.frame().await.expect("a frame").expect("whole").into_data().expect("data");
+        assert_eq!(server.open_connections(), 1);
+        drop((body, http));
+        until("the connection is closed", || server.open_connections() == 0).await;
+
+        // The history has the answer that was on its way.
+        let first = std::str::from_utf8(&first).expect("text");
+        let id = events(first)[0].1["chat_session_id"].as_str().expect("an id").to_owned();
+        let answer = result(&common::http(), &continue_url(&server, &id), &follow_up("And then?", false)).await;
+        assert!(answer.message.content.ends_with("The water is changed once in a year. [1]"));
+    }
+}
+
+#[tokio::test]
+async fn dropping_the_server_ends_its_streams() {
+    let server = bind(garden().chunk_delay(Duration::from_secs(86_400))).await;
+    let url = create_url(&server);
+    let http = http();
+    let mut body = send(&http, post(&url, question("frogs", true).to_string())).await.into_body();
+    body.frame().await.expect("a frame").expect("whole");
+    drop(server);
+    let end = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("the stream ends soon");
+    assert!(end.expect("not in order").is_err(), "the stream is cut");
+    assert!(http.request(post(&url, "{}")).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn shutdown_lets_an_answer_finish() {
+    let server = bind(garden().chunk_delay(Duration::from_millis(5))).await;
+    let url = create_url(&server);
+    let http = http();
+    let mut response = send(&http, post(&url, question("frogs", true).to_string())).await;
+    response.body_mut().frame().await.expect("a frame").expect("whole");
+    let (rest, ()) = tokio::join!(text(response), server.shutdown());
+    assert!(rest.contains(r#""finish_reason":"stop""#), "{rest}");
+    assert!(http.request(post(&url, "{}")).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn a_server_waits_for_as_long_as_it_serves() {
+    let server = bind(garden()).await;
+    let waited = tokio::time::timeout(Duration::from_millis(50), server.wait()).await;
+    assert!(waited.is_err(), "it still serves");
+    assert_eq!(ask(&http(), &create_url(&server), &question("frogs", false)).await.0, 200);
+}
