@@ -1,1 +1,20 @@
-//! wip
+//! What tests, properties and fuzz targets share: a reference to compare with and bodies that take bytes and panic on
+//! what is wrong. A property feeds them strategies, a fuzz target is one line that calls one, and a plain test replays
+//! committed inputs through the same function.
+
+mod check;
+mod exchange;
+mod lines;
+pub mod naive;
+mod peers;
+mod receiver;
+mod request;
+mod retry_after;
+
+pub use check::{Run, check_sse, cut_at, cut_every, decode, decode_with_limit};
+pub use exchange::check_exchange;
+pub use lines::check_lines;
+pub use peers::check_peers;
+pub use receiver::check_receiver;
+pub use request::check_request;
+pub use retry_after::check_retry_after;

@@ -1,10 +1,11 @@
 //! What the command line takes.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXIT_STATUS: &str = "Exit status: 0 completed, 2 usage or a refused request, 3 an API or validation error, \
@@ -50,7 +51,7 @@ pub(crate) struct Ask {
     /// The question; `-` reads standard input
     pub(crate) message: String,
     /// Base URL of the API
-    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", default_value = transport_hyper::DEFAULT_BASE_URL)]
+    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, default_value = transport_hyper::DEFAULT_BASE_URL)]
     pub(crate) server: String,
     /// API key
     #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]
@@ -112,13 +113,13 @@ pub(crate) enum Transport {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787", value_parser = parse_addr)]
     pub(crate) addr: SocketAddr,
     /// Answer from the Markdown files in this folder; this project's own docs, by default
     #[arg(long, value_name = "DIR")]
     pub(crate) docs: Option<PathBuf>,
     /// The key to ask for; any that is not empty will do, by default
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) api_key: Option<String>,
 }
 
@@ -153,6 +154,13 @@ fn parse_time(text: &str) -> Result<Time, String> {
         Ok(time) => Ok(Time(Some(time))),
         Err(error) => Err(format!("{error}; write it like `500ms`, `5s` or `off`")),
     }
+}
+
+/// An address, or the name of a host that has one: `localhost` is 127.0.0.1 where it is `::1` too.
+fn parse_addr(text: &str) -> Result<SocketAddr, String> {
+    let addrs = text.to_socket_addrs().map_err(|error| format!("{error}; write it like `127.0.0.1:8787`"))?;
+    let addrs: Vec<SocketAddr> = addrs.collect();
+    addrs.iter().find(|addr| addr.is_ipv4()).or(addrs.first()).copied().ok_or_else(|| "has no address".to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {

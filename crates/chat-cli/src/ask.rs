@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use tokio::io::AsyncReadExt;
 use transport_hyper::{
-    ChatMode, ChatSessionInput, Client, ContinueInput, CreateInput, Error, Message, Reply, RetryPolicy, Timeouts,
+    Answer, ChatMode, ChatSessionInput, Client, ContinueInput, CreateInput, Error, FinishReason, Message, Reply,
+    RetryPolicy, Timeouts,
 };
 
 use crate::args::{Ask, Transport};
@@ -35,8 +36,8 @@ pub(crate) async fn run(args: Ask) -> io::Result<u8> {
     }
     let outcome = reply.finish().await;
     let status = printer.outcome(&outcome)?;
-    if !args.json {
-        say_more(&args, outcome.as_ref().ok())?;
+    if let Some(answer) = outcome.as_ref().ok().filter(|_| !args.json) {
+        say_more(&args, answer);
     }
     Ok(status)
 }
@@ -45,9 +46,11 @@ async fn start(args: &Ask) -> Result<Reply, Error> {
     let missing = |field, flag, variable| {
         Error::invalid_request(field, format!("is missing: give {flag} or set the environment variable {variable}"))
     };
-    let key = args.api_key.as_ref().ok_or_else(|| missing("api_key", "--api-key", "INKEEP_API_KEY"))?;
+    // A variable that is set to nothing is one that is not set.
+    let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let key = given(&args.api_key).ok_or_else(|| missing("api_key", "--api-key", "INKEEP_API_KEY"))?;
     let integration_id =
-        args.integration.clone().ok_or_else(|| missing("integration_id", "--integration", "INKEEP_INTEGRATION_ID"))?;
+        given(&args.integration).ok_or_else(|| missing("integration_id", "--integration", "INKEEP_INTEGRATION_ID"))?;
 
     let mut timeouts = Timeouts::default();
     timeouts.connect = args.connect_timeout.0;
@@ -92,16 +95,35 @@ async fn read_message(message: &str) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What a person may want to know beside the answer.
-fn say_more(args: &Ask, answer: Option<&transport_hyper::Answer>) -> io::Result<()> {
-    let Some(answer) = answer else { return Ok(()) };
+/// What a person may want to know beside the answer. Nobody can be told that standard error is gone.
+fn say_more(args: &Ask, answer: &Answer) {
     let mut err = io::stderr();
-    let streamed = answer.head.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+    let kind = answer.head.headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
+    let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     if streamed && answer.finish_reason.is_none() {
-        writeln!(err, "The stream ended without a finish reason; the answer may not be whole.")?;
+        let _ = writeln!(err, "The stream ended without a finish reason; the answer may not be whole.");
     }
-    if let Some(id) = answer.chat_session_id.as_ref().filter(|_| args.session.is_none()) {
-        writeln!(err, "To go on: --session {id}")?;
+    if let Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) = &answer.finish_reason {
+        let _ = writeln!(err, "The server ended the answer early: {reason}.");
     }
-    Ok(())
+    let id = answer.chat_session_id.as_ref().filter(|_| args.session.is_none());
+    if let Some(flag) = id.and_then(|id| session_flag(id)) {
+        let _ = writeln!(err, "To go on: {flag}");
+    }
+}
+
+/// The flag that continues a session, to be pasted into a shell; none for an id that would steer the terminal. The id is
+/// the server's word.
+fn session_flag(id: &str) -> Option<String> {
+    if id.contains(char::is_control) {
+        return None;
+    }
+    // A dash would make it a flag of its own.
+    let join = if id.starts_with('-') { '=' } else { ' ' };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
+    Some(if id.chars().all(plain) {
+        format!("--session{join}{id}")
+    } else {
+        format!("--session{join}'{}'", id.replace('\'', r"'\''"))
+    })
 }

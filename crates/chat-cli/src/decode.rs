@@ -3,23 +3,33 @@
 use std::io;
 
 use http::{HeaderName, HeaderValue, StatusCode};
-use transport_hyper::{Answer, Error, Head, Limits, Receiver};
+use transport_hyper::{Answer, Error, ErrorKind, Head, Limits, Receiver};
 
 use crate::args::Decode;
 use crate::input;
 use crate::print::Printer;
 
-pub(crate) fn run(args: &Decode) -> io::Result<u8> {
+pub(crate) async fn run(args: &Decode) -> io::Result<u8> {
     let mut printer = Printer::new(true);
     let mut receiver = match head(args) {
         Ok(head) => Receiver::new(head, &Limits::default()),
         Err(error) => return printer.outcome(&Err(error)),
     };
     let mut failed = None;
-    input::feed(&args.file, args.chunk, |mut input| {
+    let feeding = input::feed(&args.file, args.chunk, |mut input| {
         failed = print_events(&mut receiver, &mut input, &mut printer)?;
         Ok(failed.is_none() && receiver.wants_more())
-    })?;
+    });
+    let fed = tokio::select! {
+        biased;
+        _ = tokio::signal::ctrl_c() => None,
+        fed = feeding => Some(fed?),
+    };
+    if fed.is_none() {
+        let success = receiver.is_success();
+        let error = if success { receiver.interrupt(ErrorKind::Cancelled) } else { Error::cancelled() };
+        return printer.outcome(&Err(error));
+    }
     let outcome = match failed {
         Some(error) => Err(error),
         None => end(receiver, &mut printer)?,

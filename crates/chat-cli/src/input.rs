@@ -9,13 +9,13 @@ use std::path::Path;
 const READ: usize = 64 * 1024;
 
 /// Feeds a file, or standard input if it is `-`, to `take`, in chunks of `size` or as it is read; until `take` wants no
-/// more.
-pub(crate) fn feed(
+/// more. A read may take for ever, and whoever waits for this may wait for something else beside it.
+pub(crate) async fn feed(
     file: &Path,
     size: Option<NonZeroUsize>,
     mut take: impl FnMut(&[u8]) -> io::Result<bool>,
 ) -> io::Result<()> {
-    let mut input: Box<dyn Read> = match file.to_str() {
+    let mut input: Box<dyn Read + Send> = match file.to_str() {
         Some("-") => Box::new(io::stdin()),
         _ => Box::new(File::open(file).map_err(|error| named(file, &error))?),
     };
@@ -23,7 +23,13 @@ pub(crate) fn feed(
     // Bytes that wait for their chunk to be full.
     let mut rest = Vec::new();
     loop {
-        let read = match input.read(&mut buffer) {
+        let read;
+        (input, buffer, read) = tokio::task::spawn_blocking(move || {
+            let read = input.read(&mut buffer);
+            (input, buffer, read)
+        })
+        .await?;
+        let read = match read {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

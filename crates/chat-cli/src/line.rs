@@ -1,5 +1,6 @@
 //! The machine-readable lines of `ask --json` and `decode`: one JSON object each.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
@@ -85,7 +86,7 @@ pub(crate) struct ErrorLine<'a> {
     message: String,
     status: Option<u16>,
     retry_after: Option<RetryAfterPart>,
-    location: Option<&'a str>,
+    location: Option<Cow<'a, str>>,
     detail: Option<&'a [ValidationError]>,
     body: Option<&'a str>,
     timeout: Option<&'static str>,
@@ -128,7 +129,10 @@ impl<'a> ErrorLine<'a> {
             message: sentence(error),
             status: error.status().map(|status| status.as_u16()),
             retry_after: error.retry_after().and_then(RetryAfterPart::new),
-            location: error.head().and_then(|head| head.headers.get("location")?.to_str().ok()),
+            location: error
+                .head()
+                .and_then(|head| head.headers.get("location"))
+                .map(|location| String::from_utf8_lossy(location.as_bytes())),
             detail: match error.kind() {
                 ErrorKind::Validation { detail, .. } => Some(detail),
                 _ => None,

@@ -23,7 +23,10 @@ fn main() -> ExitCode {
         // Whoever read our output has left; there is nobody to tell. The status is what a shell shows for SIGPIPE.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            print::report(&error.to_string(), "Check that the files are there and can be read.");
+            print::report(
+                &error.to_string(),
+                "Check that the file is there and can be read, and that the output has room.",
+            );
             ExitCode::from(print::USAGE)
         }
     }
@@ -31,8 +34,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> io::Result<u8> {
     match cli.command {
-        Command::Sse { chunk, file } => sse::run(&file, chunk),
-        Command::Decode(args) => decode::run(&args),
+        Command::Sse { chunk, file } => block_on(tokio::runtime::Builder::new_current_thread(), sse::run(&file, chunk)),
+        Command::Decode(args) => block_on(tokio::runtime::Builder::new_current_thread(), decode::run(&args)),
         Command::Serve(args) => block_on(tokio::runtime::Builder::new_multi_thread(), serve::run(args)),
         // One answer at a time: a second thread would only add hand-offs.
         Command::Ask(args) => block_on(tokio::runtime::Builder::new_current_thread(), ask::run(*args)),

@@ -93,6 +93,8 @@ pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Resu
 
 /// Tells on standard error what is wrong and what to do.
 pub(crate) fn report(sentence: &str, advice: &str) {
+    // A sentence may quote the server, which must not steer the terminal.
+    let sentence: String = sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Nobody can be told that standard error is gone.
     let _ = writeln!(io::stderr(), "chat: {sentence}\n{advice}");
 }

@@ -32,10 +32,22 @@ pub(crate) async fn run(args: Serve) -> io::Result<u8> {
             return Ok(USAGE);
         }
     };
-    let mut out = io::stdout();
-    writeln!(out, "listening on {}", server.url())?;
-    out.flush()?;
-    tokio::signal::ctrl_c().await?;
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    tokio::select! {
+        biased;
+        // Listening begins before the first line, so that whoever reads it can stop the server in order.
+        interrupted = &mut interrupt => interrupted?,
+        announced = async { announce(&server.url()) } => {
+            announced?;
+            interrupt.await?;
+        }
+    }
     server.shutdown().await;
     Ok(0)
+}
+
+fn announce(url: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "listening on {url}")?;
+    out.flush()
 }

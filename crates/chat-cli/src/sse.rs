@@ -36,14 +36,15 @@ struct End<'a> {
     incomplete: bool,
 }
 
-pub(crate) fn run(file: &Path, chunk: Option<NonZeroUsize>) -> io::Result<u8> {
+pub(crate) async fn run(file: &Path, chunk: Option<NonZeroUsize>) -> io::Result<u8> {
     let mut decoder = Decoder::new();
     let mut over = None;
     let mut out = io::BufWriter::new(io::stdout());
     input::feed(file, chunk, |mut input| {
         over = print_events(&mut decoder, &mut input, &mut out)?;
         Ok(over.is_none())
-    })?;
+    })
+    .await?;
     if let Some(error) = &over {
         json_line(&mut out, &LimitLine { error: "limit", limit: error.limit })?;
         report(&error.to_string(), "This is no stream of events, or one whose events are too large.");

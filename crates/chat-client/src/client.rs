@@ -104,10 +104,12 @@ impl<T: Transport> ClientBuilder<T> {
 
     /// Takes what the environment has: `INKEEP_API_KEY`, `INKEEP_API_BASE_URL`.
     pub fn env(mut self) -> Self {
-        if let Ok(key) = std::env::var(ENV_API_KEY) {
+        // A variable that is set to nothing is one that is not set.
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        if let Some(key) = variable(ENV_API_KEY) {
             self = self.api_key(key);
         }
-        if let Ok(base_url) = std::env::var(ENV_BASE_URL) {
+        if let Some(base_url) = variable(ENV_BASE_URL) {
             self = self.base_url(base_url);
         }
         self

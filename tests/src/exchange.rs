@@ -1,0 +1,139 @@
+//! Exchanges under inputs in any order: what holds whatever a driver does.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_proto::{
+    Config, ContinueInput, CreateInput, Endpoint, Event, Exchange, Output, Request, Timestamp, TransportError,
+};
+
+const PIECES: [&[u8]; 8] = [
+    b"event: message_chunk\ndata: {\"content_chunk\":\"a\"}\n\n",
+    b"event: message_chunk\ndata: {\"content_chunk\":\"b\",\"finish_reason\":\"stop\",\"chat_session_id\":\"s\"}\n\n",
+    b"event: records_cited\ndata: {\"citations\":[]}\n\nevent: new\ndata: x\n\n",
+    b"event: mess",
+    b": still there\n\n",
+    b"event: error\ndata: {}\n\n",
+    b"{\"chat_session_id\":\"s\",\"message\":{\"role\":\"assistant\",\"content\":\"c\"}}",
+    b"",
+];
+
+const ERRORS: [TransportError; 5] = [
+    TransportError::Connect,
+    TransportError::ConnectTimeout,
+    TransportError::Unsent,
+    TransportError::MaybeSent,
+    TransportError::Body,
+];
+
+/// Each byte is an input or a poll: the driver that sends them keeps no rule at all.
+///
+/// # Panics
+///
+/// If the exchange sends too often, stalls, says something after its end, or hands out what is not in its answer.
+pub fn check_exchange(bytes: &[u8]) {
+    let [setup, inputs @ ..] = bytes else { return };
+    let mut config = Config::default();
+    config.retry.max_retries = u32::from(setup & 3);
+    config.retry.ambiguous = setup & 4 != 0;
+    config.timeouts.total = (setup & 8 != 0).then_some(Duration::from_secs(30));
+    config.limits.answer = 64;
+    let endpoint = Endpoint::new("http://api.example").expect("a legal URL");
+    let request = match setup & 16 {
+        0 => Request::create(&endpoint, &CreateInput::new("i", "m")),
+        _ => Request::continue_session(&endpoint, "s", &ContinueInput::new("i", "m")),
+    };
+    let mut exchange = Exchange::new(request.expect("a legal request"), &config, u64::from(*setup));
+    let mut watch = Watch::default();
+    let mut now = Timestamp::START;
+
+    for input in inputs {
+        let choice = usize::from(input >> 3);
+        match input & 7 {
+            0 => {
+                let (status, content_type) = [
+                    (200, "text/event-stream"),
+                    (200, "application/json"),
+                    (429, "application/json"),
+                    (500, "text/plain"),
+                    (302, ""),
+                ][choice % 5];
+                let head = http::Response::builder().status(status).header("content-type", content_type);
+                exchange.handle_head(head.body(()).expect("a legal head").into_parts().0, now);
+            }
+            1 | 2 => exchange.handle_data(Bytes::from_static(PIECES[choice % PIECES.len()]), now),
+            3 => exchange.handle_eof(now),
+            4 => exchange.handle_error(ERRORS[choice % ERRORS.len()], now),
+            5 => {
+                now = exchange.poll_timeout().filter(|_| choice % 2 == 0).unwrap_or(now + Duration::from_millis(700));
+                exchange.handle_timeout(now);
+            }
+            6 if choice == 31 => exchange.cancel(),
+            6 => exchange.handle_wait(now),
+            _ => {}
+        }
+        if input & 7 != 7 || choice % 2 == 0 {
+            watch.poll(&mut exchange);
+        }
+    }
+    assert!(watch.sends <= config.retry.max_retries + 1, "sent {} times", watch.sends);
+    // Whatever state that left, a cancel ends it.
+    exchange.cancel();
+    watch.poll(&mut exchange);
+    assert!(exchange.outcome().is_some(), "no end after a cancel");
+}
+
+/// What is known of an exchange from outside.
+#[derive(Default)]
+struct Watch {
+    sends: u32,
+    events: u64,
+    text: String,
+    end: Option<String>,
+}
+
+impl Watch {
+    /// Polls until nothing new comes.
+    fn poll(&mut self, exchange: &mut Exchange) {
+        for _ in 0..64 {
+            match exchange.poll_output() {
+                Output::Send(_) => {
+                    assert_eq!(self.events, 0, "sent again after an event");
+                    self.sends += 1;
+                }
+                Output::Event(event) => self.event(&event),
+                Output::Read | Output::Wait => {
+                    assert!(self.end.is_none(), "went on after the end");
+                    return;
+                }
+                Output::Done => return self.done(exchange),
+            }
+            assert!(self.end.is_none(), "something came after the end");
+        }
+        panic!("64 outputs without an input between them");
+    }
+
+    fn event(&mut self, event: &Event) {
+        self.events += 1;
+        self.text += event.text().unwrap_or_default();
+    }
+
+    fn done(&mut self, exchange: &Exchange) {
+        let outcome = exchange.outcome().expect("an outcome when done");
+        if let Some(answer) = exchange.answer() {
+            // A JSON answer's events may have come without having been taken.
+            assert!(answer.content.starts_with(&self.text), "{:?} was handed out of {:?}", self.text, answer.content);
+            assert!(answer.events >= self.events);
+        }
+        if let Ok(answer) = outcome {
+            assert_eq!(
+                (&answer.content, answer.events),
+                (&self.text, self.events),
+                "a whole answer that was not handed out"
+            );
+        }
+        assert_eq!(exchange.poll_timeout(), None, "a deadline after the end");
+        let end = format!("{outcome:?}");
+        assert_eq!(self.end.get_or_insert(end.clone()), &end, "the end changed");
+    }
+}

@@ -1,0 +1,74 @@
+//! The decoder against two others, but for what is known of those.
+
+use std::num::NonZeroUsize;
+
+use crate::check::cut_every;
+use crate::lines::body_of;
+use crate::naive::{self, Item};
+
+/// What an event has: type, data, last event ID.
+type Events = Vec<(String, String, String)>;
+
+/// Each byte is a part of a body, as for [`check_lines`](crate::check_lines). Compares the events of `sse-core` and `sse-parse`
+/// with the reference's, which [`check_sse`](crate::check_sse) holds ours to.
+///
+/// # Panics
+///
+/// If one of them differs for a reason that is not known.
+pub fn check_peers(bytes: &[u8]) {
+    let body = body_of(bytes);
+    let wanted: Events = naive::decode(&body)
+        .items
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Event { event_type, data, id } => Some((event_type, data, id)),
+            _ => None,
+        })
+        .collect();
+    for size in [usize::MAX, 1, 3] {
+        let chunks = cut_every(&body, size);
+        if sse_core_deviates(&body).is_none() {
+            assert_eq!(sse_core(&chunks), wanted, "sse-core on {} in chunks of {size}", body.escape_ascii());
+        }
+        if sse_parse_deviates(&body).is_none() {
+            assert_eq!(sse_parse(&chunks), wanted, "sse-parse on {} in chunks of {size}", body.escape_ascii());
+        }
+    }
+}
+
+fn sse_core(chunks: &[&[u8]]) -> Events {
+    let mut decoder = sse_core::SseDecoder::with_limit(NonZeroUsize::MAX);
+    let mut events = Vec::new();
+    for chunk in chunks {
+        let mut input = *chunk;
+        while let Some(event) = decoder.next(&mut input) {
+            if let Ok(sse_core::SseEvent::Message(event)) = event {
+                let id = event.last_event_id.as_deref().unwrap_or_default();
+                events.push((event.event.to_string(), event.data.to_string(), id.to_owned()));
+            }
+        }
+    }
+    events
+}
+
+fn sse_parse(chunks: &[&[u8]]) -> Events {
+    let mut parser = sse_parse::SseParser::new();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        parser.feed(chunk);
+        while let Some(event) = parser.next_event() {
+            events.push((event.event, event.data, event.id));
+        }
+    }
+    events
+}
+
+/// The known deviation of `sse-core` that a body may run into.
+fn sse_core_deviates(_bytes: &[u8]) -> Option<&'static str> {
+    None
+}
+
+/// The known deviation of `sse-parse` that a body may run into.
+fn sse_parse_deviates(_bytes: &[u8]) -> Option<&'static str> {
+    None
+}

@@ -1,0 +1,85 @@
+//! Answers of any head and any body: the cutting changes nothing, and what is handed out adds up.
+
+use chat_proto::{Error, Event, Head, Limits, Receiver};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::check::cut_every;
+
+const STATUSES: [u16; 12] = [200, 200, 200, 200, 201, 204, 302, 400, 422, 429, 500, 999];
+const CONTENT_TYPES: [&[u8]; 6] =
+    [b"text/event-stream", b"text/event-stream", b"application/json", b"Text/Event-Stream ; x=y", b"text/html", b""];
+const OTHERS: [(&str, &[u8]); 6] = [
+    ("x-other", b"\xff"),
+    ("x-other", b""),
+    ("content-length", b"40"),
+    ("content-encoding", b"identity, "),
+    ("content-encoding", b"gzip"),
+    ("retry-after", b"7"),
+];
+
+/// The first three bytes choose a head, the rest is the body.
+///
+/// # Panics
+///
+/// If two cuttings differ, or an answer is not what its events add up to.
+pub fn check_receiver(bytes: &[u8]) {
+    let [status, content_type, other, body @ ..] = bytes else { return };
+    let status = STATUSES[usize::from(*status) % STATUSES.len()];
+    let mut headers = HeaderMap::new();
+    let content_type = CONTENT_TYPES[usize::from(*content_type) % CONTENT_TYPES.len()];
+    headers.insert("content-type", HeaderValue::from_bytes(content_type).expect("a legal value"));
+    let (name, value) = OTHERS[usize::from(*other) % OTHERS.len()];
+    headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a legal value"));
+    let head = Head::new(status.try_into().expect("a legal status"), headers);
+
+    let mut small = Limits::default();
+    small.event = 64;
+    small.json_body = 96;
+    small.error_body = 16;
+    small.answer = 48;
+    for limits in [Limits::default(), small] {
+        let whole = receive(&head, &[body], &limits);
+        for size in [1, 2, 3, 7, 64] {
+            assert_eq!(receive(&head, &cut_every(body, size), &limits), whole, "in chunks of {size}");
+        }
+    }
+}
+
+/// What came out: the events and, as its parts, the end.
+type Received = (Vec<Event>, Option<String>);
+
+fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Received {
+    let mut receiver = Receiver::new(head.clone(), limits);
+    let success = receiver.is_success();
+    let mut events = Vec::new();
+    let mut run = || {
+        for chunk in chunks {
+            let mut input = *chunk;
+            take(&mut receiver, &mut input, &mut events)?;
+            assert!(input.is_empty(), "bytes were left");
+        }
+        receiver.end()?;
+        take(&mut receiver, &mut &[][..], &mut events)
+    };
+    let error = run().err();
+    let text: String = events.iter().filter_map(Event::text).collect();
+    let answer = match &error {
+        None => Some(receiver.answer()),
+        Some(error) => error.partial(),
+    };
+    assert_eq!(answer.is_some(), success, "there is a partial answer if and only if a success began");
+    if let Some(answer) = answer {
+        assert_eq!(answer.content, text, "the answer is not what its events add up to");
+        assert_eq!(answer.events, events.len() as u64);
+        assert!(answer.content.len() <= limits.answer.max(limits.json_body));
+        assert_eq!(&answer.head, head);
+    }
+    (events, error.map(|error| format!("{:?} {:?}", error.kind(), error.partial())))
+}
+
+fn take(receiver: &mut Receiver, input: &mut &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
+    while let Some(event) = receiver.next(input) {
+        events.push(event?);
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Requests of any strings: refused, or exactly what was asked for.
+
+use chat_proto::{ApiKey, ContinueInput, CreateInput, Endpoint, ErrorKind, Request};
+
+/// The bytes, as text, are a base URL, a session id, a header's name and value, a key and a message, parted by U+001F.
+///
+/// # Panics
+///
+/// If a request comes out that is not what went in, or a refusal that names no field.
+pub fn check_request(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut parts = text.split('\u{1f}');
+    let mut part = || parts.next().unwrap_or_default();
+    let (base_url, id, name, value, key, message) = (part(), part(), part(), part(), part(), part());
+
+    let endpoint = Endpoint::new(base_url).and_then(|endpoint| endpoint.with_header(name, value));
+    let endpoint = match endpoint {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            assert!(matches!(error.kind(), ErrorKind::InvalidRequest { field, .. } if !field.is_empty()));
+            Endpoint::new("https://api.example/prefix").expect("a legal URL")
+        }
+    };
+    let created = Request::create(&endpoint, &CreateInput::new("i", message)).expect("nothing to refuse");
+    check_uri(&created, &endpoint, "/v0/chat_sessions/chat_results");
+    let sent: CreateInput = serde_json::from_slice(created.http().body()).expect("our own JSON");
+    assert_eq!(sent, CreateInput::new("i", message));
+
+    match Request::continue_session(&endpoint, id, &ContinueInput::new("i", message)) {
+        Ok(continued) => {
+            let path = continued.http().uri().path();
+            let (start, segment) = path.trim_end_matches("/chat_results").rsplit_once('/').expect("a segment");
+            assert!(start.ends_with("/v0/chat_sessions"), "{path}");
+            let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().expect("an id was UTF-8");
+            assert_eq!(decoded, id);
+            check_uri(&continued, &endpoint, &format!("/v0/chat_sessions/{segment}/chat_results"));
+        }
+        Err(error) => {
+            assert!(matches!(id, "" | "." | "..") || id.len() > 10_000, "refused {id:?}: {error}");
+        }
+    }
+
+    let mut http = created.http().clone();
+    assert!(!http.headers().contains_key("authorization"));
+    if let Ok(key) = ApiKey::new(key) {
+        key.stamp(&mut http);
+        assert!(http.headers()["authorization"].is_sensitive());
+    }
+}
+
+fn check_uri(request: &Request, endpoint: &Endpoint, path: &str) {
+    let uri = request.http().uri();
+    assert_eq!(uri.query(), None);
+    assert!(uri.path().ends_with(path), "{uri}");
+    let want = format!("{}{path}", endpoint.base_url());
+    let same = uri.to_string().eq_ignore_ascii_case(&want);
+    assert!(same, "{uri} is not {want}");
+    assert!(!uri.authority().expect("an absolute URI").as_str().contains('@'));
+}

@@ -1,0 +1,36 @@
+//! `Retry-After` of any bytes.
+
+use std::time::Duration;
+
+use chat_proto::RetryAfter;
+use http::header::{HeaderMap, HeaderValue};
+
+/// The bytes are the values of `Retry-After`, `retry-after-ms` and `Date`, a line each.
+///
+/// # Panics
+///
+/// If digits are not read as the number that they are, or anything else is taken for a number.
+pub fn check_retry_after(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let values = bytes.splitn(3, |&byte| byte == b'\n');
+    for (name, value) in ["retry-after", "retry-after-ms", "date"].into_iter().zip(values) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
+        }
+    }
+    let read = RetryAfter::from_headers(&headers);
+    let number = |name: &str| {
+        let text = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim();
+        let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+        digits.then(|| text.chars().fold(0u64, |n, c| n.saturating_mul(10).saturating_add(u64::from(c) - 48)))
+    };
+    match (number("retry-after-ms"), number("retry-after")) {
+        (Some(millis), _) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_millis(millis)))),
+        (None, Some(seconds)) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_secs(seconds)))),
+        (None, None) => assert!(!matches!(read, Some(RetryAfter::Delay(_))), "{read:?} out of no number"),
+    }
+    if let Some(RetryAfter::At(_)) = read {
+        let delay = read.and_then(|read| read.delay(&headers));
+        assert!(delay.is_none() || headers.contains_key("date"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What holds for every body and every cutting.
+
+use chat_proto::sse::Report;
+use chat_tests::naive::{self, Item};
+use chat_tests::{check_sse, cut_at, cut_every, decode, decode_with_limit};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Pieces that bodies are made of where decoders go wrong.
+const NASTY: &[&[u8]] = &[
+    b"data",
+    b"data:",
+    b"data: ",
+    b"datab",
+    b"dat",
+    b"event",
+    b"event:",
+    b"event: a\n",
+    b"event: a\r\n",
+    b"event:a\n",
+    b"events",
+    b"id",
+    b"id:",
+    b"id: 1",
+    b"retry",
+    b"retry:",
+    b"retry: 30",
+    b"retry:+5",
+    b":",
+    b": ",
+    b" ",
+    b"\r",
+    b"\n",
+    b"\n\n",
+    b"\r\n",
+    b"\r\r",
+    b"\n\r",
+    b"\xef",
+    b"\xbb",
+    b"\xbf",
+    b"\xef\xbb",
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"\xff",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9f\x92",
+    b"\xed\xa0\x80",
+    "é".as_bytes(),
+    "💚".as_bytes(),
+    b"x",
+    b"7",
+    b"\x0b",
+    b"18446744073709551616",
+    b"data: {\"content_chunk\":\"and so on\"}\n\n",
+    b"event: message_chunk\n",
+];
+
+fn nasty() -> impl Strategy<Value = Vec<u8>> {
+    vec(select(NASTY), 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Text that fits in one line of a field.
+fn line(max: usize) -> impl Strategy<Value = String> {
+    vec(prop_oneof![4 => any::<char>(), 4 => prop::char::range(' ', '~'), 1 => Just(':'), 1 => Just(' ')], 0..max)
+        .prop_map(|chars| chars.into_iter().filter(|char| !matches!(char, '\r' | '\n' | '\0')).collect())
+}
+
+fn event() -> impl Strategy<Value = (String, String, Option<String>)> {
+    let data = vec(line(40), 1..4).prop_map(|lines| lines.join("\n"));
+    (line(12), data, prop::option::of(line(8)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nasty_bytes_agree_with_the_reference(body in nasty()) {
+        check_sse(&body);
+    }
+
+    #[test]
+    fn any_bytes_agree_with_the_reference(body in vec(any::<u8>(), 0..200)) {
+        check_sse(&body);
+    }
+
+    #[test]
+    fn any_chunking_gives_the_same(body in nasty(), mut cuts in vec(0..400usize, 0..12)) {
+        cuts.sort_unstable();
+        prop_assert_eq!(decode(cut_at(&body, cuts)), decode([&body[..]]));
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded(
+        events in vec(event(), 0..8),
+        line_end in select(&["\n", "\r", "\r\n"][..]),
+        space in select(&[" ", ""][..]),
+        noise in select(&["", ": ping", "x-unknown: 1", "retry: 5"][..]),
+        bom in any::<bool>(),
+        chunk in 1..40usize,
+    ) {
+        let mut body = String::new();
+        let mut wanted = Vec::new();
+        let mut last_id = String::new();
+        if bom {
+            body.push('\u{feff}');
+        }
+        for (event_type, data, id) in events {
+            let mut line = |field: &str, value: &str| {
+                // A value's own first space needs one before it.
+                let space = if value.starts_with(' ') { " " } else { space };
+                body.extend([field, ":", space, value, line_end]);
+            };
+            if !event_type.is_empty() {
+                line("event", &event_type);
+            }
+            if let Some(id) = id {
+                line("id", &id);
+                last_id = id;
+            }
+            for part in data.split('\n') {
+                line("data", part);
+            }
+            if !noise.is_empty() {
+                body.extend([noise, line_end]);
+            }
+            body.push_str(line_end);
+            let event_type = if event_type.is_empty() { "message".to_owned() } else { event_type };
+            wanted.push(Item::Event { event_type, data, id: last_id.clone() });
+        }
+        let run = decode(cut_every(body.as_bytes(), chunk));
+        let events: Vec<_> = run.items.into_iter().filter(|item| matches!(item, Item::Event { .. })).collect();
+        prop_assert_eq!(events, wanted);
+        prop_assert_eq!(run.last_event_id, last_id);
+        prop_assert!(!run.incomplete);
+    }
+}
+
+/// The body passes a limit of `size` whole, and fails one byte below, however it is cut.
+fn holds_exactly(what: &str, body: &str, size: usize) {
+    let body = body.as_bytes();
+    let whole = naive::decode(body);
+    for chunk in [1, 2, 3, 7, 64, body.len()] {
+        let decode = |limit| decode_with_limit(cut_every(body, chunk), limit, Report::ALL);
+        let passed = decode(size);
+        assert!(!passed.limited, "{what} of {size} bytes under a limit of as many, in chunks of {chunk}");
+        assert_eq!(passed.items, whole.items, "{what}, in chunks of {chunk}");
+        let failed = decode(size - 1);
+        assert!(failed.limited, "{what} of {size} bytes under a limit of one less, in chunks of {chunk}");
+        assert!(failed.incomplete, "a stream that failed has no clean end");
+    }
+}
+
+#[test]
+fn the_limit_is_exact_to_the_byte() {
+    for n in [1, 2, 17, 100, 300] {
+        let x = "x".repeat(n);
+        holds_exactly("data", &format!("data: {x}\n\n"), n);
+        holds_exactly("data without a space", &format!("data:{x}\r\n\r\n"), n);
+        holds_exactly("data that never ends", &format!("data:{x}"), n);
+        holds_exactly("two data lines", &format!("data: {x}\ndata: {x}\n\n"), 2 * n + 1);
+        holds_exactly("empty data lines", &"data:\n".repeat(n + 1), n);
+        holds_exactly("bare data lines", &"data\r".repeat(n + 1), n);
+        holds_exactly("a type", &format!("event: {x}\ndata:\n\n"), n);
+        holds_exactly("the same type again", &format!("event: {x}\ndata:\n\nevent: {x}\ndata\n\n"), n);
+        holds_exactly("type and data", &format!("event: {x}\ndata: {x}{x}\n\n"), 3 * n);
+        holds_exactly("data and type", &format!("data: {x}{x}\nevent: {x}\n\n"), 3 * n);
+        holds_exactly("the same type, then data", &format!("event: {x}\n\nevent: {x}\ndata: {x}\n\n"), 2 * n);
+        holds_exactly("a type twice in a block", &format!("event: {x}\nevent: {x}\ndata: a\n\n"), n + 1);
+        holds_exactly("an id", &format!("id: {x}\n\n"), n);
+        holds_exactly("an id and its successor", &format!("id: {x}\nid: {x}\n\n"), 2 * n);
+        holds_exactly("an id of NUL", &format!("id: \0{x}\n\n"), n + 1);
+        holds_exactly("a retry line", &format!("retry: {}\n\n", "1".repeat(n)), n);
+        holds_exactly("a comment", &format!(":{x}\n"), n + 1);
+        holds_exactly("a comment amid data", &format!("data: {x}\n:{x}\n\n"), 2 * n + 1);
+        holds_exactly("an unknown field", &format!("x-{x}: {x}\n"), 2 * n + 4);
+        holds_exactly("an unknown field amid data", &format!("data: {x}\nx-{x}\ndata\n\n"), 2 * n + 2);
+        holds_exactly("an unknown name without end", &format!("unknown{x}"), n + 7);
+        holds_exactly("a line of spaces", &format!("{}\n", " ".repeat(n)), n);
+    }
+}
+
+#[test]
+fn after_the_limit_each_chunk_fails_again() {
+    let mut decoder = chat_proto::sse::Decoder::with_limit(4);
+    let mut input = &b"data: ok\n\ndata: longer\n\ndata: a\n\n"[..];
+    assert_eq!(decoder.next(&mut input).expect("an event").expect("within the limit").data(), "ok");
+    let error = decoder.next(&mut input).expect("an error").expect_err("past the limit");
+    assert_eq!(error.limit, 4);
+    assert_eq!(error.to_string(), "an event is larger than the limit of 4 bytes");
+    assert!(input.is_empty());
+    assert!(decoder.next(&mut input).is_none());
+    input = b"data: b\n\n";
+    assert_eq!(decoder.next(&mut input).expect("an error").expect_err("for good"), error);
+    assert!(input.is_empty());
+}

@@ -1,0 +1,110 @@
+//! What the typed layer and an exchange allocate, by an allocator that counts. One test: another one's thread would be
+//! counted too.
+
+use std::alloc::System;
+
+use bytes::Bytes;
+use chat_proto::{
+    Config, CreateInput, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, SessionId, Timestamp,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+fn stream_head() -> Head {
+    let content_type = (http::header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Head::new(StatusCode::OK, HeaderMap::from_iter([content_type]))
+}
+
+fn receive(receiver: &mut Receiver, body: &str) -> usize {
+    let mut input = body.as_bytes();
+    let mut events = 0;
+    while let Some(event) = receiver.next(&mut input) {
+        event.expect("a good event");
+        events += 1;
+    }
+    events
+}
+
+/// Allocations of a body's events, the least of some runs: the test harness may allocate meanwhile.
+fn allocations(warm_up: &str, body: &str) -> (usize, usize) {
+    let run = || {
+        let mut receiver = Receiver::new(stream_head(), &Limits::default());
+        receive(&mut receiver, warm_up);
+        let region = Region::new(ALLOCATOR);
+        let events = receive(&mut receiver, body);
+        let stats = region.change();
+        // What grows is the answer's text: so often, however many events there are.
+        assert!(stats.reallocations <= 20, "{} reallocations", stats.reallocations);
+        (stats.allocations, events)
+    };
+    std::iter::repeat_with(run).take(3).min().expect("runs")
+}
+
+fn an_event_costs_its_own_strings() {
+    let chunk = "event: message_chunk\ndata: {\"content_chunk\":\"and \",\"chat_session_id\":\"s-1\",\"finish_reason\":null}\n\n";
+    assert_eq!(allocations(chunk, &chunk.repeat(1000)), (1000, 1000), "the text, and not the id that came before");
+
+    let escaped = chunk.replace("and ", "a\\n");
+    // serde_json undoes escapes in a buffer that it does not keep from one document to the next.
+    assert_eq!(allocations(chunk, &escaped.repeat(1000)), (2000, 1000), "the text, and the JSON layer's buffer for it");
+
+    let stop = chunk.replace("null", "\"stop\"");
+    assert_eq!(allocations(chunk, &stop.repeat(1000)), (1000, 1000), "a known reason is no string");
+
+    let empty = chunk.replace("and ", "");
+    assert_eq!(allocations(chunk, &empty.repeat(1000)), (0, 1000), "an empty string is none");
+
+    let cited = "event: records_cited\ndata: {\"citations\":[{\"number\":1,\"record\":{\"type\":\"site\",\"url\":\"u\",\"title\":\"t\"}}]}\n\n";
+    assert_eq!(allocations(chunk, &cited.repeat(100)), (400, 100), "the list, what shares it, the URL, the title");
+}
+
+fn a_repeated_id_is_one_allocation() {
+    let mut receiver = Receiver::new(stream_head(), &Limits::default());
+    let body = "event: message_chunk\ndata: {\"content_chunk\":\"\",\"chat_session_id\":\"s-1\"}\n\n".repeat(2);
+    let mut input = body.as_bytes();
+    let mut next = || match receiver.next(&mut input) {
+        Some(Ok(Event::MessageChunk(chunk))) => chunk.chat_session_id.expect("an id"),
+        other => panic!("{other:?}"),
+    };
+    let (one, two): (SessionId, SessionId) = (next(), next());
+    assert!(std::ptr::eq(&*one, &*two));
+}
+
+/// What a thousand idle streams would hold is counted in these.
+fn an_idle_exchange_is_small() {
+    let held = || {
+        let endpoint = Endpoint::new("https://api.example").expect("a URL");
+        let region = Region::new(ALLOCATOR);
+        let request = Request::create(&endpoint, &CreateInput::new("integration", "A question?")).expect("a request");
+        let mut exchange = Exchange::new(request, &Config::default(), 1);
+        let Output::Send(sent) = exchange.poll_output() else { panic!("a request is due") };
+        drop(sent);
+        let head = http::Response::builder()
+            .header("content-type", "text/event-stream")
+            .header("cache-control", "no-cache")
+            .header("x-request-id", "req-1")
+            .body(())
+            .expect("a head");
+        exchange.handle_head(head.into_parts().0, Timestamp::START);
+        let chunk =
+            "event: message_chunk\ndata: {\"content_chunk\":\"and \",\"chat_session_id\":\"s-1\"}\n\nevent: mess";
+        exchange.handle_data(Bytes::from_static(chunk.as_bytes()), Timestamp::START);
+        assert!(matches!(exchange.poll_output(), Output::Event(_)));
+        assert!(matches!(exchange.poll_output(), Output::Read));
+        let stats = region.change();
+        stats.bytes_allocated - stats.bytes_deallocated + size_of::<Exchange>()
+    };
+    let held = std::iter::repeat_with(held).take(3).min().expect("runs");
+    println!("an exchange that waits for data holds {held} bytes, {} of them its own size", size_of::<Exchange>());
+    assert!(held < 2048, "{held} bytes");
+}
+
+#[test]
+fn allocations_are_what_they_must_be() {
+    an_event_costs_its_own_strings();
+    a_repeated_id_is_one_allocation();
+    an_idle_exchange_is_small();
+}
