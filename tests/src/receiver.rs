@@ -1,9 +1,10 @@
 //! Answers of any head and any body: the cutting changes nothing, and what is handed out adds up.
 
-use chat_proto::{Error, Event, Head, Limits, Receiver};
+use chat_proto::{Error, Event, Head, Limits, MessageChunk, Receiver};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::check::cut_every;
+use crate::naive::{self, Item};
 
 const STATUSES: [u16; 12] = [200, 200, 200, 200, 201, 204, 302, 400, 422, 429, 500, 999];
 const CONTENT_TYPES: [&[u8]; 6] =
@@ -32,6 +33,9 @@ pub fn check_receiver(bytes: &[u8]) {
     headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a legal value"));
     let head = Head::new(status.try_into().expect("a legal status"), headers);
 
+    if Receiver::new(head.clone(), &Limits::default()).is_stream() {
+        check_chunks(&head, body);
+    }
     let mut small = Limits::default();
     small.event = 64;
     small.json_body = 96;
@@ -41,6 +45,21 @@ pub fn check_receiver(bytes: &[u8]) {
         let whole = receive(&head, &[body], &limits);
         for size in [1, 2, 3, 7, 64] {
             assert_eq!(receive(&head, &cut_every(body, size), &limits), whole, "in chunks of {size}");
+        }
+    }
+}
+
+/// Chunks are read by what chunks before them were like: each must be what the JSON layer alone makes of it.
+fn check_chunks(head: &Head, body: &[u8]) {
+    let (events, _) = receive(head, &[body], &Limits::default());
+    let wanted = naive::decode(body).items.into_iter().filter_map(|item| match item {
+        Item::Event { event_type, data, .. } => Some((event_type, data)),
+        _ => None,
+    });
+    for (event, (event_type, data)) in events.iter().zip(wanted) {
+        if let Event::MessageChunk(chunk) = event {
+            assert_eq!(event_type, "message_chunk");
+            assert_eq!(serde_json::from_str::<MessageChunk>(&data).ok().as_ref(), Some(chunk), "of {data:?}");
         }
     }
 }

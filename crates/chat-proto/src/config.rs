@@ -25,7 +25,7 @@ pub struct Timeouts {
     pub connect: Option<Duration>,
     /// For the head of the answer, connecting included, in each attempt. 120 s: an answer in one JSON object starts late.
     pub head: Option<Duration>,
-    /// Between two reads of the body. 60 s. An error's body gets this time as a whole.
+    /// Between two reads of the body that bring something. 60 s. An error's body gets this time as a whole.
     pub idle: Option<Duration>,
     /// Between two events of a stream that say something: comments and empty events do not. 180 s.
     pub content: Option<Duration>,

@@ -1,5 +1,7 @@
 //! What a head says about its body.
 
+use std::borrow::Cow;
+
 use http::header;
 
 use crate::Head;
@@ -48,8 +50,26 @@ pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// Bytes as text, broken UTF-8 replaced as the standard says. One check of the whole costs less than the JSON layer's of
+/// each string.
+pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
+}
+
 /// The start of something odd, to be kept in an error.
 pub(crate) fn excerpt(data: &[u8]) -> String {
     const KEPT: usize = 1024;
     String::from_utf8_lossy(&data[..data.len().min(KEPT)]).into_owned()
+}
+
+/// A message with its middle left out where it is long, as it may quote what was read.
+pub(crate) fn shorten(message: String) -> String {
+    const KEPT: usize = 128;
+    if message.len() <= 2 * KEPT {
+        return message;
+    }
+    let boundary = |at: &usize| message.is_char_boundary(*at);
+    let front = (0..=KEPT).rev().find(boundary).unwrap_or_default();
+    let back = (message.len() - KEPT..message.len()).find(boundary).unwrap_or(message.len());
+    format!("{}…{}", &message[..front], &message[back..])
 }

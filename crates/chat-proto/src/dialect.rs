@@ -5,7 +5,7 @@
 
 use crate::sse;
 use crate::v0;
-use crate::{ErrorKind, Event, Head, SessionId};
+use crate::{ErrorKind, Event, Head};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Dialect {
@@ -13,10 +13,10 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Reads one event of a stream. `session` is the id known so far, to be shared where it comes again.
-    pub(crate) fn read_event(self, event: sse::Event<'_>, session: Option<&SessionId>) -> Result<Event, ErrorKind> {
+    /// What reads the events of one stream.
+    pub(crate) fn reader(self) -> Reader {
         match self {
-            Self::V0 => v0::answer::read_event(event, session),
+            Self::V0 => Reader::V0(v0::answer::Reader::default()),
         }
     }
 
@@ -31,6 +31,20 @@ impl Dialect {
     pub(crate) fn read_failure(self, head: &Head, body: &[u8]) -> ErrorKind {
         match self {
             Self::V0 => v0::answer::read_failure(head, body),
+        }
+    }
+}
+
+/// Reads the events of one stream, in order. It may remember what came before.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    V0(v0::answer::Reader),
+}
+
+impl Reader {
+    pub(crate) fn read(&mut self, event: sse::Event<'_>) -> Result<Event, ErrorKind> {
+        match self {
+            Self::V0(reader) => reader.read(event),
         }
     }
 }

@@ -61,7 +61,9 @@ impl Endpoint {
             return refuse("has no host");
         }
         let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        // Digits only: `parse` would take a sign.
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if port.is_some_and(|port| !is_port(port)) {
             return refuse("has a port that is no number up to 65535");
         }
         let mut headers = HeaderMap::new();

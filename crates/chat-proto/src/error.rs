@@ -326,7 +326,7 @@ impl Error {
             ErrorKind::Stream { .. } => "The server gave up on this answer; ask again.",
             ErrorKind::Truncated(_) => "The answer is not whole; ask again.",
             ErrorKind::Limit { .. } => "If an answer of this size is expected, raise the limit.",
-            ErrorKind::Cancelled => "Nothing; this was asked for.",
+            ErrorKind::Cancelled => "Nothing is wrong: somebody asked for it.",
         }
     }
 }
@@ -342,13 +342,12 @@ impl fmt::Display for Error {
             ErrorKind::Api { body } => write!(f, "the API answered {status}{}", Quote(body))?,
             ErrorKind::Validation { detail, .. } => {
                 f.write_str("the API found the request invalid")?;
-                for (n, error) in detail.iter().enumerate() {
-                    write!(f, "{}{error}", if n == 0 { ": " } else { "; " })?;
-                }
+                let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
+                write!(f, "{}", Quote(&all.join("; ")))?;
             }
             ErrorKind::UnexpectedResponse { reason, body } => {
                 f.write_str("something answered that is not the API: ")?;
-                let header = |name| self.head().and_then(|head| head.text(name)).unwrap_or("none");
+                let header = |name| OneLine(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
                 match reason {
                     Unexpected::Status => write!(f, "status {status}")?,
                     Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
@@ -356,7 +355,7 @@ impl fmt::Display for Error {
                 }
                 write!(f, "{}", Quote(body))?;
             }
-            ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit: {message}")?,
+            ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit{}", Quote(message))?,
             ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
             ErrorKind::Truncated(cut) => f.write_str(match cut {
                 Cut::InsideEvent => "the answer broke off inside an event",
@@ -397,21 +396,26 @@ impl fmt::Display for Status {
     }
 }
 
-/// The start of what the server sent, on one line.
+/// What the server sent, behind a colon if it is anything.
 struct Quote<'a>(&'a str);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 200;
         let text = self.0.trim();
-        if text.is_empty() {
-            return Ok(());
-        }
-        f.write_str(": ")?;
-        for c in text.chars().take(SHOWN) {
+        if text.is_empty() { Ok(()) } else { write!(f, ": {}", OneLine(text)) }
+    }
+}
+
+/// The start of what the server sent, without what would break the line.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 300;
+        for c in self.0.chars().take(SHOWN) {
             if c.is_control() { f.write_str(" ")? } else { write!(f, "{c}")? }
         }
-        if text.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+        if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 
+use crate::dialect::Dialect;
+use crate::request::Repeat;
 use crate::retry::{self, Chance, Question};
 use crate::{Answer, Clock, Config, Cut, Error, ErrorKind, Event, Head, Receiver, Request, Timestamp};
 
@@ -47,7 +49,10 @@ pub enum TransportError {
 /// [crate page](crate) drives one by hand.
 #[derive(Debug)]
 pub struct Exchange {
-    request: Request,
+    /// What is sent; gone once the head of a success came, as nothing is sent again.
+    http: Option<Box<http::Request<Bytes>>>,
+    repeat: Repeat,
+    dialect: Dialect,
     config: Config,
     chance: u64,
     state: State,
@@ -56,6 +61,8 @@ pub struct Exchange {
     /// The latest time that was told.
     now: Timestamp,
     deadline: Option<Timestamp>,
+    /// The driver says when it begins to wait: see `handle_wait`.
+    tells_waits: bool,
     /// What the newest attempt that failed ended in.
     previous: Option<Error>,
 }
@@ -85,6 +92,8 @@ struct Body {
     /// When the silence began that `idle` and `content` measure: the last input, or the start of the wait for the next.
     quiet_since: Timestamp,
     waiting: bool,
+    /// An event was handed out since the last input: what passes until the next may be the caller's time.
+    handed_out: bool,
     idle: Option<Timestamp>,
     content: Option<Timestamp>,
 }
@@ -100,7 +109,9 @@ impl Exchange {
     /// A call that begins now. `seed` feeds the jitter of the retries: any number that other clients do not have too.
     pub fn new(request: Request, config: &Config, seed: u64) -> Self {
         Self {
-            request,
+            http: Some(request.http),
+            repeat: request.repeat,
+            dialect: request.dialect,
             config: config.clone(),
             chance: seed,
             state: State::Ready,
@@ -108,6 +119,7 @@ impl Exchange {
             waited: Duration::ZERO,
             now: Timestamp::START,
             deadline: Timestamp::START.end_of(config.timeouts.total),
+            tells_waits: false,
             previous: None,
         }
     }
@@ -143,7 +155,10 @@ impl Exchange {
             return;
         }
         let head = Head::new(head.status, head.headers);
-        let receiver = Receiver::of_dialect(self.request.dialect, head, &self.config.limits);
+        let receiver = Receiver::of_dialect(self.dialect, head, &self.config.limits);
+        if receiver.is_success() {
+            self.http = None;
+        }
         let timeouts = &self.config.timeouts;
         let content = if receiver.is_stream() { timeouts.content } else { None };
         self.state = State::Body(Box::new(Body {
@@ -151,6 +166,7 @@ impl Exchange {
             end: None,
             quiet_since: now,
             waiting: false,
+            handed_out: false,
             idle: now.end_of(timeouts.idle),
             content: now.end_of(content),
             receiver,
@@ -167,34 +183,40 @@ impl Exchange {
         {
             // A stream that always has something ready must not outrun the clock of the whole call.
             body.end = over.then_some(End::TimedOut(Clock::Total));
+            // A read of nothing breaks no silence.
+            if chunk.is_empty() {
+                return;
+            }
+            if self.tells_waits && body.handed_out {
+                body.grant_pause(now);
+            }
             body.quiet_since = now;
             body.waiting = false;
             // The body of a failure has this time as a whole.
             if body.receiver.is_success() {
                 body.idle = now.end_of(idle);
             }
-            if !chunk.is_empty() {
-                body.pending.push_back(chunk);
-            }
+            body.pending.push_back(chunk);
         }
     }
 
     /// The driver found nothing ready and begins to wait. The silence is the server's only from now on: what passed since
-    /// the last input was the caller's time, and moves the clocks of the silence by as much.
+    /// the last input was the caller's time, and moves the clocks of the silence by as much. What was ready after a pause
+    /// is known by it too: without a wait before it, the time since the last event was the caller's.
     ///
     /// For drivers whose caller may be slow; without it those clocks run from the last input.
     pub fn handle_wait(&mut self, now: Timestamp) {
         self.tell(now);
+        self.tells_waits = true;
         let idle = self.config.timeouts.idle;
         if let State::Body(body) = &mut self.state
             && !body.waiting
             && body.receiver.is_success()
         {
-            let pause = now.saturating_since(body.quiet_since);
+            body.grant_pause(now);
             body.waiting = true;
             body.quiet_since = now;
             body.idle = now.end_of(idle);
-            body.content = body.content.map(|deadline| deadline + pause);
         }
     }
 
@@ -263,6 +285,10 @@ impl Exchange {
                 let error = body.receiver.interrupt(ErrorKind::Cancelled);
                 self.finish_with(error);
             }
+            State::Body(body) => {
+                let head = body.receiver.head().clone();
+                self.finish_with(Error::cancelled().with_head(Some(head)));
+            }
             _ => self.finish_with(Error::cancelled()),
         }
     }
@@ -314,7 +340,7 @@ impl Exchange {
     fn send(&mut self) -> Output {
         self.attempts += 1;
         self.state = State::Head { deadline: self.now.end_of(self.config.timeouts.head) };
-        Output::Send(Box::new(self.request.http.clone()))
+        Output::Send(self.http.clone().expect("only the head of a success takes the request away"))
     }
 
     fn poll_body(&mut self) -> Output {
@@ -324,6 +350,7 @@ impl Exchange {
                 if body.content.is_some() && event.says_something() {
                     body.content = body.quiet_since.end_of(self.config.timeouts.content);
                 }
+                body.handed_out = true;
                 return Output::Event(event);
             }
             Poll::Starved => return Output::Read,
@@ -353,7 +380,7 @@ impl Exchange {
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
         let verdict = retry::decide(&Question {
             policy: &self.config.retry,
-            chance: Chance::after(&error, self.request.repeat, fault),
+            chance: Chance::after(&error, self.repeat, fault),
             attempts: self.attempts,
             waited: self.waited,
             retry_after,
@@ -405,6 +432,13 @@ enum Poll {
 }
 
 impl Body {
+    /// What passed since the last input was the caller's time, not the server's.
+    fn grant_pause(&mut self, now: Timestamp) {
+        let pause = now.saturating_since(self.quiet_since);
+        self.content = self.content.map(|deadline| deadline + pause);
+        self.handed_out = false;
+    }
+
     fn poll(&mut self) -> Poll {
         while let Some(chunk) = self.pending.front_mut() {
             let mut rest = &chunk[..];

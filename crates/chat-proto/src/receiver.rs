@@ -6,7 +6,7 @@
 use http::StatusCode;
 
 use crate::content::{self, ContentType};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Reader};
 use crate::sse::{Decoder, Item};
 use crate::{Answer, Cut, Error, ErrorKind, Event, Head, Limit, Limits, Unexpected};
 
@@ -47,7 +47,7 @@ pub struct Receiver {
 
 #[derive(Debug)]
 enum Mode {
-    Stream(Box<Decoder>),
+    Stream(Box<(Decoder, Reader)>),
     Json(Vec<u8>),
     /// The body has ended; these are the events that it still gives.
     Ended(std::vec::IntoIter<Event>),
@@ -69,7 +69,9 @@ impl Receiver {
         let mode = match head.status {
             StatusCode::OK if content::is_encoded(&head) => failure(Some(Unexpected::ContentEncoding)),
             StatusCode::OK => match ContentType::of(&head) {
-                Some(ContentType::EventStream) => Mode::Stream(Box::new(Decoder::with_limit(limits.event))),
+                Some(ContentType::EventStream) => {
+                    Mode::Stream(Box::new((Decoder::with_limit(limits.event), dialect.reader())))
+                }
                 Some(ContentType::Json) => Mode::Json(Vec::new()),
                 None => failure(Some(Unexpected::ContentType)),
             },
@@ -141,7 +143,7 @@ impl Receiver {
         let short = self.promised.is_some_and(|promised| self.received < promised);
         let ended = match std::mem::replace(&mut self.mode, Mode::Failed) {
             Mode::Failure { reason, body } => Err(self.failure(reason, &body)),
-            Mode::Stream(decoder) if decoder.is_incomplete() => Err(ErrorKind::Truncated(Cut::InsideEvent)),
+            Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Cut::InsideEvent)),
             Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Cut::ContentLength)),
             Mode::Stream(_) => Ok(Vec::new()),
             Mode::Json(body) => self.dialect.read_body(&body),
@@ -174,11 +176,12 @@ impl Receiver {
 
     fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
         match &mut self.mode {
-            Mode::Stream(decoder) => {
+            Mode::Stream(stream) => {
+                let (decoder, reader) = &mut **stream;
                 while let Some(token) = decoder.advance(input) {
                     let token = token.map_err(|error| over(Limit::Event, error.limit))?;
                     let Item::Event(raw) = decoder.lend(token) else { continue };
-                    let event = self.dialect.read_event(raw, self.answer.chat_session_id.as_ref())?;
+                    let event = reader.read(raw)?;
                     let cited_size = match event {
                         Event::RecordsCited(_) => raw.data_bytes().len(),
                         _ => self.cited_size,

@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 /// key: see [`ApiKey::stamp`](crate::ApiKey::stamp).
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub(crate) http: http::Request<Bytes>,
+    pub(crate) http: Box<http::Request<Bytes>>,
     pub(crate) repeat: Repeat,
     pub(crate) dialect: Dialect,
 }

@@ -32,8 +32,12 @@ use std::fmt;
 /// What one event may hold by default: 16 MiB. Citations of megabytes are legal, a line without end is not.
 pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The most that buffers keep from one event to the next.
+/// The most that a buffer keeps from one event to the next.
 const RETAINED: usize = 64 * 1024;
+
+/// The most that the data's buffer keeps for as long as events need it: one large event is often followed by the next,
+/// and fresh memory costs as much as filling it.
+const RETAINED_IN_USE: usize = 1024 * 1024;
 
 const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 
@@ -154,7 +158,20 @@ pub struct Token<'i> {
 }
 
 /// What one step comes to.
-type Step<'i> = Result<Option<Token<'i>>, LimitExceeded>;
+type Step<'i> = Result<Option<Token<'i>>, Exceeded>;
+
+/// A [`LimitExceeded`] that is still inside.
+struct Exceeded;
+
+/// What has been searched of a block that turned out to be unusual: the start of its `data` line, behind the `event`
+/// line if it `has_type`.
+#[derive(Clone, Copy)]
+struct Start<'i> {
+    has_type: bool,
+    after_colon: &'i [u8],
+    /// Where the line ends, if it does.
+    end: Option<usize>,
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -315,13 +332,25 @@ impl Decoder {
     /// As [`next`](Self::next).
     #[inline]
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Token<'i>, LimitExceeded>> {
-        match self.step(input) {
-            Ok(token) => token.map(Ok),
-            Err(error) => {
-                self.state = State::Failed;
+        // Two ways are made short: an event that lies whole in its chunk, and a single byte of some data.
+        let state = self.state;
+        match state {
+            State::Line if self.seen == 0 => match self.usual_event(input) {
+                Ok(token) => Some(Ok(token)),
+                Err(start) => self.step(input, start),
+            },
+            State::Value(Field::Data) if input.len() == 1 && !is_line_end(input[0]) && self.size < self.limit => {
+                #[cfg(test)]
+                {
+                    self.scanned += 1;
+                }
+                self.size += 1;
+                self.data.push(input[0]);
                 *input = &[];
-                Some(Err(error))
+                None
             }
+            State::Value(Field::Data) if self.data_piece(input) => None,
+            _ => self.step(input, None),
         }
     }
 
@@ -370,18 +399,29 @@ impl Decoder {
         in_line || self.seen & (DATA | TYPE | ID) != 0
     }
 
-    #[inline]
-    fn step<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
-        if !matches!(self.state, State::Line) {
-            let token = self.resume(input)?;
-            if token.is_some() || input.is_empty() {
-                return Ok(token);
+    #[inline(never)]
+    fn step<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Option<Result<Token<'i>, LimitExceeded>> {
+        match self.any_step(input, start) {
+            Ok(token) => token.map(Ok),
+            Err(Exceeded) => {
+                self.state = State::Failed;
+                *input = &[];
+                Some(Err(LimitExceeded { limit: self.limit }))
             }
         }
+    }
+
+    #[inline]
+    fn any_step<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Step<'i> {
         let mut held = None;
-        if self.seen == 0 {
-            let token = self.usual_event(input, &mut held)?;
-            if token.is_some() {
+        if let Some(Start { has_type, after_colon, end }) = start {
+            if has_type {
+                self.same_type()?;
+            }
+            self.take_data(input, &mut held, after_colon, end)?;
+        } else if !matches!(self.state, State::Line) {
+            let token = self.resume(input)?;
+            if token.is_some() || input.is_empty() {
                 return Ok(token);
             }
         }
@@ -392,26 +432,37 @@ impl Decoder {
 
     /// Takes an event of the usual shape at once, where a block starts: the `event` line that came last or none, one
     /// `data` line, the blank line. That leaves no trace in the decoder, hence its speed. Of another shape, what has
-    /// been searched is taken as [`lines`](Self::lines) would.
+    /// been searched is given back.
     #[inline]
-    fn usual_event<'i>(&mut self, input: &mut &'i [u8], held: &mut Option<&'i [u8]>) -> Step<'i> {
-        let after_type = self.after_same_type(input);
-        let Some(after_colon) = after_type.unwrap_or(input).strip_prefix(b"data:") else { return Ok(None) };
-        let value = strip_space(after_colon);
-        let end = self.find_line_end(value);
+    fn usual_event<'i>(&mut self, input: &mut &'i [u8]) -> Result<Token<'i>, Option<Start<'i>>> {
+        // Two calls rather than one of a choice: the processor then goes on before the comparison is through.
+        match self.after_same_type(input) {
+            Some(rest) => self.usual_data(input, rest, true),
+            None => self.usual_data(input, input, false),
+        }
+    }
+
+    #[inline(always)]
+    fn usual_data<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        rest: &'i [u8],
+        has_type: bool,
+    ) -> Result<Token<'i>, Option<Start<'i>>> {
+        let after_colon = rest.strip_prefix(b"data:").ok_or(None)?;
+        let end = self.find_line_end(after_colon);
         if let Some(len) = end
-            && let Some(rest) = after_line_end(&value[len..]).and_then(after_line_end)
+            && let Some(rest) = after_line_end(&after_colon[len..])
+            && let Some(rest) = after_line_end(rest)
         {
-            let type_len = if after_type.is_some() { self.type_line.len() - self.type_start } else { 0 };
-            self.admit(type_len + len)?;
-            *input = rest;
-            return Ok(Some(Token { kind: Kind::Event, has_type: after_type.is_some(), bytes: Some(&value[..len]) }));
+            let value = strip_space(&after_colon[..len]);
+            let type_len = if has_type { self.type_line.len() - self.type_start } else { 0 };
+            if type_len + value.len() <= self.limit {
+                *input = rest;
+                return Ok(Token { kind: Kind::Event, has_type, bytes: Some(value) });
+            }
         }
-        if after_type.is_some() {
-            self.same_type()?;
-        }
-        self.take_data(input, held, after_colon, end)?;
-        Ok(None)
+        Err(Some(Start { has_type, after_colon, end }))
     }
 
     /// Reads lines until a token is whole or the input is used up. `held` is the value of the block's first `data` line
@@ -425,7 +476,7 @@ impl Decoder {
                     return Ok(token);
                 }
             } else if let Some(after_colon) = input.strip_prefix(b"data:") {
-                let end = self.find_line_end(strip_space(after_colon));
+                let end = self.find_line_end(after_colon);
                 self.take_data(input, &mut held, after_colon, end)?;
             } else if let Some(rest) = self.after_same_type(input) {
                 *input = rest;
@@ -441,9 +492,16 @@ impl Decoder {
                 }
             } else {
                 self.keep(&mut held);
-                self.state = State::Name;
-                self.name_len = 0;
-                self.name_piece(std::mem::take(input))?;
+                let piece = std::mem::take(input);
+                if let Some(colon) = find_colon(piece) {
+                    let field = Field::of(&piece[..colon]);
+                    self.open_value(field, colon + 1)?;
+                    self.after_colon(field, &piece[colon + 1..])?;
+                } else {
+                    self.state = State::Name;
+                    self.name_len = 0;
+                    self.name_piece(piece)?;
+                }
             }
         }
         self.keep(&mut held);
@@ -470,21 +528,21 @@ impl Decoder {
         });
     }
 
-    /// Takes a `data` line whose value, with its space, starts at `after_colon` and ends, without it, at `end` if at all.
-    #[inline]
+    /// Takes a `data` line, whose end, if it is there, is so many bytes behind the colon.
+    #[inline(always)]
     fn take_data<'i>(
         &mut self,
         input: &mut &'i [u8],
         held: &mut Option<&'i [u8]>,
         after_colon: &'i [u8],
         end: Option<usize>,
-    ) -> Result<(), LimitExceeded> {
+    ) -> Result<(), Exceeded> {
         match end {
             Some(len) => {
-                let (value, rest) = strip_space(after_colon).split_at(len);
+                let (value, rest) = after_colon.split_at(len);
                 *input = rest;
                 self.take_line_end(input);
-                self.data_line(held, value)
+                self.data_line(held, strip_space(value))
             }
             None => {
                 *input = &[];
@@ -497,8 +555,8 @@ impl Decoder {
 
     /// Takes the value of a whole `data` line. The first of a block is held for lending, a second one makes both go to
     /// `data`.
-    #[inline]
-    fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), LimitExceeded> {
+    #[inline(always)]
+    fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), Exceeded> {
         if self.seen & DATA == 0 {
             self.seen |= DATA;
             *held = Some(value);
@@ -513,8 +571,7 @@ impl Decoder {
     }
 
     fn whole_line<'i>(&mut self, held: &mut Option<&'i [u8]>, line: &'i [u8]) -> Step<'i> {
-        let colon = line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':');
-        let (name, value) = match colon {
+        let (name, value) = match find_colon(line) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
         };
@@ -549,13 +606,15 @@ impl Decoder {
     #[inline]
     fn after_same_type<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
         let (line, rest) = input.split_at_checked(self.type_line.len())?;
-        let rest = after_line_end(rest)?;
-        (line == self.type_line && !line.is_empty()).then_some(rest)
+        if line.is_empty() || line != self.type_line {
+            return None;
+        }
+        after_line_end(rest)
     }
 
     /// Takes the `event` line that stands in `type_line` already.
     #[inline]
-    fn same_type(&mut self) -> Result<(), LimitExceeded> {
+    fn same_type(&mut self) -> Result<(), Exceeded> {
         if self.seen & TYPE == 0 {
             self.seen |= TYPE;
             self.grow(self.type_line.len() - self.type_start)?;
@@ -589,6 +648,23 @@ impl Decoder {
 
     // Lines that are cut.
 
+    /// Goes on in the value of a `data` line. Whether that used the chunk up; a limit passed is left to
+    /// [`step`](Self::step).
+    fn data_piece(&mut self, input: &mut &[u8]) -> bool {
+        let end = self.find_line_end(input);
+        let (piece, rest) = input.split_at(end.unwrap_or(input.len()));
+        if self.grow(piece.len()).is_err() {
+            return false;
+        }
+        self.data.extend_from_slice(piece);
+        *input = rest;
+        if end.is_some() {
+            self.state = State::Line;
+            self.take_line_end(input);
+        }
+        end.is_none()
+    }
+
     /// Goes on where the chunk before ended, up to the next start of a line or the end of the input.
     fn resume<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
         match self.state {
@@ -604,7 +680,7 @@ impl Decoder {
                 }
             }
             State::Failed if input.is_empty() => return Ok(None),
-            State::Failed => return Err(self.exceeded()),
+            State::Failed => return Err(Exceeded),
             State::Name | State::Colon(_) | State::Value(_) => {}
         }
         let end = self.find_line_end(input);
@@ -626,8 +702,10 @@ impl Decoder {
     /// Does what is due before the next line.
     fn go_on(&mut self, input: &mut &[u8]) {
         if std::mem::take(&mut self.spent) {
+            if self.data.len() < self.data.capacity() / 4 || self.data.capacity() > RETAINED_IN_USE {
+                cap(&mut self.data);
+            }
             self.data.clear();
-            cap(&mut self.data);
             cap(&mut self.type_line);
         }
         cap(&mut self.value);
@@ -659,7 +737,7 @@ impl Decoder {
         }
     }
 
-    fn name_piece(&mut self, piece: &[u8]) -> Result<(), LimitExceeded> {
+    fn name_piece(&mut self, piece: &[u8]) -> Result<(), Exceeded> {
         for (n, &byte) in piece.iter().enumerate() {
             let len = usize::from(self.name_len);
             if byte == b':' {
@@ -677,7 +755,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn after_colon(&mut self, field: Field, piece: &[u8]) -> Result<(), LimitExceeded> {
+    fn after_colon(&mut self, field: Field, piece: &[u8]) -> Result<(), Exceeded> {
         if piece.is_empty() {
             self.state = State::Colon(field);
             return Ok(());
@@ -690,7 +768,7 @@ impl Decoder {
     }
 
     /// The field of a cut line is known, its value begins; `before` bytes of the line have passed.
-    fn open_value(&mut self, field: Field, before: usize) -> Result<(), LimitExceeded> {
+    fn open_value(&mut self, field: Field, before: usize) -> Result<(), Exceeded> {
         self.state = State::Value(field);
         match field {
             Field::Data if self.seen & DATA != 0 => {
@@ -710,7 +788,7 @@ impl Decoder {
     }
 
     #[inline]
-    fn value_piece(&mut self, field: Field, piece: &[u8]) -> Result<(), LimitExceeded> {
+    fn value_piece(&mut self, field: Field, piece: &[u8]) -> Result<(), Exceeded> {
         match field {
             Field::Data => {
                 self.grow(piece.len())?;
@@ -785,7 +863,7 @@ impl Decoder {
         self.type_start = NAME.len();
     }
 
-    fn type_piece(&mut self, piece: &[u8]) -> Result<(), LimitExceeded> {
+    fn type_piece(&mut self, piece: &[u8]) -> Result<(), Exceeded> {
         self.grow(piece.len())?;
         append(&mut self.type_line, piece);
         Ok(())
@@ -817,7 +895,7 @@ impl Decoder {
 
     /// Counts `len` bytes towards the block's size.
     #[inline]
-    fn grow(&mut self, len: usize) -> Result<(), LimitExceeded> {
+    fn grow(&mut self, len: usize) -> Result<(), Exceeded> {
         self.admit(len)?;
         self.size += len;
         Ok(())
@@ -825,13 +903,8 @@ impl Decoder {
 
     /// Whether `len` bytes more than the block's size would still be within the limit.
     #[inline]
-    fn admit(&self, len: usize) -> Result<(), LimitExceeded> {
-        if len > self.limit - self.size { Err(self.exceeded()) } else { Ok(()) }
-    }
-
-    #[cold]
-    fn exceeded(&self) -> LimitExceeded {
-        LimitExceeded { limit: self.limit }
+    fn admit(&self, len: usize) -> Result<(), Exceeded> {
+        if len > self.limit - self.size { Err(Exceeded) } else { Ok(()) }
     }
 
     /// Copies the held value to `data`: it can't be lent any longer.
@@ -860,20 +933,32 @@ fn append(buffer: &mut Vec<u8>, piece: &[u8]) {
     }
 }
 
+#[inline]
+fn is_line_end(byte: u8) -> bool {
+    byte == b'\n' || byte == b'\r'
+}
+
 /// Where the first line end is.
 #[inline]
 fn find_line_end(bytes: &[u8]) -> Option<usize> {
-    let is_end = |byte| byte == b'\n' || byte == b'\r';
-    let Some(start) = bytes.first_chunk::<16>() else {
-        return bytes.iter().position(|&byte| is_end(byte));
-    };
-    // Many lines are shorter than the setting up of a search through long ones is worth. The compiler makes two
-    // comparisons of vectors of this.
-    let hits = u128::from_le_bytes(start.map(|byte| if is_end(byte) { 0xff } else { 0 }));
-    if hits != 0 {
-        return Some(hits.trailing_zeros() as usize / 8);
+    let mut at = 0;
+    while let Some(lane) = bytes[at..].first_chunk::<16>() {
+        let hits = u128::from_le_bytes(lane.map(|byte| if is_line_end(byte) { 0xff } else { 0 }));
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 16;
+        if at == 128 {
+            return memchr::memchr2(b'\n', b'\r', &bytes[at..]).map(|found| at + found);
+        }
     }
-    memchr::memchr2(b'\n', b'\r', &bytes[16..]).map(|found| found + 16)
+    bytes[at..].iter().position(|&byte| is_line_end(byte)).map(|found| at + found)
+}
+
+/// Where the colon is, if it comes so early that the name before it can mean something.
+#[inline]
+fn find_colon(line: &[u8]) -> Option<usize> {
+    line.iter().take(LONGEST_NAME + 1).position(|&byte| byte == b':')
 }
 
 /// What follows the line end that these bytes start with. A CR that is the last byte may not be all of it.
@@ -895,4 +980,79 @@ fn strip_space(value: &[u8]) -> &[u8] {
 /// The bytes as text. Valid UTF-8 is checked faster than it is searched for what to replace.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds a body in chunks; gives the number of events and of bytes scanned.
+    fn scan(body: &[u8], chunk: usize) -> (usize, u64) {
+        let mut decoder = Decoder::new();
+        let mut events = 0;
+        for mut input in body.chunks(chunk) {
+            while let Some(event) = decoder.next(&mut input) {
+                event.expect("within the limit");
+                events += 1;
+            }
+        }
+        (events, decoder.scanned)
+    }
+
+    #[test]
+    fn one_long_line_is_scanned_at_most_twice() {
+        let long = "x".repeat(4 * 1024 * 1024);
+        for start in ["data: ", "event: ", "id:", ":", "", "data: a\ndata:"] {
+            let body = format!("{start}{long}\n\n");
+            for chunk in [1, 16, 256, 1400, body.len()] {
+                let (_, scanned) = scan(body.as_bytes(), chunk);
+                assert!(scanned <= 2 * body.len() as u64, "{start:?} in chunks of {chunk}: {scanned} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn many_small_events_are_scanned_at_most_twice() {
+        for event in [
+            "event: message_chunk\ndata: {\"content_chunk\":\"and\"}\n\n",
+            "event: a\r\ndata: x\r\n\r\nevent: b\r\ndata: y\r\ndata: z\r\n\r\n",
+            "id: 1\nevent: a\n\ndata\n:\n\n",
+            "data:\n\n",
+        ] {
+            let body = event.repeat(2 * 1024 * 1024 / event.len());
+            for chunk in [1, 2, 3, 7, 16, 256, 1400, body.len()] {
+                let (events, scanned) = scan(body.as_bytes(), chunk);
+                assert!(events >= body.len() / event.len());
+                assert!(scanned <= 2 * body.len() as u64, "{event:?} in chunks of {chunk}: {scanned} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn an_old_token_is_harmless() {
+        let mut decoder = Decoder::new();
+        let body = format!("event: {}\ndata: a\n\n", "x".repeat(2 * RETAINED));
+        let mut input = body.as_bytes();
+        let token = decoder.advance(&mut input).expect("an event").expect("within the limit");
+        assert!(decoder.advance(&mut input).is_none());
+        let Item::Event(event) = decoder.lend(token) else { panic!("an event") };
+        assert_eq!((event.event_type(), event.data()), ("message".into(), "a".into()));
+    }
+
+    #[test]
+    fn line_ends_are_found_wherever_they_are() {
+        for len in 0..80 {
+            for at in 0..len {
+                for end in [b'\n', b'\r'] {
+                    let mut bytes = vec![b'x'; len];
+                    bytes[at] = end;
+                    assert_eq!(find_line_end(&bytes), Some(at));
+                    bytes[len - 1] = b'\n';
+                    assert_eq!(find_line_end(&bytes), Some(at));
+                }
+            }
+            // The neighbours of LF and CR, and what wrapping arithmetic takes for them.
+            assert_eq!(find_line_end(&b"\x09\x0b\x0c\x0e\x8a\x8d\x00\xff".repeat(len)), None);
+        }
+    }
 }

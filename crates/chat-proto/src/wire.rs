@@ -7,17 +7,18 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// A deserializer under which a derived struct is read from an object and nothing else.
+/// A deserializer under which a derived struct, or enumeration with a tag, is read from an object and nothing else.
 ///
-/// A derived struct may also be read from an array of its fields in order, so that `[]` would pass for a record of
+/// What is derived may also be read from an array of its fields in order, so that `[]` would pass for a record of
 /// which nothing is known. The contract has objects only.
 pub(crate) struct Object<D>(pub(crate) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     type Error = D::Error;
 
+    // How an enumeration with a tag is read.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_any(visitor)
+        self.0.deserialize_map(visitor)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -90,7 +91,8 @@ pub(crate) struct Integer(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_i64(IntegerVisitor).map(Self)
+        // Not `deserialize_i64`: what serde buffers to find a message's role would refuse `1.0` there.
+        deserializer.deserialize_any(IntegerVisitor).map(Self)
     }
 }
 
@@ -125,6 +127,11 @@ impl Visitor<'_> for IntegerVisitor {
 /// Reads an optional integer; for `#[serde(deserialize_with)]`.
 pub(crate) fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(Option::<Integer>::deserialize(deserializer)?.map(|integer| integer.0))
+}
+
+/// Reads a flag that is off where it is absent or null; for `#[serde(deserialize_with)]`.
+pub(crate) fn optional_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Defines an enumeration of strings that may grow: the known ones by name, every other kept as it came.

@@ -78,7 +78,7 @@ pub struct CreateInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat_mode: Option<ChatMode>,
     /// Whether to stream the answer. Always sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::optional_flag")]
     pub stream: bool,
 }
 
@@ -127,7 +127,7 @@ pub struct ContinueInput {
     /// The next message.
     pub message: Message,
     /// Whether to stream the answer. Always sent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::optional_flag")]
     pub stream: bool,
 }
 
@@ -140,7 +140,7 @@ impl ContinueInput {
 
 /// A message, told apart by its `role`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "role", rename_all = "lowercase")]
+#[serde(remote = "Self", tag = "role", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Message {
     /// What the user says.
@@ -210,10 +210,20 @@ impl AssistantMessage {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 enum AssistantRole {
     #[serde(rename = "assistant")]
     Assistant,
+}
+
+/// A derived one would also be read from `{"assistant":null}`.
+impl<'de> Deserialize<'de> for AssistantRole {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let role = wire::Text::deserialize(deserializer)?;
+        let expected = "the role `assistant`";
+        let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&role.0), &expected);
+        if role.0 == "assistant" { Ok(Self::Assistant) } else { Err(wrong()) }
+    }
 }
 
 /// The records that an answer cites; the data of a `records_cited` event.
@@ -402,6 +412,6 @@ impl serde::de::Visitor<'_> for LocationVisitor {
 }
 
 objects! {
-    CreateInput, ChatSessionInput, ContinueInput, ChatResult, AssistantMessage, RecordsCited, Citation, Record,
+    CreateInput, ChatSessionInput, ContinueInput, Message, ChatResult, AssistantMessage, RecordsCited, Citation, Record,
     MessageChunk, HttpValidationError, ValidationError,
 }

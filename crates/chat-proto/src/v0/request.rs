@@ -90,8 +90,10 @@ fn build<T: Serialize>(
     repeat: Repeat,
 ) -> Result<Request, Error> {
     let uri = Uri::try_from(format!("{}{path}", endpoint.base_url())).map_err(|error| {
-        // The base was parsed and the path is made of legal characters: what is left is the length.
-        Error::invalid_request("chat_session_id", "makes the URL too long").with_source(error)
+        // The base was parsed and the path is made of legal characters: what is left is the length, to which the longer
+        // of the two gave most.
+        let field = if endpoint.base_url().len() > path.len() { "base_url" } else { "chat_session_id" };
+        Error::invalid_request(field, "makes the URL too long").with_source(error)
     })?;
     let body = serde_json::to_vec(input).expect("the inputs are strings, lists and objects of them");
     let mut http = http::Request::new(Bytes::from(body));
@@ -104,5 +106,5 @@ fn build<T: Serialize>(
         headers.remove(name);
     }
     headers.extend(endpoint.headers().clone());
-    Ok(Request { http, repeat, dialect: Dialect::V0 })
+    Ok(Request { http: Box::new(http), repeat, dialect: Dialect::V0 })
 }

@@ -1,0 +1,116 @@
+//! Medians of interleaved rounds: what disturbs the machine for a while disturbs all alike.
+
+use std::time::{Duration, Instant};
+
+use crate::corpora::Corpus;
+use crate::subjects::{self, Check, Scratch, Subject};
+
+/// How long one pass of a subject should take. Whoever is slower gets fewer events.
+const PASS: Duration = Duration::from_millis(20);
+
+/// Of one subject in one row.
+#[derive(Clone, Debug)]
+pub struct Measure {
+    /// Who.
+    pub subject: Subject,
+    /// Bytes a second, the median of the rounds.
+    pub speed: f64,
+    /// Half the distance of the quartiles, as a share of the median.
+    pub spread: f64,
+    /// How much of the corpus it was given.
+    pub share: f64,
+    /// What is wrong with its events, if anything.
+    pub wrong: Option<String>,
+}
+
+/// One corpus in chunks of one size.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// As `small/1400`.
+    pub label: String,
+    /// The corpus' name.
+    pub corpus: &'static str,
+    /// Bytes a chunk; `usize::MAX` for the body in one.
+    pub chunk: usize,
+    /// All subjects, in order.
+    pub measures: Vec<Measure>,
+}
+
+impl Row {
+    /// The speed of one subject.
+    pub fn speed(&self, subject: Subject) -> f64 {
+        self.measures.iter().find(|measure| measure.subject == subject).map_or(0.0, |measure| measure.speed)
+    }
+
+    /// The fastest of the peers.
+    pub fn best_peer(&self) -> &Measure {
+        let peers = self.measures.iter().filter(|measure| measure.subject.is_peer());
+        peers.max_by(|one, other| one.speed.total_cmp(&other.speed)).expect("there are peers")
+    }
+}
+
+/// The label of a row.
+pub fn label(corpus: &Corpus, chunk: usize) -> String {
+    if chunk == usize::MAX { format!("{}/whole", corpus.name) } else { format!("{}/{chunk}", corpus.name) }
+}
+
+fn time(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut Scratch) -> Duration {
+    let start = Instant::now();
+    subjects::pass(subject, body, chunk, scratch);
+    start.elapsed()
+}
+
+/// The events that are enough for one pass, found by doubling: a quadratic peer is stopped early.
+fn enough(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scratch) -> &'static [u8] {
+    let mut len = 64 * 1024;
+    loop {
+        let body = corpus.prefix(len);
+        if body.len() == corpus.body.len() || time(subject, body, chunk, scratch) > PASS / 2 && len > body.len() / 2 {
+            return body;
+        }
+        len *= 2;
+    }
+}
+
+fn differs(subject: Subject, body: &'static [u8], chunk: usize) -> Option<String> {
+    let verdict = |subject| {
+        let mut check = Check::default();
+        subjects::decode(subject, body, chunk, &mut check);
+        check.verdict()
+    };
+    let (want, got) = (verdict(Subject::Ours), verdict(subject));
+    match () {
+        () if want == got => None,
+        () if want.0 == got.0 => Some(format!("other contents in its {} events", got.0)),
+        () => Some(format!("{} events, not {}", got.0, want.0)),
+    }
+}
+
+/// Measures all subjects on one row.
+pub fn run(corpus: &Corpus, chunk: usize, quick: bool, scratch: &mut Scratch) -> Row {
+    let rounds = if quick { 1 } else { 9 };
+    let bodies: Vec<_> = subjects::ALL
+        .into_iter()
+        .map(|subject| if quick { corpus.body } else { enough(subject, corpus, chunk, scratch) })
+        .collect();
+    let mut times = vec![Vec::with_capacity(rounds); bodies.len()];
+    for round in 0..rounds {
+        for n in 0..bodies.len() {
+            // Nobody always follows the same one.
+            let n = (n + round) % bodies.len();
+            times[n].push(time(subjects::ALL[n], bodies[n], chunk, scratch));
+        }
+    }
+    let measures = subjects::ALL.into_iter().zip(bodies).zip(times).map(|((subject, body), mut times)| {
+        times.sort_unstable();
+        let at = |quarter: usize| times[(times.len() - 1) * quarter / 4].as_secs_f64();
+        Measure {
+            subject,
+            speed: body.len() as f64 / at(2),
+            spread: (at(3) - at(1)) / 2.0 / at(2),
+            share: body.len() as f64 / corpus.body.len() as f64,
+            wrong: if subject.is_reference() { None } else { differs(subject, body, chunk) },
+        }
+    });
+    Row { label: label(corpus, chunk), corpus: corpus.name, chunk, measures: measures.collect() }
+}

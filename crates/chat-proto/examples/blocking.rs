@@ -1,0 +1,122 @@
+//! Asks a question over a plain `TcpStream`, with no async at all: the loop that every driver is, by hand.
+//!
+//! ```text
+//! cargo run -p chat-proto --example blocking -- http://127.0.0.1:8787 "What is a chunk?"
+//! ```
+//!
+//! Without arguments it asks a scripted server of its own, which is busy at first.
+//!
+//! The HTTP/1.1 in `blocking/http1.rs` is written by hand to show that nothing is hidden. A real program would use an
+//! HTTP crate there and keep the loop in `drive`.
+
+#[path = "blocking/http1.rs"]
+mod http1;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpListener;
+use std::time::Instant;
+use std::{env, thread};
+
+use chat_proto::{
+    Answer, ApiKey, Config, CreateInput, Endpoint, Error, Exchange, Output, Request, Timestamp, TransportError,
+};
+use http1::{Connection, Part};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = env::args().skip(1);
+    let base_url = arguments.next().map_or_else(scripted_server, Ok)?;
+    let question = arguments.next().unwrap_or_else(|| "What is a chunk?".into());
+    let setting = |name| env::var(name).unwrap_or_else(|_| "demo".into());
+
+    let key = ApiKey::new(setting("INKEEP_API_KEY"))?;
+    let mut input = CreateInput::new(setting("INKEEP_INTEGRATION_ID"), question);
+    input.stream = true;
+    let request = Request::create(&Endpoint::new(&base_url)?, &input)?;
+
+    let answer = drive(request, &key).map_err(|error| format!("{error}. {}", error.advice()))?;
+    println!();
+    for citation in answer.citations() {
+        let (title, url) = (citation.record.title.as_deref(), citation.record.url.as_deref());
+        println!("[{}] {} {}", citation.number.unwrap_or_default(), title.unwrap_or("-"), url.unwrap_or("-"));
+    }
+    Ok(())
+}
+
+/// Does what the exchange wants until it is done.
+fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
+    // The seed is a number that other clients do not have too; a real program has a better one.
+    let mut exchange = Exchange::new(request, &Config::default(), u64::from(std::process::id()));
+    let start = Instant::now();
+    let now = || Timestamp::from_start(start.elapsed());
+    let mut connection = None;
+    loop {
+        match exchange.poll_output() {
+            Output::Send(mut request) => {
+                key.stamp(&mut request);
+                match Connection::open(&request) {
+                    Ok(open) => connection = Some(open),
+                    Err(error) => exchange.handle_error(error, now()),
+                }
+            }
+            Output::Read => {
+                let Some(connection) = &mut connection else { unreachable!("it was opened to send") };
+                let left = exchange.poll_timeout().map(|deadline| deadline.saturating_since(now()));
+                match connection.read(left) {
+                    Ok(Part::Nothing) => {}
+                    Ok(Part::Head(head)) => exchange.handle_head(head, now()),
+                    Ok(Part::Data(data)) => exchange.handle_data(data, now()),
+                    Ok(Part::End) => exchange.handle_eof(now()),
+                    // Which of the two it is depends on the system.
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                        exchange.handle_timeout(now());
+                    }
+                    Err(_) => exchange.handle_error(TransportError::MaybeSent, now()),
+                }
+            }
+            Output::Event(event) => {
+                print!("{}", event.text().unwrap_or_default());
+                let _ = io::stdout().flush();
+            }
+            Output::Wait => {
+                connection = None;
+                let due = exchange.poll_timeout().expect("a wait has an end");
+                eprintln!("(attempt {} failed, waiting)", exchange.attempts());
+                thread::sleep(due.saturating_since(now()));
+                exchange.handle_timeout(now());
+            }
+            Output::Done => return exchange.into_outcome().expect("it is done"),
+        }
+    }
+}
+
+/// A server that is busy for the first request and answers the second.
+fn scripted_server() -> io::Result<String> {
+    const ANSWERS: [&str; 2] = [
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 4\r\n\r\nbusy",
+        concat!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
+            "event: message_chunk\ndata: {\"content_chunk\":\"A piece of \",\"chat_session_id\":\"s-1\"}\n\n",
+            "event: records_cited\ndata: {\"citations\":[{\"number\":1,\"record\":{\"title\":\"Docs\"}}]}\n\n",
+            "event: message_chunk\ndata: {\"content_chunk\":\"the answer [1].\",\"finish_reason\":\"stop\"}\n\n",
+        ),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let base_url = format!("http://{}", listener.local_addr()?);
+    thread::spawn(move || -> io::Result<()> {
+        for answer in ANSWERS {
+            let (mut stream, _) = listener.accept()?;
+            let (mut request, mut chunk) = (Vec::new(), [0; 8192]);
+            // The body is one JSON object, and no header ends like one.
+            while !request.ends_with(b"}") {
+                let read = stream.read(&mut chunk)?;
+                if read == 0 {
+                    return Ok(());
+                }
+                request.extend_from_slice(&chunk[..read]);
+            }
+            stream.write_all(answer.as_bytes())?;
+        }
+        Ok(())
+    });
+    Ok(base_url)
+}

@@ -1,0 +1,220 @@
+//! Errors: what they say, to whom, and what they never say.
+
+mod support;
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Request, TransportError};
+use support::{Attempt, CITED, Call, In, answered, chunk, data, event, failed, head, json, last, stream};
+
+/// What a call without retries ends in.
+fn error_of(attempt: Attempt) -> Error {
+    Call::create().with(|config| config.retry.max_retries = 0).run(&[attempt]).error().clone()
+}
+
+fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
+    let begun = |then: In| error_of(vec![(0, stream()), (0, data(chunk("He"))), (0, then)]);
+    let json_type = [("content-type", "application/json")];
+    let answer = |status, headers: &[(&'static str, &str)], body: &str| {
+        error_of(vec![(0, head(status, headers)), (0, data(body)), (0, In::Eof)])
+    };
+    let small = |attempt: Attempt| {
+        let limited = Call::create().with(|config| {
+            (config.limits.event, config.limits.json_body, config.limits.answer) = (50, 7, 9);
+        });
+        limited.run(&[attempt]).error().clone()
+    };
+    vec![
+        (Error::invalid_request("base_url", "has no host"), vec!["base_url", "has no host"]),
+        (Endpoint::new("ftp://h").unwrap_err(), vec!["base_url", "https://"]),
+        (Error::cancelled(), vec!["cancelled"]),
+        (error_of(vec![(0, In::Fail(TransportError::Connect))]), vec!["connect"]),
+        (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["connection", "10s"]),
+        (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["lost", "before"]),
+        (error_of(vec![]), vec!["no answer", "120s"]),
+        (error_of(vec![(0, stream())]), vec!["silent", "60s"]),
+        (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),
+        (answer(599, &[], ""), vec!["599"]),
+        (answer(500, &[], "a\nb\r\nc\0\u{85}d\u{1b}[31m"), vec!["500", "a b", "d"]),
+        (answer(500, &[], &"long ".repeat(1000)), vec!["500", "long", "…"]),
+        (
+            answer(
+                422,
+                &json_type,
+                r#"{"detail":[{"loc":["body",0],"msg":"bad","type":"t"},{"loc":["x"],"msg":"too","type":"t"}]}"#,
+            ),
+            vec!["invalid", "body.0: bad", "x: too"],
+        ),
+        (
+            answer(422, &json_type, r#"{"detail":[{"loc":["a\nb"],"msg":"c\r\nd\u0000\u001b[2J","type":"t"}]}"#),
+            vec!["invalid", "a b", "c  d"],
+        ),
+        (
+            answer(422, &json_type, &format!(r#"{{"detail":[{{"loc":[],"msg":"{}","type":""}}]}}"#, "x".repeat(9000))),
+            vec!["invalid", "xxx", "…"],
+        ),
+        (answer(302, &[("location", "/x")], "moved\n"), vec!["302", "Found", "moved"]),
+        (answer(200, &[("content-type", "text/html")], "<p>"), vec!["text/html", "<p>"]),
+        (answer(200, &[], ""), vec!["content type none"]),
+        (
+            answer(200, &[("content-type", &format!("a/\tb{}", "c".repeat(5000)))], ""),
+            vec!["content type a/ bccc", "…"],
+        ),
+        (answer(200, &[("content-encoding", "gzip")], ""), vec!["gzip"]),
+        (begun(data(event("message_chunk", "{}"))), vec!["message_chunk", "content_chunk"]),
+        (begun(data(event("records_cited", "nope"))), vec!["records_cited", "line 1"]),
+        (
+            error_of(vec![
+                (0, json()),
+                (0, data(r#"{"chat_session_id":"s","message":{"role":"a\nb\u001b[2J","content":""}}"#)),
+                (0, In::Eof),
+            ]),
+            vec!["ChatResult", "assistant"],
+        ),
+        (begun(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
+        (begun(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
+        (begun(In::Fail(TransportError::Body)), vec!["broke off", "lost"]),
+        (error_of(vec![(0, stream()), (0, data("data: x")), (0, In::Eof)]), vec!["broke off", "inside an event"]),
+        (
+            error_of(vec![
+                (0, head(200, &[("content-type", "text/event-stream"), ("content-length", "9")])),
+                (0, In::Eof),
+            ]),
+            vec!["broke off", "content length"],
+        ),
+        (small(vec![(0, stream()), (0, data(event("x", &"y".repeat(50))))]), vec!["event", "50 bytes"]),
+        (small(vec![(0, json()), (0, data("12345678"))]), vec!["JSON", "7 bytes"]),
+        (
+            small(vec![(0, stream()), (0, data(event("message_chunk", r#"{"content_chunk":"1234567890"}"#)))]),
+            vec!["answer", "9 bytes"],
+        ),
+        (begun(In::Cancel), vec!["cancelled"]),
+    ]
+}
+
+#[test]
+fn every_error_is_one_short_line_with_the_facts() {
+    for (error, facts) in one_of_each() {
+        let line = error.to_string();
+        for fact in facts {
+            assert!(line.contains(fact), "{fact:?} is not in {line:?}");
+        }
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(!line.is_empty() && line.trim() == line && line.len() < 1000, "{line:?}");
+        assert!(!line.ends_with('.'), "{line:?}");
+    }
+}
+
+#[test]
+fn every_error_has_someone_to_blame_and_something_to_do() {
+    for (error, _) in one_of_each() {
+        let advice = error.advice();
+        assert!(advice.ends_with('.') && advice.trim() == advice && !advice.contains('\n'), "{advice:?}");
+        assert!(matches!(error.blame(), Blame::Caller | Blame::Network | Blame::Server));
+        assert!(!format!("{error:?}").is_empty() && !error.kind().name().is_empty());
+    }
+}
+
+#[test]
+fn it_says_how_often_it_was_tried_and_why_not_again() {
+    let tried = |config: fn(&mut chat_proto::Config), attempts: &[Attempt]| {
+        Call::create().with(config).run(attempts).error().to_string()
+    };
+    let refused = vec![(0, In::Fail(TransportError::Connect))];
+    assert!(tried(|_| {}, &vec![refused.clone(); 3]).ends_with("(after 3 attempts)"));
+    assert_eq!(tried(|config| config.retry.max_retries = 0, &[refused]), "could not connect");
+    let late = [failed(429, &[("retry-after", "100")])];
+    assert!(tried(|_| {}, &late).contains("not tried again") && tried(|_| {}, &late).contains("100s"));
+    let total: fn(&mut chat_proto::Config) = |config| config.timeouts.total = Some(Duration::from_secs(5));
+    assert!(tried(total, &[failed(429, &[("retry-after", "9")])]).contains("not tried again"));
+    let lost = [vec![(0, In::Fail(TransportError::MaybeSent))]];
+    assert!(tried(|_| {}, &lost).contains("may have read"));
+}
+
+#[test]
+fn the_blame_of_a_status_is_the_callers_or_the_servers() {
+    for (status, blame) in [
+        (400, Blame::Caller),
+        (401, Blame::Caller),
+        (404, Blame::Caller),
+        (408, Blame::Server),
+        (413, Blame::Caller),
+        (429, Blame::Server),
+        (500, Blame::Server),
+        (503, Blame::Server),
+    ] {
+        let error = error_of(failed(status, &[]));
+        assert_eq!(error.blame(), blame, "{status}");
+        assert_eq!(error.is_rate_limited(), status == 429);
+        assert!(!error.is_timeout());
+    }
+}
+
+#[test]
+fn what_the_server_sent_instead_is_kept_and_so_is_its_name_for_the_request() {
+    for name in ["x-request-id", "request-id", "cf-ray"] {
+        let attempt = vec![(0, head(500, &[(name, "r-1")])), (0, data("why\nnot")), (0, In::Eof)];
+        let error = error_of(attempt);
+        assert_eq!((error.request_id(), error.body()), (Some("r-1"), Some("why\nnot")));
+    }
+    let ended = vec![(0, stream()), (0, data(event("error", "{\"x\":1}")))];
+    assert_eq!(error_of(ended).body(), Some("{\"x\":1}"));
+    assert_eq!(error_of(vec![(0, In::Eof)]).body(), None);
+}
+
+#[test]
+fn the_key_never_prints() {
+    let key = ApiKey::new("s3cret").unwrap();
+    let mut request = Call::create().request.http().clone();
+    key.stamp(&mut request);
+    let mut exchange = Call::create().exchange();
+    let Output::Send(mut sent) = exchange.poll_output() else { panic!() };
+    key.stamp(&mut sent);
+    let printed = [
+        format!("{key:?} {key:#?} {:?}", Some(key.clone())),
+        format!("{request:?} {:?} {sent:?}", request.headers()),
+        format!("{:?}", request.into_parts().0),
+        format!("{:?}", Output::Send(sent)),
+        format!("{exchange:?}"),
+        format!("{:?}", Call::create().request),
+        format!("{:?}", ApiKey::new("s3cret s3cret").unwrap_err()),
+    ];
+    for text in printed {
+        assert!(!text.contains("s3cret"), "{text}");
+    }
+}
+
+#[test]
+fn a_source_can_be_added_and_is_found() {
+    let error = Error::cancelled().with_source("the cable was pulled");
+    assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
+    // It is shared by clones, and says nothing in the error's own line.
+    assert_eq!(error.clone().source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
+    assert_eq!(error.to_string(), "cancelled");
+}
+
+#[test]
+fn what_is_kept_and_sent_between_threads_can_be() {
+    fn is<T: Send + Sync + Unpin + 'static>() {}
+    is::<Error>();
+    is::<Exchange>();
+    is::<Output>();
+    is::<Request>();
+    is::<Endpoint>();
+    is::<ApiKey>();
+    is::<chat_proto::Answer>();
+    is::<chat_proto::Receiver>();
+    fn is_error<T: std::error::Error + Clone>() {}
+    is_error::<Error>();
+}
+
+#[test]
+fn the_text_so_far_is_reached_from_the_error_alone() {
+    let body = chunk("He") + &event("records_cited", CITED) + &last("y");
+    let error = error_of(vec![(0, stream()), (0, data(body)), (0, In::Fail(TransportError::Body))]);
+    let partial = error.into_partial().unwrap();
+    assert_eq!((partial.content.as_str(), partial.citations().len(), partial.events), ("Hey", 1, 3));
+    let whole = Call::create().run(&[answered("Hey")]);
+    assert_eq!(whole.answer().content, partial.content);
+}

@@ -1,0 +1,247 @@
+//! A virtual driver: a script of what the network does goes in, a transcript with times comes out.
+
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_proto::{
+    Answer, Config, ContinueInput, CreateInput, Endpoint, Error, Event, Exchange, Output, Request, Timestamp,
+    TransportError,
+};
+
+/// What the network does.
+#[derive(Clone, Debug)]
+pub(crate) enum In {
+    Head(u16, Vec<(&'static str, String)>),
+    Data(Bytes),
+    Eof,
+    Fail(TransportError),
+    Cancel,
+}
+
+/// What happens to one attempt: so many milliseconds after what was before it, or after the request was sent.
+pub(crate) type Attempt = Vec<(u64, In)>;
+
+pub(crate) fn head(status: u16, headers: &[(&'static str, &str)]) -> In {
+    In::Head(status, headers.iter().map(|&(name, value)| (name, value.to_owned())).collect())
+}
+
+pub(crate) fn stream() -> In {
+    head(200, &[("content-type", "text/event-stream")])
+}
+
+pub(crate) fn json() -> In {
+    head(200, &[("content-type", "application/json")])
+}
+
+pub(crate) fn data(text: impl AsRef<[u8]>) -> In {
+    In::Data(Bytes::copy_from_slice(text.as_ref()))
+}
+
+/// One event of a stream.
+pub(crate) fn event(name: &str, data: &str) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
+}
+
+/// A chunk of text, of session `s`.
+pub(crate) fn chunk(text: &str) -> String {
+    event("message_chunk", &format!(r#"{{"content_chunk":{text:?},"chat_session_id":"s"}}"#))
+}
+
+/// The chunk that ends an answer.
+pub(crate) fn last(text: &str) -> String {
+    event("message_chunk", &format!(r#"{{"content_chunk":{text:?},"finish_reason":"stop"}}"#))
+}
+
+pub(crate) const CITED: &str = r#"{"citations":[{"number":1,"record":{"type":"site","url":"u"}}]}"#;
+
+pub(crate) const RESULT: &str = r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Hi"}}"#;
+
+/// An attempt that is answered by a stream, whole at once.
+pub(crate) fn answered(text: &str) -> Attempt {
+    vec![(0, stream()), (0, data(last(text))), (0, In::Eof)]
+}
+
+/// An attempt that is answered by an error without a body.
+pub(crate) fn failed(status: u16, headers: &[(&'static str, &str)]) -> Attempt {
+    vec![(0, head(status, headers)), (0, In::Eof)]
+}
+
+/// A call to be made.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) request: Request,
+    pub(crate) config: Config,
+    pub(crate) seed: u64,
+}
+
+impl Call {
+    pub(crate) fn create() -> Self {
+        let mut input = CreateInput::new("int", "Hi");
+        input.stream = true;
+        let endpoint = Endpoint::new("https://api.example").expect("a URL");
+        let request = Request::create(&endpoint, &input).expect("a request");
+        Self { request, config: Config::default(), seed: 7 }
+    }
+
+    pub(crate) fn continue_session() -> Self {
+        let endpoint = Endpoint::new("https://api.example").expect("a URL");
+        let request = Request::continue_session(&endpoint, "s", &ContinueInput::new("int", "Hi")).expect("a request");
+        Self { request, ..Self::create() }
+    }
+
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) fn exchange(&self) -> Exchange {
+        Exchange::new(self.request.clone(), &self.config, self.seed)
+    }
+
+    /// Runs to the end: with a driver that tells its waits and with one that does not, which must come to the same.
+    #[track_caller]
+    pub(crate) fn run(&self, attempts: &[Attempt]) -> Transcript {
+        let told = self.run_with(attempts, true);
+        let untold = self.run_with(attempts, false);
+        assert_eq!(told.lines, untold.lines);
+        told
+    }
+
+    #[track_caller]
+    fn run_with(&self, attempts: &[Attempt], tells_waits: bool) -> Transcript {
+        let mut exchange = self.exchange();
+        let mut transcript = Transcript::default();
+        let mut attempts = attempts.iter();
+        let mut script: VecDeque<(Timestamp, In)> = VecDeque::new();
+        let mut now = Timestamp::START;
+        for _ in 0..100_000 {
+            let output = exchange.poll_output();
+            transcript.note(now, &output, &exchange);
+            match output {
+                Output::Event(event) => {
+                    transcript.events.push(event);
+                    continue;
+                }
+                Output::Send(_) => {
+                    transcript.sends.push(now);
+                    script = on_the_clock(attempts.next().map_or(&[], Vec::as_slice), now);
+                    continue;
+                }
+                Output::Done => {
+                    transcript.end = now;
+                    transcript.outcome = exchange.into_outcome();
+                    return transcript;
+                }
+                // Nothing comes any more of an attempt that is over; a cancel is the caller's.
+                Output::Wait => script.retain(|(_, input)| matches!(input, In::Cancel)),
+                Output::Read => {}
+            }
+            if tells_waits && script.front().is_none_or(|(at, _)| *at > now) {
+                exchange.handle_wait(now);
+            }
+            // What is ready comes before the clock.
+            let deadline = exchange.poll_timeout();
+            match next_by(&mut script, deadline) {
+                Some((at, input)) => {
+                    now = now.max(at);
+                    apply(&mut exchange, input, now);
+                }
+                None => {
+                    now = now.max(deadline.unwrap_or_else(|| panic!("it hangs: {:#?}", transcript.lines)));
+                    exchange.handle_timeout(now);
+                }
+            }
+        }
+        panic!("it never ends: {:#?}", transcript.lines);
+    }
+}
+
+fn next_by(script: &mut VecDeque<(Timestamp, In)>, deadline: Option<Timestamp>) -> Option<(Timestamp, In)> {
+    let (at, _) = script.front()?;
+    if deadline.is_none_or(|deadline| *at <= deadline) { script.pop_front() } else { None }
+}
+
+fn on_the_clock(attempt: &[(u64, In)], start: Timestamp) -> VecDeque<(Timestamp, In)> {
+    let mut at = start;
+    let later = attempt.iter().map(|(delay, input)| {
+        at = at + Duration::from_millis(*delay);
+        (at, input.clone())
+    });
+    later.collect()
+}
+
+pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Timestamp) {
+    match input {
+        In::Head(status, headers) => {
+            let response = headers.iter().fold(http::Response::builder().status(status), |response, (name, value)| {
+                response.header(*name, value)
+            });
+            exchange.handle_head(response.body(()).expect("a head").into_parts().0, now);
+        }
+        In::Data(bytes) => exchange.handle_data(bytes, now),
+        In::Eof => exchange.handle_eof(now),
+        In::Fail(error) => exchange.handle_error(error, now),
+        In::Cancel => exchange.cancel(),
+    }
+}
+
+/// What happened, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Transcript {
+    /// One line a step, with its time in milliseconds.
+    pub(crate) lines: Vec<String>,
+    pub(crate) sends: Vec<Timestamp>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) end: Timestamp,
+    outcome: Option<Result<Answer, Error>>,
+}
+
+impl Transcript {
+    fn note(&mut self, now: Timestamp, output: &Output, exchange: &Exchange) {
+        let step = match output {
+            Output::Read => return,
+            Output::Send(_) => "send".to_owned(),
+            Output::Wait => "wait".to_owned(),
+            Output::Event(Event::MessageChunk(chunk)) => format!("chunk {}", chunk.content_chunk),
+            Output::Event(Event::RecordsCited(cited)) => format!("cited {}", cited.citations.len()),
+            Output::Event(Event::Other(other)) => format!("{} {} {}", other.event_type, other.data, other.id),
+            Output::Event(other) => format!("{other:?}"),
+            Output::Done => match exchange.outcome() {
+                Some(Ok(_)) => "completed".to_owned(),
+                Some(Err(error)) => error.kind().name().to_owned(),
+                None => "done without an outcome".to_owned(),
+            },
+        };
+        self.lines.push(format!("{} {step}", now.since_start().as_millis()));
+    }
+
+    #[track_caller]
+    pub(crate) fn answer(&self) -> &Answer {
+        match &self.outcome {
+            Some(Ok(answer)) => answer,
+            other => panic!("{other:#?}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn error(&self) -> &Error {
+        match &self.outcome {
+            Some(Err(error)) => error,
+            other => panic!("{other:#?}"),
+        }
+    }
+
+    /// The text that the caller was given.
+    pub(crate) fn text(&self) -> String {
+        self.events.iter().filter_map(Event::text).collect()
+    }
+
+    /// The time between each attempt and the next.
+    pub(crate) fn waits(&self) -> Vec<Duration> {
+        self.sends.windows(2).map(|pair| pair[1].saturating_since(pair[0])).collect()
+    }
+}
