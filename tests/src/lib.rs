@@ -18,3 +18,8 @@ pub use peers::check_peers;
 pub use receiver::check_receiver;
 pub use request::check_request;
 pub use retry_after::check_retry_after;
+
+/// The code of the README at the root is a test too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -10,7 +10,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// What scratch may be kept from one event to the next, right after a large one, and the small change: types, names.
 const KEPT: usize = 64 * 1024;
-const KEPT_AT_FIRST: usize = 1024 * 1024;
+const KEPT_AT_FIRST: usize = 2 * 1024 * 1024;
 const CHANGE: usize = 512;
 
 fn live(stats: Stats) -> usize {

@@ -155,6 +155,10 @@ impl<T: Transport> Reply<T> {
 impl<T: Transport> Call<T> {
     /// The next event, or `None` at the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if self.exchange.attempts() == 0 {
+            // The call begins now, however long ago the reply was made.
+            self.start = self.shared.transport.now();
+        }
         let mut reads = 0;
         loop {
             match self.exchange.poll_output() {

@@ -96,7 +96,8 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// What no wait is drawn beyond. 8 s.
     pub max_backoff: Duration,
-    /// What all waits together stay within. 60 s. A `Retry-After` beyond what is left of it ends the call at once.
+    /// What all waits together stay within. 60 s. A wait beyond what is left of it, `Retry-After` or backoff, ends the call
+    /// at once.
     pub max_total_wait: Duration,
     /// Also try again where the server may have read the request: 500, 502 and 504 for `continue`, and connections lost or
     /// heads that did not come in time for both. Off: a repeated `continue` may put the question into the history

@@ -53,6 +53,13 @@ impl Endpoint {
         if authority.contains('@') {
             return refuse("must not have user info; the key goes into a header of its own");
         }
+        if !base_url.is_ascii() {
+            return refuse("has characters beyond ASCII; write the host in punycode and the path percent-encoded");
+        }
+        // What URL parsers turn into another path, and some transports have one.
+        if rest.contains('\\') || rest.split('/').skip(1).any(|segment| matches!(segment, "." | "..")) {
+            return refuse("must not have a backslash, `.` or `..` in its path");
+        }
         let Ok(uri) = Uri::from_str(base_url) else { return refuse("is no valid URL") };
         if ![Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme()) {
             return refuse("must begin with https:// or http://");
@@ -89,7 +96,7 @@ impl Endpoint {
         Ok(self)
     }
 
-    /// Adds a header to each request. `Accept` and `User-Agent` replace this crate's own.
+    /// Adds a header to each request, its value marked as sensitive. `Accept` and `User-Agent` replace this crate's own.
     ///
     /// # Errors
     ///
@@ -102,11 +109,13 @@ impl Endpoint {
         if OURS.contains(&parsed) {
             return Err(refuse("is set by the client itself"));
         }
-        let value =
+        let mut value =
             HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
         if [header::ACCEPT, header::USER_AGENT].contains(&parsed) {
             self.headers.insert(parsed, value);
         } else {
+            // It may be a secret: cookies, keys of a proxy.
+            value.set_sensitive(true);
             self.headers.append(parsed, value);
         }
         Ok(self)
@@ -117,7 +126,7 @@ impl Endpoint {
     }
 }
 
-const OURS: [HeaderName; 9] = [
+const OURS: [HeaderName; 14] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
@@ -127,6 +136,11 @@ const OURS: [HeaderName; 9] = [
     header::CONNECTION,
     header::HOST,
     header::EXPECT,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
 ];
 
 /// An API key. It never prints, and its memory is wiped when it is dropped.

@@ -149,7 +149,7 @@ pub enum Cut {
 pub enum GaveUp {
     /// As many attempts were made as are allowed.
     Attempts,
-    /// The server wants a longer wait than is left of the allowed one.
+    /// A longer wait is due than is left of the allowed one.
     WaitTooLong {
         /// The wait that was wanted.
         wait: Duration,

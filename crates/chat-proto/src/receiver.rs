@@ -196,9 +196,12 @@ impl Receiver {
                 }
             }
             Mode::Json(body) => {
-                let room = self.limits.json_body - body.len();
-                if input.len() > room {
+                let size = body.len().saturating_add(input.len());
+                if size > self.limits.json_body {
                     return Err(over(Limit::JsonBody, self.limits.json_body));
+                }
+                if size > self.limits.answer {
+                    return Err(over(Limit::Answer, self.limits.answer));
                 }
                 body.extend_from_slice(std::mem::take(input));
             }

@@ -124,7 +124,7 @@ pub(crate) fn decide(question: &Question<'_>) -> Result<Duration, Option<GaveUp>
         Chance::Safe | Chance::Ambiguous => {}
     }
     let left = policy.max_total_wait.saturating_sub(question.waited);
-    let backoff = backoff(policy, question.attempts.saturating_sub(1), question.entropy).min(left);
+    let backoff = backoff(policy, question.attempts.saturating_sub(1), question.entropy);
     let wait = question.retry_after.map_or(backoff, |wanted| wanted.max(backoff));
     if wait > left {
         return Err(Some(GaveUp::WaitTooLong { wait }));
@@ -231,7 +231,9 @@ mod tests {
         assert_eq!(asked(&|q| q.retry_after = Some(minute)), Ok(minute));
         let wait = minute + Duration::from_nanos(1);
         assert_eq!(asked(&|q| q.retry_after = Some(wait)), Err(Some(GaveUp::WaitTooLong { wait })));
-        assert_eq!(asked(&|q| q.waited = minute), Ok(Duration::ZERO));
+        let backoff = backoff(&policy, 0, u64::MAX);
+        assert_eq!(asked(&|q| q.waited = minute), Err(Some(GaveUp::WaitTooLong { wait: backoff })));
+        assert_eq!(asked(&|q| q.waited = minute - backoff), Ok(backoff));
         let deadline = Some(Timestamp::from_millis(5000));
         assert!(asked(&|q| q.deadline = deadline).is_ok());
         assert_eq!(

@@ -35,9 +35,10 @@ pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
 /// The most that a buffer keeps from one event to the next.
 const RETAINED: usize = 64 * 1024;
 
-/// The most that the data's buffer keeps for as long as events need it: one large event is often followed by the next,
-/// and fresh memory costs as much as filling it.
-const RETAINED_IN_USE: usize = 1024 * 1024;
+/// The most that the data's buffer keeps after an event of [`LARGE`] data: the next one may be such another, and fresh
+/// memory costs as much as filling it. What is more than [`RETAINED`] goes with the first event that is smaller.
+const RETAINED_IN_USE: usize = 2 * 1024 * 1024;
+const LARGE: usize = 16 * 1024;
 
 const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 
@@ -63,7 +64,7 @@ pub struct Decoder {
     state: State,
     /// The chunk before ended with a CR: a LF at the start of the next belongs to it. Only in [`State::Pause`].
     after_cr: bool,
-    /// The event that was handed out is in `data`, or was large. Only in [`State::Pause`].
+    /// The event that was handed out has left buffers that are large. Only in [`State::Pause`].
     spent: bool,
     report: Report,
     seen: u8,
@@ -75,6 +76,7 @@ pub struct Decoder {
     /// Bytes the block holds so far: data with its separators, type, id.
     size: usize,
     limit: usize,
+    /// The block's data, or what is left of an older one's while it has none.
     data: Vec<u8>,
     /// The last `event` line as a whole. Streams repeat their types, so the next one is first compared with it.
     type_line: Vec<u8>,
@@ -635,7 +637,7 @@ impl Decoder {
             }
         }
         if seen & DATA != 0 {
-            if held.is_none() || size > RETAINED {
+            if size > RETAINED || self.data.capacity() > RETAINED {
                 self.spent = true;
                 self.state = State::Pause;
             }
@@ -702,10 +704,9 @@ impl Decoder {
     /// Does what is due before the next line.
     fn go_on(&mut self, input: &mut &[u8]) {
         if std::mem::take(&mut self.spent) {
-            if self.data.len() < self.data.capacity() / 4 || self.data.capacity() > RETAINED_IN_USE {
+            if self.data.len() < LARGE || self.data.capacity() > RETAINED_IN_USE {
                 cap(&mut self.data);
             }
-            self.data.clear();
             cap(&mut self.type_line);
         }
         cap(&mut self.value);
@@ -775,7 +776,10 @@ impl Decoder {
                 self.grow(1)?;
                 self.data.push(b'\n');
             }
-            Field::Data => self.seen |= DATA,
+            Field::Data => {
+                self.seen |= DATA;
+                self.data.clear();
+            }
             Field::Event => self.open_type(),
             Field::Id | Field::Retry => self.value.clear(),
             Field::Comment | Field::Unknown => {
@@ -911,6 +915,7 @@ impl Decoder {
     #[inline]
     fn keep(&mut self, held: &mut Option<&[u8]>) {
         if let Some(value) = held.take() {
+            self.data.clear();
             self.data.extend_from_slice(value);
         }
     }
