@@ -9,6 +9,7 @@ mod transport;
 
 pub use chat_client::*;
 
+pub use rustls;
 pub use transport::HyperTransport;
 
 /// A [`chat_client::Client`] on tokio and hyper.

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_client::{Error, FromSettings, Source, Transport, TransportError, TransportSettings};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -29,34 +30,47 @@ impl fmt::Debug for HyperTransport {
     }
 }
 
-impl FromSettings for HyperTransport {
-    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+impl HyperTransport {
+    /// A transport with TLS of one's own: private roots, client certificates, another provider. Its ALPN protocols are set
+    /// here and must be empty.
+    ///
+    /// # Panics
+    ///
+    /// If they are not.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        let connector = Within { connector: with_tls(http)?, timeout: settings.connect_timeout };
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        #[cfg(feature = "http2")]
+        let https = https.enable_all_versions();
+        #[cfg(not(feature = "http2"))]
+        let https = https.enable_http1();
+        let connector = Within { connector: https.wrap_connector(http), timeout: settings.connect_timeout };
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { client, origin: Instant::now() })
+        Self { client, origin: Instant::now() }
     }
 }
 
-/// Adds TLS by rustls with ring. The provider is named, so that no global choice of the user's is needed or overridden.
-fn with_tls(http: HttpConnector) -> Result<HttpsConnector<HttpConnector>, Error> {
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
+impl FromSettings for HyperTransport {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        let tls = default_tls().map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))?;
+        Ok(Self::with_tls(settings, tls))
+    }
+}
+
+/// TLS by rustls with ring. The provider is named, so that no global choice of the user's is needed or overridden.
+fn default_tls() -> Result<rustls::ClientConfig, Source> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     #[cfg(feature = "native-roots")]
-    let builder = builder.with_provider_and_native_roots(provider);
+    let builder = builder.with_native_roots()?;
     #[cfg(all(feature = "webpki-roots", not(feature = "native-roots")))]
-    let builder = builder.with_provider_and_webpki_roots(provider);
-    let builder = builder.map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))?;
-    #[cfg(feature = "http2")]
-    let builder = builder.https_or_http().enable_all_versions();
-    #[cfg(not(feature = "http2"))]
-    let builder = builder.https_or_http().enable_http1();
-    Ok(builder.wrap_connector(http))
+    let builder = builder.with_webpki_roots();
+    Ok(builder.with_no_client_auth())
 }
 
 impl Transport for HyperTransport {
