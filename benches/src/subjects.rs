@@ -239,7 +239,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
                     let Ok(event) = event else { return };
                     match subject {
                         OursText => {
-                            sink.event(event.event_type().as_bytes(), event.data().as_bytes(), event.id().as_bytes())
+                            sink.event(event.event_type().as_bytes(), event.data().as_bytes(), event.id().as_bytes());
                         }
                         OursOwned => sink.event(
                             event.event_type().into_owned().as_bytes(),

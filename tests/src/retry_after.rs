@@ -20,7 +20,8 @@ pub fn check_retry_after(bytes: &[u8]) {
     }
     let read = RetryAfter::from_headers(&headers);
     let number = |name: &str| {
-        let text = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim();
+        // Blanks as HTTP has them: not what Unicode takes for one beside.
+        let text = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim_matches([' ', '\t']);
         let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         digits.then(|| text.chars().fold(0u64, |n, c| n.saturating_mul(10).saturating_add(u64::from(c) - 48)))
     };

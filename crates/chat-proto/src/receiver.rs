@@ -196,12 +196,11 @@ impl Receiver {
                 }
             }
             Mode::Json(body) => {
-                let size = body.len().saturating_add(input.len());
-                if size > self.limits.json_body {
-                    return Err(over(Limit::JsonBody, self.limits.json_body));
-                }
-                if size > self.limits.answer {
-                    return Err(over(Limit::Answer, self.limits.answer));
+                // The smaller one alone, or it would depend on the cutting which is passed first.
+                let limits = [(self.limits.json_body, Limit::JsonBody), (self.limits.answer, Limit::Answer)];
+                let (bytes, limit) = limits.into_iter().min_by_key(|&(bytes, _)| bytes).expect("there are two");
+                if input.len() > bytes - body.len() {
+                    return Err(over(limit, bytes));
                 }
                 body.extend_from_slice(std::mem::take(input));
             }

@@ -401,6 +401,7 @@ impl Decoder {
         in_line || self.seen & (DATA | TYPE | ID) != 0
     }
 
+    /// Everything else. Out of line, so that the short ways stay short.
     #[inline(never)]
     fn step<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Option<Result<Token<'i>, LimitExceeded>> {
         match self.any_step(input, start) {
@@ -444,6 +445,7 @@ impl Decoder {
         }
     }
 
+    /// The rest of it, once it is known whether there is an `event` line.
     #[inline(always)]
     fn usual_data<'i>(
         &mut self,
@@ -944,8 +946,13 @@ fn is_line_end(byte: u8) -> bool {
 }
 
 /// Where the first line end is.
-#[inline]
+///
+/// Lines of text mostly end before a search made for long ones has been called and set up, so the first bytes are
+/// looked at here, 16 at once: the compiler makes two comparisons of vectors of the closure. Always inlined, which is a
+/// twentieth of the time on small pieces.
+#[inline(always)]
 fn find_line_end(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 128;
     let mut at = 0;
     while let Some(lane) = bytes[at..].first_chunk::<16>() {
         let hits = u128::from_le_bytes(lane.map(|byte| if is_line_end(byte) { 0xff } else { 0 }));
@@ -953,7 +960,7 @@ fn find_line_end(bytes: &[u8]) -> Option<usize> {
             return Some(at + hits.trailing_zeros() as usize / 8);
         }
         at += 16;
-        if at == 128 {
+        if at == SHORT {
             return memchr::memchr2(b'\n', b'\r', &bytes[at..]).map(|found| at + found);
         }
     }
