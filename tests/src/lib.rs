@@ -10,6 +10,7 @@ mod peers;
 mod receiver;
 mod request;
 mod retry_after;
+pub mod sim;
 
 pub use check::{Run, check_sse, cut_at, cut_every, decode, decode_with_limit};
 pub use exchange::check_exchange;

@@ -13,6 +13,7 @@ use crate::print::Printer;
 
 pub(crate) async fn run(args: Ask) -> io::Result<u8> {
     let mut printer = Printer::new(args.json);
+    printer.hide(args.api_key.clone());
     // Listening begins before anything else, so that Ctrl-C has its outcome line from here on.
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let reply = tokio::select! {

@@ -1,6 +1,5 @@
 //! The machine-readable lines of `ask --json` and `decode`: one JSON object each.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
@@ -32,6 +31,22 @@ impl Formatter for OneLine {
             written = at + found.len();
         }
         writer.write_all(&fragment.as_bytes()[written..])
+    }
+}
+
+/// The key, which a server may send back in what it says of an error.
+#[derive(Default)]
+pub(crate) struct Secret(pub(crate) Option<String>);
+
+impl Secret {
+    /// What is shorter is no key worth hiding, and stands in many a word.
+    const SHORTEST: usize = 8;
+
+    pub(crate) fn hide(&self, text: &str) -> String {
+        match &self.0 {
+            Some(key) if key.len() >= Self::SHORTEST => text.replace(key, "***"),
+            _ => text.to_owned(),
+        }
     }
 }
 
@@ -86,9 +101,9 @@ pub(crate) struct ErrorLine<'a> {
     message: String,
     status: Option<u16>,
     retry_after: Option<RetryAfterPart>,
-    location: Option<Cow<'a, str>>,
+    location: Option<String>,
     detail: Option<&'a [ValidationError]>,
-    body: Option<&'a str>,
+    body: Option<String>,
     timeout: Option<&'static str>,
     attempts: u32,
     partial: Option<AnswerPart<'a>>,
@@ -102,10 +117,10 @@ enum RetryAfterPart {
 }
 
 impl<'a> OutcomeLine<'a> {
-    pub(crate) fn new(outcome: &'a Result<Answer, Error>) -> Self {
+    pub(crate) fn new(outcome: &'a Result<Answer, Error>, secret: &Secret) -> Self {
         match outcome {
             Ok(answer) => Self::Completed { outcome: "completed", answer: AnswerPart::new(answer) },
-            Err(error) => Self::Error(Box::new(ErrorLine::new(error))),
+            Err(error) => Self::Error(Box::new(ErrorLine::new(error, secret))),
         }
     }
 }
@@ -122,22 +137,22 @@ impl<'a> AnswerPart<'a> {
 }
 
 impl<'a> ErrorLine<'a> {
-    fn new(error: &'a Error) -> Self {
+    fn new(error: &'a Error, secret: &Secret) -> Self {
         Self {
             outcome: "error",
             kind: error.kind().name(),
-            message: sentence(error),
+            message: secret.hide(&sentence(error)),
             status: error.status().map(|status| status.as_u16()),
             retry_after: error.retry_after().and_then(RetryAfterPart::new),
             location: error
                 .head()
                 .and_then(|head| head.headers.get("location"))
-                .map(|location| String::from_utf8_lossy(location.as_bytes())),
+                .map(|location| secret.hide(&String::from_utf8_lossy(location.as_bytes()))),
             detail: match error.kind() {
                 ErrorKind::Validation { detail, .. } => Some(detail),
                 _ => None,
             },
-            body: error.body(),
+            body: error.body().map(|body| secret.hide(body)),
             timeout: match error.kind() {
                 ErrorKind::Timeout { clock, .. } => Some(clock.as_str()),
                 _ => None,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Stdout, Write};
 use serde::Serialize;
 use transport_hyper::{Answer, Citation, Error, ErrorKind, Event};
 
-use crate::line::{self, EventLine, OutcomeLine, sentence};
+use crate::line::{self, EventLine, OutcomeLine, Secret, sentence};
 
 /// Exit status of a command that was used wrongly, or whose request was refused.
 pub(crate) const USAGE: u8 = 2;
@@ -15,6 +15,7 @@ pub(crate) const BAD_ANSWER: u8 = 5;
 /// Prints an answer, event by event.
 pub(crate) struct Printer {
     json: bool,
+    secret: Secret,
     out: Stdout,
     /// Whether standard output is a terminal, which control characters from a server must not steer.
     terminal: bool,
@@ -25,7 +26,12 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, terminal: out.is_terminal(), out, in_line: false }
+        Self { json, secret: Secret::default(), terminal: out.is_terminal(), out, in_line: false }
+    }
+
+    /// Hides a key in whatever is said of an error.
+    pub(crate) fn hide(&mut self, key: Option<String>) {
+        self.secret = Secret(key);
     }
 
     /// Prints one event, at once.
@@ -43,7 +49,7 @@ impl Printer {
     /// Prints how it ended, and tells the exit status.
     pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
         if self.json {
-            json_line(&mut self.out, &OutcomeLine::new(outcome))?;
+            json_line(&mut self.out, &OutcomeLine::new(outcome, &self.secret))?;
         } else {
             if self.in_line {
                 writeln!(self.out)?;
@@ -57,7 +63,8 @@ impl Printer {
             Ok(_) => return Ok(0),
             Err(error) => error,
         };
-        report(&sentence(error), error.advice());
+        let request = error.request_id().map(|id| format!(" The server calls this request {id}.")).unwrap_or_default();
+        report(&self.secret.hide(&sentence(error)), &self.secret.hide(&(error.advice().to_owned() + &request)));
         Ok(status(error))
     }
 
@@ -96,6 +103,7 @@ pub(crate) fn report(sentence: &str, advice: &str) {
     // A sentence may quote the server, which must not steer the terminal.
     let sentence: String = sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Nobody can be told that standard error is gone.
+    let advice: String = advice.chars().filter(|c| !c.is_control()).collect();
     let _ = writeln!(io::stderr(), "chat: {sentence}\n{advice}");
 }
 

@@ -41,6 +41,8 @@ struct Call<T: Transport> {
     exchange: Exchange,
     io: Io<T>,
     timer: Option<Timer<T::Sleep>>,
+    /// Other tasks were let go first: the time until the next poll is theirs, not the server's.
+    yielded: bool,
     /// The beginning of the exchange on the transport's clock.
     start: Duration,
     /// What the newest attempt's I/O ran into.
@@ -64,7 +66,8 @@ impl<T: Transport> Reply<T> {
             Ok(request) => {
                 let start = shared.transport.now();
                 let exchange = Exchange::new(request, &shared.config, shared.transport.seed());
-                State::Running(Box::new(Call { shared, exchange, io: Io::None, timer: None, start, fault: None }))
+                let (io, timer, fault) = (Io::None, None, None);
+                State::Running(Box::new(Call { shared, exchange, io, timer, yielded: false, start, fault }))
             }
             Err(error) => State::Over(error),
         };
@@ -159,6 +162,9 @@ impl<T: Transport> Call<T> {
             // The call begins now, however long ago the reply was made.
             self.start = self.shared.transport.now();
         }
+        if std::mem::take(&mut self.yielded) {
+            self.exchange.handle_wait(self.now());
+        }
         let mut reads = 0;
         loop {
             match self.exchange.poll_output() {
@@ -175,6 +181,7 @@ impl<T: Transport> Call<T> {
                         ready!(self.poll_timer(cx));
                     } else if reads == READS_A_TURN {
                         self.exchange.handle_timeout(self.now());
+                        self.yielded = true;
                         cx.waker().wake_by_ref();
                         return Poll::Pending;
                     }
@@ -193,6 +200,8 @@ impl<T: Transport> Call<T> {
         self.fault = None;
         self.shared.key.stamp(&mut request);
         self.io = Io::Sending(Box::pin(self.shared.transport.send(request)));
+        // An answer may be ready before any wait for it: from here on the exchange knows that waits are told.
+        self.exchange.handle_wait(self.now());
     }
 
     /// One read: the head, or a piece of the body.

@@ -92,6 +92,8 @@ impl Asking {
     pub(crate) fn note(&self, event: &Event) {
         if let Event::MessageChunk(chunk) = event
             && let Some(id) = &chunk.chat_session_id
+            // Ids that no request can bear would end the conversation.
+            && !matches!(&**id, "" | "." | "..")
         {
             let mut state = lock(&self.state);
             if state.id.as_ref() != Some(id) {

@@ -6,7 +6,7 @@
 //!   the bearer check, 401, 404, 405, 413 and 422. It answers from Markdown documents ([`Library`]) with sentences it
 //!   finds there, word for word, and cites them. No model, no key, no network.
 //! - [`ScriptServer`] speaks whatever it is told to, byte by byte: for tests of what a client does when an answer
-//!   stalls, breaks off or is no HTTP at all.
+//!   stalls, breaks off or is no HTTP at all. [`faults`] is a table of scripts for it, with what must come of each.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -30,6 +30,7 @@
 mod accept;
 mod answer;
 mod body;
+pub mod faults;
 mod key;
 mod library;
 mod markdown;

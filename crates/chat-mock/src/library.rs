@@ -11,7 +11,8 @@ use crate::markdown::{self, Passage};
 use crate::rank::Ranking;
 
 /// This project's own documents, and the names under which its repository has them.
-const BUNDLED: &[(&str, &str)] = &[("README.md", include_str!("../docs/README.md"))];
+const BUNDLED: &[(&str, &str)] =
+    &[("README.md", include_str!("../docs/README.md")), ("ARCHITECTURE.md", include_str!("../docs/ARCHITECTURE.md"))];
 
 /// Where the bundled documents are to be read.
 const BUNDLED_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");

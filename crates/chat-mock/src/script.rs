@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -183,7 +183,7 @@ impl ScriptServer {
     pub fn start(replies: Vec<Reply>) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
-        let script = Arc::new(Script { replies, requests: Mutex::default() });
+        let script = Arc::new(Script { replies: Mutex::new(replies), requests: Mutex::default() });
         let for_connections = Arc::clone(&script);
         let accepting = Accepting::start(TcpListener::from_std(listener)?, move |stream, _| {
             let script = Arc::clone(&for_connections);
@@ -207,7 +207,16 @@ impl ScriptServer {
 
     /// The requests so far, in the order in which they were read whole.
     pub fn requests(&self) -> Vec<Received> {
-        self.script.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.script.requests().clone()
+    }
+
+    /// Gives the requests from now on these replies, the first one first. Replies under way are played to their end, and
+    /// [`requests`](Self::requests) begins anew.
+    pub fn replay(&self, replies: Vec<Reply>) {
+        // In this order, so that no request gets a reply by its number in the old list.
+        let mut requests = self.script.requests();
+        *self.script.replies.lock().unwrap_or_else(PoisonError::into_inner) = replies;
+        requests.clear();
     }
 
     /// How many connections are open now.
@@ -223,15 +232,20 @@ impl ScriptServer {
 
 #[derive(Debug)]
 struct Script {
-    replies: Vec<Reply>,
+    replies: Mutex<Vec<Reply>>,
     requests: Mutex<Vec<Received>>,
 }
 
 impl Script {
+    fn requests(&self) -> MutexGuard<'_, Vec<Received>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Records a request and gives its reply.
-    fn next(&self, request: Received) -> Option<&Reply> {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let reply = self.replies.get(requests.len()).or(self.replies.last());
+    fn next(&self, request: Received) -> Option<Reply> {
+        let mut requests = self.requests();
+        let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let reply = replies.get(requests.len()).or(replies.last()).cloned();
         requests.push(request);
         reply
     }
@@ -242,7 +256,7 @@ async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     let mut unread = BytesMut::new();
     while let Some(request) = read_request(&mut stream, &mut unread).await? {
         let Some(reply) = script.next(request) else { break };
-        if !play(reply, &mut stream).await? {
+        if !play(&reply, &mut stream).await? {
             break;
         }
     }

@@ -181,3 +181,15 @@ async fn dropping_it_closes_its_connections() {
     assert_eq!(end.expect("an end in order"), 0);
     assert!(TcpStream::connect(addr).await.is_err(), "nobody listens");
 }
+
+#[tokio::test]
+async fn a_new_list_of_replies_begins_with_its_first() {
+    let server = start(vec![Reply::raw("a"), Reply::raw("b")]);
+    exactly(&mut asked(&server).await, b"a").await;
+    server.replay(vec![Reply::raw("c"), Reply::raw("d")]);
+    assert!(server.requests().is_empty());
+    for want in [b"c", b"d", b"d"] {
+        exactly(&mut asked(&server).await, want).await;
+    }
+    assert_eq!((server.requests().len(), server.accepted_connections()), (3, 4));
+}

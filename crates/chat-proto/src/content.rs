@@ -42,7 +42,9 @@ pub(crate) fn length(head: &Head) -> Option<u64> {
     if head.headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
-    head.text("content-length")?.trim().parse().ok()
+    let digits = head.text("content-length")?.trim();
+    // `parse` would take a sign.
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// A body without the byte order mark that may stand before its JSON.
@@ -53,7 +55,7 @@ pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
 /// Bytes as text, broken UTF-8 replaced as the standard says. One check of the whole costs less than the JSON layer's of
 /// each string.
 pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
-    str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
+    crate::sse::text(data)
 }
 
 /// The start of something odd, to be kept in an error.

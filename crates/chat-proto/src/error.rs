@@ -320,7 +320,7 @@ impl Error {
                 400..=499 => "Correct the request; trying again as it is will not help.",
                 _ => "Try again later; if it stays, tell the service, with the request id if there is one.",
             },
-            ErrorKind::Validation { .. } => "Correct the fields that are named.",
+            ErrorKind::Validation { .. } => "Correct what the API names.",
             ErrorKind::UnexpectedResponse { .. } => "Check that the base URL is the API's, and what stands in between.",
             ErrorKind::Decode { .. } => "The server speaks another version of the API, or is broken; report it.",
             ErrorKind::Stream { .. } => "The server gave up on this answer; ask again.",
@@ -340,10 +340,11 @@ impl fmt::Display for Error {
             ErrorKind::Timeout { clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
             ErrorKind::Transport => f.write_str("the connection was lost before the answer began")?,
             ErrorKind::Api { body } => write!(f, "the API answered {status}{}", Quote(body))?,
-            ErrorKind::Validation { detail, .. } => {
+            ErrorKind::Validation { detail, body } => {
                 f.write_str("the API found the request invalid")?;
                 let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
-                write!(f, "{}", Quote(&all.join("; ")))?;
+                let named = all.join("; ");
+                write!(f, "{}", Quote(if all.is_empty() { body } else { &named }))?;
             }
             ErrorKind::UnexpectedResponse { reason, body } => {
                 f.write_str("something answered that is not the API: ")?;

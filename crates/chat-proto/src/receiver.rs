@@ -142,7 +142,7 @@ impl Receiver {
     pub fn end(&mut self) -> Result<(), Error> {
         let short = self.promised.is_some_and(|promised| self.received < promised);
         let ended = match std::mem::replace(&mut self.mode, Mode::Failed) {
-            Mode::Failure { reason, body } => Err(self.failure(reason, &body)),
+            Mode::Failure { reason, body } => Err(self.failure(reason, &body, !short)),
             Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Cut::InsideEvent)),
             Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Cut::ContentLength)),
             Mode::Stream(_) => Ok(Vec::new()),
@@ -163,7 +163,7 @@ impl Receiver {
     pub fn interrupt(&mut self, kind: ErrorKind) -> Error {
         match std::mem::replace(&mut self.mode, Mode::Failed) {
             Mode::Failure { reason, body } => {
-                let kind = self.failure(reason, &body);
+                let kind = self.failure(reason, &body, false);
                 self.error(kind)
             }
             Mode::Failed => self.error(kind),
@@ -218,10 +218,12 @@ impl Receiver {
         Ok(None)
     }
 
-    fn failure(&self, reason: Option<Unexpected>, body: &[u8]) -> ErrorKind {
+    /// A body that is not whole may be of any form: it is an API error with what came.
+    fn failure(&self, reason: Option<Unexpected>, body: &[u8], whole: bool) -> ErrorKind {
         match reason {
             Some(reason) => ErrorKind::UnexpectedResponse { reason, body: content::excerpt(body) },
-            None => self.dialect.read_failure(self.head(), body),
+            None if whole => self.dialect.read_failure(self.head(), body),
+            None => ErrorKind::Api { body: String::from_utf8_lossy(body).into_owned() },
         }
     }
 

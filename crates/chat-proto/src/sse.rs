@@ -990,7 +990,7 @@ fn strip_space(value: &[u8]) -> &[u8] {
 }
 
 /// The bytes as text. Valid UTF-8 is checked faster than it is searched for what to replace.
-fn text(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 

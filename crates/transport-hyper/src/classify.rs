@@ -27,7 +27,9 @@ fn was_unsent(cause: &(dyn Error + 'static)) -> bool {
     }
     #[cfg(feature = "http2")]
     if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        return error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        // A `GOAWAY` becomes the error of those streams alone whose ids are above the last one that the peer looked at.
+        let refused = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
+        return error.is_remote() && refused;
     }
     false
 }

@@ -3,12 +3,14 @@
 #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
 compile_error!("transport-hyper needs certificate roots: enable `webpki-roots` or `native-roots`");
 
+mod body;
 mod classify;
 mod connect;
 mod transport;
 
 pub use chat_client::*;
 
+pub use body::{AnswerBody, Sending};
 pub use rustls;
 pub use transport::HyperTransport;
 

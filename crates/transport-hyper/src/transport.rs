@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Source, Transport, TransportError, TransportSettings};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, ResponseFuture};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::body::{AnswerBody, Sending};
 use crate::classify::classify;
 use crate::connect::Within;
 
@@ -74,15 +74,15 @@ fn default_tls() -> Result<rustls::ClientConfig, Source> {
 }
 
 impl Transport for HyperTransport {
-    type Send = ResponseFuture;
-    type Body = Incoming;
+    type Send = Sending;
+    type Body = AnswerBody;
     type Error = legacy::Error;
     type Sleep = tokio::time::Sleep;
 
     const PRODUCT: &'static str = concat!("transport-hyper/", env!("CARGO_PKG_VERSION"));
 
-    fn send(&self, request: http::Request<Bytes>) -> ResponseFuture {
-        self.client.request(request.map(Full::new))
+    fn send(&self, request: http::Request<Bytes>) -> Sending {
+        Sending(self.client.request(request.map(Full::new)))
     }
 
     fn now(&self) -> Duration {

@@ -134,7 +134,7 @@ pub(crate) fn read_failure(head: &Head, body: &[u8]) -> ErrorKind {
 
 /// A [`MessageChunk`] that borrows from the event, so that an id that came before costs nothing.
 #[derive(Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", expecting = "a MessageChunk")]
 struct ChunkRef<'a> {
     #[serde(borrow)]
     content_chunk: Text<'a>,

@@ -1,0 +1,60 @@
+//! The body of an answer, whose end is to be believed.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use chat_client::Source;
+use http::{Response, Version};
+use hyper::body::{Body, Frame, Incoming};
+use hyper_util::client::legacy::{self, ResponseFuture};
+
+/// hyper's body, which ends without an error only where the answer did.
+///
+/// hyper takes an HTTP/2 stream that is reset with `NO_ERROR`, or left behind by such a `GOAWAY`, for one that ended.
+#[derive(Debug)]
+pub struct AnswerBody {
+    incoming: Incoming,
+    is_http2: bool,
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Source;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+        match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+            Some(frame) => Poll::Ready(Some(frame.map_err(Source::from))),
+            None if self.is_http2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Box::new(EndedEarly)))),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+/// The stream was closed before its end, in good order.
+#[derive(Debug)]
+struct EndedEarly;
+
+impl fmt::Display for EndedEarly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the HTTP/2 stream was closed before its end")
+    }
+}
+
+impl std::error::Error for EndedEarly {}
+
+/// The future of an answer's head.
+#[derive(Debug)]
+pub struct Sending(pub(crate) ResponseFuture);
+
+impl Future for Sending {
+    type Output = Result<Response<AnswerBody>, legacy::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(Pin::new(&mut self.0).poll(cx))?;
+        let is_http2 = response.version() == Version::HTTP_2;
+        Poll::Ready(Ok(response.map(|incoming| AnswerBody { incoming, is_http2 })))
+    }
+}

@@ -1,0 +1,238 @@
+//! What a server says, as bytes, beside what a client should make of it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chat_client::{
+    Citation, Event, FinishReason, MessageChunk, OtherEvent, Record, RecordType, RecordsCited, SessionId,
+};
+
+/// The body of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What they say, in order.
+    pub said: Vec<Said>,
+    /// Where each thing ends that was written, comments too.
+    pub marks: Vec<usize>,
+}
+
+/// Something that a body says.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// How many bytes must have come until it is whole.
+    pub whole_at: usize,
+    /// What it is.
+    pub what: What,
+    /// The length of its data.
+    pub size: usize,
+}
+
+/// What a client should make of something said.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// It hands out this event.
+    Event(Event),
+    /// It ends: the server sent an `error` event.
+    Error,
+    /// It ends: this can't be read.
+    Garbage,
+}
+
+impl What {
+    /// The event, if it is one.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Error | Self::Garbage => None,
+        }
+    }
+}
+
+/// Writes a body.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    text: String,
+    said: Vec<Said>,
+    marks: Vec<usize>,
+    line_end: &'static str,
+    session: Option<SessionId>,
+    last_id: String,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new("\n")
+    }
+}
+
+impl Writer {
+    /// A stream of events whose lines end so: LF, CR LF or CR.
+    pub fn new(line_end: &'static str) -> Self {
+        let (said, marks) = (Vec::new(), Vec::new());
+        Self { text: String::new(), said, marks, line_end, session: None, last_id: String::new() }
+    }
+
+    /// A byte order mark, which means something at the very start only.
+    pub fn bom(mut self) -> Self {
+        self.text.push('\u{feff}');
+        self
+    }
+
+    /// From here on chunks bear this session's id.
+    pub fn session(mut self, id: &str) -> Self {
+        self.session = Some(SessionId::from(id));
+        self
+    }
+
+    /// A piece of the text.
+    pub fn chunk(self, text: &str) -> Self {
+        self.message(text, None)
+    }
+
+    /// The piece that ends the text.
+    pub fn last(self, text: &str, reason: &str) -> Self {
+        self.message(text, Some(reason))
+    }
+
+    fn message(self, text: &str, reason: Option<&str>) -> Self {
+        let mut data = format!(r#"{{"content_chunk":"{}""#, Escaped(text));
+        if let Some(id) = &self.session {
+            write!(data, r#","chat_session_id":"{}""#, &**id).expect("memory");
+        }
+        if let Some(reason) = reason {
+            write!(data, r#","finish_reason":"{reason}""#).expect("memory");
+        }
+        data.push('}');
+        let mut chunk = MessageChunk::new(text);
+        chunk.chat_session_id.clone_from(&self.session);
+        chunk.finish_reason = reason.map(FinishReason::from);
+        self.event("message_chunk", &data, What::Event(Event::MessageChunk(chunk)))
+    }
+
+    /// So many citations.
+    pub fn cited(self, count: usize) -> Self {
+        let (data, cited) = citations(count);
+        self.event("records_cited", &data, What::Event(Event::RecordsCited(Arc::new(cited))))
+    }
+
+    /// An event of a type that no client knows.
+    pub fn other(self, event_type: &str, data: &str) -> Self {
+        let event = OtherEvent::new(event_type, data, &*self.last_id);
+        self.event(event_type, data, What::Event(Event::Other(Box::new(event))))
+    }
+
+    /// An `error` event.
+    pub fn error(self, data: &str) -> Self {
+        self.event("error", data, What::Error)
+    }
+
+    /// A chunk that is none.
+    pub fn garbage(self, data: &str) -> Self {
+        self.event("message_chunk", data, What::Garbage)
+    }
+
+    /// A comment with the blank line that many servers send with it.
+    pub fn comment(mut self, text: &str) -> Self {
+        let end = self.line_end;
+        write!(self.text, ":{text}{end}{end}").expect("memory");
+        self.mark()
+    }
+
+    /// A line of its own, in the block of what is written next.
+    pub fn line(mut self, line: &str) -> Self {
+        if let Some(id) = line.strip_prefix("id: ") {
+            id.clone_into(&mut self.last_id);
+        }
+        self.text += line;
+        self.text += self.line_end;
+        self.mark()
+    }
+
+    fn event(mut self, event_type: &str, data: &str, what: What) -> Self {
+        let end = self.line_end;
+        write!(self.text, "event: {event_type}{end}data: {data}{end}").expect("memory");
+        // The first byte of a blank line's end is enough.
+        self.said.push(Said { whole_at: self.text.len() + 1, what, size: data.len() });
+        self.text += end;
+        self.mark()
+    }
+
+    fn mark(mut self) -> Self {
+        self.marks.push(self.text.len());
+        self
+    }
+
+    /// How many bytes are written.
+    pub fn written(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The body.
+    pub fn body(self) -> Body {
+        Body { bytes: self.text.into(), said: self.said, marks: self.marks }
+    }
+}
+
+impl Body {
+    /// An answer in one JSON object.
+    pub fn json(text: &str, session: &str, cited: Option<usize>) -> Self {
+        let mut json =
+            format!(r#"{{"chat_session_id":"{session}","message":{{"role":"assistant","content":"{}""#, Escaped(text));
+        let mut chunk = MessageChunk::new(text);
+        chunk.chat_session_id = Some(SessionId::from(session));
+        let mut events = vec![Event::MessageChunk(chunk)];
+        if let Some(count) = cited {
+            let (data, cited) = citations(count);
+            write!(json, r#","records_cited":{data}"#).expect("memory");
+            events.push(Event::RecordsCited(Arc::new(cited)));
+        }
+        json += "}}";
+        let whole_at = json.len();
+        let said = events.into_iter().map(|event| Said { whole_at, what: What::Event(event), size: 0 }).collect();
+        Self { bytes: json.into(), said, marks: Vec::new() }
+    }
+
+    /// An answer in one JSON object that does not fit.
+    pub fn bad_json() -> Self {
+        let json = r#"{"chat_session_id":"s","message":{"role":"assistant"}}"#;
+        let said = vec![Said { whole_at: json.len(), what: What::Garbage, size: 0 }];
+        Self { bytes: Bytes::from_static(json.as_bytes()), said, marks: Vec::new() }
+    }
+
+    /// The body of a failure, which says nothing to go on with.
+    pub fn text(text: &str) -> Self {
+        Self { bytes: Bytes::copy_from_slice(text.as_bytes()), ..Self::default() }
+    }
+}
+
+fn citations(count: usize) -> (String, RecordsCited) {
+    let mut json = String::from(r#"{"citations":["#);
+    let mut all = Vec::new();
+    for number in 1..=count {
+        let comma = if number > 1 { "," } else { "" };
+        let one = format!(r#"{comma}{{"number":{number},"record":{{"type":"site","url":"u{number}"}}}}"#);
+        json += &one;
+        let mut record = Record::new(RecordType::Site);
+        record.url = Some(format!("u{number}"));
+        all.push(Citation::new(number as i64, record));
+    }
+    json += "]}";
+    (json, RecordsCited::new(all))
+}
+
+/// Text between the quotes of a JSON string.
+struct Escaped<'a>(&'a str);
+
+impl std::fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '"' => f.write_str("\\\""),
+            '\\' => f.write_str("\\\\"),
+            c if c < ' ' => write!(f, "\\u{:04x}", u32::from(c)),
+            c => f.write_char(c),
+        })
+    }
+}

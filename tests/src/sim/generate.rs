@@ -1,0 +1,324 @@
+//! Scenarios drawn from a seed.
+
+use std::time::Duration;
+
+use chat_client::{Config, TransportError};
+
+use super::body::{Body, Writer};
+use super::rng::Rng;
+use super::scenario::{Attempt, Consumer, End, Leave, Pace, Piece, Reaction, Response, Scenario};
+
+impl Scenario {
+    /// The scenario of a seed.
+    pub fn from_seed(seed: u64) -> Self {
+        // Seeds that follow each other must not share their draws.
+        let mut rng = Rng::new(seed.wrapping_mul(0xd134_2543_de82_ef95));
+        let config = config(&mut rng);
+        let mut draw = Draw { rng, config, windows: true };
+        let consumer = draw.consumer();
+        // With a window, the lateness of a task that waits would be the silence of a server that waits for it.
+        draw.windows = !matches!(consumer.pace, Pace::Late(_));
+        let stream = draw.rng.percent(75);
+        let retries = u64::from(draw.config.retry.max_retries);
+        // One more than is allowed, so that an attempt too many has something to begin with.
+        let attempts = (0..retries + 2).map(|attempt| draw.attempt(attempt < retries)).collect();
+        let tick = if draw.rng.percent(60) { 0 } else { draw.rng.between(1, 5) };
+        Self {
+            seed,
+            continues: draw.rng.percent(50),
+            stream,
+            tick: Duration::from_millis(tick),
+            attempts,
+            consumer,
+            config: draw.config,
+        }
+    }
+}
+
+fn config(rng: &mut Rng) -> Config {
+    let ms = Duration::from_millis;
+    let mut config = Config::default();
+    let clock = |rng: &mut Rng, off, low, high| if rng.percent(off) { None } else { Some(ms(rng.between(low, high))) };
+    config.timeouts.head = clock(rng, 15, 5, 200);
+    config.timeouts.idle = clock(rng, 20, 5, 100);
+    config.timeouts.content = clock(rng, 25, 10, 200);
+    config.timeouts.total = clock(rng, 60, 20, 3000);
+    config.retry.max_retries = rng.between(0, 3) as u32;
+    config.retry.base = ms(rng.between(0, 60));
+    config.retry.max_backoff = ms(rng.between(1, 200));
+    config.retry.max_total_wait = ms(if rng.percent(30) { rng.between(0, 100) } else { rng.between(500, 20_000) });
+    config.retry.ambiguous = rng.percent(50);
+    if rng.percent(15) {
+        config.limits.event = rng.between(300, 500) as usize;
+    }
+    if rng.percent(10) {
+        config.limits.json_body = rng.between(50, 300) as usize;
+    }
+    config.limits.error_body = rng.between(8, 200) as usize;
+    if rng.percent(15) {
+        config.limits.answer = rng.between(20, 300) as usize;
+    }
+    config
+}
+
+/// Pieces of text that have to survive quotes, escapes and cuts inside a character.
+const WORDS: [&str; 10] =
+    ["Hello", " world", ",", " \u{1f642}", " \"quoted\"", "\n", " na\u{ef}ve", " \\", "", "data: event: \r\n\r\n"];
+
+const STATUSES: [u16; 16] = [200, 201, 204, 302, 400, 401, 404, 413, 422, 429, 429, 500, 502, 503, 503, 504];
+
+const FAULTS: [TransportError; 4] =
+    [TransportError::Connect, TransportError::ConnectTimeout, TransportError::Unsent, TransportError::MaybeSent];
+
+struct Draw {
+    rng: Rng,
+    config: Config,
+    /// Whether servers may wait until the client has taken what they sent.
+    windows: bool,
+}
+
+impl Draw {
+    fn attempt(&mut self, more: bool) -> Attempt {
+        let delay = self.delay();
+        let reaction = match self.rng.between(0, 99) {
+            0..=9 => Reaction::Fault(self.rng.pick(&FAULTS)),
+            10..=11 => Reaction::Silence,
+            // A call that ends at its first attempt shows little of its retries.
+            roll if roll < if more { 60 } else { 30 } => Reaction::Answer(self.failure()),
+            _ => Reaction::Answer(self.success()),
+        };
+        Attempt { delay, reaction }
+    }
+
+    /// Mostly nothing or little; at times around a clock, and at times beyond all of them.
+    fn delay(&mut self) -> Duration {
+        let timeouts = &self.config.timeouts;
+        let clocks = [timeouts.head, timeouts.idle, timeouts.content, timeouts.total];
+        let ms = match self.rng.between(0, 99) {
+            0..=59 => 0,
+            60..=82 => self.rng.between(1, 6),
+            83..=92 => self.rng.between(5, 80),
+            93..=98 => {
+                let clock = self.rng.pick(&clocks).map_or(50, |clock| clock.as_millis() as u64);
+                (clock + self.rng.between(0, 2)).saturating_sub(1)
+            }
+            _ => self.rng.between(200, 4000),
+        };
+        Duration::from_millis(ms)
+    }
+
+    fn success(&mut self) -> Response {
+        if self.rng.percent(75) {
+            let (body, tender) = self.stream_body();
+            let content_type = self.rng.pick(&["text/event-stream", "text/event-stream; charset=utf-8"]);
+            self.deliver(Response::new(200, content_type, body), tender)
+        } else {
+            let body = if self.rng.percent(12) {
+                Body::bad_json()
+            } else {
+                let cited = self.rng.percent(50).then(|| self.rng.below(3));
+                Body::json(&self.text(), "s", cited)
+            };
+            self.deliver(Response::new(200, "application/json", body), None)
+        }
+    }
+
+    fn text(&mut self) -> String {
+        (0..self.rng.below(5)).map(|_| self.rng.pick(&WORDS)).collect()
+    }
+
+    /// A stream, and a part of it that is not to be cut: where in it the limit of an event is passed depends on what
+    /// exactly is counted, which is for other tests.
+    fn stream_body(&mut self) -> (Body, Option<std::ops::Range<usize>>) {
+        let mut writer = Writer::new(self.rng.pick(&["\n", "\n", "\n", "\r\n", "\r"]));
+        let mut tender = None;
+        if self.rng.percent(5) {
+            writer = writer.bom();
+        }
+        for _ in 0..self.rng.below(9) {
+            writer = match self.rng.between(0, 99) {
+                0..=44 => writer.chunk(&self.text()),
+                45..=52 => writer.cited(self.rng.below(4)),
+                53..=65 => writer.comment(self.rng.pick(&["", " ping", " keep-alive: data: x"])),
+                66..=72 => {
+                    writer.other(self.rng.pick(&["new", "status"]), self.rng.pick(&["{}", "", "x", "{\"a\":1}"]))
+                }
+                73..=78 => writer.chunk(""),
+                79..=82 => writer.line(self.rng.pick(&["id: 7", "retry: 10", "unknown: x", "unknown"])),
+                83..=88 => writer.session("s"),
+                89..=90 => writer.session("s-2"),
+                91..=92 => writer.error("{\"message\":\"no\"}"),
+                93..=94 => writer.garbage(self.rng.pick(&["{}", "x", "[]", "{\"content_chunk\":1}"])),
+                _ if tender.is_none() && self.rng.percent(50) => {
+                    let data = "x".repeat(600);
+                    let begun = writer.written() + "event: large\ndata: ".len();
+                    let limit = self.config.limits.event;
+                    if limit < data.len() {
+                        tender = Some(begun + limit - 30..begun + limit + 30);
+                    }
+                    writer.other("large", &data)
+                }
+                _ => writer,
+            };
+        }
+        if self.rng.percent(80) {
+            writer = writer.last(&self.text(), self.rng.pick(&["stop", "stop", "length", "new_reason"]));
+            if self.rng.percent(20) {
+                writer = writer.cited(2);
+            }
+        }
+        (writer.body(), tender)
+    }
+
+    fn failure(&mut self) -> Response {
+        let status = self.rng.pick(&STATUSES);
+        let validation = status == 422 && self.rng.percent(60);
+        let text = match () {
+            () if validation => {
+                r#"{"detail":[{"loc":["body","message",0],"msg":"no","type":"value_error"}]}"#.to_owned()
+            }
+            () if self.rng.percent(20) => String::new(),
+            () => "It did not work. ".repeat(self.rng.below(9)),
+        };
+        let content_type = match status {
+            // A success but for its content type.
+            200 => self.rng.pick(&["text/html", "application/jsonl", ""]),
+            _ if validation => "application/json",
+            _ => self.rng.pick(&["application/json", "text/plain", "text/event-stream"]),
+        };
+        let mut response = Response::new(status, content_type, Body::text(&text));
+        if status == 200 && self.rng.percent(40) {
+            response = Response::new(status, "application/json", Body::text(&text));
+            response.headers.push(("content-encoding", self.rng.pick(&["gzip", "identity, br"]).to_owned()));
+        }
+        response.validation = validation;
+        self.retry_after(&mut response);
+        self.deliver(response, None)
+    }
+
+    fn retry_after(&mut self, response: &mut Response) {
+        let seconds = self.rng.between(0, 12);
+        let sent = ("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned());
+        let then = 37 + seconds;
+        let headers = &mut response.headers;
+        let wanted = Some(Duration::from_secs(seconds));
+        response.retry_after = match self.rng.between(0, 19) {
+            0..=1 => {
+                headers.push(("retry-after", seconds.to_string()));
+                wanted
+            }
+            2..=4 => {
+                let ms = self.rng.between(0, 900);
+                headers.push(("retry-after-ms", ms.to_string()));
+                headers.push(("retry-after", "86400".to_owned()));
+                Some(Duration::from_millis(ms))
+            }
+            5 => {
+                headers.extend([sent, ("retry-after", format!("Sun, 06 Nov 1994 08:49:{then} GMT"))]);
+                wanted
+            }
+            6 => {
+                headers.extend([sent, ("retry-after", format!("Sunday, 06-Nov-94 08:49:{then} GMT"))]);
+                wanted
+            }
+            7 => {
+                headers.extend([sent, ("retry-after", format!("Sun Nov  6 08:49:{then} 1994"))]);
+                wanted
+            }
+            8 => {
+                headers.extend([sent, ("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT".to_owned())]);
+                Some(Duration::ZERO)
+            }
+            // Nobody can say how far away it is.
+            9 => {
+                headers.push(("retry-after", "Sun, 06 Nov 2094 08:49:07 GMT".to_owned()));
+                None
+            }
+            10 => {
+                headers.push(("retry-after", self.rng.pick(&["soon", "-1", "1.5", ""]).to_owned()));
+                None
+            }
+            11 => {
+                headers.push(("retry-after", "86400".to_owned()));
+                Some(Duration::from_secs(86_400))
+            }
+            _ => None,
+        };
+    }
+
+    /// Frames a body, cuts it off, splits it and delays the pieces.
+    fn deliver(&mut self, mut response: Response, tender: Option<std::ops::Range<usize>>) -> Response {
+        let length = response.body.bytes.len();
+        let whole = self.rng.percent(70);
+        // Offsets inside the tender part are moved to its start.
+        let aside = |at: usize| match &tender {
+            Some(tender) if tender.contains(&at) => tender.start,
+            _ => at,
+        };
+        let said = if whole { length } else { aside(self.rng.below(length + 1)) };
+        response.end = match self.rng.between(0, 99) {
+            0..=2 => End::Silence,
+            3..=7 => End::Reset,
+            _ => End::Clean,
+        };
+        match self.rng.between(0, 2) {
+            // By length: whoever does not count sees a clean end where there is none.
+            0 => response.headers.push(("content-length", length.to_string())),
+            // By chunks: a cut is always seen.
+            1 => {
+                response.headers.push(("transfer-encoding", "chunked".to_owned()));
+                if said < length && response.end == End::Clean {
+                    response.end = End::Reset;
+                }
+            }
+            // By the connection's close: nobody sees.
+            _ => {}
+        }
+        let mut cuts: Vec<usize> = match self.rng.between(0, 9) {
+            0..=2 => response.body.marks.iter().copied().filter(|at| *at < said).collect(),
+            3 if said <= 200 => (1..said).collect(),
+            4..=7 => (0..self.rng.below(12)).map(|_| aside(self.rng.below(said + 1))).collect(),
+            _ => Vec::new(),
+        };
+        cuts.sort_unstable();
+        cuts.push(said);
+        response.pieces.clear();
+        let mut start = 0;
+        for end in cuts {
+            // An empty piece is fine: it says nothing.
+            if end > start || self.rng.percent(30) {
+                response.pieces.push(Piece { delay: self.delay(), bytes: start..end });
+                start = end;
+            }
+        }
+        response.end_delay = self.delay();
+        response.trailers = self.rng.percent(10);
+        response.window = (self.windows && self.rng.percent(30)).then(|| 1 + self.rng.below(3));
+        response
+    }
+
+    fn consumer(&mut self) -> Consumer {
+        let pace = match self.rng.between(0, 9) {
+            0..=5 => Pace::Prompt,
+            6..=7 => Pace::Pausing(self.pauses()),
+            _ => Pace::Late(self.pauses()),
+        };
+        let leaves = self.rng.percent(20).then(|| {
+            let how = if self.rng.percent(50) { Leave::Drop } else { Leave::Cancel };
+            (self.rng.between(0, 12) as u32, how)
+        });
+        Consumer { pace, leaves }
+    }
+
+    fn pauses(&mut self) -> Vec<Duration> {
+        let count = self.rng.between(1, 6);
+        let idle = self.config.timeouts.idle.unwrap_or(Duration::from_millis(50));
+        (0..count)
+            .map(|_| match self.rng.between(0, 9) {
+                0..=4 => Duration::ZERO,
+                5..=7 => Duration::from_millis(self.rng.between(1, 30)),
+                _ => idle * 10,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,362 @@
+//! What a call should come to: a direct function of its scenario, which asks nothing of the client's core.
+
+use std::time::Duration;
+
+use chat_client::{Clock, Config, Cut, ErrorKind, Event, GaveUp, Limit, Limits, TransportError, Unexpected};
+
+use super::body::What;
+use super::scenario::{Attempt, End, Reaction, Response, Scenario};
+use super::transport::ceil;
+use crate::naive;
+
+/// How a call or an attempt ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The answer is whole, as far as anybody can tell.
+    Complete,
+    /// As [`ErrorKind::Connect`].
+    Connect,
+    /// As [`ErrorKind::Timeout`].
+    Timeout(Clock),
+    /// As [`ErrorKind::Transport`].
+    Transport,
+    /// As [`ErrorKind::Api`].
+    Api,
+    /// As [`ErrorKind::Validation`].
+    Validation,
+    /// As [`ErrorKind::UnexpectedResponse`].
+    Unexpected(Unexpected),
+    /// As [`ErrorKind::Decode`].
+    Decode,
+    /// As [`ErrorKind::Stream`].
+    Stream,
+    /// As [`ErrorKind::Truncated`].
+    Truncated(Cut),
+    /// As [`ErrorKind::Limit`].
+    Limit(Limit),
+    /// As [`ErrorKind::Cancelled`].
+    Cancelled,
+    /// None of these: never right here.
+    Other,
+}
+
+impl Ending {
+    /// What a client reported.
+    pub fn of(kind: Option<&ErrorKind>) -> Self {
+        match kind {
+            None => Self::Complete,
+            Some(ErrorKind::Connect) => Self::Connect,
+            Some(ErrorKind::Timeout { clock, .. }) => Self::Timeout(*clock),
+            Some(ErrorKind::Transport) => Self::Transport,
+            Some(ErrorKind::Api { .. }) => Self::Api,
+            Some(ErrorKind::Validation { .. }) => Self::Validation,
+            Some(ErrorKind::UnexpectedResponse { reason, .. }) => Self::Unexpected(*reason),
+            Some(ErrorKind::Decode { .. }) => Self::Decode,
+            Some(ErrorKind::Stream { .. }) => Self::Stream,
+            Some(ErrorKind::Truncated(cut)) => Self::Truncated(*cut),
+            Some(ErrorKind::Limit { limit, .. }) => Self::Limit(*limit),
+            Some(ErrorKind::Cancelled) => Self::Cancelled,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// What a client should make of the part of a body that has come, and of its end if that came too: how many events it
+/// hands out, and how it ends, if it does.
+pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>) -> (usize, Option<Ending>) {
+    let body = &response.body;
+    if !response.is_success() {
+        let full = came >= limits.error_body;
+        return (0, (full || end.is_some()).then(|| failure(response, limits, came, full || end == Some(End::Clean))));
+    }
+    let promised = response.header("content-length").and_then(|value| value.parse::<usize>().ok());
+    let short = promised.is_some_and(|promised| came < promised);
+    if !response.is_stream() {
+        let ending = match end {
+            _ if came > limits.json_body.min(limits.answer) => {
+                Ending::Limit(if limits.answer < limits.json_body { Limit::Answer } else { Limit::JsonBody })
+            }
+            None | Some(End::Silence) => return (0, None),
+            Some(End::Reset) => Ending::Truncated(Cut::ConnectionLost),
+            Some(End::Clean) if short => Ending::Truncated(Cut::ContentLength),
+            Some(End::Clean) => {
+                let events =
+                    body.said.iter().filter(|said| said.whole_at <= came && said.what.event().is_some()).count();
+                return if events > 0 { (events, Some(Ending::Complete)) } else { (0, Some(Ending::Decode)) };
+            }
+        };
+        return (0, Some(ending));
+    }
+    let (mut text, mut cited) = (0, 0);
+    for (events, said) in body.said.iter().enumerate() {
+        // An event that is too large is over before it is whole. No scenario cuts one where that is in doubt.
+        if said.size > limits.event && came + said.size > said.whole_at + limits.event {
+            return (events, Some(Ending::Limit(Limit::Event)));
+        }
+        if said.whole_at > came {
+            break;
+        }
+        match &said.what {
+            What::Error => return (events, Some(Ending::Stream)),
+            What::Garbage => return (events, Some(Ending::Decode)),
+            What::Event(Event::RecordsCited(_)) => cited = said.size,
+            What::Event(event) => text += event.text().map_or(0, str::len),
+        }
+        if text + cited > limits.answer {
+            return (events, Some(Ending::Limit(Limit::Answer)));
+        }
+    }
+    let events = body.said.iter().filter(|said| said.whole_at <= came).count();
+    let ending = match end {
+        None | Some(End::Silence) => None,
+        Some(End::Reset) => Some(Ending::Truncated(Cut::ConnectionLost)),
+        Some(End::Clean) if naive::decode(&body.bytes[..came]).incomplete => Some(Ending::Truncated(Cut::InsideEvent)),
+        Some(End::Clean) if short => Some(Ending::Truncated(Cut::ContentLength)),
+        Some(End::Clean) => Some(Ending::Complete),
+    };
+    (events, ending)
+}
+
+/// What a head that is none of a success comes to, with so much of its body, which ended by itself or did not.
+fn failure(response: &Response, limits: &Limits, came: usize, ended: bool) -> Ending {
+    let length = response.body.bytes.len();
+    match response.status {
+        200 if response.header("content-encoding").is_some() => Ending::Unexpected(Unexpected::ContentEncoding),
+        200 => Ending::Unexpected(Unexpected::ContentType),
+        422 if response.validation && ended && came == length && length <= limits.error_body => Ending::Validation,
+        400..=599 => Ending::Api,
+        _ => Ending::Unexpected(Unexpected::Status),
+    }
+}
+
+/// Whether an event is more than a sign of life.
+pub fn says_something(event: &Event) -> bool {
+    match event {
+        Event::MessageChunk(chunk) => !chunk.content_chunk.is_empty() || chunk.finish_reason.is_some(),
+        Event::Other(other) => !["", "{}", "[]", "null"].contains(&other.data.trim()),
+        _ => true,
+    }
+}
+
+/// Whether an attempt that failed is worth another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Worth {
+    Nothing,
+    Another,
+    /// Another, if the caller does not mind that the server may have read the request.
+    AnotherIfAllowed,
+}
+
+/// How an attempt ends for a prompt consumer.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: Duration,
+    ending: Ending,
+    events: usize,
+    worth: Worth,
+    /// What the server wants to be waited.
+    retry_after: Duration,
+}
+
+impl Attempt {
+    /// How it ends if it is sent then; `None` if it never does.
+    fn ends(&self, scenario: &Scenario, sent: Duration) -> Option<Ended> {
+        let timeouts = &scenario.config.timeouts;
+        let total = timeouts.total;
+        let head = [(Clock::Total, total), (Clock::Head, timeouts.head.map(|head| sent + head))];
+        let due = (!matches!(self.reaction, Reaction::Silence)).then_some(sent + self.delay);
+        let at = match first(due, &head, scenario.tick)? {
+            Ok(at) => at,
+            Err((at, clock)) => {
+                let worth = if clock == Clock::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
+                return Some(Ended {
+                    at,
+                    ending: Ending::Timeout(clock),
+                    events: 0,
+                    worth,
+                    retry_after: Duration::ZERO,
+                });
+            }
+        };
+        match &self.reaction {
+            Reaction::Answer(response) => response.ends(scenario, at),
+            Reaction::Fault(error) => {
+                let (ending, worth) = match error {
+                    TransportError::Connect => (Ending::Connect, Worth::Another),
+                    TransportError::ConnectTimeout => (Ending::Timeout(Clock::Connect), Worth::Another),
+                    TransportError::Unsent => (Ending::Transport, Worth::Another),
+                    _ => (Ending::Transport, Worth::AnotherIfAllowed),
+                };
+                Some(Ended { at, ending, events: 0, worth, retry_after: Duration::ZERO })
+            }
+            Reaction::Silence => None,
+        }
+    }
+}
+
+impl Response {
+    /// How it ends if its head comes then.
+    fn ends(&self, scenario: &Scenario, head: Duration) -> Option<Ended> {
+        let Config { timeouts, limits, .. } = &scenario.config;
+        let success = self.is_success();
+        let mut idle = timeouts.idle.map(|idle| head + idle);
+        let mut content = timeouts.content.filter(|_| self.is_stream()).map(|content| head + content);
+        let (mut due, mut came, mut handed) = (head, 0, 0);
+        let (worth, retry_after) = (self.worth(scenario.continues), self.retry_after.unwrap_or_default());
+        let ended = |at, events, ending| Some(Ended { at, ending, events, worth, retry_after });
+        let delays = self.pieces.iter().map(|piece| (piece.delay, Some(piece.bytes.len())));
+        for (delay, length) in delays.chain([(self.end_delay, None)]) {
+            due += delay;
+            let comes = (length.is_some() || self.end != End::Silence).then_some(due);
+            let clocks = [(Clock::Total, timeouts.total), (Clock::Idle, idle), (Clock::Content, content)];
+            match first(comes, &clocks, scenario.tick)? {
+                Ok(_) => {}
+                Err((at, clock)) if success => return ended(at, handed, Ending::Timeout(clock)),
+                Err((at, _)) => return ended(at, 0, failure(self, limits, came, false)),
+            }
+            let Some(length) = length else {
+                let (events, ending) = judge(self, limits, came, Some(self.end));
+                return ended(due, events, ending?);
+            };
+            came += length;
+            let (events, ending) = judge(self, limits, came, None);
+            if let Some(ending) = ending {
+                return ended(due, events, ending);
+            }
+            // What came on the last moment still counts, and is the last.
+            if timeouts.total.is_some_and(|total| total <= due) {
+                let ending = if success { Ending::Timeout(Clock::Total) } else { failure(self, limits, came, false) };
+                return ended(due, events, ending);
+            }
+            if length > 0 && success {
+                idle = timeouts.idle.map(|idle| due + idle);
+            }
+            let new = &self.body.said[handed..events];
+            if new.iter().filter_map(|said| said.what.event()).any(says_something) {
+                content = timeouts.content.map(|content| due + content);
+            }
+            handed = events;
+        }
+        None
+    }
+
+    fn worth(&self, continues: bool) -> Worth {
+        match self.status {
+            429 | 503 => Worth::Another,
+            500 | 502 | 504 if continues => Worth::AnotherIfAllowed,
+            500 | 502 | 504 => Worth::Another,
+            _ => Worth::Nothing,
+        }
+    }
+}
+
+/// What is first: the thing that is due, or a clock that fires. A thing that comes until a clock's timer fires is first.
+/// `None` if there is nothing to wait for.
+fn first(
+    due: Option<Duration>,
+    clocks: &[(Clock, Option<Duration>)],
+    tick: Duration,
+) -> Option<Result<Duration, (Duration, Clock)>> {
+    let fires = clocks.iter().filter_map(|clock| clock.1).min().map(|at| ceil(at, tick));
+    match (due, fires) {
+        (Some(due), fires) if fires.is_none_or(|fires| due <= fires) => Some(Ok(due)),
+        (_, Some(fires)) => {
+            // Of those that are over by then, the first in order is told.
+            let told = clocks.iter().find(|clock| clock.1.is_some_and(|at| at <= fires))?;
+            Some(Err((fires, told.0)))
+        }
+        _ => None,
+    }
+}
+
+/// What a call comes to for a prompt consumer who stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    /// How many attempts are made.
+    pub attempts: usize,
+    /// When the connection of each is let go of.
+    pub closes: Vec<Duration>,
+    /// How many events are handed out.
+    pub events: usize,
+    /// The end and its time; `None` if it waits for ever.
+    pub end: Option<(Duration, Ending)>,
+    /// Why there was no further attempt.
+    pub gave_up: Option<GaveUp>,
+}
+
+/// What was seen of a call. The jitter is the client's to draw, so that the waits between its attempts are taken as they
+/// were, and held to their bounds.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// When each attempt was sent.
+    pub sends: Vec<Duration>,
+    /// Why there was no further attempt.
+    pub gave_up: Option<GaveUp>,
+}
+
+/// Predicts a call by a prompt consumer who stays.
+///
+/// # Errors
+///
+/// What is wrong with a wait that was made, or with the reason for making none.
+pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
+    let Config { timeouts, retry, .. } = &scenario.config;
+    let total = timeouts.total.unwrap_or(Duration::MAX);
+    let mut sent = *seen.sends.first().ok_or("nothing was sent")?;
+    let mut waited = Duration::ZERO;
+    let mut closes = Vec::new();
+    for (index, attempt) in scenario.attempts.iter().enumerate() {
+        let attempts = index + 1;
+        let Some(ended) = attempt.ends(scenario, sent) else {
+            return Ok(Prediction { attempts, closes, events: 0, end: None, gave_up: None });
+        };
+        closes.push(ended.at);
+        let done = |at, ending, gave_up| {
+            let (closes, events) = (closes.clone(), ended.events);
+            Ok(Prediction { attempts, closes, events, end: Some((at, ending)), gave_up })
+        };
+        let last = |gave_up| done(ended.at, ended.ending, gave_up);
+        match ended.worth {
+            Worth::Nothing => return last(None),
+            _ if attempts > retry.max_retries as usize => return last(Some(GaveUp::Attempts)),
+            Worth::AnotherIfAllowed if !retry.ambiguous => return last(Some(GaveUp::MayHaveBeenRead)),
+            Worth::Another | Worth::AnotherIfAllowed => {}
+        }
+        let least = ended.retry_after;
+        let most = least.max(retry.base.saturating_mul(1 << index).min(retry.max_backoff));
+        if let Some(next) = seen.sends.get(attempts) {
+            let wait = next.checked_sub(ended.at).ok_or("an attempt before the one before it had failed")?;
+            // Timers fire late, within their grain. By how much is not seen.
+            let meant = wait.saturating_sub(scenario.tick);
+            if wait < least || meant > most {
+                return Err(format!("a wait of {wait:?}, not between {least:?} and {most:?}"));
+            }
+            waited += wait;
+            if waited > retry.max_total_wait + scenario.tick * attempts as u32 {
+                return Err(format!("waits of {waited:?} together"));
+            }
+            if ended.at + meant >= total {
+                return Err("a wait beyond the end of the whole call".to_owned());
+            }
+            sent = *next;
+            continue;
+        }
+        return match seen.gave_up {
+            Some(GaveUp::WaitTooLong { wait }) if wait < least || wait > most => {
+                Err(format!("gave up a wait of {wait:?}, not between {least:?} and {most:?}"))
+            }
+            Some(GaveUp::WaitTooLong { wait }) if waited + wait <= retry.max_total_wait => {
+                Err(format!("gave up a wait of {wait:?} after {waited:?} of them"))
+            }
+            Some(GaveUp::Deadline) if ended.at + most < total => Err("gave up in time".to_owned()),
+            Some(GaveUp::WaitTooLong { .. } | GaveUp::Deadline) => last(seen.gave_up),
+            // The wait's timer may fire so late that the whole call is over by then.
+            None if ended.at + most + scenario.tick >= total => {
+                let at = ceil(total, scenario.tick);
+                Ok(Prediction { events: 0, ..done(at, Ending::Timeout(Clock::Total), None)? })
+            }
+            _ => Err(format!("no further attempt after {}", attempts)),
+        };
+    }
+    Err("more attempts than the scenario has".to_owned())
+}

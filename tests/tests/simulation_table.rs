@@ -1,0 +1,408 @@
+//! Calls in simulation that were written by hand, with all that happens in them: milliseconds and what.
+
+use std::time::Duration;
+
+use chat_client::TransportError;
+use chat_tests::sim::{Attempt, Body, End, Leave, Pace, Response, Scenario, Writer, check, run};
+
+/// Runs a scenario and holds it to its transcript.
+#[track_caller]
+fn shows(scenario: &Scenario, transcript: &str) {
+    let is = run(scenario);
+    if let Err(broken) = check(scenario, &is) {
+        panic!("{broken}\n{is}");
+    }
+    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
+    assert_eq!(lines(&is.to_string()), lines(transcript.trim()), "\n{is}");
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn greeting() -> Body {
+    Writer::default().session("s").chunk("Hel").comment("").cited(1).last("lo", "stop").body()
+}
+
+#[test]
+fn an_answer() {
+    let scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
+    shows(
+        &scenario,
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        290 bytes 3
+        310 bytes 93
+        310 cited 1
+        330 bytes 96
+        330 chunk "lo" stop
+        330 end
+        330 close
+        330 over
+        330 = complete (stop): "Hello" of 3 events
+        "#,
+    );
+}
+
+#[test]
+fn an_answer_in_one_json_object() {
+    let body = Body::json("Hello", "s", Some(1));
+    let scenario = Scenario::new(vec![Attempt::answers(250, Response::new(200, "application/json", body))]);
+    shows(
+        &scenario,
+        r#"
+          0 send 1
+        250 head 200
+        250 bytes 153
+        250 end
+        250 close
+        250 chunk "Hello"
+        250 cited 1
+        250 over
+        250 = complete (no reason): "Hello" of 2 events
+        "#,
+    );
+}
+
+#[test]
+fn rate_limited_and_then_answered() {
+    let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(2);
+    let answer = Response::stream(greeting());
+    let scenario = Scenario::new(vec![Attempt::answers(5, limited), Attempt::answers(5, answer)]);
+    shows(
+        &scenario,
+        r#"
+           0 send 1
+           5 head 429
+           5 bytes 10
+           5 end
+           5 close
+        2005 send 2
+        2010 head 200
+        2010 bytes 266
+        2010 chunk "Hel"
+        2010 cited 1
+        2010 chunk "lo" stop
+        2010 end
+        2010 close
+        2010 over
+        2010 = complete (stop): "Hello" of 3 events
+        "#,
+    );
+}
+
+#[test]
+fn rate_limited_for_longer_than_anybody_waits() {
+    let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(61);
+    shows(
+        &Scenario::new(vec![Attempt::answers(5, limited)]),
+        "
+        0 send 1
+        5 head 429
+        5 bytes 10
+        5 end
+        5 close
+        5 over
+        5 = api: the API answered 429 Too Many Requests: Slow down. (not tried again: that would take a wait of 61s)
+        ",
+    );
+}
+
+#[test]
+fn no_attempt_that_would_come_after_the_end_of_the_call() {
+    let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(2);
+    let mut scenario = Scenario::new(vec![Attempt::answers(5, limited)]);
+    scenario.config.timeouts.total = Some(seconds(2));
+    shows(
+        &scenario,
+        "
+        0 send 1
+        5 head 429
+        5 bytes 10
+        5 end
+        5 close
+        5 over
+        5 = api: the API answered 429 Too Many Requests: Slow down. (not tried again: the call's time is up before)
+        ",
+    );
+}
+
+#[test]
+fn refused_and_then_answered() {
+    let answer = Attempt::answers(5, Response::stream(greeting()));
+    let mut scenario = Scenario::new(vec![Attempt::fails(1, TransportError::Connect), answer]);
+    scenario.config.retry.base = Duration::ZERO;
+    shows(
+        &scenario,
+        r#"
+        0 send 1
+        1 fault Connect
+        1 close
+        1 send 2
+        6 head 200
+        6 bytes 266
+        6 chunk "Hel"
+        6 cited 1
+        6 chunk "lo" stop
+        6 end
+        6 close
+        6 over
+        6 = complete (stop): "Hello" of 3 events
+        "#,
+    );
+}
+
+#[test]
+fn a_continue_that_may_have_been_read_is_not_sent_again() {
+    let mut scenario = Scenario::new(vec![Attempt::fails(700, TransportError::MaybeSent)]);
+    scenario.continues = true;
+    shows(&scenario,
+        "
+          0 send 1
+        700 fault MaybeSent
+        700 close
+        700 over
+        700 = transport: the connection was lost before the answer began (not tried again: the server may have read the request)
+        ",
+    );
+}
+
+#[test]
+fn a_consumer_ten_times_slower_than_the_idle_time() {
+    let mut scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
+    scenario.consumer.pace = Pace::Pausing(vec![seconds(600)]);
+    shows(
+        &scenario,
+        r#"
+              0 send 1
+            250 head 200
+            270 bytes 74
+            270 chunk "Hel"
+            270 pause 600000
+         600270 bytes 3
+         600270 bytes 93
+         600270 cited 1
+         600270 pause 600000
+        1200270 bytes 96
+        1200270 chunk "lo" stop
+        1200270 pause 600000
+        1800270 end
+        1800270 close
+        1800270 over
+        1800270 = complete (stop): "Hello" of 3 events
+        "#,
+    );
+}
+
+/// All of it is there before the client has waited once; what comes last is waited for.
+#[test]
+fn a_slow_consumer_of_an_answer_that_was_there_at_once() {
+    let body = Writer::default().chunk("Hel").comment("").last("lo", "stop").body();
+    let mut response = Response::stream(body).every(0);
+    response.pieces[2].delay = seconds(601);
+    let mut scenario = Scenario::new(vec![Attempt::answers(0, response)]);
+    scenario.consumer.pace = Pace::Pausing(vec![seconds(600)]);
+    shows(
+        &scenario,
+        r#"
+              0 send 1
+              0 head 200
+              0 bytes 52
+              0 chunk "Hel"
+              0 pause 600000
+         600000 bytes 3
+         601000 bytes 74
+         601000 chunk "lo" stop
+         601000 pause 600000
+        1201000 end
+        1201000 close
+        1201000 over
+        1201000 = complete (stop): "Hello" of 2 events
+        "#,
+    );
+}
+
+/// Reading without an event for long gives other tasks their turn. How long they take is not the server's silence.
+#[test]
+fn a_late_turn_of_a_busy_stream() {
+    let comments = (0..70).fold(Writer::default(), |writer, _| writer.comment(""));
+    let mut response = Response::stream(comments.last("Hello", "stop").body()).every(0);
+    response.pieces[70].delay = seconds(201);
+    let mut scenario = Scenario::new(vec![Attempt::answers(0, response)]);
+    scenario.consumer.pace = Pace::Late(vec![seconds(200), Duration::ZERO]);
+    let transcript = run(&scenario);
+    check(&scenario, &transcript).unwrap_or_else(|broken| panic!("{broken}\n{transcript}"));
+    assert!(transcript.to_string().ends_with("201000 = complete (stop): \"Hello\" of 1 events\n"), "{transcript}");
+}
+
+#[test]
+fn cut_inside_an_event() {
+    let length = greeting().bytes.len();
+    let response = Response::stream(greeting()).every(20).cut(length - 1, End::Clean);
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        290 bytes 3
+        310 bytes 93
+        310 cited 1
+        330 bytes 95
+        330 end
+        330 close
+        330 over
+        330 = truncated: the answer broke off inside an event, after "Hel" of 2 events
+        "#,
+    );
+}
+
+/// Nobody can tell a close in this place from an end, and the answer says so: no reason to finish.
+#[test]
+fn cut_between_two_events_by_a_close() {
+    let body = greeting();
+    let cut = body.marks[2];
+    let response = Response::stream(body).every(20).cut(cut, End::Clean);
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        290 bytes 3
+        310 bytes 93
+        310 cited 1
+        310 end
+        310 close
+        310 over
+        310 = complete (no reason): "Hel" of 2 events
+        "#,
+    );
+}
+
+#[test]
+fn cut_between_two_events_of_a_known_length() {
+    let body = greeting();
+    let cut = body.marks[2];
+    let length = body.bytes.len().to_string();
+    let mut response = Response::stream(body).every(20).cut(cut, End::Clean);
+    response.headers.push(("content-length", length));
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        290 bytes 3
+        310 bytes 93
+        310 cited 1
+        310 end
+        310 close
+        310 over
+        310 = truncated: the answer broke off before its content length, after "Hel" of 2 events
+        "#,
+    );
+}
+
+#[test]
+fn reset_in_the_body() {
+    let cut = greeting().marks[0] + 3;
+    let response = Response::stream(greeting()).every(20).cut(cut, End::Reset);
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        290 bytes 3
+        290 reset
+        290 close
+        290 over
+        290 = truncated: the answer broke off: the connection was lost, after "Hel" of 1 events
+        "#,
+    );
+}
+
+#[test]
+fn silence_in_the_body() {
+    let cut = greeting().marks[0] + 3;
+    let response = Response::stream(greeting()).every(20).cut(cut, End::Silence);
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+            0 send 1
+          250 head 200
+          270 bytes 74
+          270 chunk "Hel"
+          290 bytes 3
+        60290 close
+        60290 over
+        60290 = timeout: the server fell silent, after 60s, after "Hel" of 1 events
+        "#,
+    );
+}
+
+#[test]
+fn signs_of_life_and_nothing_else() {
+    let body = (0..9).fold(Writer::default().chunk("Hel"), |writer, _| writer.comment(""));
+    let response = Response::stream(body.body()).every(50_000);
+    shows(
+        &Scenario::new(vec![Attempt::answers(250, response)]),
+        r#"
+             0 send 1
+           250 head 200
+         50250 bytes 52
+         50250 chunk "Hel"
+        100250 bytes 3
+        150250 bytes 3
+        200250 bytes 3
+        230250 close
+        230250 over
+        230250 = timeout: the server sent nothing but signs of life, after 180s, after "Hel" of 1 events
+        "#,
+    );
+}
+
+#[test]
+fn dropped_in_the_middle() {
+    let mut scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
+    scenario.consumer.leaves = Some((3, Leave::Drop));
+    shows(
+        &scenario,
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 74
+        270 chunk "Hel"
+        270 left
+        270 close
+        270 = dropped
+        "#,
+    );
+}
+
+#[test]
+fn cancelled_in_the_wait_for_another_attempt() {
+    let limited = Response::new(503, "text/plain", Body::text("")).retry_after(2);
+    let mut scenario = Scenario::new(vec![Attempt::answers(5, limited)]);
+    scenario.consumer.leaves = Some((2, Leave::Cancel));
+    shows(
+        &scenario,
+        "
+        0 send 1
+        5 head 503
+        5 bytes 0
+        5 end
+        5 close
+        5 left
+        5 = on cancel: cancelled: cancelled
+        ",
+    );
+}
