@@ -116,7 +116,7 @@ fn holds_over_seeds() {
     for seed in 0..seeds {
         match run_seed(seed) {
             Ok(transcript) => {
-                outcomes(&transcript).into_iter().for_each(|outcome| *seen.entry(outcome).or_insert(0) += 1)
+                outcomes(&transcript).into_iter().for_each(|outcome| *seen.entry(outcome).or_insert(0) += 1);
             }
             Err(broken) => {
                 eprintln!("CHAT_SIM_SEED={seed} cargo test -p chat-tests --test simulation -- --nocapture");

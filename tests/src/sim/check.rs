@@ -71,7 +71,7 @@ fn check_prompt(scenario: &Scenario, transcript: &Transcript) -> Held {
     let gave_up = result.and_then(|result| result.as_ref().err()).and_then(Error::gave_up);
     let seen = Seen { sends: transcript.sends(), gave_up };
     let predicted = oracle::predict(scenario, &seen)
-        .or_else(|detail| Err(Broken { invariant: "waits are within their bounds", detail }))?;
+        .map_err(|detail| Broken { invariant: "waits are within their bounds", detail })?;
     let mut closes = transcript.closes();
     let hangs = predicted.end.is_none();
     // A call that hangs was let go of by the test.

@@ -111,7 +111,7 @@ impl Draw {
         if self.rng.percent(75) {
             let (body, tender) = self.stream_body();
             let content_type = self.rng.pick(&["text/event-stream", "text/event-stream; charset=utf-8"]);
-            self.deliver(Response::new(200, content_type, body), tender)
+            self.deliver(Response::new(200, content_type, body), tender.as_ref())
         } else {
             let body = if self.rng.percent(12) {
                 Body::bad_json()
@@ -247,11 +247,11 @@ impl Draw {
     }
 
     /// Frames a body, cuts it off, splits it and delays the pieces.
-    fn deliver(&mut self, mut response: Response, tender: Option<std::ops::Range<usize>>) -> Response {
+    fn deliver(&mut self, mut response: Response, tender: Option<&std::ops::Range<usize>>) -> Response {
         let length = response.body.bytes.len();
         let whole = self.rng.percent(70);
         // Offsets inside the tender part are moved to its start.
-        let aside = |at: usize| match &tender {
+        let aside = |at: usize| match tender {
             Some(tender) if tender.contains(&at) => tender.start,
             _ => at,
         };
