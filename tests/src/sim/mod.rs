@@ -1,11 +1,11 @@
 //! Calls in simulation: a virtual clock, a network and a server that do what a scenario says, and the real client.
 //!
-//! [`Scenario::from_seed`] draws what is to happen, [`run`] lets it happen and gives a [`Transcript`] with times, [`check`]
+//! [`Scenario::from_seed`] draws what is to happen, [`run()`] lets it happen and gives a [`Transcript`] with times, [`check()`]
 //! holds the transcript to the [`oracle`] and to what must be true of every call. Nothing here sleeps, and the same seed
 //! always gives the same transcript.
 
 mod body;
-pub mod check;
+mod check;
 mod clock;
 mod generate;
 pub mod oracle;
