@@ -308,8 +308,7 @@ fn silence() -> Vec<Fault> {
         // Idle is reset by comments, and shorter; content is not.
         Fault::new("endless comments", [endless_comments], Outcome::timeout("content", Some(1))).set(|config| {
             config.timeouts.idle = Some(ALIVE);
-            // Not the point here, and a busy machine makes bytes late.
-            config.timeouts.content = Some(20 * ALIVE);
+            config.timeouts.content = Some(ALIVE + SHORT);
         }),
         Fault::new("lively past the whole call's time", [endless_text], Outcome::timeout("total", Some(0)))
             .set(|config| config.timeouts.total = Some(SHORT)),

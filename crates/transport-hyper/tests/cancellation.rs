@@ -181,11 +181,12 @@ async fn ten_thousand_drops_leave_nothing_open() {
         server.open_connections(),
     );
     until("the close of all connections", || server.open_connections() == 0).await;
-    until("the end of all tasks", || alive_tasks() <= tasks).await;
+    // The pool has one of its own, if it ever held a connection.
+    until("the end of all tasks", || alive_tasks() <= tasks + 1).await;
     println!(
         "{} open and {} tasks more after {:.1?}",
         server.open_connections(),
-        alive_tasks() - tasks,
+        alive_tasks().saturating_sub(tasks),
         begun.elapsed()
     );
 
