@@ -102,7 +102,7 @@ pub(crate) struct ErrorLine<'a> {
     status: Option<u16>,
     retry_after: Option<RetryAfterPart>,
     location: Option<String>,
-    detail: Option<&'a [ValidationError]>,
+    detail: Option<Vec<ValidationError>>,
     body: Option<String>,
     timeout: Option<&'static str>,
     attempts: u32,
@@ -149,7 +149,11 @@ impl<'a> ErrorLine<'a> {
                 .and_then(|head| head.headers.get("location"))
                 .map(|location| secret.hide(&String::from_utf8_lossy(location.as_bytes()))),
             detail: match error.kind() {
-                ErrorKind::Validation { detail, .. } => Some(detail),
+                ErrorKind::Validation { detail, .. } => {
+                    let mut detail = detail.clone();
+                    detail.iter_mut().for_each(|error| error.msg = secret.hide(&error.msg));
+                    Some(detail)
+                }
                 _ => None,
             },
             body: error.body().map(|body| secret.hide(body)),

@@ -523,3 +523,28 @@ fn a_megabyte_of_citations_is_legal() {
     assert_eq!(outcome["citations"], cited["citations"]);
     assert_eq!(run_.lines()[1]["data"], cited);
 }
+
+// What a server says of the request.
+
+#[test]
+fn a_key_that_comes_back_is_not_printed() {
+    let key = support::KEY;
+    let said = format!("{{\"detail\":\"no such key: {key}\"}}");
+    let named = format!("{{\"detail\":[{{\"loc\":[\"header\"],\"msg\":\"bad key {key}\",\"type\":\"t\"}}]}}");
+    let location = format!("https://elsewhere.example/?key={key}");
+    for (reply, kind, shown) in [
+        (Reply::json(401, &[], said), "api", "body"),
+        (Reply::json(422, &[], named), "validation", "detail"),
+        (Reply::json(302, &[("location", &location)], ""), "unexpected_response", "location"),
+    ] {
+        // That the key is nowhere in what is printed is checked of every run.
+        let error = Script::start([reply]).ask(&[]).error(kind);
+        assert!(error[shown].to_string().contains("***"), "{error}");
+    }
+}
+
+#[test]
+fn the_servers_name_of_the_request_is_told() {
+    let run = Script::start([Reply::json(404, &[("x-request-id", "r-77")], "{}")]).ask(&[]);
+    assert!(run.stderr.contains("r-77"), "{run:?}");
+}

@@ -236,10 +236,7 @@ impl Exchange {
         }
         let kind = match error {
             TransportError::Connect => ErrorKind::Connect,
-            TransportError::ConnectTimeout => {
-                let after = self.config.timeouts.connect.unwrap_or_default();
-                ErrorKind::Timeout { clock: Clock::Connect, after }
-            }
+            TransportError::ConnectTimeout => timed_out(&self.config, Clock::Connect),
             TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
         };
         self.fail(Error::new(kind), Some(error));
@@ -265,11 +262,11 @@ impl Exchange {
                 self.end_body(End::TimedOut(clock), now);
             }
             _ if over => {
-                let error = Error::new(self.timed_out(Clock::Total));
+                let error = Error::new(timed_out(&self.config, Clock::Total));
                 self.finish_with(error);
             }
             State::Head { deadline } if passed(*deadline) => {
-                let error = Error::new(self.timed_out(Clock::Head));
+                let error = Error::new(timed_out(&self.config, Clock::Head));
                 self.fail(error, None);
             }
             State::Wait { until } if *until <= now => self.state = State::Ready,
@@ -411,10 +408,6 @@ impl Exchange {
 
     fn done(&mut self, outcome: Result<Answer, Error>) {
         self.state = State::Done(Box::new(Some(outcome)));
-    }
-
-    fn timed_out(&self, clock: Clock) -> ErrorKind {
-        timed_out(&self.config, clock)
     }
 
     fn tell(&mut self, now: Timestamp) {

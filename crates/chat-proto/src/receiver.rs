@@ -166,11 +166,7 @@ impl Receiver {
                 let kind = self.failure(reason, &body, false);
                 self.error(kind)
             }
-            Mode::Failed => self.error(kind),
-            success => {
-                self.mode = success;
-                self.fail(kind)
-            }
+            _ => self.error(kind),
         }
     }
 

@@ -195,3 +195,14 @@ fn replies_and_errors_can_go_to_other_threads() {
     fn unpinned<T: Unpin>() {}
     unpinned::<transport_hyper::Reply>();
 }
+
+#[tokio::test]
+async fn an_id_that_no_request_can_bear_does_not_end_a_conversation() {
+    let bad = CHUNK.replace("s-1", "");
+    let server = ScriptServer::start(vec![Scripted::sse(bad), Scripted::sse(LAST)]).unwrap();
+    let mut session = client(&server.url()).session("i");
+    session.ask("one").finish().await.unwrap();
+    assert_eq!(session.id(), None);
+    session.ask("two").finish().await.unwrap();
+    assert_eq!(session.id().as_deref(), Some("s-1"));
+}

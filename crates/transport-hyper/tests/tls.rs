@@ -1,16 +1,16 @@
 //! TLS and what ALPN chooses in it: the bundled server behind a door that speaks TLS.
 
+mod support;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use chat_mock::Server;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
+use support::tls::{Identity, transport};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use transport_hyper::{Client, CreateInput, ErrorKind, HyperTransport, RetryPolicy, TransportSettings, rustls};
+use transport_hyper::{Client, CreateInput, ErrorKind, RetryPolicy, rustls};
 
 /// A server behind TLS for `localhost`, with a CA that only those know who are told.
 struct Door {
@@ -23,32 +23,11 @@ struct Door {
 
 impl Door {
     async fn open(protocols: &[&[u8]]) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "a private CA");
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
-
-        let mut tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-
+        let Identity { ca, acceptor } = Identity::new(protocols);
         let server = Server::builder().bind().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let door = Self {
-            addr: listener.local_addr().unwrap(),
-            ca: ca.der().clone(),
-            h2: Arc::default(),
-            http1: Arc::default(),
-            server,
-        };
+        let door = Self { addr: listener.local_addr().unwrap(), ca, h2: Arc::default(), http1: Arc::default(), server };
         let (inside, h2, http1) = (door.server.local_addr(), Arc::clone(&door.h2), Arc::clone(&door.http1));
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (acceptor, h2, http1) = (acceptor.clone(), Arc::clone(&h2), Arc::clone(&http1));
@@ -66,22 +45,13 @@ impl Door {
 
     /// A client that trusts these roots and no others.
     fn client(&self, host: &str, roots: &[&CertificateDer<'static>]) -> Client {
-        let mut store = rustls::RootCertStore::empty();
-        roots.iter().for_each(|root| store.add((*root).clone()).unwrap());
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(store)
-            .with_no_client_auth();
-        let mut settings = TransportSettings::default();
-        settings.connect_timeout = Some(Duration::from_secs(20));
         let mut retry = RetryPolicy::default();
         retry.max_retries = 0;
         Client::builder()
             .base_url(format!("https://{host}:{}", self.addr.port()))
             .api_key("k")
             .retry(retry)
-            .build_on(HyperTransport::with_tls(&settings, tls))
+            .build_on(transport(roots))
             .unwrap()
     }
 }
