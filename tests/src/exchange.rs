@@ -18,9 +18,10 @@ const PIECES: [&[u8]; 8] = [
     b"",
 ];
 
-const ERRORS: [TransportError; 5] = [
+const ERRORS: [TransportError; 6] = [
     TransportError::Connect,
     TransportError::ConnectTimeout,
+    TransportError::Untrusted,
     TransportError::Unsent,
     TransportError::MaybeSent,
     TransportError::Body,
@@ -133,7 +134,7 @@ impl Watch {
             );
         }
         assert_eq!(exchange.poll_timeout(), None, "a deadline after the end");
-        let end = format!("{outcome:?}");
+        let end = format!("{outcome:?} {:?}", exchange.answer());
         assert_eq!(self.end.get_or_insert(end.clone()), &end, "the end changed");
     }
 }

@@ -19,13 +19,18 @@ pub fn check_retry_after(bytes: &[u8]) {
         }
     }
     let read = RetryAfter::from_headers(&headers);
-    let number = |name: &str| {
-        // Blanks as HTTP has them: not what Unicode takes for one beside.
-        let text = std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim_matches([' ', '\t']);
+    // Blanks as HTTP has them: not what Unicode takes for one beside.
+    let text = |name: &str| Some(std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim_matches([' ', '\t']));
+    let digits = |text: &str| {
         let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         digits.then(|| text.chars().fold(0u64, |n, c| n.saturating_mul(10).saturating_add(u64::from(c) - 48)))
     };
-    match (number("retry-after-ms"), number("retry-after")) {
+    // What is behind a point is some part of a millisecond, and counts as a whole one.
+    let millis = |text: &str| match text.split_once('.') {
+        Some((whole, part)) => Some(digits(whole)?.saturating_add(u64::from(digits(part)? > 0))),
+        None => digits(text),
+    };
+    match (text("retry-after-ms").and_then(millis), text("retry-after").and_then(digits)) {
         (Some(millis), _) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_millis(millis)))),
         (None, Some(seconds)) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_secs(seconds)))),
         (None, None) => assert!(!matches!(read, Some(RetryAfter::Delay(_))), "{read:?} out of no number"),

@@ -165,7 +165,7 @@ fn a_continue_that_may_have_been_read_is_not_sent_again() {
         700 fault MaybeSent
         700 close
         700 over
-        700 = transport: the connection was lost before the answer began (not tried again: the server may have read the request)
+        700 = transport: the connection failed before the answer began (not tried again: the server may have read the request)
         ",
     );
 }
@@ -325,7 +325,7 @@ fn reset_in_the_body() {
         290 reset
         290 close
         290 over
-        290 = truncated: the answer broke off: the connection was lost, after "Hel" of 1 events
+        290 = truncated: the answer broke off: the connection failed, after "Hel" of 1 events
         "#,
     );
 }

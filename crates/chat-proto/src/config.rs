@@ -5,7 +5,31 @@ use std::time::Duration;
 
 use crate::Limits;
 
+/// Setters that take a setting and give it back changed, so that a few lines say what differs from the defaults.
+macro_rules! setters {
+    ($($(#[$meta:meta])* $setter:ident($field:ident: $type:ty);)+) => {$(
+        $(#[$meta])*
+        #[must_use]
+        pub fn $setter(mut self, $field: $type) -> Self {
+            self.$field = $field.into();
+            self
+        }
+    )+};
+}
+pub(crate) use setters;
+
 /// How an exchange behaves: its clocks, its retries, its bounds.
+///
+/// ```
+/// use std::time::Duration;
+/// use chat_proto::{Config, Limits, RetryPolicy, Timeouts};
+///
+/// let config = Config::default()
+///     .with_timeouts(Timeouts::default().with_idle(Duration::from_secs(20)).with_content(None))
+///     .with_retry(RetryPolicy::default().with_max_retries(5))
+///     .with_limits(Limits::default().with_event(1 << 20));
+/// assert_eq!(config.timeouts.idle, Some(Duration::from_secs(20)));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -15,6 +39,17 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// What may be held in memory.
     pub limits: Limits,
+}
+
+impl Config {
+    setters! {
+        /// Sets [`timeouts`](Self::timeouts).
+        with_timeouts(timeouts: Timeouts);
+        /// Sets [`retry`](Self::retry).
+        with_retry(retry: RetryPolicy);
+        /// Sets [`limits`](Self::limits).
+        with_limits(limits: Limits);
+    }
 }
 
 /// How long to wait for what; `None` is for ever. None of the defaults ends a long stream that is alive.
@@ -31,6 +66,21 @@ pub struct Timeouts {
     pub content: Option<Duration>,
     /// For the whole call, retries and waits included. Off.
     pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    setters! {
+        /// Sets [`connect`](Self::connect): a time, or `None` for ever.
+        with_connect(connect: impl Into<Option<Duration>>);
+        /// Sets [`head`](Self::head): a time, or `None` for ever.
+        with_head(head: impl Into<Option<Duration>>);
+        /// Sets [`idle`](Self::idle): a time, or `None` for ever.
+        with_idle(idle: impl Into<Option<Duration>>);
+        /// Sets [`content`](Self::content): a time, or `None` for ever.
+        with_content(content: impl Into<Option<Duration>>);
+        /// Sets [`total`](Self::total): a time, or `None` for ever.
+        with_total(total: impl Into<Option<Duration>>);
+    }
 }
 
 impl Default for Timeouts {
@@ -103,6 +153,21 @@ pub struct RetryPolicy {
     /// heads that did not come in time for both. Off: a repeated `continue` may put the question into the history
     /// twice, a repeated `create` may leave a session nobody uses.
     pub ambiguous: bool,
+}
+
+impl RetryPolicy {
+    setters! {
+        /// Sets [`max_retries`](Self::max_retries); 0 is a single attempt.
+        with_max_retries(max_retries: u32);
+        /// Sets [`base`](Self::base).
+        with_base(base: Duration);
+        /// Sets [`max_backoff`](Self::max_backoff).
+        with_max_backoff(max_backoff: Duration);
+        /// Sets [`max_total_wait`](Self::max_total_wait).
+        with_max_total_wait(max_total_wait: Duration);
+        /// Sets [`ambiguous`](Self::ambiguous).
+        with_ambiguous(ambiguous: bool);
+    }
 }
 
 impl Default for RetryPolicy {

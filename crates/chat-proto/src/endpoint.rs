@@ -36,46 +36,21 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if it is not http or https, has no host, or
-    /// carries user info, a query or a fragment.
+    /// carries user info, a query or a fragment; or if its path has what URL parsers turn into another one: a backslash,
+    /// `.` or `..`, also as `%2e`, or a `%` that encodes nothing. Any other path is kept as it is.
     pub fn new(base_url: &str) -> Result<Self, Error> {
-        let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
-        // Looked for in the raw string: parsers drop a fragment in silence.
-        if base_url.contains('#') {
-            return refuse("must not have a fragment");
-        }
-        if base_url.contains('?') {
-            return refuse("must not have a query");
-        }
-        let Some((_, rest)) = base_url.split_once("://") else {
-            return refuse("must be a URL that begins with https:// or http://");
-        };
-        let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
-        if authority.contains('@') {
-            return refuse("must not have user info; the key goes into a header of its own");
-        }
-        if !base_url.is_ascii() {
-            return refuse("has characters beyond ASCII; write the host in punycode and the path percent-encoded");
-        }
-        // What URL parsers turn into another path, and some transports have one.
-        if rest.contains('\\') || rest.split('/').skip(1).any(|segment| matches!(segment, "." | "..")) {
-            return refuse("must not have a backslash, `.` or `..` in its path");
-        }
-        let Ok(uri) = Uri::from_str(base_url) else { return refuse("is no valid URL") };
-        if ![Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme()) {
-            return refuse("must begin with https:// or http://");
-        }
-        if uri.host().is_none_or(|host| matches!(host, "" | "[]")) {
-            return refuse("has no host");
-        }
-        let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-        // Digits only: `parse` would take a sign.
-        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
-        if port.is_some_and(|port| !is_port(port)) {
-            return refuse("has a port that is no number up to 65535");
-        }
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), headers })
+        Ok(Self { base_url: checked(base_url)?, headers })
+    }
+
+    /// The same headers for another server.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_base_url(self, base_url: &str) -> Result<Self, Error> {
+        Ok(Self { base_url: checked(base_url)?, ..self })
     }
 
     /// The base URL, without a slash at its end.
@@ -90,10 +65,26 @@ impl Endpoint {
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it can't stand in a header.
     pub fn with_product(mut self, product: &str) -> Result<Self, Error> {
         let all = [product.as_bytes(), b" ", self.headers[header::USER_AGENT].as_bytes()].concat();
-        let value = HeaderValue::from_bytes(&all)
+        self.set_user_agent(&all)?;
+        Ok(self)
+    }
+
+    /// Puts a program's name and version, such as `my-app/1.2`, behind all that `User-Agent` has.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it can't stand in a header.
+    pub fn with_user_agent_suffix(mut self, product: &str) -> Result<Self, Error> {
+        let all = [self.headers[header::USER_AGENT].as_bytes(), b" ", product.as_bytes()].concat();
+        self.set_user_agent(&all)?;
+        Ok(self)
+    }
+
+    fn set_user_agent(&mut self, value: &[u8]) -> Result<(), Error> {
+        let value = HeaderValue::from_bytes(value)
             .map_err(|_| Error::invalid_request("user_agent", "is no value for a header"))?;
         self.headers.insert(header::USER_AGENT, value);
-        Ok(self)
+        Ok(())
     }
 
     /// Adds a header to each request, its value marked as sensitive. `Accept` and `User-Agent` replace this crate's own.
@@ -124,6 +115,51 @@ impl Endpoint {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
     }
+}
+
+/// A base URL as it is kept: without a slash at its end.
+fn checked(base_url: &str) -> Result<String, Error> {
+    let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
+    // Looked for in the raw string: parsers drop a fragment in silence.
+    if base_url.contains('#') {
+        return refuse("must not have a fragment");
+    }
+    if base_url.contains('?') {
+        return refuse("must not have a query");
+    }
+    let Some((_, rest)) = base_url.split_once("://") else {
+        return refuse("must be a URL that begins with https:// or http://");
+    };
+    let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
+    if authority.contains('@') {
+        return refuse("must not have user info; the key goes into a header of its own");
+    }
+    if !base_url.is_ascii() {
+        return refuse("has characters beyond ASCII; write the host in punycode and the path percent-encoded");
+    }
+    let is_encoded = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    if !rest.split('%').skip(1).all(is_encoded) {
+        return refuse("has a `%` that two hexadecimal digits do not follow");
+    }
+    // What URL parsers turn into another path, and some transports have one. An encoded dot is a dot to them.
+    let is_dots = |segment: &str| matches!(&*segment.replace("%2e", ".").replace("%2E", "."), "." | "..");
+    if rest.contains('\\') || rest.split('/').skip(1).any(is_dots) {
+        return refuse("must not have a backslash, `.` or `..` in its path, encoded or not");
+    }
+    let Ok(uri) = Uri::from_str(base_url) else { return refuse("is no valid URL") };
+    if ![Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme()) {
+        return refuse("must begin with https:// or http://");
+    }
+    if uri.host().is_none_or(|host| matches!(host, "" | "[]")) {
+        return refuse("has no host");
+    }
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    // Digits only: `parse` would take a sign.
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    if port.is_some_and(|port| !is_port(port)) {
+        return refuse("has a port that is no number up to 65535");
+    }
+    Ok(base_url.trim_end_matches('/').to_owned())
 }
 
 const OURS: [HeaderName; 14] = [

@@ -15,9 +15,9 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 /// Why a call has no whole answer.
 ///
 /// [`kind`](Self::kind) says what happened, for matching. What came of the answer before the fault is in
-/// [`partial`](Self::partial). It is one pointer in size.
+/// [`partial`](Self::partial). It is one pointer in size, and a clone shares what it holds.
 #[derive(Clone)]
-pub struct Error(Box<Inner>);
+pub struct Error(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
@@ -26,6 +26,8 @@ struct Inner {
     gave_up: Option<GaveUp>,
     head: Option<Head>,
     partial: Option<Answer>,
+    earlier: Vec<Error>,
+    key_origin: Option<&'static str>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -160,6 +162,20 @@ pub enum GaveUp {
     MayHaveBeenRead,
 }
 
+/// How far a call had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Nothing was sent.
+    Request,
+    /// The connection was under way.
+    Connect,
+    /// The request was on its way, or a later attempt of it; no head of an answer had come.
+    Head,
+    /// The head had come, and the body was being read.
+    Body,
+}
+
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -173,8 +189,13 @@ pub enum Blame {
 }
 
 impl Error {
+    /// How many of the [`earlier`](Self::earlier) attempts' errors are kept: 8. Each may hold the body of an answer that was
+    /// an error.
+    pub const EARLIER: usize = 8;
+
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { kind, attempts: 0, gave_up: None, head: None, partial: None, source: None }))
+        let (attempts, gave_up, head, partial, source) = (0, None, None, None, None);
+        Self(Arc::new(Inner { kind, attempts, gave_up, head, partial, earlier: Vec::new(), key_origin: None, source }))
     }
 
     /// An argument that is no good, refused before anything is sent.
@@ -195,26 +216,44 @@ impl Error {
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
-        self.0.attempts = attempts;
-        self.0.gave_up = gave_up;
+        let inner = self.inner();
+        (inner.attempts, inner.gave_up) = (attempts, gave_up);
+        self
+    }
+
+    pub(crate) fn with_earlier(mut self, earlier: Vec<Self>) -> Self {
+        self.inner().earlier = earlier;
         self
     }
 
     pub(crate) fn with_head(mut self, head: Option<Head>) -> Self {
-        self.0.head = head;
+        self.inner().head = head;
         self
     }
 
     pub(crate) fn with_partial(mut self, partial: Option<Answer>) -> Self {
-        self.0.partial = partial;
+        self.inner().partial = partial;
         self
     }
 
     /// The same error with what caused it, which only the driver knows.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.0.source = Some(source.into().into());
+        self.inner().source = Some(source.into().into());
         self
+    }
+
+    /// The same error with where the key came from, which only the driver knows. An answer of 401 or 403 names it; it must
+    /// not hold the key.
+    #[must_use]
+    pub fn with_key_origin(mut self, origin: &'static str) -> Self {
+        self.inner().key_origin = Some(origin);
+        self
+    }
+
+    /// To change it: in place, unless a clone shares it.
+    fn inner(&mut self) -> &mut Inner {
+        Arc::make_mut(&mut self.0)
     }
 
     /// What happened.
@@ -230,6 +269,12 @@ impl Error {
     /// Why there was no further attempt, where the failure was worth one.
     pub fn gave_up(&self) -> Option<GaveUp> {
         self.0.gave_up
+    }
+
+    /// What the attempts before had failed of when the call ended, the oldest first: where the last one could not connect,
+    /// the one before may have been told to wait. Of many attempts, the last [few](Self::EARLIER) are kept.
+    pub fn earlier(&self) -> &[Self] {
+        &self.0.earlier
     }
 
     /// The status and headers of the answer, if its head came.
@@ -257,9 +302,9 @@ impl Error {
         self.0.partial.as_ref()
     }
 
-    /// What came of the answer, to keep.
+    /// What came of the answer, to keep. Nothing is copied unless a clone of the error is held.
     pub fn into_partial(self) -> Option<Answer> {
-        self.0.partial
+        Arc::unwrap_or_clone(self.0).partial
     }
 
     /// The text the server sent in place of an answer: the body of an error, the start of an odd one, the data of an
@@ -272,6 +317,22 @@ impl Error {
             | ErrorKind::Decode { body, .. }
             | ErrorKind::Stream { data: body } => Some(body),
             _ => None,
+        }
+    }
+
+    /// Whether the same call, made anew, may succeed and can't repeat what a server did: what was worth another attempt, had
+    /// one been allowed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.gave_up(), Some(GaveUp::Attempts | GaveUp::WaitTooLong { .. } | GaveUp::Deadline))
+    }
+
+    /// How far the call had come.
+    pub fn phase(&self) -> Phase {
+        match self.kind() {
+            _ if self.head().is_some() => Phase::Body,
+            ErrorKind::Connect | ErrorKind::Timeout { clock: Clock::Connect, .. } => Phase::Connect,
+            _ if self.attempts() == 0 => Phase::Request,
+            _ => Phase::Head,
         }
     }
 
@@ -333,13 +394,43 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_what(f)?;
+        match self.gave_up() {
+            Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
+            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?}")?,
+            Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
+            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
+            Some(GaveUp::Attempts) | None => return Ok(()),
+        }
+        if let Some(earlier) = self.other_cause() {
+            f.write_str("; an attempt before: ")?;
+            earlier.fmt_what(f)?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl Error {
+    /// The newest failure of an attempt before that was not like this one, which would hide it.
+    fn other_cause(&self) -> Option<&Self> {
+        let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
+        self.earlier().iter().rev().find(|earlier| !alike(earlier))
+    }
+
+    /// What happened, without what was made of it.
+    fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = Status(self.status());
         match self.kind() {
             ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
             ErrorKind::Connect => f.write_str("could not connect")?,
             ErrorKind::Timeout { clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
-            ErrorKind::Transport => f.write_str("the connection was lost before the answer began")?,
-            ErrorKind::Api { body } => write!(f, "the API answered {status}{}", Quote(body))?,
+            ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
+            ErrorKind::Api { body } => {
+                write!(f, "the API answered {status}{}", Quote(body))?;
+                if let (Some(401 | 403), Some(origin)) = (status.code(), self.0.key_origin) {
+                    write!(f, " (the key came from {origin})")?;
+                }
+            }
             ErrorKind::Validation { detail, body } => {
                 f.write_str("the API found the request invalid")?;
                 let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
@@ -361,18 +452,12 @@ impl fmt::Display for Error {
             ErrorKind::Truncated(cut) => f.write_str(match cut {
                 Cut::InsideEvent => "the answer broke off inside an event",
                 Cut::ContentLength => "the answer broke off before its content length",
-                Cut::ConnectionLost => "the answer broke off: the connection was lost",
+                Cut::ConnectionLost => "the answer broke off: the connection failed",
             })?,
             ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
             ErrorKind::Cancelled => f.write_str("cancelled")?,
         }
-        match self.gave_up() {
-            Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts)", self.attempts()),
-            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?})"),
-            Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before)"),
-            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request)"),
-            Some(GaveUp::Attempts) | None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -388,6 +473,12 @@ fn waited_for(clock: Clock) -> &'static str {
 
 /// A status with its name, where it has one.
 struct Status(Option<StatusCode>);
+
+impl Status {
+    fn code(&self) -> Option<u16> {
+        self.0.map(|status| status.as_u16())
+    }
+}
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -420,21 +511,29 @@ impl fmt::Display for OneLine<'_> {
     }
 }
 
+/// The facts in short: a log must not fill with an answer's text or a page of HTML. [`kind`](Error::kind),
+/// [`head`](Error::head) and [`partial`](Error::partial) print in full.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("attempts", &self.0.attempts)
-            .field("gave_up", &self.0.gave_up)
-            .field("head", &self.0.head)
-            .field("partial", &self.0.partial)
-            .field("source", &self.0.source)
-            .finish()
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.kind().name()).field("message", &self.to_string());
+        debug.field("attempts", &self.attempts()).field("gave_up", &self.gave_up());
+        debug.field("status", &self.status()).field("request_id", &self.request_id());
+        if let Some(partial) = self.partial() {
+            let session = partial.chat_session_id.as_ref();
+            debug.field("events", &partial.events).field("text_bytes", &partial.content.len());
+            debug.field("chat_session_id", &session).field("finish_reason", &partial.finish_reason);
+        }
+        debug.field("earlier", &self.earlier()).field("source", &self.0.source).finish()
     }
 }
 
+/// The source is what the driver's I/O failed of. Where the call was ended from outside, by its deadline or its caller, it
+/// is what the attempt before had failed of, if there was one.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        let ended = matches!(self.kind(), ErrorKind::Cancelled | ErrorKind::Timeout { clock: Clock::Total, .. });
+        let before = self.earlier().last().filter(|_| ended).map(|error| error as _);
+        self.0.source.as_deref().map(|source| source as _).or(before)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::{Citation, FinishReason, MessageChunk, RecordsCited, SessionId};
 
@@ -17,8 +17,10 @@ pub struct Head {
 }
 
 impl Head {
-    /// A status with headers.
-    pub fn new(status: StatusCode, headers: HeaderMap) -> Self {
+    /// A status with headers. Cookies are marked as sensitive, so that they do not print.
+    pub fn new(status: StatusCode, mut headers: HeaderMap) -> Self {
+        let cookies = headers.iter_mut().filter(|(name, _)| *name == header::SET_COOKIE);
+        cookies.for_each(|(_, value)| value.set_sensitive(true));
         Self { status, headers }
     }
 

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use crate::dialect::Dialect;
 use crate::request::Repeat;
 use crate::retry::{self, Chance, Question};
-use crate::{Answer, Clock, Config, Cut, Error, ErrorKind, Event, Head, Receiver, Request, Timestamp};
+use crate::{Answer, Clock, Config, Cut, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, Timestamp};
 
 /// What the driver is to do next. Exhaustive: it is the driver's contract.
 #[derive(Debug)]
@@ -35,9 +35,12 @@ pub enum TransportError {
     Connect,
     /// No connection came about within [`Timeouts::connect`](crate::Timeouts::connect).
     ConnectTimeout,
+    /// The server was reached and is not trusted: its certificate is refused, and would be the next time too. The call ends
+    /// as for [`Connect`](Self::Connect), without another attempt.
+    Untrusted,
     /// The request was certainly never read by a server: refused by the HTTP layer, handed back unsent.
     Unsent,
-    /// The connection was lost when the server may have read the request.
+    /// The connection failed when the server may have read the request: it was lost, or what came was no HTTP.
     MaybeSent,
     /// The connection was lost, or its framing broken, in the answer's body.
     Body,
@@ -63,8 +66,8 @@ pub struct Exchange {
     deadline: Option<Timestamp>,
     /// The driver says when it begins to wait: see `handle_wait`.
     tells_waits: bool,
-    /// What the newest attempt that failed ended in.
-    previous: Option<Error>,
+    /// What the attempts that failed ended in, the oldest first; the last few of them.
+    earlier: Vec<Error>,
 }
 
 #[derive(Debug)]
@@ -120,7 +123,7 @@ impl Exchange {
             now: Timestamp::START,
             deadline: Timestamp::START.end_of(config.timeouts.total),
             tells_waits: false,
-            previous: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -235,7 +238,7 @@ impl Exchange {
             return;
         }
         let kind = match error {
-            TransportError::Connect => ErrorKind::Connect,
+            TransportError::Connect | TransportError::Untrusted => ErrorKind::Connect,
             TransportError::ConnectTimeout => timed_out(&self.config, Clock::Connect),
             TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
         };
@@ -287,6 +290,15 @@ impl Exchange {
                 self.finish_with(Error::cancelled().with_head(Some(head)));
             }
             _ => self.finish_with(Error::cancelled()),
+        }
+    }
+
+    /// The driver did not send what [`Output::Send`] gave it, and never will: its caller's key could not be had, say. Ends
+    /// the call with `error`; the attempt does not count.
+    pub fn refuse(&mut self, error: Error) {
+        if matches!(self.state, State::Head { .. }) {
+            self.attempts -= 1;
+            self.finish_with(error);
         }
     }
 
@@ -374,6 +386,7 @@ impl Exchange {
 
     /// An attempt failed: what now?
     fn fail(&mut self, error: Error, fault: Option<TransportError>) {
+        self.leave();
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
         let verdict = retry::decide(&Question {
             policy: &self.config.retry,
@@ -389,21 +402,29 @@ impl Exchange {
             Ok(wait) => {
                 self.waited += wait;
                 self.state = State::Wait { until: self.now + wait };
-                self.previous = Some(error.with_attempts(self.attempts, None));
+                if self.earlier.len() == Error::EARLIER {
+                    self.earlier.remove(0);
+                }
+                self.earlier.push(error.with_attempts(self.attempts, None));
             }
-            Err(gave_up) => {
-                self.done(Err(error.with_attempts(self.attempts, gave_up)));
-            }
+            Err(gave_up) => self.end_with(error, gave_up),
         }
     }
 
-    /// The end, whatever the policy says. The failure of an attempt before is the cause to look at.
+    /// The end, whatever the policy says.
     fn finish_with(&mut self, error: Error) {
-        let mut error = error.with_attempts(self.attempts, None);
-        if let Some(previous) = self.previous.take() {
-            error = error.with_source(previous);
-        }
-        self.done(Err(error));
+        self.leave();
+        self.end_with(error, None);
+    }
+
+    fn end_with(&mut self, error: Error, gave_up: Option<GaveUp>) {
+        let earlier = std::mem::take(&mut self.earlier);
+        self.done(Err(error.with_attempts(self.attempts, gave_up).with_earlier(earlier)));
+    }
+
+    /// Lets go of the attempt: its receiver shares the error, which is still to be written to.
+    fn leave(&mut self) {
+        self.state = State::Ready;
     }
 
     fn done(&mut self, outcome: Result<Answer, Error>) {

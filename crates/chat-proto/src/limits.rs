@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::setters;
+
 /// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
 /// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.
 ///
@@ -19,6 +21,19 @@ pub struct Limits {
     pub error_body: usize,
     /// The answer as a whole, text and citations as they came: 64 MiB, so that a stream that never ends, ends.
     pub answer: usize,
+}
+
+impl Limits {
+    setters! {
+        /// Sets [`event`](Self::event), in bytes.
+        with_event(event: usize);
+        /// Sets [`json_body`](Self::json_body), in bytes.
+        with_json_body(json_body: usize);
+        /// Sets [`error_body`](Self::error_body), in bytes.
+        with_error_body(error_body: usize);
+        /// Sets [`answer`](Self::answer), in bytes.
+        with_answer(answer: usize);
+    }
 }
 
 impl Default for Limits {

@@ -29,7 +29,7 @@ use crate::{Answer, Cut, Error, ErrorKind, Event, Head, Limit, Limits, Unexpecte
 /// while let Some(event) = receiver.next(&mut input) {
 ///     println!("{:?}", event?); // an answer in one JSON object comes only here
 /// }
-/// assert_eq!(receiver.into_answer().content, "Hi");
+/// assert_eq!(receiver.into_answer()?.content, "Hi");
 /// # Ok::<(), chat_proto::Error>(())
 /// ```
 #[derive(Debug)]
@@ -55,7 +55,8 @@ enum Mode {
         reason: Option<Unexpected>,
         body: Vec<u8>,
     },
-    Failed,
+    /// It came to nothing. The error has the head and what came of the answer.
+    Failed(Error),
 }
 
 impl Receiver {
@@ -84,7 +85,7 @@ impl Receiver {
 
     /// The status and headers.
     pub fn head(&self) -> &Head {
-        &self.answer.head
+        self.error().and_then(Error::head).unwrap_or(&self.answer.head)
     }
 
     /// Whether the head is that of a success, so that events may come.
@@ -102,18 +103,31 @@ impl Receiver {
         match &self.mode {
             Mode::Stream(_) | Mode::Json(_) => true,
             Mode::Failure { body, .. } => body.len() < self.limits.error_body,
-            Mode::Ended(_) | Mode::Failed => false,
+            Mode::Ended(_) | Mode::Failed(_) => false,
         }
     }
 
     /// The answer so far.
     pub fn answer(&self) -> &Answer {
-        &self.answer
+        self.error().and_then(Error::partial).unwrap_or(&self.answer)
     }
 
-    /// The answer, once [`end`](Self::end) was fine and [`next`](Self::next) has nothing more.
-    pub fn into_answer(self) -> Answer {
-        self.answer
+    /// The whole answer, with the events of [`next`](Self::next) that were not taken. The body ends with this, if it has not
+    /// by [`end`](Self::end), so that what is not whole is never taken for an answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`end`](Self::end), or the one that ended the answer before.
+    pub fn into_answer(mut self) -> Result<Answer, Error> {
+        self.end()?;
+        Ok(self.answer)
+    }
+
+    fn error(&self) -> Option<&Error> {
+        match &self.mode {
+            Mode::Failed(error) => Some(error),
+            _ => None,
+        }
     }
 
     /// The same for an owner who can't give the receiver away.
@@ -133,40 +147,37 @@ impl Receiver {
         event.map_err(|kind| self.fail(kind)).transpose()
     }
 
-    /// The body has ended as its framing says. Whatever [`next`](Self::next) still gives then is the last.
+    /// The body has ended as its framing says. Whatever [`next`](Self::next) still gives then is the last: all events of an
+    /// answer in one JSON object. To be told again changes nothing.
     ///
     /// # Errors
     ///
-    /// A stream that ended inside an event, a body shorter than its `Content-Length`, JSON that does not fit; and the
-    /// failure itself, if the head was none of a success.
+    /// A stream that ended inside an event, a body shorter than its `Content-Length`, JSON that does not fit; the failure
+    /// itself, if the head was none of a success; and again the error that ended the answer before, if one did.
     pub fn end(&mut self) -> Result<(), Error> {
         let short = self.promised.is_some_and(|promised| self.received < promised);
-        let ended = match std::mem::replace(&mut self.mode, Mode::Failed) {
-            Mode::Failure { reason, body } => Err(self.failure(reason, &body, !short)),
+        let ended = match &self.mode {
+            Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
             Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Cut::InsideEvent)),
             Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Cut::ContentLength)),
             Mode::Stream(_) => Ok(Vec::new()),
-            Mode::Json(body) => self.dialect.read_body(&body),
-            done => {
-                self.mode = done;
-                return Ok(());
-            }
+            Mode::Json(body) => self.dialect.read_body(body),
+            Mode::Ended(_) => return Ok(()),
+            Mode::Failed(error) => return Err(error.clone()),
         };
-        let events = ended.map_err(|kind| self.error(kind))?;
+        let events = ended.map_err(|kind| self.fail(kind))?;
         events.iter().for_each(|event| self.answer.add(event));
         self.mode = Mode::Ended(events.into_iter());
         Ok(())
     }
 
     /// The body came to no end of its own: `kind` says why. Gives the error to report, which is the failure that was being
-    /// read where the head was none of a success.
+    /// read where the head was none of a success, or the error that ended the answer before.
     pub fn interrupt(&mut self, kind: ErrorKind) -> Error {
-        match std::mem::replace(&mut self.mode, Mode::Failed) {
-            Mode::Failure { reason, body } => {
-                let kind = self.failure(reason, &body, false);
-                self.error(kind)
-            }
-            _ => self.error(kind),
+        match &self.mode {
+            Mode::Failure { reason, body } => self.fail(self.failure(*reason, body, false)),
+            Mode::Failed(error) => error.clone(),
+            _ => self.fail(kind),
         }
     }
 
@@ -209,7 +220,7 @@ impl Receiver {
                 *input = &[];
                 return Ok(events.next());
             }
-            Mode::Failed => *input = &[],
+            Mode::Failed(_) => *input = &[],
         }
         Ok(None)
     }
@@ -223,18 +234,15 @@ impl Receiver {
         }
     }
 
-    /// The error of a success that comes to nothing: what came of it goes with the error.
+    /// It comes to nothing: what came goes with the error.
     fn fail(&mut self, kind: ErrorKind) -> Error {
-        self.mode = Mode::Failed;
-        self.error(kind)
-    }
-
-    fn error(&mut self, kind: ErrorKind) -> Error {
         let answer = std::mem::take(&mut self.answer);
         let failed =
             matches!(kind, ErrorKind::Api { .. } | ErrorKind::Validation { .. } | ErrorKind::UnexpectedResponse { .. });
         let error = Error::new(kind).with_attempts(1, None);
-        if failed { error.with_head(Some(answer.head)) } else { error.with_partial(Some(answer)) }
+        let error = if failed { error.with_head(Some(answer.head)) } else { error.with_partial(Some(answer)) };
+        self.mode = Mode::Failed(error.clone());
+        error
     }
 }
 

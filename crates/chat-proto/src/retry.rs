@@ -19,7 +19,7 @@ pub enum RetryAfter {
 }
 
 impl RetryAfter {
-    /// Reads `retry-after-ms` (milliseconds) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). What is
+    /// Reads `retry-after-ms` (milliseconds, a fraction counts as a whole one) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). What is
     /// none of these counts as not there.
     ///
     /// ```
@@ -32,8 +32,8 @@ impl RetryAfter {
     /// ```
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-        let millis = value("retry-after-ms").and_then(number).map(Duration::from_millis).map(Self::Delay);
-        millis.or_else(|| {
+        let delay = value("retry-after-ms").and_then(millis).map(Duration::from_millis).map(Self::Delay);
+        delay.or_else(|| {
             let value = value("retry-after")?;
             let seconds = number(value).map(Duration::from_secs).map(Self::Delay);
             seconds.or_else(|| httpdate::parse_http_date(value).ok().map(Self::At))
@@ -62,6 +62,12 @@ fn number(text: &str) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
+/// A number that may have a fraction, as servers that compute it send one, rounded up so that no wait is too short.
+fn millis(text: &str) -> Option<u64> {
+    let Some((whole, fraction)) = text.split_once('.') else { return number(text) };
+    Some(number(whole)?.saturating_add(u64::from(number(fraction)? > 0)))
+}
+
 /// What a failed attempt says of the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chance {
@@ -79,6 +85,7 @@ impl Chance {
             return Self::None;
         }
         match error.kind() {
+            ErrorKind::Connect if fault == Some(TransportError::Untrusted) => Self::None,
             ErrorKind::Connect | ErrorKind::Timeout { clock: Clock::Connect, .. } => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
             ErrorKind::Transport | ErrorKind::Timeout { clock: Clock::Head, .. } => Self::Ambiguous,
@@ -119,8 +126,9 @@ pub(crate) fn decide(question: &Question<'_>) -> Result<Duration, Option<GaveUp>
     let policy = question.policy;
     match question.chance {
         Chance::None => return Err(None),
-        _ if question.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
+        // What the caller has to know comes first: calling again may repeat something.
         Chance::Ambiguous if !policy.ambiguous => return Err(Some(GaveUp::MayHaveBeenRead)),
+        _ if question.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
         Chance::Safe | Chance::Ambiguous => {}
     }
     let left = policy.max_total_wait.saturating_sub(question.waited);
@@ -185,7 +193,13 @@ mod tests {
         }
         let quarter = Some(RetryAfter::Delay(Duration::from_millis(250)));
         assert_eq!(read(&[("retry-after", "9"), ("retry-after-ms", "250")]), quarter);
-        assert_eq!(read(&[("retry-after", "9"), ("retry-after-ms", "x")]), secs(9));
+        for none in ["x", "1.", ".5", "1.5s", "1.-5", "1.5.5", "1e3", "-1.5"] {
+            assert_eq!(read(&[("retry-after", "9"), ("retry-after-ms", none)]), secs(9), "{none:?}");
+        }
+        for (text, rounded) in [("1500.5", 1501), ("1500.0", 1500), ("0.001", 1)] {
+            let wait = Some(RetryAfter::Delay(Duration::from_millis(rounded)));
+            assert_eq!(read(&[("retry-after-ms", text)]), wait, "{text:?}");
+        }
         let date = Some(RetryAfter::At(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)));
         for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(read(&[("retry-after", form)]), date, "{form:?}");

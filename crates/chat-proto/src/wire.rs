@@ -36,23 +36,65 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     }
 }
 
-/// Gives types that derive with `#[serde(remote = "Self")]` their traits, reading them through [`Object`].
-macro_rules! objects {
-    ($($name:ident),+ $(,)?) => {$(
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::deserialize($crate::wire::Object(deserializer))
-            }
+/// Defines a struct of the contract, with serde's traits on it.
+///
+/// The fields' `#[serde(..)]` go to a mirror of the struct that nobody else sees: a derive with `remote` gives what it is
+/// written on a `deserialize` of its own, which on a public type everybody could call past [`Object`].
+macro_rules! object {
+    (
+        $(#[doc = $doc:literal])*
+        $(#[derive($derive:ident)])?
+        #[serde(expecting = $expecting:literal)]
+        pub struct $name:ident {
+            $(
+                $(#[doc = $field_doc:literal])*
+                $(#[serde($($serde:tt)*)])?
+                $visible:vis $field:ident: $type:ty,
+            )+
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, PartialEq, Eq $(, $derive)?)]
+        #[non_exhaustive]
+        pub struct $name {
+            $($(#[doc = $field_doc])* $visible $field: $type,)+
         }
 
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
+        $crate::wire::object_traits! {
+            #[serde(remote = "Remote", expecting = $expecting)]
+            struct $name {
+                $($(#[serde($($serde)*)])? $field: $type,)+
             }
         }
-    )+};
+    };
 }
-pub(crate) use objects;
+pub(crate) use object;
+
+/// Gives a type serde's traits by a mirror of it that derives them, and reads it through [`Object`].
+macro_rules! object_traits {
+    (#[$serde:meta] $keyword:ident $name:ident { $($fields:tt)+ }) => {
+        const _: () = {
+            type Remote = $name;
+
+            #[derive(serde::Serialize, serde::Deserialize)]
+            #[$serde]
+            $keyword Mirror { $($fields)+ }
+
+            impl<'de> serde::Deserialize<'de> for $name {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    Mirror::deserialize($crate::wire::Object(deserializer))
+                }
+            }
+
+            impl serde::Serialize for $name {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    Mirror::serialize(self, serializer)
+                }
+            }
+        };
+    };
+}
+pub(crate) use object_traits;
 
 /// A string of the input, borrowed where it stands there without escapes.
 #[derive(Debug)]

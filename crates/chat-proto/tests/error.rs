@@ -5,7 +5,7 @@ mod support;
 use std::error::Error as _;
 use std::time::Duration;
 
-use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Request, TransportError};
+use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Phase, Request, TransportError};
 use support::{Attempt, CITED, Call, In, answered, chunk, data, event, failed, head, json, last, stream};
 
 /// What a call without retries ends in.
@@ -31,7 +31,8 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (Error::cancelled(), vec!["cancelled"]),
         (error_of(vec![(0, In::Fail(TransportError::Connect))]), vec!["connect"]),
         (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["connection", "10s"]),
-        (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["lost", "before"]),
+        (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["connection failed", "before"]),
+        (error_of(vec![(0, In::Fail(TransportError::Untrusted))]), vec!["could not connect"]),
         (error_of(vec![]), vec!["no answer", "120s"]),
         (error_of(vec![(0, stream())]), vec!["silent", "60s"]),
         (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),
@@ -74,7 +75,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         ),
         (begun(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
         (begun(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
-        (begun(In::Fail(TransportError::Body)), vec!["broke off", "lost"]),
+        (begun(In::Fail(TransportError::Body)), vec!["broke off", "connection failed"]),
         (error_of(vec![(0, stream()), (0, data("data: x")), (0, In::Eof)]), vec!["broke off", "inside an event"]),
         (
             error_of(vec![
@@ -130,6 +131,42 @@ fn it_says_how_often_it_was_tried_and_why_not_again() {
     assert!(tried(total, &[failed(429, &[("retry-after", "9")])]).contains("not tried again"));
     let lost = [vec![(0, In::Fail(TransportError::MaybeSent))]];
     assert!(tried(|_| {}, &lost).contains("may have read"));
+}
+
+#[test]
+fn a_later_failure_does_not_hide_an_earlier_one_of_another_kind() {
+    let limited = vec![(0, head(429, &[])), (0, data("slow\ndown")), (0, In::Eof)];
+    let refused = vec![(0, In::Fail(TransportError::Connect))];
+    let hidden = Call::create().run(&[limited.clone(), refused.clone(), refused]).error().clone();
+    let line =
+        "could not connect (after 3 attempts; an attempt before: the API answered 429 Too Many Requests: slow down)";
+    assert_eq!(hidden.to_string(), line);
+    assert!(hidden.source().is_none(), "what its own attempt failed of is the driver's to say");
+    let alike = Call::create().run(&vec![limited; 3]).error().to_string();
+    assert_eq!(alike, "the API answered 429 Too Many Requests: slow down (after 3 attempts)");
+}
+
+#[test]
+fn its_debug_form_is_short_and_keeps_cookies_to_itself() {
+    let long = "text ".repeat(5000);
+    let headers = [("content-type", "text/event-stream"), ("set-cookie", "session=s3cret"), ("x-request-id", "r-1")];
+    let error = error_of(vec![(0, head(200, &headers)), (0, data(chunk(&long))), (0, In::Fail(TransportError::Body))]);
+    let page = error_of(vec![(0, head(502, &headers)), (0, data(&long)), (0, In::Eof)]);
+    for (error, facts) in [(error, ["truncated", "r-1", "25000"]), (page, ["api", "r-1", "502"])] {
+        let text = format!("{error:?} {:?}", error.head());
+        assert!(text.len() < 2000 && !text.contains("s3cret"), "{text}");
+        assert!(facts.iter().all(|fact| text.contains(fact)), "{text}");
+    }
+}
+
+#[test]
+fn a_clone_shares_what_it_holds_and_can_be_told_apart_later() {
+    let error = error_of(vec![(0, stream()), (0, data(chunk("He"))), (0, In::Fail(TransportError::Body))]);
+    let clone = error.clone();
+    assert!(std::ptr::eq(error.partial().unwrap(), clone.partial().unwrap()));
+    let caused = clone.with_source("the cable was pulled");
+    assert!(error.source().is_none() && caused.source().is_some());
+    assert_eq!(caused.into_partial(), error.into_partial());
 }
 
 #[test]
@@ -217,4 +254,31 @@ fn the_text_so_far_is_reached_from_the_error_alone() {
     assert_eq!((partial.content.as_str(), partial.citations().len(), partial.events), ("Hey", 1, 3));
     let whole = Call::create().run(&[answered("Hey")]);
     assert_eq!(whole.answer().content, partial.content);
+}
+
+#[test]
+fn a_refused_key_is_named_by_its_origin_alone() {
+    let api =
+        |status| error_of(vec![(0, head(status, &[])), (0, data("no")), (0, In::Eof)]).with_key_origin("the vault");
+    assert_eq!(api(401).to_string(), "the API answered 401 Unauthorized: no (the key came from the vault)");
+    assert_eq!(api(404).to_string(), "the API answered 404 Not Found: no");
+}
+
+#[test]
+fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
+    let api = |status| error_of(vec![(0, head(status, &[])), (0, In::Eof)]);
+    let begun = error_of(vec![(0, stream()), (0, In::Fail(TransportError::Body))]);
+    for (error, phase, is_retryable) in [
+        (Error::invalid_request("base_url", "has no host"), Phase::Request, false),
+        (error_of(vec![(0, In::Fail(TransportError::Connect))]), Phase::Connect, true),
+        (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), Phase::Connect, true),
+        (error_of(vec![(0, In::Fail(TransportError::Untrusted))]), Phase::Connect, false),
+        (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), Phase::Head, false),
+        (error_of(vec![]), Phase::Head, false),
+        (api(429), Phase::Body, true),
+        (api(404), Phase::Body, false),
+        (begun, Phase::Body, false),
+    ] {
+        assert_eq!((error.phase(), error.is_retryable()), (phase, is_retryable), "{error}");
+    }
 }

@@ -708,6 +708,24 @@ fn a_consumer_that_pauses_loses_nothing_whatever_was_waiting() {
 }
 
 #[test]
+fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
+    for (end, kind) in
+        [(In::Eof, None), (In::Fail(TransportError::Body), Some(ErrorKind::Truncated(Cut::ConnectionLost)))]
+    {
+        let mut exchange = Call::create().exchange();
+        drain(&mut exchange);
+        for input in [stream(), data(chunk("a") + &chunk("b")), data(chunk("c")), data(last("d")), end] {
+            apply(&mut exchange, input, ms(0));
+        }
+        let (events, output) = drain(&mut exchange);
+        assert_eq!(events.iter().filter_map(Event::text).collect::<String>(), "abcd");
+        assert!(matches!(output, Output::Done));
+        assert_eq!(outcome(&exchange).as_ref().err().map(Error::kind), kind.as_ref());
+        assert_eq!(exchange.answer().map(|answer| (&*answer.content, answer.events)), Some(("abcd", 4)));
+    }
+}
+
+#[test]
 fn many_pauses_in_a_row_are_no_different() {
     let mut exchange = paused(&Call::create());
     for n in 1..10 {
@@ -1025,6 +1043,55 @@ fn a_call_can_be_cancelled_in_every_state() {
 }
 
 #[test]
+fn a_driver_that_can_not_send_ends_the_call_and_the_attempt_does_not_count() {
+    let no_key = || Error::invalid_request("api_key", "is empty");
+    let mut exchange = Call::create().exchange();
+    exchange.refuse(no_key());
+    assert!(matches!(exchange.poll_output(), Output::Send(_)), "nothing was given to send yet");
+    apply(&mut exchange, head(503, &[("retry-after", "0")]), ms(0));
+    exchange.handle_eof(ms(0));
+    assert!(matches!(exchange.poll_output(), Output::Wait));
+    exchange.handle_timeout(exchange.poll_timeout().unwrap());
+    assert!(matches!(exchange.poll_output(), Output::Send(_)));
+    exchange.refuse(no_key());
+    assert!(matches!(exchange.poll_output(), Output::Done));
+    exchange.refuse(Error::cancelled());
+    let error = outcome(&exchange).as_ref().unwrap_err();
+    assert_eq!((error.kind(), error.attempts()), (no_key().kind(), 1));
+    assert_eq!(error.earlier().iter().filter_map(Error::status).map(u16::from).collect::<Vec<_>>(), [503]);
+}
+
+#[test]
+fn a_server_that_is_not_trusted_is_not_asked_again() {
+    let untrusted = vec![(0, In::Fail(TransportError::Untrusted))];
+    let call = Call::create().with(|config| config.retry.ambiguous = true);
+    let transcript = call.run(&[untrusted, answered("never asked")]);
+    let error = transcript.error();
+    assert_eq!((error.kind(), error.attempts(), error.gave_up()), (&ErrorKind::Connect, 1, None));
+}
+
+#[test]
+fn an_error_keeps_those_of_the_attempts_before_and_not_without_end() {
+    let call = Call::create().with(|config| {
+        (config.retry.max_retries, config.retry.base) = (20, Duration::ZERO);
+    });
+    let limited = |n: u32| vec![(0, head(429, &[])), (0, data(n.to_string())), (0, In::Eof)];
+    let refused = vec![(0, In::Fail(TransportError::Connect))];
+    for retries in [1u32, 8, 20] {
+        let mut attempts: Vec<Attempt> = (1..=retries).map(limited).collect();
+        attempts.push(refused.clone());
+        let call = call.clone().with(|config| config.retry.max_retries = retries);
+        let transcript = call.run(&attempts);
+        let error = transcript.error();
+        assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Connect, retries + 1));
+        let bodies: Vec<u32> = error.earlier().iter().filter_map(|earlier| earlier.body()?.parse().ok()).collect();
+        let kept: Vec<u32> = (1..=retries).skip((retries as usize).saturating_sub(Error::EARLIER)).collect();
+        assert_eq!(bodies, kept);
+        assert!(error.earlier().iter().all(|earlier| earlier.is_rate_limited() && earlier.earlier().is_empty()));
+    }
+}
+
+#[test]
 fn a_cancel_in_a_wait_keeps_what_it_waited_for() {
     let transcript = Call::create().run(&[vec![
         (0, head(503, &[("retry-after", "9"), ("x-request-id", "r")])),
@@ -1137,6 +1204,7 @@ mod any_order {
         let faults = prop::sample::select(vec![
             TransportError::Connect,
             TransportError::ConnectTimeout,
+            TransportError::Untrusted,
             TransportError::Unsent,
             TransportError::MaybeSent,
             TransportError::Body,
@@ -1205,10 +1273,10 @@ mod any_order {
                 }
                 prop_assert!(sends <= max_sends && exchange.attempts() == sends);
                 match (&end, exchange.outcome()) {
-                    (Some(end), outcome) => prop_assert_eq!(end, &format!("{outcome:?}")),
+                    (Some(end), outcome) => prop_assert_eq!(end, &format!("{outcome:?} {:?}", exchange.answer())),
                     (None, None) => {}
                     (None, Some(outcome)) => {
-                        end = Some(format!("{:?}", exchange.outcome()));
+                        end = Some(format!("{:?} {:?}", exchange.outcome(), exchange.answer()));
                         prop_assert_eq!(exchange.poll_timeout(), None);
                         match outcome {
                             Ok(answer) => {

@@ -6,8 +6,8 @@ use chat_proto::{
     AssistantMessage, ChatMode, ChatResult, ChatSessionInput, Citation, ContinueInput, CreateInput, FinishReason,
     HttpValidationError, Location, Message, MessageChunk, Record, RecordType, RecordsCited, ValidationError,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn read<T: DeserializeOwned>(text: &str) -> T {
@@ -328,6 +328,11 @@ fn an_array_never_stands_for_an_object() {
         refused::<Message>(text);
     }
     refused::<MessageChunk>(r#"["Hi",null,null]"#);
+    // However it is called: a derive would leave a `deserialize` of its own here.
+    let array = json!(["Hi", null, null]);
+    assert!(MessageChunk::deserialize(&array).is_err() && Record::deserialize(json!([])).is_err());
+    let error = RecordsCited::deserialize(&array).unwrap_err().to_string();
+    assert!(error.contains("expected RecordsCited"), "{error}");
     refused::<RecordsCited>("[[]]");
     refused::<HttpValidationError>("[[]]");
     refused::<HttpValidationError>(r#"{"detail":[[["a"],"m","t"]]}"#);

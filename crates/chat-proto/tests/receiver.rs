@@ -4,14 +4,18 @@ use chat_proto::{Cut, Error, ErrorKind, Head, Limits, Receiver};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn read(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Result<(), Error> {
-    let pairs = headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-    let head = Head::new(status.try_into().unwrap(), pairs.collect::<HeaderMap>());
-    let mut receiver = Receiver::new(head, &Limits::default());
+    let mut receiver = receiver(status, headers);
     let mut input = body.as_bytes();
     while let Some(event) = receiver.next(&mut input) {
         event?;
     }
     receiver.end()
+}
+
+fn receiver(status: u16, headers: &[(&'static str, &'static str)]) -> Receiver {
+    let pairs = headers.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let head = Head::new(status.try_into().unwrap(), pairs.collect::<HeaderMap>());
+    Receiver::new(head, &Limits::default())
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -37,4 +41,58 @@ fn a_length_is_digits_and_nothing_else() {
     let cut = read(200, &[STREAM, ("content-length", "5")], "").unwrap_err();
     assert_eq!(cut.kind(), &ErrorKind::Truncated(Cut::ContentLength));
     assert!(read(200, &[STREAM, ("content-length", "+5")], "").is_ok());
+}
+
+const CHUNK: &[u8] = b"event: message_chunk\ndata: {\"content_chunk\":\"Hi\"}\n\n";
+
+#[test]
+fn what_is_not_whole_is_never_taken_for_an_answer() {
+    let mut cut = receiver(200, &[STREAM]);
+    let mut input = &[CHUNK, b"data: {"].concat()[..];
+    assert!(matches!(cut.next(&mut input), Some(Ok(_))) && cut.next(&mut input).is_none());
+    let error = cut.into_answer().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Truncated(Cut::InsideEvent));
+    assert_eq!(error.partial().map(|partial| &*partial.content), Some("Hi"));
+
+    let mut json = receiver(200, &[JSON]);
+    assert!(json.next(&mut &br#"{"chat_session_id":"s","#[..]).is_none());
+    assert!(matches!(json.into_answer().unwrap_err().kind(), ErrorKind::Decode { .. }));
+    assert!(matches!(receiver(500, &[]).into_answer().unwrap_err().kind(), ErrorKind::Api { .. }));
+}
+
+#[test]
+fn an_answer_is_whole_whether_its_last_events_were_taken_or_not() {
+    let result = br#"{"chat_session_id":"s","message":{"role":"assistant","content":"Hi"}}"#;
+    for take in [true, false] {
+        let mut json = receiver(200, &[JSON]);
+        assert!(json.next(&mut &result[..]).is_none());
+        if take {
+            json.end().unwrap();
+            assert!(json.next(&mut &[][..]).is_some_and(|event| event.is_ok()));
+        }
+        assert_eq!(json.into_answer().unwrap().content, "Hi");
+    }
+}
+
+#[test]
+fn its_end_is_for_ever() {
+    for fault in [&b"event: error\ndata: no\n\n"[..], b"event: message_chunk\ndata: {}\n\n"] {
+        let mut failed = receiver(200, &[STREAM, ("x-request-id", "r-1")]);
+        let mut input = &[CHUNK, fault, CHUNK].concat()[..];
+        assert!(matches!(failed.next(&mut input), Some(Ok(_))));
+        let Some(Err(error)) = failed.next(&mut input) else { panic!("{fault:?} is a fault") };
+        assert!(failed.next(&mut input).is_none() && input.is_empty() && !failed.wants_more());
+        let again = [failed.end().unwrap_err(), failed.interrupt(ErrorKind::Cancelled)];
+        assert!(again.iter().all(|again| again.kind() == error.kind()));
+        // The head and what came stay to be seen.
+        assert_eq!((failed.head().request_id(), &*failed.answer().content), (Some("r-1"), "Hi"));
+        assert_eq!(failed.into_answer().unwrap_err().kind(), error.kind());
+    }
+
+    let mut whole = receiver(200, &[STREAM]);
+    assert!(whole.next(&mut &CHUNK[..]).is_some_and(|event| event.is_ok()));
+    whole.end().unwrap();
+    assert!(whole.next(&mut &CHUNK[..]).is_none());
+    whole.end().unwrap();
+    assert_eq!(whole.into_answer().unwrap().content, "Hi");
 }

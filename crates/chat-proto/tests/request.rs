@@ -46,6 +46,7 @@ fn a_session_is_created_at_the_base_url_with_its_prefix() {
         ("https://proxy.example/inkeep", "https://proxy.example/inkeep/v0/chat_sessions/chat_results"),
         ("https://proxy.example/inkeep/", "https://proxy.example/inkeep/v0/chat_sessions/chat_results"),
         ("https://proxy.example/a/b%20c/", "https://proxy.example/a/b%20c/v0/chat_sessions/chat_results"),
+        ("https://proxy.example/a%2Fb/%2e%2ex", "https://proxy.example/a%2Fb/%2e%2ex/v0/chat_sessions/chat_results"),
         ("https://proxy.example/@me/a:b", "https://proxy.example/@me/a:b/v0/chat_sessions/chat_results"),
         ("http://127.0.0.1:8787", "http://127.0.0.1:8787/v0/chat_sessions/chat_results"),
         ("http://localhost:0/", "http://localhost:0/v0/chat_sessions/chat_results"),
@@ -111,6 +112,13 @@ fn a_base_url_too_long_for_the_path_behind_it_is_the_one_to_blame() {
 #[test]
 fn a_base_url_that_is_none_is_refused() {
     for base_url in [
+        "https://h/%2e%2E/x",
+        "https://h/a/.%2e",
+        "https://h/%2E",
+        "https://h/a%zz",
+        "https://h/a%2",
+        "https://h/%",
+        "https://h/%+1",
         "",
         " ",
         "/",

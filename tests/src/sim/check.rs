@@ -290,6 +290,13 @@ impl<'a> Walk<'a> {
             Err(error) => {
                 let attempts = error.attempts() as usize;
                 hold(attempts == self.attempts, "attempts are counted", || attempts.to_string())?;
+                // No scenario has more attempts than are kept. In a wait for another, all that were made had failed.
+                let earlier: Vec<_> = error.earlier().iter().map(|earlier| earlier.attempts() as usize).collect();
+                let failed = |count| (1..=count).eq(earlier.iter().copied());
+                let in_wait = matches!(ending, Ending::Cancelled | Ending::Timeout(Clock::Total)) && failed(attempts);
+                hold(in_wait || failed(attempts - 1), "an error tells those of the attempts before", || {
+                    format!("{earlier:?}")
+                })?;
                 error.partial()
             }
         };

@@ -67,8 +67,13 @@ const WORDS: [&str; 10] =
 
 const STATUSES: [u16; 16] = [200, 201, 204, 302, 400, 401, 404, 413, 422, 429, 429, 500, 502, 503, 503, 504];
 
-const FAULTS: [TransportError; 4] =
-    [TransportError::Connect, TransportError::ConnectTimeout, TransportError::Unsent, TransportError::MaybeSent];
+const FAULTS: [TransportError; 5] = [
+    TransportError::Connect,
+    TransportError::ConnectTimeout,
+    TransportError::Unsent,
+    TransportError::MaybeSent,
+    TransportError::Untrusted,
+];
 
 struct Draw {
     rng: Rng,

@@ -183,6 +183,7 @@ impl Attempt {
             Reaction::Fault(error) => {
                 let (ending, worth) = match error {
                     TransportError::Connect => (Ending::Connect, Worth::Another),
+                    TransportError::Untrusted => (Ending::Connect, Worth::Nothing),
                     TransportError::ConnectTimeout => (Ending::Timeout(Clock::Connect), Worth::Another),
                     TransportError::Unsent => (Ending::Transport, Worth::Another),
                     _ => (Ending::Transport, Worth::AnotherIfAllowed),
@@ -318,8 +319,8 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
         let last = |gave_up| done(ended.at, ended.ending, gave_up);
         match ended.worth {
             Worth::Nothing => return last(None),
-            _ if attempts > retry.max_retries as usize => return last(Some(GaveUp::Attempts)),
             Worth::AnotherIfAllowed if !retry.ambiguous => return last(Some(GaveUp::MayHaveBeenRead)),
+            _ if attempts > retry.max_retries as usize => return last(Some(GaveUp::Attempts)),
             Worth::Another | Worth::AnotherIfAllowed => {}
         }
         let least = ended.retry_after;
@@ -350,8 +351,11 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
             }
             Some(GaveUp::Deadline) if ended.at + most < total => Err("gave up in time".to_owned()),
             Some(GaveUp::WaitTooLong { .. } | GaveUp::Deadline) => last(seen.gave_up),
-            // The wait's timer may fire so late that the whole call is over by then.
-            None if ended.at + most + scenario.tick >= total => {
+            // With a grain, the timer of a wait that was to end in time may fire so late that the whole call is over.
+            None if scenario.tick > Duration::ZERO
+                && ended.at + least < total
+                && ceil(ended.at + most, scenario.tick) >= total =>
+            {
                 let at = ceil(total, scenario.tick);
                 Ok(Prediction { events: 0, ..done(at, Ending::Timeout(Clock::Total), None)? })
             }

@@ -2,12 +2,13 @@
 //!
 //! On input, unknown fields are ignored, unknown strings of an enumeration are kept, absent and null are one; on output,
 //! what is not set is left out. An integer may be written `1.0` and is never rounded. Structs are JSON objects only.
-//! Types of answers may gain fields, so they are `#[non_exhaustive]` and made by their constructors.
+//! All may gain fields, so they are `#[non_exhaustive]` and made by their constructors.
 
 use serde::{Deserialize, Serialize};
 
 use crate::SessionId;
-use crate::wire::{self, objects, open_enum};
+use crate::config::setters;
+use crate::wire::{self, object, object_traits, open_enum};
 
 open_enum! {
     /// How much effort the service puts into an answer.
@@ -55,92 +56,142 @@ open_enum! {
     }
 }
 
-/// The body of `create`: a new session with its first message.
-///
-/// ```
-/// use chat_proto::CreateInput;
-///
-/// let input = CreateInput::new("int-1", "How do I start?");
-/// assert_eq!(
-///     serde_json::to_string(&input)?,
-///     r#"{"integration_id":"int-1","chat_session":{"messages":[{"role":"user","content":"How do I start?"}]},"stream":false}"#,
-/// );
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct CreateInput {
-    /// The integration that answers.
-    pub integration_id: String,
-    /// The session to create.
-    pub chat_session: ChatSessionInput,
-    /// How much effort to put into the answer; the service's default if not set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chat_mode: Option<ChatMode>,
-    /// Whether to stream the answer. Always sent.
-    #[serde(default, deserialize_with = "wire::optional_flag")]
-    pub stream: bool,
+object! {
+    /// The body of `create`: a new session with its first message.
+    ///
+    /// ```
+    /// use chat_proto::CreateInput;
+    ///
+    /// let input = CreateInput::new("int-1", "How do I start?");
+    /// assert_eq!(
+    ///     serde_json::to_string(&input)?,
+    ///     r#"{"integration_id":"int-1","chat_session":{"messages":[{"role":"user","content":"How do I start?"}]},"stream":false}"#,
+    /// );
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    ///
+    /// What else can be set goes behind it:
+    ///
+    /// ```
+    /// use chat_proto::CreateInput;
+    ///
+    /// let mut input = CreateInput::new("int-1", "How do I start?").with_chat_mode("turbo").with_stream(true);
+    /// input.chat_session = input.chat_session.with_guidance("Be brief.").with_tags(["docs"]);
+    /// assert!(input.stream);
+    /// ```
+    #[serde(expecting = "a CreateInput")]
+    pub struct CreateInput {
+        /// The integration that answers.
+        pub integration_id: String,
+        /// The session to create.
+        pub chat_session: ChatSessionInput,
+        /// How much effort to put into the answer; the service's default if not set.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub chat_mode: Option<ChatMode>,
+        /// Whether to stream the answer. Always sent.
+        #[serde(default, deserialize_with = "wire::optional_flag")]
+        pub stream: bool,
+    }
 }
 
 impl CreateInput {
-    /// A session opened by one message of the user's, not streamed.
-    pub fn new(integration_id: impl Into<String>, message: impl Into<String>) -> Self {
+    /// A session opened by one message, not streamed. A string is a message of the user's.
+    pub fn new(integration_id: impl Into<String>, message: impl Into<Message>) -> Self {
         Self {
             integration_id: integration_id.into(),
-            chat_session: ChatSessionInput::new(Message::user(message)),
+            chat_session: ChatSessionInput::new(message),
             chat_mode: None,
             stream: false,
         }
     }
-}
 
-/// The session that [`CreateInput`] creates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ChatSessionInput {
-    /// The first message. The contract wants exactly one; any other number is refused before it is sent.
-    pub messages: Vec<Message>,
-    /// Instructions for the answer, beside the question.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guidance: Option<String>,
-    /// What the user is looking at or has told already.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub context: Option<String>,
-    /// Labels for the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<String>>,
-}
+    setters! {
+        /// Sets [`stream`](Self::stream).
+        with_stream(stream: bool);
+    }
 
-impl ChatSessionInput {
-    /// A session with its first message and nothing else set.
-    pub fn new(message: Message) -> Self {
-        Self { messages: vec![message], guidance: None, context: None, tags: None }
+    /// Sets [`chat_mode`](Self::chat_mode).
+    #[must_use]
+    pub fn with_chat_mode(mut self, chat_mode: impl Into<ChatMode>) -> Self {
+        self.chat_mode = Some(chat_mode.into());
+        self
     }
 }
 
-/// The body of `continue`: one more message of a session that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-pub struct ContinueInput {
-    /// The integration that answers.
-    pub integration_id: String,
-    /// The next message.
-    pub message: Message,
-    /// Whether to stream the answer. Always sent.
-    #[serde(default, deserialize_with = "wire::optional_flag")]
-    pub stream: bool,
+object! {
+    /// The session that [`CreateInput`] creates.
+    #[serde(expecting = "a ChatSessionInput")]
+    pub struct ChatSessionInput {
+        /// The first message. The contract wants exactly one; any other number is refused before it is sent.
+        pub messages: Vec<Message>,
+        /// Instructions for the answer, beside the question.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub guidance: Option<String>,
+        /// What the user is looking at or has told already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub context: Option<String>,
+        /// Labels for the session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tags: Option<Vec<String>>,
+    }
+}
+
+impl ChatSessionInput {
+    /// A session with its first message and nothing else set. A string is a message of the user's.
+    pub fn new(message: impl Into<Message>) -> Self {
+        Self { messages: vec![message.into()], guidance: None, context: None, tags: None }
+    }
+
+    /// Sets [`guidance`](Self::guidance).
+    #[must_use]
+    pub fn with_guidance(mut self, guidance: impl Into<String>) -> Self {
+        self.guidance = Some(guidance.into());
+        self
+    }
+
+    /// Sets [`context`](Self::context).
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<String>) -> Self {
+        self.context = Some(context.into());
+        self
+    }
+
+    /// Sets [`tags`](Self::tags).
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.tags = Some(tags.into_iter().map(Into::into).collect());
+        self
+    }
+}
+
+object! {
+    /// The body of `continue`: one more message of a session that exists.
+    #[serde(expecting = "a ContinueInput")]
+    pub struct ContinueInput {
+        /// The integration that answers.
+        pub integration_id: String,
+        /// The next message.
+        pub message: Message,
+        /// Whether to stream the answer. Always sent.
+        #[serde(default, deserialize_with = "wire::optional_flag")]
+        pub stream: bool,
+    }
 }
 
 impl ContinueInput {
-    /// One more message of the user's, its answer not streamed.
-    pub fn new(integration_id: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { integration_id: integration_id.into(), message: Message::user(message), stream: false }
+    /// One more message, its answer not streamed. A string is a message of the user's.
+    pub fn new(integration_id: impl Into<String>, message: impl Into<Message>) -> Self {
+        Self { integration_id: integration_id.into(), message: message.into(), stream: false }
+    }
+
+    setters! {
+        /// Sets [`stream`](Self::stream).
+        with_stream(stream: bool);
     }
 }
 
 /// A message, told apart by its `role`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self", tag = "role", rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
     /// What the user says.
@@ -153,9 +204,22 @@ pub enum Message {
         /// The text.
         content: String,
         /// The records that the text cites.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         records_cited: Option<RecordsCited>,
     },
+}
+
+object_traits! {
+    #[serde(remote = "Remote", expecting = "a Message", tag = "role", rename_all = "lowercase")]
+    enum Message {
+        User {
+            content: String,
+        },
+        Assistant {
+            content: String,
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            records_cited: Option<RecordsCited>,
+        },
+    }
 }
 
 impl Message {
@@ -172,15 +236,29 @@ impl Message {
     }
 }
 
-/// A whole answer in one JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct ChatResult {
-    /// The session that the answer belongs to.
-    pub chat_session_id: SessionId,
-    /// The answer.
-    pub message: AssistantMessage,
+/// A message of the user's.
+impl From<String> for Message {
+    fn from(content: String) -> Self {
+        Self::user(content)
+    }
+}
+
+/// A message of the user's.
+impl From<&str> for Message {
+    fn from(content: &str) -> Self {
+        Self::user(content)
+    }
+}
+
+object! {
+    /// A whole answer in one JSON object.
+    #[serde(expecting = "a ChatResult")]
+    pub struct ChatResult {
+        /// The session that the answer belongs to.
+        pub chat_session_id: SessionId,
+        /// The answer.
+        pub message: AssistantMessage,
+    }
 }
 
 impl ChatResult {
@@ -190,17 +268,17 @@ impl ChatResult {
     }
 }
 
-/// The assistant's message in a [`ChatResult`]; its role is the constant `assistant`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct AssistantMessage {
-    role: AssistantRole,
-    /// The text.
-    pub content: String,
-    /// The records that the text cites.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub records_cited: Option<RecordsCited>,
+object! {
+    /// The assistant's message in a [`ChatResult`]; its role is the constant `assistant`.
+    #[serde(expecting = "an AssistantMessage")]
+    pub struct AssistantMessage {
+        role: AssistantRole,
+        /// The text.
+        pub content: String,
+        /// The records that the text cites.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub records_cited: Option<RecordsCited>,
+    }
 }
 
 impl AssistantMessage {
@@ -226,13 +304,14 @@ impl<'de> Deserialize<'de> for AssistantRole {
     }
 }
 
-/// The records that an answer cites; the data of a `records_cited` event.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct RecordsCited {
-    /// The citations, in the server's order.
-    pub citations: Vec<Citation>,
+object! {
+    /// The records that an answer cites; the data of a `records_cited` event.
+    #[derive(Default)]
+    #[serde(expecting = "RecordsCited")]
+    pub struct RecordsCited {
+        /// The citations, in the server's order.
+        pub citations: Vec<Citation>,
+    }
 }
 
 impl RecordsCited {
@@ -242,19 +321,20 @@ impl RecordsCited {
     }
 }
 
-/// One citation: what the text calls `[number]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct Citation {
-    /// What the text refers to as `[number]`.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::optional_integer")]
-    pub number: Option<i64>,
-    /// What is cited.
-    pub record: Record,
-    /// Where in the record the passage stands.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hit_url: Option<String>,
+object! {
+    /// One citation: what the text calls `[number]`.
+    #[derive(Default)]
+    #[serde(expecting = "a Citation")]
+    pub struct Citation {
+        /// What the text refers to as `[number]`.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::optional_integer")]
+        pub number: Option<i64>,
+        /// What is cited.
+        pub record: Record,
+        /// Where in the record the passage stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub hit_url: Option<String>,
+    }
 }
 
 impl Citation {
@@ -264,26 +344,27 @@ impl Citation {
     }
 }
 
-/// A source that the service knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct Record {
-    /// What kind of source it is. The schema wants it, yet answers without it have been seen.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub record_type: Option<RecordType>,
-    /// Where it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// What it is called.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// What it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// The path to it in its site, outermost first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub breadcrumbs: Option<Vec<String>>,
+object! {
+    /// A source that the service knows.
+    #[derive(Default)]
+    #[serde(expecting = "a Record")]
+    pub struct Record {
+        /// What kind of source it is. The schema wants it, yet answers without it have been seen.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        pub record_type: Option<RecordType>,
+        /// Where it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub url: Option<String>,
+        /// What it is called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub title: Option<String>,
+        /// What it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub description: Option<String>,
+        /// The path to it in its site, outermost first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub breadcrumbs: Option<Vec<String>>,
+    }
 }
 
 impl Record {
@@ -293,19 +374,20 @@ impl Record {
     }
 }
 
-/// A piece of the answer; the data of a `message_chunk` event.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct MessageChunk {
-    /// The text, to be joined with nothing between the pieces.
-    pub content_chunk: String,
-    /// The session that the answer belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chat_session_id: Option<SessionId>,
-    /// Why the answer ends here; on the last chunk of a whole answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finish_reason: Option<FinishReason>,
+object! {
+    /// A piece of the answer; the data of a `message_chunk` event.
+    #[derive(Default)]
+    #[serde(expecting = "a MessageChunk")]
+    pub struct MessageChunk {
+        /// The text, to be joined with nothing between the pieces.
+        pub content_chunk: String,
+        /// The session that the answer belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub chat_session_id: Option<SessionId>,
+        /// Why the answer ends here; on the last chunk of a whole answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub finish_reason: Option<FinishReason>,
+    }
 }
 
 impl MessageChunk {
@@ -315,14 +397,15 @@ impl MessageChunk {
     }
 }
 
-/// The body of a 422: what the server found wrong with the request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct HttpValidationError {
-    /// One entry for each thing that is wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Vec<ValidationError>>,
+object! {
+    /// The body of a 422: what the server found wrong with the request.
+    #[derive(Default)]
+    #[serde(expecting = "an HTTPValidationError")]
+    pub struct HttpValidationError {
+        /// One entry for each thing that is wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub detail: Option<Vec<ValidationError>>,
+    }
 }
 
 impl HttpValidationError {
@@ -332,18 +415,18 @@ impl HttpValidationError {
     }
 }
 
-/// One thing that is wrong with a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
-#[non_exhaustive]
-pub struct ValidationError {
-    /// The way to it through the request, outermost first: `["body", "chat_session", "messages", 0]`.
-    pub loc: Vec<Location>,
-    /// What is wrong, for a person.
-    pub msg: String,
-    /// What is wrong, for a program.
-    #[serde(rename = "type")]
-    pub error_type: String,
+object! {
+    /// One thing that is wrong with a request.
+    #[serde(expecting = "a ValidationError")]
+    pub struct ValidationError {
+        /// The way to it through the request, outermost first: `["body", "chat_session", "messages", 0]`.
+        pub loc: Vec<Location>,
+        /// What is wrong, for a person.
+        pub msg: String,
+        /// What is wrong, for a program.
+        #[serde(rename = "type")]
+        pub error_type: String,
+    }
 }
 
 impl ValidationError {
@@ -409,9 +492,4 @@ impl serde::de::Visitor<'_> for LocationVisitor {
     fn visit_f64<E: serde::de::Error>(self, index: f64) -> Result<Location, E> {
         wire::IntegerVisitor.visit_f64(index).map(Location::Index)
     }
-}
-
-objects! {
-    CreateInput, ChatSessionInput, ContinueInput, Message, ChatResult, AssistantMessage, RecordsCited, Citation, Record,
-    MessageChunk, HttpValidationError, ValidationError,
 }

@@ -1,0 +1,158 @@
+//! An answer for a reader: what `[n]` in the text stands for, and the text with its sources below.
+
+use std::fmt::{self, Write};
+use std::ops::Range;
+
+use crate::{Answer, Citation};
+
+/// A place where a text cites a record: `[number]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reference<'a> {
+    /// Where it stands in the text, brackets included: an index of [`Answer::content`].
+    pub range: Range<usize>,
+    /// The number in the brackets.
+    pub number: i64,
+    /// What it stands for.
+    pub citation: &'a Citation,
+}
+
+impl Citation {
+    /// What to call the source: the record's title, if it is one that says anything.
+    pub fn title(&self) -> Option<&str> {
+        self.record.title.as_deref().filter(|title| !title.trim().is_empty())
+    }
+
+    /// Where to read it: the place of the passage, or else of the record.
+    pub fn url(&self) -> Option<&str> {
+        let given = |url: &Option<String>| url.as_deref().is_some_and(|url| !url.trim().is_empty());
+        [&self.hit_url, &self.record.url].into_iter().find(|url| given(url))?.as_deref()
+    }
+}
+
+impl Answer {
+    /// The places where the text cites a record that came, in order. Brackets around a number that no citation has are text,
+    /// an index of an array say.
+    ///
+    /// ```
+    /// # fn show(answer: &chat_proto::Answer) {
+    /// for reference in answer.references() {
+    ///     println!("{} is {:?}", &answer.content[reference.range], reference.citation.url());
+    /// }
+    /// # }
+    /// ```
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let start = at + self.content[at..].find('[')?;
+                at = start + 1;
+                let digits = self.content[at..].bytes().take_while(u8::is_ascii_digit).count();
+                let end = at + digits;
+                if !self.content[end..].starts_with(']') {
+                    continue;
+                }
+                let Ok(number) = self.content[at..end].parse() else { continue };
+                if let Some(citation) = self.citation(number) {
+                    at = end + 1;
+                    return Some(Reference { range: start..at, number, citation });
+                }
+            }
+        })
+    }
+
+    /// The citations below one another, `[1] title: address` each; nothing if there are none.
+    pub fn footnotes(&self) -> Footnotes<'_> {
+        Footnotes(self.citations())
+    }
+
+    /// The text with its footnotes below, as plain text.
+    pub fn to_plain_text(&self) -> String {
+        let footnotes = self.footnotes().to_string();
+        if footnotes.is_empty() { self.content.clone() } else { format!("{}\n\n{footnotes}", self.content.trim_end()) }
+    }
+
+    /// The text with its sources below, as Markdown: each `[n]` of it becomes a link, and so does its line in the list.
+    ///
+    /// The text is Markdown of the server's own and stays as it came. Titles are escaped; an address that is not one of the
+    /// web is named and not linked.
+    pub fn to_markdown(&self) -> String {
+        if self.citations().is_empty() {
+            return self.content.clone();
+        }
+        let (mut list, mut links) = (String::new(), String::new());
+        for citation in self.citations() {
+            let title = Escaped(citation.title().or(citation.url()).unwrap_or("untitled"));
+            let link = citation.url().filter(|url| is_web(url)).map(Destination);
+            let written = match (citation.number, link) {
+                (Some(number), Some(link)) => {
+                    writeln!(list, "- [{number}] {title}").and_then(|()| writeln!(links, "[{number}]: <{link}>"))
+                }
+                (Some(number), None) => writeln!(list, "- \\[{number}\\] {title}"),
+                (None, Some(link)) => writeln!(list, "- [{title}](<{link}>)"),
+                (None, None) => writeln!(list, "- {title}"),
+            };
+            written.expect("a string takes all that is written");
+        }
+        let text = self.content.trim_end();
+        if links.is_empty() { format!("{text}\n\n{list}") } else { format!("{text}\n\n{list}\n{links}") }
+    }
+}
+
+/// Citations for a reader, a line each. Made by [`Answer::footnotes`].
+#[derive(Clone, Copy, Debug)]
+pub struct Footnotes<'a>(&'a [Citation]);
+
+impl fmt::Display for Footnotes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|citation| {
+            match citation.number {
+                Some(number) => write!(f, "[{number}] ")?,
+                None => f.write_str("[-] ")?,
+            }
+            let (title, url) = (citation.title().unwrap_or("untitled"), citation.url().unwrap_or("no address"));
+            writeln!(f, "{}: {}", OneLine(title), OneLine(url))
+        })
+    }
+}
+
+fn is_web(url: &str) -> bool {
+    let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins("https://") || begins("http://")
+}
+
+/// A text without what would break its line.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.trim().chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+    }
+}
+
+/// A text that Markdown takes for itself.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.trim().chars().try_for_each(|c| match c {
+            c if c.is_control() => f.write_char(' '),
+            // CommonMark lets any of its punctuation stand behind a backslash.
+            c if c.is_ascii_punctuation() && !",:;'/()".contains(c) => write!(f, "\\{c}"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// An address within `<` and `>`.
+struct Destination<'a>(&'a str);
+
+impl fmt::Display for Destination<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.trim().chars().try_for_each(|c| match c {
+            '<' | '>' | '\\' | ' ' => write!(f, "%{:02X}", u32::from(c)),
+            c if c.is_control() => Ok(()),
+            c => f.write_char(c),
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! An answer for a reader.
+
+use chat_proto::{Answer, Citation, Head, Limits, Receiver, Record, RecordType};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
+
+fn citation(number: Option<i64>, title: Option<&str>, url: Option<&str>) -> Citation {
+    let mut record = Record::new(RecordType::Documentation);
+    record.title = title.map(str::to_owned);
+    record.url = url.map(str::to_owned);
+    let mut citation = Citation::new(0, record);
+    citation.number = number;
+    citation
+}
+
+/// An answer as it comes from a receiver.
+fn answer(content: &str, citations: &[Citation]) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let mut receiver = Receiver::new(Head::new(StatusCode::OK, headers), &Limits::default());
+    let message = json!({"role": "assistant", "content": content, "records_cited": {"citations": citations}});
+    let body = json!({"chat_session_id": "s", "message": message}).to_string();
+    let mut input = body.as_bytes();
+    while receiver.next(&mut input).is_some() {}
+    receiver.end().unwrap();
+    while receiver.next(&mut input).is_some() {}
+    receiver.into_answer().expect("a whole answer")
+}
+
+#[test]
+fn a_reference_is_a_number_that_a_citation_has() {
+    let text = "a[1] b[0] [2]c [x] [1 [12][[1]] [] [99999999999999999999] é[2]";
+    let answer = answer(text, &[citation(Some(1), None, None), citation(Some(2), None, None)]);
+    let found: Vec<_> =
+        answer.references().map(|found| (&text[found.range], found.number, found.citation.number)).collect();
+    assert_eq!(found, [("[1]", 1, Some(1)), ("[2]", 2, Some(2)), ("[1]", 1, Some(1)), ("[2]", 2, Some(2))]);
+}
+
+#[test]
+fn plain_text_names_title_and_address() {
+    let mut passage = citation(Some(2), Some("Two\nlines"), Some("https://x.example/"));
+    passage.hit_url = Some("https://x.example/#here".to_owned());
+    let answer =
+        answer("See [1] and [2].\n", &[citation(Some(1), Some(" "), None), passage, citation(None, None, None)]);
+    let expected = "See [1] and [2].\n\n[1] untitled: no address\n[2] Two lines: https://x.example/#here\n[-] untitled: no address\n";
+    assert_eq!(answer.to_plain_text(), expected);
+}
+
+#[test]
+fn markdown_links_what_is_on_the_web() {
+    let citations = [
+        citation(Some(1), Some("How *to* [x]"), Some("https://x.example/a b>")),
+        citation(Some(2), None, Some("javascript:alert(1)")),
+        citation(None, Some("Else"), Some("HTTP://y.example/")),
+    ];
+    let expected = "See [1], `a[1]`.\n\n- [1] How \\*to\\* \\[x\\]\n- \\[2\\] javascript:alert(1)\n- [Else](<HTTP://y.example/>)\n\n[1]: <https://x.example/a%20b%3E>\n";
+    assert_eq!(answer("See [1], `a[1]`.", &citations).to_markdown(), expected);
+}
+
+#[test]
+fn an_answer_without_citations_is_its_text() {
+    let answer = answer("a[0]\n", &[]);
+    assert_eq!((answer.to_plain_text(), answer.to_markdown()), ("a[0]\n".to_owned(), "a[0]\n".to_owned()));
+    assert_eq!(answer.references().count(), 0);
+}
