@@ -1,20 +1,13 @@
-//! The client and how it is made.
+//! The client.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chat_proto::{ApiKey, Config, ContinueInput, CreateInput, DEFAULT_BASE_URL, Endpoint, Error, Limits, Request};
-use chat_proto::{RetryPolicy, Timeouts};
+use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
-use crate::session::Asking;
-use crate::transport::TransportSettings;
-use crate::{FromSettings, Reply, Session, Transport};
-
-/// The environment variable of the API key.
-pub const ENV_API_KEY: &str = "INKEEP_API_KEY";
-/// The environment variable of the base URL.
-pub const ENV_BASE_URL: &str = "INKEEP_API_BASE_URL";
+use crate::conversation::{Conversation, Question};
+use crate::settings::Settings;
+use crate::{ClientBuilder, ENV_INTEGRATION_ID, FromSettings, Reply, Session, Transport};
 
 /// A client of the chat API on a transport. Cheap to clone; clones share connections.
 pub struct Client<T> {
@@ -22,10 +15,8 @@ pub struct Client<T> {
 }
 
 pub(crate) struct Shared<T> {
-    pub(crate) transport: T,
-    pub(crate) key: ApiKey,
-    pub(crate) config: Config,
-    endpoint: Endpoint,
+    pub(crate) transport: Arc<T>,
+    pub(crate) settings: Settings,
 }
 
 impl<T> Clone for Client<T> {
@@ -36,16 +27,19 @@ impl<T> Clone for Client<T> {
 
 impl<T> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { endpoint, key, config, defaults } = &self.shared.settings;
         f.debug_struct("Client")
-            .field("base_url", &self.shared.endpoint.base_url())
-            .field("key", &self.shared.key)
-            .field("config", &self.shared.config)
+            .field("base_url", &endpoint.base_url())
+            .field("key", key)
+            .field("config", config)
+            .field("defaults", defaults)
             .finish_non_exhaustive()
     }
 }
 
 impl<T: FromSettings> Client<T> {
-    /// A client whose key is in `INKEEP_API_KEY`, and whose base URL is in `INKEEP_API_BASE_URL` if it is not the service's.
+    /// A client whose key is in `INKEEP_API_KEY`, whose base URL is in `INKEEP_API_BASE_URL` if it is not the service's, and
+    /// whose integration, for [`default_session`](Self::default_session), is in `INKEEP_INTEGRATION_ID`.
     ///
     /// # Errors
     ///
@@ -58,126 +52,72 @@ impl<T: FromSettings> Client<T> {
 impl<T: Transport> Client<T> {
     /// The settings of a client, to be changed and built.
     pub fn builder() -> ClientBuilder<T> {
-        ClientBuilder::new()
+        ClientBuilder::new(T::PRODUCT)
+    }
+
+    /// A client with other settings on the same connections: for calls that need them.
+    ///
+    /// ```
+    /// # use chat_client::{Client, CreateInput, Error, Reply, RetryPolicy, Transport};
+    /// # fn ask<T: Transport>(client: &Client<T>, input: &CreateInput) -> Result<Reply<T>, Error> {
+    /// let once = client.with(|settings| settings.retry(RetryPolicy::default().with_max_retries(0)).header("x-trace", "7f"))?;
+    /// let reply = once.create(input);
+    /// # Ok(reply)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting that is no good.
+    pub fn with(&self, change: impl FnOnce(ClientBuilder<T>) -> ClientBuilder<T>) -> Result<Self, Error> {
+        let settings = change(ClientBuilder::from_settings(&self.shared.settings)).settings()?;
+        Ok(Self::new(settings, Arc::clone(&self.shared.transport)))
+    }
+
+    /// What the client was set to.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// The transport it runs on.
+    pub fn transport(&self) -> &T {
+        &self.shared.transport
     }
 
     /// Creates a session with its first message. Nothing is sent before the reply is polled; a request that is refused is
     /// the reply's first item.
     pub fn create(&self, input: &CreateInput) -> Reply<T> {
-        self.call(Request::create(&self.shared.endpoint, input), None)
+        self.call(Request::create(&self.shared.settings.endpoint, input), None)
     }
 
     /// Continues a session with one more message. As [`create`](Self::create) otherwise.
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply<T> {
-        self.call(Request::continue_session(&self.shared.endpoint, chat_session_id, input), None)
+        self.call(Request::continue_session(&self.shared.settings.endpoint, chat_session_id, input), None)
     }
 
     /// A conversation that remembers its session: its first question creates it, the next continue it.
     pub fn session(&self, integration_id: impl Into<String>) -> Session<T> {
-        Session::new(self.clone(), integration_id.into(), None)
+        Session::new(self.clone(), Conversation::new(integration_id, &self.shared.settings.defaults))
     }
 
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.shared.endpoint
-    }
-
-    pub(crate) fn call(&self, request: Result<Request, Error>, asking: Option<Asking>) -> Reply<T> {
-        Reply::new(Arc::clone(&self.shared), request, asking)
-    }
-}
-
-/// The settings of a [`Client`].
-#[derive(Debug)]
-#[must_use]
-pub struct ClientBuilder<T> {
-    base_url: Option<String>,
-    key: Option<Result<ApiKey, Error>>,
-    headers: Vec<(String, String)>,
-    config: Config,
-    transport: PhantomData<fn() -> T>,
-}
-
-impl<T: Transport> ClientBuilder<T> {
-    fn new() -> Self {
-        Self { base_url: None, key: None, headers: Vec::new(), config: Config::default(), transport: PhantomData }
-    }
-
-    /// Takes what the environment has: `INKEEP_API_KEY`, `INKEEP_API_BASE_URL`.
-    pub fn env(mut self) -> Self {
-        // A variable that is set to nothing is one that is not set.
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-        if let Some(key) = variable(ENV_API_KEY) {
-            self = self.api_key(key);
-        }
-        if let Some(base_url) = variable(ENV_BASE_URL) {
-            self = self.base_url(base_url);
-        }
-        self
-    }
-
-    /// The API key. Needed.
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(ApiKey::new(key));
-        self
-    }
-
-    /// The base URL, with or without a path prefix; the service's own if not set.
-    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.base_url = Some(base_url.into());
-        self
-    }
-
-    /// Adds a header to every request. [`Endpoint::with_header`] says which are refused.
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// How long to wait for what.
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.config.timeouts = timeouts;
-        self
-    }
-
-    /// What to try again, how often and when.
-    pub fn retry(mut self, retry: RetryPolicy) -> Self {
-        self.config.retry = retry;
-        self
-    }
-
-    /// What an answer may hold in memory.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.config.limits = limits;
-        self
-    }
-
-    /// Makes the client, and its transport from the settings.
+    /// A conversation with the integration that the client was set to.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting, if one is missing or no good; what
-    /// [`FromSettings`] says.
-    pub fn build(self) -> Result<Client<T>, Error>
-    where
-        T: FromSettings,
-    {
-        let settings = TransportSettings { connect_timeout: self.config.timeouts.connect };
-        let transport = T::from_settings(&settings)?;
-        self.build_on(transport)
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if there is none.
+    pub fn default_session(&self) -> Result<Session<T>, Error> {
+        let missing = || {
+            let reason = format!("is not set; {ENV_INTEGRATION_ID} would be read by `env()`");
+            Error::invalid_request("integration_id", reason)
+        };
+        Ok(self.session(self.shared.settings.defaults.integration_id.clone().ok_or_else(missing)?))
     }
 
-    /// Makes the client on a transport of one's own.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting, if one is missing or no good.
-    pub fn build_on(self, transport: T) -> Result<Client<T>, Error> {
-        let missing =
-            || Error::invalid_request("api_key", format!("is not set; {ENV_API_KEY} would be read by `env()`"));
-        let key = self.key.ok_or_else(missing)??;
-        let base_url = self.base_url.as_deref().unwrap_or(DEFAULT_BASE_URL);
-        let endpoint = Endpoint::new(base_url)?.with_product(T::PRODUCT)?;
-        let endpoint = self.headers.iter().try_fold(endpoint, |all, (name, value)| all.with_header(name, value))?;
-        Ok(Client { shared: Arc::new(Shared { transport, key, config: self.config, endpoint }) })
+    pub(crate) fn new(settings: Settings, transport: Arc<T>) -> Self {
+        Self { shared: Arc::new(Shared { transport, settings }) }
+    }
+
+    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
+        Reply::new(Arc::clone(&self.shared), request, question)
     }
 }

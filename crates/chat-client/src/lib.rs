@@ -1,13 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+mod builder;
 mod client;
+mod conversation;
+mod key;
 mod reply;
 mod session;
+mod settings;
+mod trace;
 mod transport;
 
 pub use chat_proto::*;
 
-pub use client::{Client, ClientBuilder, ENV_API_KEY, ENV_BASE_URL};
+pub use builder::{Build, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+pub use client::Client;
+pub use conversation::{Conversation, Question, Turn};
+pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};
 pub use reply::{Reply, Text};
 pub use session::Session;
+pub use settings::{Defaults, Settings};
 pub use transport::{FromSettings, Transport, TransportSettings};

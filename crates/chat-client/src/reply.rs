@@ -1,19 +1,23 @@
 //! A call under way: the one loop that turns what the core wants into I/O.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use chat_proto::{Answer, Cut, Error, ErrorKind, Event, Exchange, Head, Output, Request, Source, Timestamp};
-use chat_proto::{Clock, TransportError};
+use bytes::Bytes;
+use chat_proto::{Answer, ApiKey, Clock, Cut, Error, ErrorKind, Event, Exchange, Head, Output, Request, Source};
+use chat_proto::{Timestamp, TransportError};
 use futures_core::Stream;
 use http_body::Body;
 
 use crate::Transport;
 use crate::client::Shared;
-use crate::session::Asking;
+use crate::conversation::Question;
+use crate::key::{self, Asked, KeyFuture};
+use crate::trace::Trace;
 
 /// How many reads in a row may bring no event before other tasks get their turn.
 const READS_A_TURN: u32 = 64;
@@ -25,8 +29,8 @@ const READS_A_TURN: u32 = 64;
 #[must_use = "nothing is sent before a reply is polled"]
 pub struct Reply<T: Transport> {
     state: State<T>,
-    /// The session that waits for this answer.
-    asking: Option<Asking>,
+    /// The question of a session that this answers.
+    question: Option<Question>,
 }
 
 enum State<T: Transport> {
@@ -47,10 +51,13 @@ struct Call<T: Transport> {
     start: Duration,
     /// What the newest attempt's I/O ran into.
     fault: Option<Source>,
+    trace: Trace,
 }
 
 enum Io<T: Transport> {
     None,
+    /// The key is waited for.
+    Keying(KeyFuture, Box<http::Request<Bytes>>),
     Sending(Pin<Box<T::Send>>),
     Reading(Pin<Box<T::Body>>),
 }
@@ -61,17 +68,17 @@ struct Timer<S> {
 }
 
 impl<T: Transport> Reply<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, asking: Option<Asking>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, question: Option<Question>) -> Self {
         let state = match request {
             Ok(request) => {
                 let start = shared.transport.now();
-                let exchange = Exchange::new(request, &shared.config, shared.transport.seed());
-                let (io, timer, fault) = (Io::None, None, None);
-                State::Running(Box::new(Call { shared, exchange, io, timer, yielded: false, start, fault }))
+                let exchange = Exchange::new(request, &shared.settings.config, shared.transport.seed());
+                let (io, timer, fault, trace) = (Io::None, None, None, Trace::new());
+                State::Running(Box::new(Call { shared, exchange, io, timer, yielded: false, start, fault, trace }))
             }
             Err(error) => State::Over(error),
         };
-        Self { state, asking }
+        Self { state, question }
     }
 
     /// The next event; `None` after the last one, or after an error.
@@ -91,7 +98,7 @@ impl<T: Transport> Reply<T> {
     /// What went wrong; what had come is in [`Error::partial`].
     pub async fn finish(mut self) -> Result<Answer, Error> {
         while self.next().await.is_some() {}
-        self.into_outcome()
+        self.take_outcome()
     }
 
     /// Ends the call now and closes its connection.
@@ -100,11 +107,8 @@ impl<T: Transport> Reply<T> {
     ///
     /// [`ErrorKind::Cancelled`] with what had come, unless the call had ended before.
     pub fn cancel(mut self) -> Result<Answer, Error> {
-        if let State::Running(call) = &mut self.state {
-            call.exchange.cancel();
-            self.state = State::Done(call.take_outcome());
-        }
-        self.into_outcome()
+        self.end_now();
+        self.take_outcome()
     }
 
     /// The status and headers, once they came.
@@ -125,8 +129,8 @@ impl<T: Transport> Reply<T> {
         }
     }
 
-    fn into_outcome(self) -> Result<Answer, Error> {
-        match self.state {
+    fn take_outcome(&mut self) -> Result<Answer, Error> {
+        match std::mem::replace(&mut self.state, State::Done(Err(Error::cancelled()))) {
             State::Done(outcome) => outcome,
             State::Over(error) => Err(error),
             // A call that is not over was ended just before.
@@ -134,12 +138,32 @@ impl<T: Transport> Reply<T> {
         }
     }
 
+    /// Cancels a call that is under way.
+    fn end_now(&mut self) {
+        if let State::Running(call) = &mut self.state {
+            call.exchange.cancel();
+            let outcome = call.take_outcome();
+            // A question that never went out was not asked.
+            if call.exchange.attempts() == 0 {
+                self.question = None;
+            }
+            self.end(outcome);
+        }
+    }
+
+    fn end(&mut self, outcome: Result<Answer, Error>) {
+        if let Some(question) = self.question.take() {
+            question.end(outcome.clone());
+        }
+        self.state = State::Done(outcome);
+    }
+
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         let outcome = match &mut self.state {
             State::Running(call) => match ready!(call.poll(cx)) {
                 Some(event) => {
-                    if let Some(asking) = &self.asking {
-                        asking.note(&event);
+                    if let Some(question) = &self.question {
+                        question.note(&event);
                     }
                     return Poll::Ready(Some(Ok(event)));
                 }
@@ -148,10 +172,18 @@ impl<T: Transport> Reply<T> {
             State::Over(error) => Err(error.clone()),
             State::Done(_) => return Poll::Ready(None),
         };
-        self.asking = None;
         let error = outcome.as_ref().err().cloned();
-        self.state = State::Done(outcome);
+        self.end(outcome);
         Poll::Ready(error.map(Err))
+    }
+}
+
+impl<T: Transport> Drop for Reply<T> {
+    fn drop(&mut self) {
+        // For the history of its session and for the trace; what closes the connection is the drop of the parts.
+        if self.question.is_some() || cfg!(feature = "tracing") {
+            self.end_now();
+        }
     }
 }
 
@@ -168,8 +200,12 @@ impl<T: Transport> Call<T> {
         let mut reads = 0;
         loop {
             match self.exchange.poll_output() {
-                Output::Send(request) => self.send(*request),
-                Output::Event(event) => return Poll::Ready(Some(event)),
+                Output::Send(request) => self.begin(request),
+                Output::Event(event) => {
+                    let shared = &self.shared;
+                    self.trace.event(&event, || shared.transport.now());
+                    return Poll::Ready(Some(event));
+                }
                 Output::Done => {
                     self.io = Io::None;
                     return Poll::Ready(None);
@@ -189,27 +225,55 @@ impl<T: Transport> Call<T> {
                 }
                 Output::Wait => {
                     self.io = Io::None;
+                    if let Some(until) = self.exchange.poll_timeout() {
+                        self.trace.wait(until.since_start().saturating_sub(self.now().since_start()));
+                    }
                     ready!(self.poll_timer(cx));
                 }
             }
         }
     }
 
-    fn send(&mut self, mut request: http::Request<bytes::Bytes>) {
+    /// A new attempt: first its key.
+    fn begin(&mut self, request: Box<http::Request<Bytes>>) {
         self.io = Io::None;
         self.fault = None;
-        self.shared.key.stamp(&mut request);
-        self.io = Io::Sending(Box::pin(self.shared.transport.send(request)));
+        self.trace.attempt(self.exchange.attempts(), &request, self.shared.transport.now());
+        match self.shared.settings.key.ask() {
+            Asked::Key(key) => self.send(request, key),
+            Asked::Future(key) => self.io = Io::Keying(key, request),
+        }
         // An answer may be ready before any wait for it: from here on the exchange knows that waits are told.
         self.exchange.handle_wait(self.now());
     }
 
-    /// One read: the head, or a piece of the body.
+    fn send(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
+        match key {
+            Ok(key) => {
+                key.stamp(&mut request);
+                let transport = &self.shared.transport;
+                self.io = Io::Sending(Box::pin(self.trace.within(|| transport.send(*request))));
+            }
+            Err(error) => {
+                self.io = Io::None;
+                self.exchange.refuse(error);
+            }
+        }
+    }
+
+    /// One read: the key, the head, or a piece of the body.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.io {
-            Io::Sending(sending) => match ready!(sending.as_mut().poll(cx)) {
+            Io::Keying(key, _) => {
+                let key = key::take(ready!(key.as_mut().poll(cx)));
+                if let Io::Keying(_, request) = std::mem::replace(&mut self.io, Io::None) {
+                    self.send(request, key);
+                }
+            }
+            Io::Sending(sending) => match ready!(self.trace.within(|| sending.as_mut().poll(cx))) {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
+                    self.trace.head(head.status, head.version, self.shared.transport.now());
                     self.io = Io::Reading(Box::pin(body));
                     self.exchange.handle_head(head, self.now());
                 }
@@ -219,6 +283,7 @@ impl<T: Transport> Call<T> {
                 Some(Ok(frame)) => {
                     // Trailers say nothing here.
                     if let Ok(chunk) = frame.into_data() {
+                        self.trace.data(chunk.len());
                         self.exchange.handle_data(chunk, self.now());
                     }
                 }
@@ -273,10 +338,13 @@ impl<T: Transport> Call<T> {
     fn take_outcome(&mut self) -> Result<Answer, Error> {
         self.io = Io::None;
         let outcome = self.exchange.take_outcome().unwrap_or_else(|| Err(Error::cancelled()));
-        match self.fault.take() {
+        let outcome = match self.fault.take() {
             Some(fault) => outcome.map_err(|error| if is_io(&error) { error.with_source(fault) } else { error }),
             None => outcome,
-        }
+        };
+        let outcome = outcome.map_err(|error| error.with_key_origin(self.shared.settings.key.origin()));
+        self.trace.end(&outcome, self.exchange.attempts(), self.shared.transport.now());
+        outcome
     }
 }
 
@@ -299,7 +367,19 @@ impl<T: Transport> Stream for Reply<T> {
     }
 }
 
+impl<T: Transport> fmt::Debug for Reply<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Running(_) => "running",
+            State::Over(_) | State::Done(Err(_)) => "failed",
+            State::Done(Ok(_)) => "complete",
+        };
+        f.debug_struct("Reply").field("state", &state).field("answer", &self.answer()).finish_non_exhaustive()
+    }
+}
+
 /// The text of a reply, piece by piece. Made by [`Reply::text`].
+#[derive(Debug)]
 #[must_use = "nothing is sent before it is polled"]
 pub struct Text<T: Transport>(Reply<T>);
 

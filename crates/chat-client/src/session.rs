@@ -1,115 +1,113 @@
-//! A conversation that remembers its session.
+//! A conversation with a client.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use chat_proto::{ChatSessionInput, ContinueInput, CreateInput, Error, Event, Message, Request, SessionId};
+use chat_proto::{ChatMode, SessionId};
 
+use crate::conversation::{Conversation, Turn};
 use crate::{Client, Reply, Transport};
 
 /// A conversation: its first question creates a session on the server, the next continue it.
 ///
 /// The id is taken up by itself from the first event that bears it. One question at a time: a second one while a
 /// [`Reply`] is under way is refused, as the server could not tell which came first.
+///
+/// Kept by its id, a session goes on in another process:
+///
+/// ```
+/// # use chat_client::{Client, Error, Transport};
+/// # async fn go_on<T: Transport>(client: Client<T>, saved: String) -> Result<(), Error> {
+/// let mut session = client.session("my-integration").with_id(saved);
+/// session.ask("Where were we?").finish().await?;
+/// for turn in session.history() {
+///     println!("{}: {}", turn.question, turn.answer().map_or("", |answer| &answer.content));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Session<T> {
     client: Client<T>,
-    integration_id: String,
-    streaming: bool,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    id: Option<SessionId>,
-    asking: bool,
+    conversation: Conversation,
 }
 
 impl<T: Transport> Session<T> {
-    pub(crate) fn new(client: Client<T>, integration_id: String, id: Option<SessionId>) -> Self {
-        let state = Arc::new(Mutex::new(State { id, asking: false }));
-        Self { client, integration_id, streaming: true, state }
+    pub(crate) fn new(client: Client<T>, conversation: Conversation) -> Self {
+        Self { client, conversation }
+    }
+
+    fn map(self, change: impl FnOnce(Conversation) -> Conversation) -> Self {
+        Self { conversation: change(self.conversation), ..self }
     }
 
     /// Takes up a session that exists already.
     #[must_use]
     pub fn with_id(self, id: impl Into<SessionId>) -> Self {
-        lock(&self.state).id = Some(id.into());
-        self
+        self.map(|conversation| conversation.with_id(id))
     }
 
     /// Whether answers are to be streamed. They are, by default.
     #[must_use]
     pub fn with_streaming(self, streaming: bool) -> Self {
-        Self { streaming, ..self }
+        self.map(|conversation| conversation.with_streaming(streaming))
+    }
+
+    /// How much effort goes into the answers: `turbo`, `auto`, or what else the server knows. As the three below, it goes
+    /// with the question that creates the session; one that exists already keeps what it has.
+    #[must_use]
+    pub fn with_chat_mode(self, chat_mode: impl Into<ChatMode>) -> Self {
+        self.map(|conversation| conversation.with_chat_mode(chat_mode))
+    }
+
+    /// Instructions beside the questions.
+    #[must_use]
+    pub fn with_guidance(self, guidance: impl Into<String>) -> Self {
+        self.map(|conversation| conversation.with_guidance(guidance))
+    }
+
+    /// What the user is looking at or has told already.
+    #[must_use]
+    pub fn with_context(self, context: impl Into<String>) -> Self {
+        self.map(|conversation| conversation.with_context(context))
+    }
+
+    /// Labels of the session.
+    #[must_use]
+    pub fn with_tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.map(|conversation| conversation.with_tags(tags))
     }
 
     /// The session's id, once the server gave one.
     pub fn id(&self) -> Option<SessionId> {
-        lock(&self.state).id.clone()
+        self.conversation.id()
     }
 
-    /// Asks: creates the session, or continues it once its id is known.
+    /// What was asked and answered here, the oldest first; without the question under way. It grows with the conversation
+    /// until [`clear_history`](Self::clear_history).
+    pub fn history(&self) -> Vec<Arc<Turn>> {
+        self.conversation.history()
+    }
+
+    /// Forgets what was asked and answered. The server does not.
+    pub fn clear_history(&self) {
+        self.conversation.clear_history();
+    }
+
+    /// Asks: creates the session, or continues it once its id is known. A question that is refused, and that is any while
+    /// another is under way, is the reply's first item.
     pub fn ask(&mut self, message: impl Into<String>) -> Reply<T> {
-        let message = Message::user(message);
-        let Some(asking) = Asking::begin(&self.state) else {
-            let reason = "has a question under way; finish or drop its reply first";
-            return self.client.call(Err(Error::invalid_request("session", reason)), None);
-        };
-        let integration_id = self.integration_id.clone();
-        let endpoint = self.client.endpoint();
-        let request = match self.id() {
-            None => {
-                let chat_session = ChatSessionInput::new(message);
-                let input = CreateInput { integration_id, chat_session, chat_mode: None, stream: self.streaming };
-                Request::create(endpoint, &input)
-            }
-            Some(id) => {
-                let input = ContinueInput { integration_id, message, stream: self.streaming };
-                Request::continue_session(endpoint, &id, &input)
-            }
-        };
-        self.client.call(request, Some(asking))
+        ask(&self.conversation, &self.client, message.into())
+    }
+
+    /// Asks by another client, for settings of this one question: see [`Client::with`].
+    pub fn ask_by(&mut self, client: &Client<T>, message: impl Into<String>) -> Reply<T> {
+        ask(&self.conversation, client, message.into())
     }
 }
 
-/// A question under way; the session is free again when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Asking {
-    state: Arc<Mutex<State>>,
-}
-
-impl Asking {
-    fn begin(state: &Arc<Mutex<State>>) -> Option<Self> {
-        let mut locked = lock(state);
-        if locked.asking {
-            return None;
-        }
-        locked.asking = true;
-        Some(Self { state: Arc::clone(state) })
+fn ask<T: Transport>(conversation: &Conversation, client: &Client<T>, message: String) -> Reply<T> {
+    match conversation.ask(&client.settings().endpoint, message) {
+        Ok((request, question)) => client.call(Ok(request), Some(question)),
+        Err(error) => client.call(Err(error), None),
     }
-
-    /// Takes the session's id from an event that bears one.
-    pub(crate) fn note(&self, event: &Event) {
-        if let Event::MessageChunk(chunk) = event
-            && let Some(id) = &chunk.chat_session_id
-            // Ids that no request can bear would end the conversation.
-            && !matches!(&**id, "" | "." | "..")
-        {
-            let mut state = lock(&self.state);
-            if state.id.as_ref() != Some(id) {
-                state.id = Some(id.clone());
-            }
-        }
-    }
-}
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        lock(&self.state).asking = false;
-    }
-}
-
-/// Nothing panics while it holds the lock, and the state is valid after each assignment.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,37 @@
+//! What a client was set to, checked.
+
+use chat_proto::{ChatMode, Config, Endpoint};
+
+use crate::KeySource;
+
+/// The checked settings of a client, whatever drives it. Made by [`ClientBuilder::settings`](crate::ClientBuilder::settings).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Where requests go, with the headers that go with them.
+    pub endpoint: Endpoint,
+    /// Where the key comes from.
+    pub key: KeySource,
+    /// Clocks, retries and bounds.
+    pub config: Config,
+    /// What sessions begin with.
+    pub defaults: Defaults,
+}
+
+/// What sessions of a client begin with, unless they are told otherwise.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Defaults {
+    /// The integration that answers.
+    pub integration_id: Option<String>,
+    /// How much effort goes into an answer.
+    pub chat_mode: Option<ChatMode>,
+    /// Whether answers are to be streamed.
+    pub streaming: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { integration_id: None, chat_mode: None, streaming: true }
+    }
+}
