@@ -1,4 +1,4 @@
-//! The body of an answer, whose end is to be believed.
+//! An answer: its head, and a body whose end is to be believed.
 
 use std::fmt;
 use std::future::Future;
@@ -7,20 +7,51 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use chat_client::Source;
-use http::{Response, Version};
+use http::{Response, StatusCode, Version};
 use hyper::body::{Body, Frame, Incoming};
-use hyper_util::client::legacy::{self, ResponseFuture};
+use hyper_util::client::legacy::ResponseFuture;
+
+use crate::classify::{Reason, SendError};
+use crate::proxy::Via;
+use crate::relay::{Relay, is_far_from_workers};
+use crate::tunnel::ProxyError;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct AnswerBody(Way);
+
+#[derive(Debug)]
+enum Way {
+    Near(Answer),
+    Far(Relay),
+    #[cfg(feature = "inline")]
+    Inline(chat_http1::AnswerBody),
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Source;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+        match &mut self.0 {
+            Way::Near(answer) => Pin::new(answer).poll_frame(cx),
+            Way::Far(relay) => relay.poll_frame(cx),
+            #[cfg(feature = "inline")]
+            Way::Inline(body) => Pin::new(body).poll_frame(cx).map_err(Source::from),
+        }
+    }
+}
 
 /// hyper's body, which ends without an error only where the answer did.
 ///
 /// hyper takes an HTTP/2 stream that is reset with `NO_ERROR`, or left behind by such a `GOAWAY`, for one that ended.
 #[derive(Debug)]
-pub struct AnswerBody {
+struct Answer {
     incoming: Incoming,
     is_http2: bool,
 }
 
-impl Body for AnswerBody {
+impl Body for Answer {
     type Data = Bytes;
     type Error = Source;
 
@@ -47,14 +78,45 @@ impl std::error::Error for EndedEarly {}
 
 /// The future of an answer's head.
 #[derive(Debug)]
-pub struct Sending(pub(crate) ResponseFuture);
+pub struct Sending(pub(crate) Head);
+
+#[derive(Debug)]
+pub(crate) enum Head {
+    Pooled(ResponseFuture),
+    #[cfg(feature = "inline")]
+    Inline(chat_http1::Sending),
+}
 
 impl Future for Sending {
-    type Output = Result<Response<AnswerBody>, legacy::Error>;
+    type Output = Result<Response<AnswerBody>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(Pin::new(&mut self.0).poll(cx))?;
-        let is_http2 = response.version() == Version::HTTP_2;
-        Poll::Ready(Ok(response.map(|incoming| AnswerBody { incoming, is_http2 })))
+        Poll::Ready(match &mut self.0 {
+            Head::Pooled(sending) => {
+                let answered = ready!(Pin::new(sending).poll(cx));
+                answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(pooled)
+            }
+            #[cfg(feature = "inline")]
+            Head::Inline(sending) => {
+                let answered = ready!(Pin::new(sending).poll(cx));
+                answered
+                    .map(|response| response.map(|body| AnswerBody(Way::Inline(body))))
+                    .map_err(|error| SendError(Reason::Inline(error)))
+            }
+        })
     }
+}
+
+fn pooled(response: Response<Incoming>) -> Result<Response<AnswerBody>, SendError> {
+    // A proxy that forwards stands in for the server; this answer is its own.
+    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        && let Some(via) = response.extensions().get::<Via>()
+    {
+        return Err(SendError(Reason::Proxy(ProxyError::credentials(via))));
+    }
+    let is_http2 = response.version() == Version::HTTP_2;
+    Ok(response.map(|incoming| {
+        let answer = Answer { incoming, is_http2 };
+        AnswerBody(if is_far_from_workers() { Way::Far(Relay::new(answer)) } else { Way::Near(answer) })
+    }))
 }

@@ -4,15 +4,29 @@
 compile_error!("transport-hyper needs certificate roots: enable `webpki-roots` or `native-roots`");
 
 mod body;
+mod builder;
 mod classify;
 mod connect;
+mod proxy;
+mod relay;
+mod resolve;
+mod tls;
 mod transport;
+mod tunnel;
 
 pub use chat_client::*;
 
 pub use body::{AnswerBody, Sending};
+#[cfg(feature = "inline")]
+pub use builder::Connections;
+#[cfg(feature = "http2")]
+pub use builder::Http2;
+pub use builder::HyperTransportBuilder;
+pub use classify::SendError;
+pub use proxy::Proxy;
 pub use rustls;
 pub use transport::HyperTransport;
+pub use tunnel::ProxyError;
 
 /// A [`chat_client::Client`] on tokio and hyper.
 pub type Client = chat_client::Client<HyperTransport>;

@@ -2,25 +2,34 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_client::{Error, FromSettings, Source, Transport, TransportError, TransportSettings};
+use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use http::header::PROXY_AUTHORIZATION;
 use http_body_util::Full;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::body::{AnswerBody, Sending};
-use crate::classify::classify;
-use crate::connect::Within;
+use crate::body::{AnswerBody, Head, Sending};
+use crate::builder::HyperTransportBuilder;
+use crate::classify::{SendError, classify};
+use crate::connect::Connector;
 
-/// [`Transport`] over hyper-util's pooled client. It must be used inside a tokio runtime with I/O and time.
+pub(crate) type Pool = legacy::Client<Connector, Full<Bytes>>;
+
+#[derive(Clone)]
+pub(crate) enum Connections {
+    Pooled(Box<Pool>),
+    #[cfg(feature = "inline")]
+    Inline(chat_http1::Engine<Connector>),
+}
+
+/// [`Transport`] over hyper. It must be used inside a tokio runtime with I/O and time.
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: legacy::Client<Within<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    connections: Connections,
+    /// Which knows where a request goes.
+    connector: Connector,
     origin: Instant,
 }
 
@@ -31,58 +40,50 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl HyperTransport {
-    /// A transport with TLS of one's own: private roots, client certificates, another provider. Its ALPN protocols are set
-    /// here and must be empty.
+    /// The settings of a transport, to be changed and built.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::default()
+    }
+
+    /// A transport with TLS of one's own. [`HyperTransportBuilder::tls`] says what of it is used.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If they are not.
-    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        #[cfg(feature = "http2")]
-        let https = https.enable_all_versions();
-        #[cfg(not(feature = "http2"))]
-        let https = https.enable_http1();
-        let connector = Within { connector: https.wrap_connector(http), timeout: settings.connect_timeout };
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(connector);
-        Self { client, origin: Instant::now() }
+    /// Those of [`HyperTransportBuilder::build`].
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
+        Self::builder().tls(tls).build(settings)
+    }
+
+    pub(crate) fn new(connections: Connections, connector: Connector) -> Self {
+        Self { connections, connector, origin: Instant::now() }
     }
 }
 
 impl FromSettings for HyperTransport {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        let tls = default_tls().map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))?;
-        Ok(Self::with_tls(settings, tls))
+        Self::builder().build(settings)
     }
-}
-
-/// TLS by rustls with ring. The provider is named, so that no global choice of the user's is needed or overridden.
-fn default_tls() -> Result<rustls::ClientConfig, Source> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    #[cfg(feature = "native-roots")]
-    let builder = builder.with_native_roots()?;
-    #[cfg(all(feature = "webpki-roots", not(feature = "native-roots")))]
-    let builder = builder.with_webpki_roots();
-    Ok(builder.with_no_client_auth())
 }
 
 impl Transport for HyperTransport {
     type Send = Sending;
     type Body = AnswerBody;
-    type Error = legacy::Error;
+    type Error = SendError;
     type Sleep = tokio::time::Sleep;
 
     const PRODUCT: &'static str = concat!("transport-hyper/", env!("CARGO_PKG_VERSION"));
 
-    fn send(&self, request: http::Request<Bytes>) -> Sending {
-        Sending(self.client.request(request.map(Full::new)))
+    fn send(&self, mut request: http::Request<Bytes>) -> Sending {
+        if let Some(via) = self.connector.forwarder(request.uri())
+            && let Some(authorization) = via.authorization()
+        {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        Sending(match &self.connections {
+            Connections::Pooled(pool) => Head::Pooled(pool.request(request.map(Full::new))),
+            #[cfg(feature = "inline")]
+            Connections::Inline(engine) => Head::Inline(engine.send(request)),
+        })
     }
 
     fn now(&self) -> Duration {
@@ -100,7 +101,7 @@ impl Transport for HyperTransport {
         RandomState::new().hash_one(0u8)
     }
 
-    fn classify(error: &legacy::Error) -> TransportError {
+    fn classify(error: &SendError) -> TransportError {
         classify(error)
     }
 }

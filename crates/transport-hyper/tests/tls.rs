@@ -1,105 +1,110 @@
-//! TLS and what ALPN chooses in it: the bundled server behind a door that speaks TLS.
+//! TLS: whom the client trusts, whom the server trusts, and what each refusal says.
 
-mod support;
+mod local;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use chat_mock::Server;
-use rustls::pki_types::CertificateDer;
-use support::tls::{Identity, transport};
-use tokio::net::{TcpListener, TcpStream};
-use transport_hyper::{Client, CreateInput, ErrorKind, RetryPolicy, rustls};
+use local::{Ca, Door, LONG, acceptor, ask, builder, client, sentence, settings};
+use transport_hyper::{Client, Error, ErrorKind, HyperTransport, HyperTransportBuilder, rustls};
 
-/// A server behind TLS for `localhost`, with a CA that only those know who are told.
-struct Door {
-    addr: SocketAddr,
-    ca: CertificateDer<'static>,
-    h2: Arc<AtomicUsize>,
-    http1: Arc<AtomicUsize>,
-    server: Server,
-}
-
-impl Door {
-    async fn open(protocols: &[&[u8]]) -> Self {
-        let Identity { ca, acceptor } = Identity::new(protocols);
-        let server = Server::builder().bind().await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let door = Self { addr: listener.local_addr().unwrap(), ca, h2: Arc::default(), http1: Arc::default(), server };
-        let (inside, h2, http1) = (door.server.local_addr(), Arc::clone(&door.h2), Arc::clone(&door.http1));
-        tokio::spawn(async move {
-            while let Ok((tcp, _)) = listener.accept().await {
-                let (acceptor, h2, http1) = (acceptor.clone(), Arc::clone(&h2), Arc::clone(&http1));
-                tokio::spawn(async move {
-                    let Ok(mut outer) = acceptor.accept(tcp).await else { return };
-                    let spoken = if outer.get_ref().1.alpn_protocol() == Some(b"h2") { h2 } else { http1 };
-                    spoken.fetch_add(1, Ordering::SeqCst);
-                    let Ok(mut inner) = TcpStream::connect(inside).await else { return };
-                    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-                });
-            }
-        });
-        door
-    }
-
-    /// A client that trusts these roots and no others.
-    fn client(&self, host: &str, roots: &[&CertificateDer<'static>]) -> Client {
-        let mut retry = RetryPolicy::default();
-        retry.max_retries = 0;
-        Client::builder()
-            .base_url(format!("https://{host}:{}", self.addr.port()))
-            .api_key("k")
-            .retry(retry)
-            .build_on(transport(roots))
-            .unwrap()
-    }
-}
-
-#[tokio::test]
-async fn http2_is_chosen_and_calls_share_its_connection() {
-    let door = Door::open(&[b"h2", b"http/1.1"]).await;
-    let client = door.client("localhost", &[&door.ca]);
-    client.create(&CreateInput::new("i", "first")).finish().await.unwrap();
-    let mut input = CreateInput::new("i", "What is a transport?");
-    input.stream = true;
-    let (mut one, mut two) = (client.create(&input), client.create(&input));
-    assert!(one.next().await.unwrap().is_ok());
-    assert!(two.next().await.unwrap().is_ok());
-    // A stream that is dropped is reset; its connection goes on.
-    drop(one);
-    assert!(two.finish().await.unwrap().finish_reason.is_some());
-    client.create(&input).finish().await.unwrap();
-    assert_eq!((door.h2.load(Ordering::SeqCst), door.http1.load(Ordering::SeqCst)), (1, 0));
-}
-
-#[tokio::test]
-async fn http1_is_spoken_where_nothing_else_is() {
-    let door = Door::open(&[b"http/1.1"]).await;
-    let client = door.client("localhost", &[&door.ca]);
-    for _ in 0..2 {
-        client.session("i").ask("m").finish().await.unwrap();
-    }
-    assert_eq!((door.h2.load(Ordering::SeqCst), door.http1.load(Ordering::SeqCst)), (0, 1));
-}
-
-#[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_no_connection() {
-    let door = Door::open(&[b"h2"]).await;
-    let other = Door::open(&[b"h2"]).await;
-    for (client, says) in [
-        (door.client("localhost", &[&other.ca]), "invalid peer certificate"),
-        (door.client("127.0.0.1", &[&door.ca]), "not valid for name"),
-    ] {
-        let error = client.create(&CreateInput::new("i", "m")).finish().await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Connect);
-        let mut chain = String::new();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            chain += &format!("{cause}; ");
-            source = cause.source();
-        }
-        assert!(chain.contains(says), "{chain}");
-    }
+/// What a handshake that failed says. No server has read anything.
+async fn refusal(builder: HyperTransportBuilder, door: &Door, host: &str) -> String {
+    let error = ask(&client(builder, &door.url(host))).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect, "{}", sentence(&error));
     assert_eq!(door.server.requests(), 0);
+    let text = sentence(&error);
+    println!("{text}");
+    text
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2"], None)).await;
+    let beside = builder().root_certificates([ca.root()]);
+    ask(&client(beside, &door.url("localhost"))).await.unwrap();
+
+    let mut store = rustls::RootCertStore::empty();
+    store.add(ca.root()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let own = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    ask(&client(builder().tls(own.clone()), &door.url("localhost"))).await.unwrap();
+    assert_eq!(door.spoken(), (2, 0));
+
+    // What can't be meant is refused.
+    let refused = |result: Result<HyperTransport, Error>| result.unwrap_err().to_string();
+    let both = builder().tls(own.clone()).root_certificates([ca.root()]);
+    assert_eq!(refused(both.build(&settings(LONG))), "tls has its own certificates: set them there");
+    let mut named = own;
+    named.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let says = "tls names ALPN protocols, which the transport sets";
+    assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
+    let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
+    assert!(sentence(&no_certificate).starts_with("tls can't be set up: "), "{}", sentence(&no_certificate));
+}
+
+#[tokio::test]
+async fn each_certificate_that_is_not_good_says_why() {
+    let (ca, other) = (Ca::new(), Ca::named("another CA"));
+    let trusting = || builder().root_certificates([ca.root()]);
+    let good = Door::open(acceptor(ca.identity("localhost"), &[b"h2"], None)).await;
+    let expired = Door::open(acceptor(ca.expired_identity("localhost"), &[b"h2"], None)).await;
+    let unknown = Door::open(acceptor(other.identity("localhost"), &[b"h2"], None)).await;
+
+    let text = refusal(trusting(), &good, "127.0.0.1").await;
+    assert!(text.contains("certificate not valid for name \"127.0.0.1\"; certificate is only valid for"), "{text}");
+    let text = refusal(trusting(), &expired, "localhost").await;
+    assert!(text.contains("invalid peer certificate: certificate expired"), "{text}");
+    let text = refusal(trusting(), &unknown, "localhost").await;
+    assert_eq!(text, "could not connect: invalid peer certificate: UnknownIssuer");
+    // The bundled roots alone do not vouch for a private CA.
+    let text = refusal(builder(), &good, "localhost").await;
+    assert_eq!(text, "could not connect: invalid peer certificate: UnknownIssuer");
+    // It would not be good the next time either.
+    let transport = builder().build(&settings(LONG)).unwrap();
+    let client = Client::builder().base_url(good.url("localhost")).api_key("k").build_on(transport).unwrap();
+    assert_eq!(ask(&client).await.unwrap_err().attempts(), 1);
+}
+
+#[tokio::test]
+async fn a_server_may_ask_for_a_certificate() {
+    let (ca, other) = (Ca::new(), Ca::named("another CA"));
+    for protocols in [&[b"h2".as_slice()][..], &[b"http/1.1"]] {
+        let trusting = || builder().root_certificates([ca.root()]);
+        let door = Door::open(ca.asking(ca.identity("localhost"), protocols)).await;
+        for _ in 0..5 {
+            let text = refusal(trusting(), &door, "localhost").await;
+            assert!(text.ends_with("received fatal alert: CertificateRequired"), "{text}");
+            let (chain, key) = other.identity("client");
+            let text = refusal(trusting().client_certificate(chain, key), &door, "localhost").await;
+            assert!(text.contains("received fatal alert: "), "{text}");
+        }
+        let (chain, key) = ca.expired_identity("client");
+        let text = refusal(trusting().client_certificate(chain, key), &door, "localhost").await;
+        assert!(text.ends_with("received fatal alert: CertificateExpired"), "{text}");
+
+        let (chain, key) = ca.identity("client");
+        let client = client(trusting().client_certificate(chain, key), &door.url("localhost"));
+        ask(&client).await.unwrap();
+        assert_eq!(door.server.requests(), 1);
+    }
+    // A key that is not the certificate's.
+    let (chain, _) = ca.identity("client");
+    let (_, key) = ca.identity("client");
+    let error = builder().client_certificate(chain, key).build(&settings(Duration::ZERO)).unwrap_err();
+    assert_eq!(sentence(&error), "tls can't be set up: keys may not be consistent: KeyMismatch");
+}
+
+#[tokio::test]
+async fn what_speaks_no_tls_says_so() {
+    let plain = chat_mock::Server::builder().bind().await.unwrap();
+    let url = format!("https://{}", plain.local_addr());
+    let error = ask(&client(builder(), &url)).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect);
+    println!("{}", sentence(&error));
+    assert!(sentence(&error).contains("received corrupt message of type InvalidContentType"), "{}", sentence(&error));
 }

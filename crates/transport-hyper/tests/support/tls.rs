@@ -50,5 +50,5 @@ pub(crate) fn transport(roots: &[&CertificateDer<'static>]) -> HyperTransport {
         .with_no_client_auth();
     let mut settings = TransportSettings::default();
     settings.connect_timeout = Some(LONG);
-    HyperTransport::with_tls(&settings, tls)
+    HyperTransport::with_tls(&settings, tls).unwrap()
 }

@@ -1,0 +1,168 @@
+//! Requests on connections that nobody but their caller polls.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header, uri};
+use http_body_util::Full;
+
+use crate::body::AnswerBody;
+use crate::connection::Connection;
+use crate::error::{ConnectError, SendError};
+use crate::pool::{MAX_IDLE_TIME, Origin, Pool};
+
+/// What brings a connection about.
+pub trait Connect: Send + Sync + 'static {
+    /// The connection.
+    type Io: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static;
+
+    /// Connects to the scheme, host and port of a URI: name, TCP and, for `https`, TLS with nothing but HTTP/1.1 agreed on.
+    fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
+}
+
+/// Sends requests over HTTP/1.1, each on a connection that is polled by whoever polls the answer. Cheap to clone; clones
+/// share connections.
+pub struct Engine<C> {
+    shared: Arc<Shared<C>>,
+}
+
+struct Shared<C> {
+    connect: C,
+    pool: Arc<Pool>,
+}
+
+impl<C> Clone for Engine<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C> fmt::Debug for Engine<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl<C: Connect> Engine<C> {
+    /// An engine without connections yet.
+    pub fn new(connect: C) -> Self {
+        Self::with_max_idle_time(connect, MAX_IDLE_TIME)
+    }
+
+    /// An engine whose connections wait no longer than this to be used again; zero uses none again. The default is 30 s.
+    pub fn with_max_idle_time(connect: C, time: Duration) -> Self {
+        Self { shared: Arc::new(Shared { connect, pool: Arc::new(Pool::new(time)) }) }
+    }
+
+    /// What brings its connections about.
+    pub fn connector(&self) -> &C {
+        &self.shared.connect
+    }
+
+    /// How many connections wait to be used again.
+    pub fn idle_connections(&self) -> usize {
+        self.shared.pool.len()
+    }
+
+    /// Sends a request, whose URI is absolute, on an idle connection or a new one.
+    ///
+    /// An idle connection that turns out to be closed gives the request back unsent, and it goes out on another. Dropping
+    /// the future closes what it runs on.
+    pub fn send(&self, request: Request<Bytes>) -> Sending {
+        let shared = Arc::clone(&self.shared);
+        Sending(Box::pin(async move { shared.send(request).await }))
+    }
+}
+
+/// The future of an answer's head.
+#[must_use = "nothing is sent before it is polled"]
+pub struct Sending(Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>);
+
+impl Future for Sending {
+    type Output = Result<Response<AnswerBody>, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").finish_non_exhaustive()
+    }
+}
+
+impl<C: Connect> Shared<C> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, SendError> {
+        let uri = request.uri().clone();
+        let origin = Origin::of(&uri).ok_or_else(|| ConnectError::other("the URI has no scheme or no host"))?;
+        let mut request = in_origin_form(request)?;
+        while let Some(idle) = self.pool.take(&origin) {
+            match exchange(idle, request).await {
+                Ok(answered) => return Ok(self.answer(origin, answered)),
+                Err(Unanswered { unsent: Some(unsent), .. }) => request = *unsent,
+                Err(Unanswered { error, unsent: None }) => return Err(SendError::lost(error)),
+            }
+        }
+        let io = self.connect.connect(&uri).await?;
+        let connection = Connection::open(io).await.map_err(SendError::unsent)?;
+        match exchange(connection, request).await {
+            Ok(answered) => Ok(self.answer(origin, answered)),
+            Err(Unanswered { error, unsent: Some(_) }) => Err(SendError::unsent(error)),
+            Err(Unanswered { error, unsent: None }) => Err(SendError::lost(error)),
+        }
+    }
+
+    fn answer(&self, origin: Origin, answered: Answered) -> Response<AnswerBody> {
+        let (connection, response) = answered;
+        response.map(|incoming| AnswerBody::new(incoming, connection, origin, Arc::clone(&self.pool)))
+    }
+}
+
+type Answered = (Connection, Response<hyper::body::Incoming>);
+
+/// A request without an answer, given back if no byte of it went out.
+struct Unanswered {
+    error: hyper::Error,
+    unsent: Option<Box<Request<Full<Bytes>>>>,
+}
+
+/// Sends a request on a connection and drives it to the head of the answer.
+async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
+    let mut answer = pin!(connection.sender.try_send_request(request));
+    let answer = poll_fn(|cx| {
+        // What the connection does may be what the answer waits for, and the end of the one is the end of the other.
+        connection.driver.poll(cx);
+        answer.as_mut().poll(cx)
+    })
+    .await;
+    match answer {
+        Ok(response) => Ok((connection, response)),
+        Err(mut error) => {
+            let unsent = error.take_message().map(Box::new);
+            Err(Unanswered { error: error.into_error(), unsent })
+        }
+    }
+}
+
+/// What HTTP/1.1 wants of a request to a server: its path alone in the first line, and the host in a header.
+fn in_origin_form(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
+    let mut request = request.map(Full::new);
+    let uri = request.uri();
+    let default = if uri.scheme() == Some(&uri::Scheme::HTTPS) { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default();
+    let host = match uri.port_u16().filter(|&port| port != default) {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+        None => HeaderValue::from_str(host),
+    };
+    let host = host.map_err(|_| ConnectError::other("the host is no value for a header"))?;
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
+    request.headers_mut().entry(header::HOST).or_insert(host);
+    *request.uri_mut() = Uri::from(path);
+    Ok(request)
+}

@@ -1,0 +1,161 @@
+//! Connections on any runtime that has sockets and a clock.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
+use futures_rustls::rustls::ClientConfig;
+use futures_rustls::rustls::pki_types::ServerName;
+use http::Uri;
+use http::uri::Scheme;
+
+use crate::engine::Connect;
+use crate::error::ConnectError;
+use crate::stream::Stream;
+
+/// How long one address may take before the next one is tried beside it (RFC 8305, 5).
+const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// What a runtime brings: names, sockets, a clock.
+pub trait Runtime: Send + Sync + 'static {
+    /// A TCP connection.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// The addresses of a host, best first.
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+
+    /// Connects to an address, without Nagle's delay. Dropping the future gives up.
+    fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+
+    /// Sleeps.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// [`Connect`] on a [`Runtime`]: names, addresses tried in turn, TLS by rustls, all within the connect timeout.
+pub struct Connector<R> {
+    runtime: R,
+    tls: TlsConnector,
+    timeout: Option<Duration>,
+}
+
+impl<R: fmt::Debug> fmt::Debug for Connector<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("runtime", &self.runtime)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Runtime> Connector<R> {
+    /// A connector with TLS as configured. Only HTTP/1.1 is offered, whatever the configuration says.
+    pub fn new(runtime: R, mut tls: ClientConfig, timeout: Option<Duration>) -> Self {
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self { runtime, tls: TlsConnector::from(Arc::new(tls)), timeout }
+    }
+
+    /// The runtime it runs on.
+    pub fn runtime(&self) -> &R {
+        &self.runtime
+    }
+
+    async fn open(&self, uri: &Uri) -> Result<Stream<R::Stream>, ConnectError> {
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let host = uri.host().ok_or_else(|| ConnectError::other("the URI has no host"))?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let addresses = self.runtime.resolve(host, port).await.map_err(ConnectError::resolve)?;
+        let stream = self.first_of(in_turn(addresses)).await?;
+        if !is_tls {
+            return Ok(Stream::plain(stream));
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(ConnectError::tls)?;
+        self.tls.connect(name, stream).await.map(Stream::tls).map_err(ConnectError::tls)
+    }
+
+    /// The first connection that comes about. The next address is tried when one has failed, or has taken its time.
+    async fn first_of(&self, addresses: Vec<SocketAddr>) -> Result<R::Stream, ConnectError> {
+        let mut trying = Vec::new();
+        let mut last = None;
+        for address in addresses {
+            trying.push(Box::pin(self.runtime.connect(address)));
+            let mut pause = pin!(self.runtime.sleep(NEXT_ADDRESS));
+            let turn = poll_fn(|cx| {
+                let tried = trying.len();
+                match poll_any(&mut trying, cx, &mut last) {
+                    Some(stream) => Poll::Ready(Some(stream)),
+                    None if trying.len() < tried => Poll::Ready(None),
+                    None => pause.as_mut().poll(cx).map(|()| None),
+                }
+            });
+            if let Some(stream) = turn.await {
+                return Ok(stream);
+            }
+        }
+        poll_fn(|cx| match poll_any(&mut trying, cx, &mut last) {
+            Some(stream) => Poll::Ready(Some(stream)),
+            None if trying.is_empty() => Poll::Ready(None),
+            None => Poll::Pending,
+        })
+        .await
+        .ok_or_else(|| match last {
+            Some(error) => ConnectError::tcp(error),
+            None => ConnectError::resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address")),
+        })
+    }
+}
+
+/// Polls all attempts, and lets go of those that failed.
+fn poll_any<F, S>(trying: &mut Vec<Pin<Box<F>>>, cx: &mut Context<'_>, last: &mut Option<io::Error>) -> Option<S>
+where
+    F: Future<Output = io::Result<S>>,
+{
+    let mut at = 0;
+    while at < trying.len() {
+        match trying[at].as_mut().poll(cx) {
+            Poll::Ready(Ok(stream)) => return Some(stream),
+            Poll::Ready(Err(error)) => {
+                *last = Some(error);
+                drop(trying.remove(at));
+            }
+            Poll::Pending => at += 1,
+        }
+    }
+    None
+}
+
+/// The addresses, families in turn, beginning with the first one's (RFC 8305, 4).
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let Some(is_first_v6) = addresses.first().map(SocketAddr::is_ipv6) else { return addresses };
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_first_v6);
+    let mut all = Vec::with_capacity(first.len() + second.len());
+    while !first.is_empty() || !second.is_empty() {
+        all.extend(first.pop_front());
+        all.extend(second.pop_front());
+    }
+    all
+}
+
+impl<R: Runtime> Connect for Connector<R> {
+    type Io = Stream<R::Stream>;
+
+    async fn connect(&self, uri: &Uri) -> Result<Self::Io, ConnectError> {
+        let Some(timeout) = self.timeout else { return self.open(uri).await };
+        let mut opening = pin!(self.open(uri));
+        let mut over = pin!(self.runtime.sleep(timeout));
+        poll_fn(|cx| match opening.as_mut().poll(cx) {
+            Poll::Ready(opened) => Poll::Ready(opened),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| Err(ConnectError::timed_out(timeout))),
+        })
+        .await
+    }
+}

@@ -1,0 +1,70 @@
+//! A connection with or without TLS, as hyper wants it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use futures_rustls::client::TlsStream;
+use hyper::rt::ReadBufCursor;
+use smol_hyper::rt::FuturesIo;
+
+/// A connection that a [`Connector`](crate::Connector) brought about.
+pub struct Stream<S>(Inner<S>);
+
+enum Inner<S> {
+    Plain(FuturesIo<S>),
+    Tls(FuturesIo<Box<TlsStream<S>>>),
+}
+
+impl<S> Stream<S> {
+    pub(crate) fn plain(stream: S) -> Self {
+        Self(Inner::Plain(FuturesIo::new(stream)))
+    }
+
+    pub(crate) fn tls(stream: TlsStream<S>) -> Self {
+        Self(Inner::Tls(FuturesIo::new(Box::new(stream))))
+    }
+}
+
+impl<S> fmt::Debug for Stream<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Inner::Plain(_) => "Stream(plain)",
+            Inner::Tls(_) => "Stream(tls)",
+        })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Read for Stream<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Inner::Plain(io) => Pin::new(io).poll_read(cx, buf),
+            Inner::Tls(io) => Pin::new(io).poll_read(cx, buf),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.0 {
+            Inner::Plain(io) => Pin::new(io).poll_write(cx, buf),
+            Inner::Tls(io) => Pin::new(io).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Inner::Plain(io) => Pin::new(io).poll_flush(cx),
+            Inner::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.0 {
+            Inner::Plain(io) => Pin::new(io).poll_shutdown(cx),
+            Inner::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}

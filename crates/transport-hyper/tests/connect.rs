@@ -1,0 +1,264 @@
+//! Connecting: addresses that swallow what is sent to them, names that take their time, connections that went stale.
+
+mod local;
+
+use std::future::pending;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chat_mock::{Reply, ScriptServer, Server};
+use local::peer::{Peer, head};
+use local::{LONG, ask, builder, client, client_within, sentence, until};
+use socket2::{Domain, Socket, Type};
+use tokio::io::AsyncWriteExt as _;
+use transport_hyper::{Clock, ErrorKind};
+
+const RESULT: &str = r#"{"chat_session_id":"s-1","message":{"role":"assistant","content":"Hello"}}"#;
+
+/// An address that answers nothing: the queue of its listener is full, so the kernel drops what asks for a connection.
+struct Blackhole {
+    addr: SocketAddr,
+    _queue: Vec<Socket>,
+}
+
+impl Blackhole {
+    /// Nothing, and a message, where the machine has no such address.
+    fn open(ip: impl Into<std::net::IpAddr>) -> Option<Self> {
+        let addr = SocketAddr::new(ip.into(), 0);
+        let listener = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+        if let Err(error) = listener.bind(&addr.into()) {
+            println!("skipped: {addr}: {error}");
+            return None;
+        }
+        listener.listen(0).unwrap();
+        let addr = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = vec![listener];
+        loop {
+            let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+            let connected = socket.connect_timeout(&addr.into(), Duration::from_millis(500));
+            queue.push(socket);
+            match connected {
+                Ok(()) => assert!(queue.len() < 100, "the queue has no end"),
+                Err(_) => return Some(Self { addr, _queue: queue }),
+            }
+        }
+    }
+}
+
+fn is_connect_timeout(error: &transport_hyper::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. })
+}
+
+#[tokio::test]
+async fn the_other_family_is_tried_beside_an_address_that_is_silent() {
+    let server = Server::builder().bind().await.unwrap();
+    let Some(hole) = Blackhole::open(Ipv6Addr::LOCALHOST) else { return };
+    let addrs = vec![hole.addr, server.local_addr()];
+    let builder = builder().resolver(move |_| std::future::ready(Ok(addrs.clone())));
+    let client = client(builder, "http://api.example");
+    let begun = Instant::now();
+    ask(&client).await.unwrap();
+    let took = begun.elapsed();
+    println!("{} is silent; connected to {} after {took:?}", hole.addr, server.local_addr());
+    assert!(took >= Duration::from_millis(300), "the silent one was tried first: {took:?}");
+    assert!(took < LONG / 2, "{took:?}");
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn the_next_address_of_a_family_has_its_share_of_the_time() {
+    let server = Server::builder().bind().await.unwrap();
+    let hole = Blackhole::open(Ipv4Addr::LOCALHOST).unwrap();
+    let addrs = vec![hole.addr, server.local_addr()];
+    let builder = builder().resolver(move |_| std::future::ready(Ok(addrs.clone())));
+    let client = client_within(builder, "http://api.example", Duration::from_secs(4));
+    let begun = Instant::now();
+    ask(&client).await.unwrap();
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(2), "half of the time is for the first: {took:?}");
+    assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn the_connect_timeout_covers_the_address_the_name_and_tls() {
+    let timeout = Duration::from_millis(700);
+    let hole = Blackhole::open(Ipv4Addr::LOCALHOST).unwrap();
+    let silent = Peer::silent().await;
+    let to = |addr: SocketAddr| builder().resolver(move |_| std::future::ready(Ok(vec![addr])));
+    for (what, builder, url) in [
+        ("address", to(hole.addr), "http://api.example"),
+        (
+            "two addresses",
+            builder().resolver(move |_| std::future::ready(Ok(vec![hole.addr; 2]))),
+            "http://api.example",
+        ),
+        ("name", builder().resolver(|_| pending()), "http://api.example"),
+        ("TLS", to(silent.addr), "https://api.example"),
+    ] {
+        let begun = Instant::now();
+        let error = ask(&client_within(builder, url, timeout)).await.unwrap_err();
+        let took = begun.elapsed();
+        println!("{what}: {} ({took:.1?})", sentence(&error));
+        assert!(is_connect_timeout(&error), "{what}: {error:?}");
+        assert!(took >= timeout && took < LONG / 2, "{what}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_comes_late_is_no_error() {
+    let server = Server::builder().bind().await.unwrap();
+    let addr = server.local_addr();
+    let late = Duration::from_millis(500);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let builder = builder().resolver(move |host| {
+        assert_eq!(host, "api.example");
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(late).await;
+            Ok(vec![addr])
+        }
+    });
+    let client = client(builder, "http://api.example");
+    let begun = Instant::now();
+    ask(&client).await.unwrap();
+    assert!(begun.elapsed() >= late);
+    // The second call takes the connection of the first.
+    ask(&client).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn each_failure_to_connect_says_what_it_is() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let no_name = builder().resolver(|_| std::future::ready(Err(io::Error::other("no such name"))));
+    let no_address = builder().resolver(|_| std::future::ready(Ok(Vec::new())));
+    for (builder, url, says) in [
+        (
+            builder(),
+            format!("http://{gone}"),
+            "could not connect: tcp connect error: Connection refused (os error 111)",
+        ),
+        (no_name, "http://api.example".to_owned(), "could not connect: dns error: no such name"),
+        (no_address, "http://api.example".to_owned(), "could not connect: tcp connect error: Network unreachable"),
+    ] {
+        let error = ask(&client(builder, &url)).await.unwrap_err();
+        assert_eq!((error.kind(), sentence(&error).as_str()), (&ErrorKind::Connect, says));
+        println!("{says}");
+    }
+}
+
+/// Answers the first request of the first connection and closes it without a word once told; counts what it reads in
+/// all. It has a thread of its own, so that it acts while the client's runtime stands still.
+fn closing_server(closed: std::sync::mpsc::Sender<()>) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let posts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&posts);
+    std::thread::spawn(move || {
+        while let Ok((mut tcp, _)) = listener.accept() {
+            let mut read = Vec::new();
+            while !read.ends_with(b"}") || !read.windows(4).any(|four| four == b"\r\n\r\n") {
+                let mut some = [0; 1024];
+                match tcp.read(&mut some) {
+                    Ok(n) if n > 0 => read.extend(&some[..n]),
+                    _ => break,
+                }
+            }
+            if read.starts_with(b"POST ") {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:";
+                write!(tcp, "{answer} {}\r\n\r\n{RESULT}", RESULT.len()).unwrap();
+            }
+            drop(tcp);
+            let _ = closed.send(());
+        }
+    });
+    (addr, posts)
+}
+
+#[tokio::test]
+async fn a_connection_that_went_stale_unseen_is_not_the_callers_concern() {
+    let (closed, seen) = std::sync::mpsc::channel();
+    let (addr, posts) = closing_server(closed);
+    for n in 1..=50 {
+        let client = client(builder(), &format!("http://{addr}"));
+        ask(&client).await.unwrap();
+        // The runtime of this test stands still: the pool takes the connection for an open one.
+        seen.recv_timeout(LONG).unwrap();
+        // This client tries once: what is repeated, the pool repeats.
+        ask(&client).await.unwrap();
+        seen.recv_timeout(LONG).unwrap();
+        assert_eq!(posts.load(Ordering::SeqCst), 2 * n);
+    }
+}
+
+#[tokio::test]
+async fn a_close_that_crosses_the_request_is_an_error_and_no_second_one() {
+    let posts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&posts);
+    let peer = Peer::start(move |mut tcp| {
+        let count = Arc::clone(&count);
+        async move {
+            head(&mut tcp).await;
+            if count.fetch_add(1, Ordering::SeqCst) == 0 {
+                let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length:";
+                tcp.write_all(format!("{answer} {}\r\n\r\n{RESULT}", RESULT.len()).as_bytes()).await.unwrap();
+                // The body of the first request, and the head of the second.
+                head(&mut tcp).await;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    // Retries are on.
+    let transport = builder().build(&local::settings(LONG)).unwrap();
+    let url = format!("http://{}", peer.addr);
+    let client = transport_hyper::Client::builder().base_url(url).api_key("k").build_on(transport).unwrap();
+    ask(&client).await.unwrap();
+    let error = ask(&client).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Transport);
+    println!("{}", sentence(&error));
+    assert_eq!((posts.load(Ordering::SeqCst), peer.accepted()), (2, 1));
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed() {
+    let server = ScriptServer::start(vec![Reply::json(200, &[], RESULT)]).unwrap();
+    for (idle, connections) in [(Duration::from_millis(100), 2), (Duration::ZERO, 4), (LONG, 5)] {
+        let client = client(builder().pool_idle_timeout(idle), &server.url());
+        ask(&client).await.unwrap();
+        if idle < LONG {
+            until("the close", || server.open_connections() == 0).await;
+        }
+        ask(&client).await.unwrap();
+        assert_eq!(server.accepted_connections(), connections, "{idle:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_misdirected_request_is_the_apis_answer() {
+    let server = ScriptServer::start(vec![Reply::json(421, &[], r#"{"detail":"not me"}"#)]).unwrap();
+    let transport = builder().build(&local::settings(LONG)).unwrap();
+    let client = transport_hyper::Client::builder().base_url(server.url()).api_key("k").build_on(transport).unwrap();
+    let error = ask(&client).await.unwrap_err();
+    assert_eq!((error.kind().name(), error.status().unwrap().as_u16()), ("api", 421));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn interim_answers_are_passed_over() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n\
+                   HTTP/1.1 103 Early Hints\r\n\r\n";
+    let answer = format!(
+        "{interim}HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{RESULT}",
+        RESULT.len()
+    );
+    let server = ScriptServer::start(vec![Reply::raw(answer)]).unwrap();
+    let answer = ask(&client(builder(), &server.url())).await.unwrap();
+    assert_eq!((answer.content.as_str(), answer.head.status.as_u16()), ("Hello", 200));
+    assert_eq!(answer.head.headers.get("link"), None);
+}

@@ -1,0 +1,206 @@
+//! HTTP/2: when it is spoken, and what its servers may do.
+#![cfg(feature = "http2")]
+
+mod local;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use local::peer::{Peer, head};
+use local::{Ca, Door, acceptor, ask, builder, client, until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use transport_hyper::{CreateInput, ErrorKind, Http2, Proxy};
+
+const FIRST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
+const LAST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"lo\",\"finish_reason\":\"stop\"}\n\n";
+
+fn question() -> CreateInput {
+    let mut input = CreateInput::new("i", "What is a transport?");
+    input.stream = true;
+    input
+}
+
+#[tokio::test]
+async fn alpn_chooses_and_calls_share_a_connection() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let client = client(builder().root_certificates([ca.root()]), &door.url("localhost"));
+    client.create(&question()).finish().await.unwrap();
+    let (mut one, mut two) = (client.create(&question()), client.create(&question()));
+    assert!(one.next().await.unwrap().is_ok());
+    assert!(two.next().await.unwrap().is_ok());
+    // A stream that is dropped is reset; its connection goes on.
+    drop(one);
+    assert!(two.finish().await.unwrap().finish_reason.is_some());
+    client.create(&question()).finish().await.unwrap();
+    assert_eq!(door.spoken(), (1, 0));
+}
+
+#[tokio::test]
+async fn http1_is_spoken_where_nothing_else_is_or_should_be() {
+    let ca = Ca::new();
+    for (http2, protocols) in
+        [(Http2::Alpn, &[b"http/1.1".as_slice()][..]), (Http2::Alpn, &[]), (Http2::Off, &[b"h2", b"http/1.1"])]
+    {
+        let door = Door::open(acceptor(ca.identity("localhost"), protocols, None)).await;
+        let client = client(builder().root_certificates([ca.root()]).http2(http2), &door.url("localhost"));
+        for _ in 0..2 {
+            client.create(&question()).finish().await.unwrap();
+        }
+        assert_eq!(door.spoken(), (0, 1), "{http2:?}");
+    }
+}
+
+#[tokio::test]
+async fn prior_knowledge_needs_no_alpn() {
+    let ca = Ca::new();
+    // A server that speaks HTTP/2 and never heard of ALPN.
+    let door = Door::open(acceptor(ca.identity("localhost"), &[], None)).await;
+    let secure = builder().root_certificates([ca.root()]).http2(Http2::PriorKnowledge);
+    ask(&client(secure, &door.url("localhost"))).await.unwrap();
+    // And without TLS.
+    let (peer, streams) = h2_server(|mut connection| async move {
+        while let Some(Ok((_, respond))) = connection.accept().await {
+            answer(respond, &[FIRST, LAST]);
+        }
+    })
+    .await;
+    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+    for _ in 0..3 {
+        assert_eq!(ask(&client).await.unwrap().content, "Hello");
+    }
+    assert_eq!((peer.accepted(), streams.load(Ordering::SeqCst)), (1, 1));
+}
+
+type Connection = h2::server::Connection<TcpStream, Bytes>;
+
+/// A server that speaks HTTP/2 without TLS, and how many connections it had.
+async fn h2_server<F>(serve: impl Fn(Connection) -> F + Clone + Send + 'static) -> (Peer, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let count = Arc::new(AtomicUsize::new(0));
+    let handshakes = Arc::clone(&count);
+    let peer = Peer::start(move |tcp| {
+        let (serve, handshakes) = (serve.clone(), Arc::clone(&handshakes));
+        async move {
+            let Ok(connection) = h2::server::handshake(tcp).await else { return };
+            handshakes.fetch_add(1, Ordering::SeqCst);
+            serve(connection).await;
+        }
+    })
+    .await;
+    (peer, count)
+}
+
+fn begin(mut respond: h2::server::SendResponse<Bytes>) -> h2::SendStream<Bytes> {
+    let head = Response::builder().status(StatusCode::OK).header("content-type", "text/event-stream").body(()).unwrap();
+    respond.send_response(head, false).unwrap()
+}
+
+fn answer(respond: h2::server::SendResponse<Bytes>, parts: &[&'static str]) {
+    let mut stream = begin(respond);
+    for (at, part) in parts.iter().enumerate() {
+        stream.send_data(Bytes::from_static(part.as_bytes()), at + 1 == parts.len()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_ends_what_it_began() {
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = (Arc::clone(&begun), Arc::clone(&end));
+    let first = Arc::new(AtomicUsize::new(0));
+    let (peer, connections) = h2_server(move |mut connection| {
+        let (begun, end) = told.clone();
+        let first = Arc::clone(&first);
+        async move {
+            let Some(Ok((_, respond))) = connection.accept().await else { return };
+            if first.fetch_add(1, Ordering::SeqCst) > 0 {
+                answer(respond, &[FIRST, LAST]);
+                while connection.accept().await.is_some() {}
+                return;
+            }
+            let mut stream = begin(respond);
+            stream.send_data(Bytes::from_static(FIRST.as_bytes()), false).unwrap();
+            // Twice a `GOAWAY`, and in between what is on its way is still taken.
+            connection.graceful_shutdown();
+            begun.notify_one();
+            let mut ended = std::pin::pin!(end.notified());
+            let mut is_over = false;
+            poll_fn(|cx| {
+                if !is_over && ended.as_mut().poll(cx).is_ready() {
+                    stream.send_data(Bytes::from_static(LAST.as_bytes()), true).unwrap();
+                    is_over = true;
+                }
+                connection.poll_closed(cx)
+            })
+            .await
+            .unwrap();
+        }
+    })
+    .await;
+    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+    let mut running = client.create(&question());
+    assert_eq!(running.next().await.unwrap().unwrap().text(), Some("Hel"));
+    begun.notified().await;
+    // The next call goes elsewhere as soon as the client has heard of it; what it began meanwhile is taken or handed
+    // back.
+    let next = client.create(&question());
+    end.notify_one();
+    assert_eq!(running.finish().await.unwrap().content, "Hello");
+    assert_eq!(next.finish().await.unwrap().content, "Hello");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_dead_connection_takes_in_no_call_for_ever() {
+    // Answers the first call, and then reads and says nothing, not even to a ping.
+    let (peer, connections) = h2_server(|mut connection| async move {
+        let Some(Ok((_, respond))) = connection.accept().await else { return };
+        answer(respond, &[FIRST, LAST]);
+        let Some(Ok((_, _respond))) = connection.accept().await else { return };
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let builder = builder().http2(Http2::PriorKnowledge).http2_keep_alive(Duration::from_millis(300));
+    let client = client(builder, &format!("http://{}", peer.addr));
+    ask(&client).await.unwrap();
+    let error = ask(&client).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Transport, "{}", local::sentence(&error));
+    println!("{}", local::sentence(&error));
+    ask(&client).await.unwrap();
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+/// What a server says first may come with the proxy's answer.
+#[tokio::test]
+async fn a_tunnel_loses_no_byte() {
+    let (peer, _) = h2_server(|mut connection| async move {
+        while let Some(Ok((_, respond))) = connection.accept().await {
+            answer(respond, &[FIRST, LAST]);
+        }
+    })
+    .await;
+    let to = peer.addr;
+    let proxy = Peer::start(move |mut client| async move {
+        let asked = head(&mut client).await;
+        assert!(asked.starts_with("CONNECT api.example:80 "), "a proxy can't forward HTTP/2: {asked}");
+        let mut target = TcpStream::connect(to).await.unwrap();
+        let mut first = vec![0; 1024];
+        let n = target.read(&mut first).await.unwrap();
+        client.write_all(&[b"HTTP/1.1 200 Fine\r\n\r\n", &first[..n]].concat()).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut client, &mut target).await;
+    })
+    .await;
+    let through = Proxy::url(&format!("http://{}", proxy.addr)).unwrap();
+    let client = client(builder().http2(Http2::PriorKnowledge).proxy(through), "http://api.example");
+    assert_eq!(ask(&client).await.unwrap().content, "Hello");
+    drop(client);
+    until("the end", || proxy.accepted() == 1).await;
+}

@@ -1,0 +1,404 @@
+//! Proxies: real ones of Debian's (tinyproxy, microsocks) where they are installed, and small ones that refuse in every
+//! way.
+
+mod local;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chat_mock::Server;
+use local::peer::{Peer, head};
+use local::{Ca, Door, LONG, acceptor, ask, builder, client, client_within, sentence, until};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use transport_hyper::{Clock, Error, ErrorKind, Proxy};
+
+/// A proxy of another's making, run for a test.
+struct Real {
+    child: Child,
+    addr: SocketAddr,
+    dir: PathBuf,
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Real {
+    /// Nothing, and a message, where the program is not installed.
+    async fn start(program: &str, args: impl Fn(&Path, u16) -> Vec<String>) -> Option<Self> {
+        let dir =
+            std::env::temp_dir().join(format!("transport-hyper-{program}-{}-{}", std::process::id(), free_port()));
+        fs::create_dir_all(&dir).unwrap();
+        let port = free_port();
+        let log = fs::File::create(dir.join("stderr")).unwrap();
+        let spawned =
+            Command::new(program).args(args(&dir, port)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        let Ok(child) = spawned else {
+            println!("skipped: {program} is not installed");
+            let _ = fs::remove_dir_all(&dir);
+            return None;
+        };
+        let proxy = Self { child, addr: (Ipv4Addr::LOCALHOST, port).into(), dir };
+        until("the proxy", || std::net::TcpStream::connect(proxy.addr).is_ok()).await;
+        Some(proxy)
+    }
+
+    async fn tinyproxy(more: &str) -> Option<Self> {
+        Self::start("tinyproxy", |dir, port| {
+            let (config, log) = (dir.join("config"), dir.join("log"));
+            let text = format!(
+                "Port {port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 60\nMaxClients 20\nLogLevel Connect\n\
+                 LogFile \"{}\"\n{more}\n",
+                log.display()
+            );
+            fs::write(&config, text).unwrap();
+            vec!["-d".to_owned(), "-c".to_owned(), config.display().to_string()]
+        })
+        .await
+    }
+
+    async fn microsocks(more: &[&str]) -> Option<Self> {
+        Self::start("microsocks", |_, port| {
+            let port = port.to_string();
+            [&["-i", "127.0.0.1", "-p", &port], more].concat().into_iter().map(str::to_owned).collect()
+        })
+        .await
+    }
+
+    /// What it wrote down.
+    fn log(&self) -> String {
+        ["log", "stderr"].map(|file| fs::read_to_string(self.dir.join(file)).unwrap_or_default()).concat()
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Asks once through a proxy.
+async fn through(proxy: &str, url: &str, ca: &Ca) -> Result<String, Error> {
+    let builder = builder().proxy(Proxy::url(proxy).unwrap()).root_certificates([ca.root()]);
+    ask(&client(builder, url)).await.map(|answer| answer.content)
+}
+
+/// What a failed connection says. No secret is in it, and nobody may take it for something the server has read.
+fn failure(result: Result<String, Error>) -> String {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect, "{}", sentence(&error));
+    let text = sentence(&error);
+    println!("{text}");
+    assert!(!format!("{text}{error:?}").contains("s3cret"), "{text} {error:?}");
+    text
+}
+
+#[tokio::test]
+async fn tinyproxy_tunnels_and_forwards() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let plain = Server::builder().bind().await.unwrap();
+    let Some(proxy) = Real::tinyproxy("BasicAuth user s3cret").await else { return };
+    let url = |login: &str| format!("http://{login}{}", proxy.addr);
+
+    let tunnelled = through(&url("user:s3cret@"), &door.url("localhost"), &ca).await.unwrap();
+    assert!(tunnelled.contains("chunk"), "{tunnelled}");
+    assert_eq!(door.spoken(), (1, 0), "HTTP/2 inside of the tunnel");
+    let forwarded = through(&url("user:s3cret@"), &plain.url(), &ca).await.unwrap();
+    assert_eq!(forwarded, tunnelled);
+    assert_eq!(plain.requests(), 1);
+    let log = proxy.log();
+    assert!(log.contains(&format!("CONNECT localhost:{}", door.addr.port())), "{log}");
+    assert!(log.contains(&format!("POST {}/v0/chat_sessions/chat_results", plain.url())), "{log}");
+    log.lines().filter(|line| line.contains("CONNECT ") || line.contains("POST ")).for_each(|line| println!("{line}"));
+
+    for target in [door.url("localhost"), plain.url()] {
+        let text = failure(through(&url(""), &target, &ca).await);
+        assert!(text.ends_with("asks for a user and a password"), "{text}");
+    }
+    // To those whose credentials are wrong tinyproxy answers 401, which only in a tunnel is told from the API's.
+    let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
+    assert!(text.contains("refuses a connection to localhost:") && text.ends_with(": 401 Unauthorized"), "{text}");
+    let error = through(&url("user:wr0ng@"), &plain.url(), &ca).await.unwrap_err();
+    assert_eq!(error.status().unwrap(), 401);
+    assert_eq!((door.server.requests(), plain.requests()), (1, 1));
+}
+
+#[tokio::test]
+async fn tinyproxy_refuses() {
+    let ca = Ca::new();
+    let Some(proxy) = Real::tinyproxy("ConnectPort 443").await else { return };
+    let url = format!("http://{}", proxy.addr);
+    let text = failure(through(&url, "https://localhost:444", &ca).await);
+    assert_eq!(
+        text,
+        format!("could not connect: the proxy {url} refuses a connection to localhost:444: 403 Forbidden")
+    );
+    let text = failure(through(&url, "https://localhost:443", &ca).await);
+    assert!(text.contains("refuses a connection to localhost:443: 50"), "{text}");
+}
+
+#[tokio::test]
+async fn microsocks_connects() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let plain = Server::builder().bind().await.unwrap();
+    let Some(proxy) = Real::microsocks(&["-u", "user", "-P", "s3cret"]).await else { return };
+    for scheme in ["socks5", "socks5h"] {
+        let url = |login: &str| format!("{scheme}://{login}{}", proxy.addr);
+        for target in [door.url("localhost"), plain.url()] {
+            let answer = through(&url("user:s3cret@"), &target, &ca).await.unwrap();
+            assert!(answer.contains("chunk"), "{answer}");
+        }
+        let text = failure(through(&url(""), &door.url("localhost"), &ca).await);
+        assert!(text.ends_with("asks for a user and a password"), "{text}");
+        let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
+        assert!(text.ends_with("refuses the user or the password"), "{text}");
+        let closed = format!("https://localhost:{}", free_port());
+        let text = failure(through(&url("user:s3cret@"), &closed, &ca).await);
+        assert!(text.ends_with(": connection refused"), "{text}");
+    }
+    println!("{}", proxy.log());
+    assert_eq!(proxy.log().matches("connected to").count(), 4, "{}", proxy.log());
+    assert_eq!((door.spoken(), plain.requests()), ((2, 0), 2));
+}
+
+#[tokio::test]
+async fn microsocks_without_a_login() {
+    let ca = Ca::new();
+    let plain = Server::builder().bind().await.unwrap();
+    let Some(proxy) = Real::microsocks(&[]).await else { return };
+    // A login that is not asked for does no harm.
+    for login in ["", "user:s3cret@"] {
+        through(&format!("socks5h://{login}{}", proxy.addr), &plain.url(), &ca).await.unwrap();
+    }
+    assert_eq!(plain.requests(), 2);
+}
+
+#[tokio::test]
+async fn each_refusal_of_an_http_proxy_says_what_it_is() {
+    let ca = Ca::new();
+    let refused = "the proxy {} refuses a connection to api.example:443: ";
+    let rows: &[(&str, &str, &str)] = &[
+        (
+            "",
+            "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
+            "the proxy {} asks for a user and a password",
+        ),
+        (
+            "u:s3cret@",
+            "HTTP/1.1 407 No\r\ncontent-length: 5\r\n\r\nNo.\r\n",
+            "the proxy {} refuses the user or the password",
+        ),
+        ("u:s3cret@", "HTTP/1.0 403 Forbidden\r\n\r\nNo.", &format!("{refused}403 Forbidden")),
+        ("", "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 100000\r\n\r\n", &format!("{refused}502 Bad Gateway")),
+        ("", "HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n", &format!("{refused}302 Found")),
+        ("", "SSH-2.0-OpenSSH_9.9\r\n", "talking to the proxy {} failed: "),
+        ("", "HTTP/1.1 20", "talking to the proxy {} failed: "),
+        ("", "", "talking to the proxy {} failed: "),
+    ];
+    for (login, answer, says) in rows {
+        let peer = Peer::saying(answer).await;
+        let text = failure(through(&format!("http://{login}{}", peer.addr), "https://api.example", &ca).await);
+        let says = says.replace("{}", &format!("http://{}", peer.addr));
+        assert!(text.starts_with(&format!("could not connect: {says}")), "{text}");
+        assert_eq!(peer.accepted(), 1);
+    }
+    let gone = format!("http://127.0.0.1:{}", free_port());
+    let text = failure(through(&gone, "https://api.example", &ca).await);
+    assert!(text.starts_with(&format!("could not connect: the proxy {gone} can't be reached: ")), "{text}");
+    assert!(text.contains("Connection refused"), "{text}");
+}
+
+#[tokio::test]
+async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
+    let ca = Ca::new();
+    let peer = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
+    let text = failure(through(&format!("http://u:s3cret@{}", peer.addr), "http://api.example", &ca).await);
+    assert!(text.ends_with("refuses the user or the password"), "{text}");
+    // A server's own is its answer.
+    let server = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
+    let error = ask(&client(builder(), &format!("http://{}", server.addr))).await.unwrap_err();
+    assert_eq!(error.status().unwrap(), 407);
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_socks_proxy_says_what_it_is() {
+    let ca = Ca::new();
+    let rows: &[(&[u8], &str)] = &[
+        (b"\x05\xff", "asks for a user and a password"),
+        (b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: not allowed by its rules"),
+        (b"\x05\x00\x05\x04\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: host unreachable"),
+        (b"\x05\x00\x05\x63\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: unknown reason"),
+        (b"\x05\x02", "failed: the answer is not one of SOCKS 5"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not one of SOCKS 5"),
+        (b"\x05", "failed: "),
+    ];
+    for &(answer, says) in rows {
+        let peer = Peer::start(move |mut tcp: TcpStream| async move {
+            let _ = tcp.read_exact(&mut [0; 3]).await;
+            let _ = tcp.write_all(answer).await;
+            // Until the client has gone, so that nothing unread resets the connection.
+            let _ = tcp.shutdown().await;
+            while tcp.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}
+        })
+        .await;
+        let text = failure(through(&format!("socks5h://{}", peer.addr), "https://api.example", &ca).await);
+        assert!(text.contains(&format!("the proxy socks5h://{} {says}", peer.addr)), "{text}");
+    }
+    let long = "x".repeat(256);
+    let peer = Peer::start(|mut tcp: TcpStream| async move {
+        let _ = tcp.read_exact(&mut [0; 4]).await;
+        let _ = tcp.write_all(b"\x05\x02").await;
+        let _ = tcp.read(&mut [0; 1]).await;
+    })
+    .await;
+    let text = failure(through(&format!("socks5h://{long}:p@{}", peer.addr), "https://api.example", &ca).await);
+    assert!(text.ends_with("SOCKS has no room for over 255 bytes"), "{text}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
+    let silent = Peer::silent().await;
+    for scheme in ["http", "https", "socks5h"] {
+        let proxy = format!("{scheme}://{}", silent.addr);
+        let builder = builder().proxy(Proxy::url(&proxy).unwrap());
+        let client = client_within(builder, "https://api.example", Duration::from_millis(300));
+        let error = ask(&client).await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. }), "{error:?}");
+        let text = sentence(&error);
+        assert!(text.ends_with(&format!("no connection within 300ms through the proxy {proxy}")), "{text}");
+        println!("{text}");
+    }
+}
+
+/// The heads that a proxy was sent.
+type Heads = Arc<Mutex<Vec<String>>>;
+
+/// A proxy that connects to one address, whatever it is asked for, and writes down what that was. With TLS, if that is
+/// given.
+async fn obliging(to: SocketAddr, tls: Option<TlsAcceptor>) -> (Peer, Heads) {
+    let heads = Heads::default();
+    let seen = Arc::clone(&heads);
+    let peer = Peer::start(move |tcp| {
+        let (seen, tls) = (Arc::clone(&seen), tls.clone());
+        async move {
+            match tls {
+                Some(tls) => oblige(tls.accept(tcp).await.unwrap(), to, &seen).await,
+                None => oblige(tcp, to, &seen).await,
+            }
+        }
+    })
+    .await;
+    (peer, heads)
+}
+
+async fn oblige(mut client: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr, seen: &Heads) {
+    let asked = head(&mut client).await;
+    seen.lock().unwrap().push(asked);
+    let mut target = TcpStream::connect(to).await.unwrap();
+    client.write_all(b"HTTP/1.1 200 Fine\r\n\r\n").await.unwrap();
+    let _ = tokio::io::copy_bidirectional(&mut client, &mut target).await;
+}
+
+#[tokio::test]
+async fn a_tunnel_leads_to_the_name_and_its_tls_is_from_end_to_end() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let (proxy, heads) = obliging(door.addr, None).await;
+    let answer = through(&format!("http://us%65r:s%33cret@{}", proxy.addr), "https://api.example", &ca).await.unwrap();
+    assert!(answer.contains("chunk"));
+    let expected = "CONNECT api.example:443 HTTP/1.1\r\n\
+                    host: api.example:443\r\n\
+                    proxy-authorization: Basic dXNlcjpzM2NyZXQ=\r\n\r\n";
+    assert_eq!(*heads.lock().unwrap(), [expected], "the key is not among it");
+    // Another name behind the tunnel is as wrong as without one.
+    let text = failure(through(&format!("http://{}", proxy.addr), "https://other.example", &ca).await);
+    assert!(text.contains("not valid for name \"other.example\""), "{text}");
+}
+
+#[tokio::test]
+async fn a_proxy_may_be_behind_tls_itself() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let (proxy, heads) = obliging(door.addr, Some(acceptor(ca.identity("localhost"), &[], None))).await;
+    let url = |host| format!("https://{host}:{}", proxy.addr.port());
+    let answer = through(&url("localhost"), "https://api.example", &ca).await.unwrap();
+    assert!(answer.contains("chunk"));
+    assert!(heads.lock().unwrap()[0].starts_with("CONNECT api.example:443 HTTP/1.1\r\n"));
+    let text = failure(through(&url("127.0.0.1"), "https://api.example", &ca).await);
+    assert!(text.contains("can't be reached: invalid peer certificate: certificate not valid for name"), "{text}");
+}
+
+#[tokio::test]
+async fn excepted_hosts_are_reached_directly() {
+    let plain = Server::builder().bind().await.unwrap();
+    let (proxy, heads) = obliging(plain.local_addr(), None).await;
+    let proxies = Proxy::url(&format!("http://{}", proxy.addr)).unwrap();
+    for except in ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"] {
+        ask(&client(builder().proxy(proxies.clone().except(except)), &plain.url())).await.unwrap();
+    }
+    assert_eq!((plain.requests(), heads.lock().unwrap().len(), proxy.accepted()), (3, 0, 0));
+}
+
+/// The environment is this process's own, so the part that reads it runs in another.
+#[tokio::test]
+async fn the_environment_is_heeded() {
+    let ca = Ca::new();
+    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let (proxy, heads) = obliging(door.addr, None).await;
+    let dir = std::env::temp_dir().join(format!("transport-hyper-env-{}", std::process::id()));
+    fs::create_dir_all(&dir).unwrap();
+    let root = dir.join("ca.der");
+    fs::write(&root, ca.root()).unwrap();
+    let run = |variables: Vec<(&'static str, String)>, url: String| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_of_the_environment", "--nocapture"]).env_clear();
+        command.envs(variables).env("TEST_ROOT", &root).env("TEST_URL", url);
+        tokio::task::spawn_blocking(move || command.output().unwrap())
+    };
+    let set = |name| vec![(name, format!("http://user:pass@{}", proxy.addr))];
+    let far = "https://api.example";
+
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let output = run(set(name), far.to_owned()).await.unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("answered"), "{output:?}");
+    }
+    assert_eq!(heads.lock().unwrap().len(), 3);
+    assert!(heads.lock().unwrap().iter().all(|head| head.contains("proxy-authorization: Basic dXNlcjpwYXNz")));
+
+    // A loopback address needs no exception.
+    let output = run(set("HTTPS_PROXY"), door.url("127.0.0.1")).await.unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("not valid for name"), "{output:?}");
+    assert_eq!(heads.lock().unwrap().len(), 3);
+
+    let output = run(vec![("HTTPS_PROXY", "gopher://user:pass@p".to_owned())], far.to_owned()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("HTTPS_PROXY must begin with") && !said.contains("pass@"), "{said}");
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Asks where another test says, and prints what came of it. Run by itself it has nothing to do.
+#[tokio::test]
+async fn child_of_the_environment() {
+    let (Ok(url), Ok(root)) = (std::env::var("TEST_URL"), std::env::var("TEST_ROOT")) else { return };
+    let root = fs::read(root).unwrap();
+    let builder = transport_hyper::HyperTransport::builder().root_certificates([root.into()]);
+    let transport = match builder.build(&local::settings(LONG)) {
+        Ok(transport) => transport,
+        Err(error) => return println!("{}", sentence(&error)),
+    };
+    let client = transport_hyper::Client::builder().base_url(url).api_key("k").build_on(transport).unwrap();
+    match ask(&client).await {
+        Ok(answer) => println!("answered {}", answer.content),
+        Err(error) => println!("{}", sentence(&error)),
+    }
+}

@@ -1,0 +1,32 @@
+//! Sockets and clocks of async-io, which has a thread of its own and so runs under any executor.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_io::Timer;
+use async_net::TcpStream;
+use chat_http1::Runtime;
+
+/// async-io as a [`Runtime`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsyncIo;
+
+impl Runtime for AsyncIo {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        // The system's resolver, on a thread of the pool for what blocks.
+        async_net::resolve((host, port)).await
+    }
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn sleep(&self, time: Duration) {
+        Timer::after(time).await;
+    }
+}

@@ -1,0 +1,86 @@
+//! The transport.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use async_io::Timer;
+use bytes::Bytes;
+use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_http1::{AnswerBody, Connector, Engine, SendError, Sending, rustls};
+
+use crate::runtime::AsyncIo;
+
+/// [`Transport`] on async-io: under smol, async-std, a plain `block_on`, or any other executor.
+#[derive(Clone)]
+pub struct SmolTransport {
+    engine: Engine<Connector<AsyncIo>>,
+    origin: Instant,
+}
+
+impl SmolTransport {
+    /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
+    /// offers HTTP/1.1 alone, whatever the configuration says.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
+        let connector = Connector::new(AsyncIo, tls, settings.connect_timeout);
+        Self { engine: Engine::new(connector), origin: Instant::now() }
+    }
+}
+
+impl FromSettings for SmolTransport {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        Ok(Self::with_tls(settings, chat_http1::default_tls()?))
+    }
+}
+
+impl fmt::Debug for SmolTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmolTransport").finish_non_exhaustive()
+    }
+}
+
+impl Transport for SmolTransport {
+    type Send = Sending;
+    type Body = AnswerBody;
+    type Error = SendError;
+    type Sleep = Sleep;
+
+    const PRODUCT: &'static str = concat!("transport-smol/", env!("CARGO_PKG_VERSION"));
+
+    fn send(&self, request: http::Request<Bytes>) -> Sending {
+        self.engine.send(request)
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> Sleep {
+        // A moment that the clock can't hold never comes.
+        Sleep(self.origin.checked_add(deadline).map_or_else(Timer::never, Timer::at))
+    }
+
+    fn seed(&self) -> u64 {
+        // Keys drawn at random for each map are what the standard library has of chance.
+        RandomState::new().hash_one(0u8)
+    }
+
+    fn classify(error: &SendError) -> TransportError {
+        error.class()
+    }
+}
+
+/// The future of a moment.
+#[derive(Debug)]
+pub struct Sleep(Timer);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}
