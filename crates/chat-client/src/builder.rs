@@ -62,9 +62,7 @@ impl<T: FromSettings> Build for T {
     type Client = Client<T>;
 
     fn build(settings: Settings) -> Result<Client<T>, Error> {
-        let connect_timeout = settings.config.timeouts.connect;
-        let transport = T::from_settings(&TransportSettings { connect_timeout })?;
-        Ok(Client::new(settings, Arc::new(transport)))
+        Client::make(settings, T::from_settings)
     }
 }
 
@@ -217,7 +215,16 @@ impl<T: Build> ClientBuilder<T> {
 }
 
 impl<T: Transport> ClientBuilder<T> {
-    /// Makes the client on a transport of one's own.
+    /// Makes the client on a transport that `make` makes from the client's settings: one with options of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`build_on`](Self::build_on), and what `make` says.
+    pub fn build_with(self, make: impl FnOnce(&TransportSettings) -> Result<T, Error>) -> Result<Client<T>, Error> {
+        Client::make(self.settings()?, make)
+    }
+
+    /// Makes the client on a transport that is there already.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
 use crate::conversation::{Conversation, Question};
 use crate::settings::Settings;
-use crate::{ClientBuilder, ENV_INTEGRATION_ID, FromSettings, Reply, Session, Transport};
+use crate::{ClientBuilder, ENV_INTEGRATION_ID, FromSettings, Reply, Session, Transport, TransportSettings};
 
 /// A client of the chat API on a transport. Cheap to clone; clones share connections.
 pub struct Client<T> {
@@ -111,6 +111,15 @@ impl<T: Transport> Client<T> {
             Error::invalid_request("integration_id", reason)
         };
         Ok(self.session(self.shared.settings.defaults.integration_id.clone().ok_or_else(missing)?))
+    }
+
+    pub(crate) fn make(
+        settings: Settings,
+        make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
+        let connect_timeout = settings.config.timeouts.connect;
+        let transport = make(&TransportSettings { connect_timeout })?;
+        Ok(Self::new(settings, Arc::new(transport)))
     }
 
     pub(crate) fn new(settings: Settings, transport: Arc<T>) -> Self {

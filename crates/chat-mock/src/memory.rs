@@ -229,7 +229,7 @@ impl Playing {
             }
             match self.steps.pop_front() {
                 Some(Step::Wait(time)) => {
-                    self.alarm = Some(Alarm::new(&self.transport, self.transport.elapsed() + time))
+                    self.alarm = Some(Alarm::new(&self.transport, self.transport.elapsed() + time));
                 }
                 Some(Step::Stall) => {
                     self.steps.push_front(Step::Stall);
