@@ -50,9 +50,9 @@ pub(crate) enum Command {
 pub(crate) struct Ask {
     /// The question; `-` reads standard input
     pub(crate) message: String,
-    /// Base URL of the API
-    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, default_value = transport_hyper::DEFAULT_BASE_URL)]
-    pub(crate) server: String,
+    /// Base URL of the API; https://api.inkeep.com, by default
+    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true)]
+    pub(crate) server: Option<String>,
     /// API key
     #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
@@ -108,6 +108,15 @@ pub(crate) enum Transport {
     /// tokio and hyper
     #[default]
     Hyper,
+    /// async-std and surf
+    #[cfg(feature = "async-std")]
+    AsyncStd,
+    /// async-io and hyper
+    #[cfg(feature = "smol")]
+    Smol,
+    /// No executor: sockets that block
+    #[cfg(feature = "blocking")]
+    Blocking,
 }
 
 #[derive(Debug, Args)]

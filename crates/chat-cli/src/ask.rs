@@ -2,24 +2,36 @@
 
 use std::io::{self, Write};
 
-use tokio::io::AsyncReadExt;
-use transport_hyper::{
-    Answer, ChatMode, ChatSessionInput, Client, ContinueInput, CreateInput, Error, FinishReason, Message, Reply,
-    RetryPolicy, Timeouts,
+use chat_client::{
+    Answer, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_INTEGRATION_ID, Error,
+    FinishReason, FromSettings, Reply, RetryPolicy, Timeouts,
 };
+use tokio::io::AsyncReadExt;
 
 use crate::args::{Ask, Transport};
+use crate::interrupt::Interrupt;
 use crate::print::Printer;
 
-pub(crate) async fn run(args: Ask) -> io::Result<u8> {
+/// Asks over the transport that was named. Those that are not tokio's have a thread of their own which wakes this one.
+pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
+    match args.transport {
+        Transport::Hyper => ask::<transport_hyper::HyperTransport>(args, interrupt).await,
+        #[cfg(feature = "async-std")]
+        Transport::AsyncStd => ask::<transport_async_std::AsyncStdTransport>(args, interrupt).await,
+        #[cfg(feature = "smol")]
+        Transport::Smol => ask::<transport_smol::SmolTransport>(args, interrupt).await,
+        #[cfg(feature = "blocking")]
+        Transport::Blocking => ask_blocking(args, interrupt).await,
+    }
+}
+
+async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut printer = Printer::new(args.json);
     printer.hide(args.api_key.clone());
-    // Listening begins before anything else, so that Ctrl-C has its outcome line from here on.
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let reply = tokio::select! {
         biased;
-        _ = &mut interrupt => return printer.outcome(&Err(Error::cancelled())),
-        reply = start(&args) => reply,
+        () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
+        reply = start::<T>(&args) => reply,
     };
     let mut reply = match reply {
         Ok(reply) => reply,
@@ -28,57 +40,131 @@ pub(crate) async fn run(args: Ask) -> io::Result<u8> {
     loop {
         tokio::select! {
             biased;
-            _ = &mut interrupt => return printer.outcome(&reply.cancel()),
+            () = interrupt.wait() => return finish(&args, &mut printer, &reply.cancel()),
             event = reply.next() => match event {
                 Some(Ok(event)) => printer.event(&event)?,
                 Some(Err(_)) | None => break,
             }
         }
     }
-    let outcome = reply.finish().await;
-    let status = printer.outcome(&outcome)?;
+    finish(&args, &mut printer, &reply.finish().await)
+}
+
+/// The same without an executor: the call has a thread of its own, and Ctrl-C ends its wait.
+#[cfg(feature = "blocking")]
+async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
+    let mut printer = Printer::new(args.json);
+    printer.hide(args.api_key.clone());
+    let started = async {
+        let client = set_up(chat_blocking::Client::builder(), &args)?.build()?;
+        let question = Question::read(&args).await?;
+        Ok(match &args.session {
+            Some(id) => client.continue_session(id, &question.into_continue()),
+            None => client.create(&question.into_create(&args)),
+        })
+    };
+    let reply = tokio::select! {
+        biased;
+        () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
+        reply = started => reply,
+    };
+    let mut reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => return printer.outcome(&Err(error)),
+    };
+    let canceller = reply.canceller();
+    let mut asking = tokio::task::spawn_blocking(move || {
+        while let Some(Ok(event)) = reply.next() {
+            printer.event(&event)?;
+        }
+        finish(&args, &mut printer, &reply.finish())
+    });
+    tokio::select! {
+        biased;
+        () = interrupt.wait() => canceller.cancel(),
+        status = &mut asking => return status?,
+    }
+    asking.await?
+}
+
+/// Prints the end, and what a person may want to know beside it.
+fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
+    let status = printer.outcome(outcome)?;
     if let Some(answer) = outcome.as_ref().ok().filter(|_| !args.json) {
-        say_more(&args, answer);
+        say_more(args, answer);
     }
     Ok(status)
 }
 
-async fn start(args: &Ask) -> Result<Reply, Error> {
-    let missing = |field, flag, variable| {
-        Error::invalid_request(field, format!("is missing: give {flag} or set the environment variable {variable}"))
-    };
-    // A variable that is set to nothing is one that is not set.
-    let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    let key = given(&args.api_key).ok_or_else(|| missing("api_key", "--api-key", "INKEEP_API_KEY"))?;
-    let integration_id =
-        given(&args.integration).ok_or_else(|| missing("integration_id", "--integration", "INKEEP_INTEGRATION_ID"))?;
-
-    let mut timeouts = Timeouts::default();
-    timeouts.connect = args.connect_timeout.0;
-    timeouts.head = args.head_timeout.0;
-    timeouts.idle = args.idle_timeout.0;
-    timeouts.content = args.content_timeout.0;
-    timeouts.total = args.timeout.0;
-    let mut retry = RetryPolicy::default();
-    retry.max_retries = args.max_retries;
-    let builder = match args.transport {
-        Transport::Hyper => Client::builder(),
-    };
-    let client = builder.base_url(&args.server).api_key(key).timeouts(timeouts).retry(retry).build()?;
-
-    let message = Message::user(read_message(&args.message).await?);
-    let stream = !args.no_stream;
+async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
+    let client = set_up(Client::<T>::builder(), args)?.build()?;
+    let question = Question::read(args).await?;
     Ok(match &args.session {
-        Some(id) => client.continue_session(id, &ContinueInput { integration_id, message, stream }),
-        None => {
-            let mut chat_session = ChatSessionInput::new(message);
-            chat_session.guidance.clone_from(&args.guidance);
-            chat_session.context.clone_from(&args.context);
-            chat_session.tags = Some(args.tags.clone()).filter(|tags| !tags.is_empty());
-            let chat_mode = args.chat_mode.as_deref().map(ChatMode::from);
-            client.create(&CreateInput { integration_id, chat_session, chat_mode, stream })
-        }
+        Some(id) => client.continue_session(id, &question.into_continue()),
+        None => client.create(&question.into_create(args)),
     })
+}
+
+/// The settings that the arguments make.
+fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, Error> {
+    let timeouts = Timeouts::default()
+        .with_connect(args.connect_timeout.0)
+        .with_head(args.head_timeout.0)
+        .with_idle(args.idle_timeout.0)
+        .with_content(args.content_timeout.0)
+        .with_total(args.timeout.0);
+    let retry = RetryPolicy::default().with_max_retries(args.max_retries);
+    let key = given(&args.api_key).ok_or_else(|| missing("api_key", "--api-key", ENV_API_KEY))?;
+    let builder = builder.api_key(key).timeouts(timeouts).retry(retry);
+    Ok(match given(&args.server) {
+        Some(server) => builder.base_url(server),
+        None => builder,
+    })
+}
+
+/// A variable that is set to nothing is one that is not set.
+fn given(value: &Option<String>) -> Option<&str> {
+    value.as_deref().filter(|value| !value.is_empty())
+}
+
+fn missing(field: &'static str, flag: &str, variable: &str) -> Error {
+    Error::invalid_request(field, format!("is missing: give {flag} or set the environment variable {variable}"))
+}
+
+/// What is asked, and whom.
+struct Question {
+    integration_id: String,
+    message: String,
+    stream: bool,
+}
+
+impl Question {
+    async fn read(args: &Ask) -> Result<Self, Error> {
+        let integration_id = given(&args.integration)
+            .ok_or_else(|| missing("integration_id", "--integration", ENV_INTEGRATION_ID))?
+            .to_owned();
+        let text = read_message(&args.message).await?;
+        if text.trim().is_empty() {
+            return Err(Error::invalid_request("message", "is empty: there is nothing to ask"));
+        }
+        Ok(Self { integration_id, message: text, stream: !args.no_stream })
+    }
+
+    fn into_continue(self) -> ContinueInput {
+        let mut input = ContinueInput::new(self.integration_id, self.message);
+        input.stream = self.stream;
+        input
+    }
+
+    fn into_create(self, args: &Ask) -> CreateInput {
+        let mut input = CreateInput::new(self.integration_id, self.message);
+        input.chat_session.guidance.clone_from(&args.guidance);
+        input.chat_session.context.clone_from(&args.context);
+        input.chat_session.tags = Some(args.tags.clone()).filter(|tags| !tags.is_empty());
+        input.chat_mode = args.chat_mode.as_deref().map(ChatMode::from);
+        input.stream = self.stream;
+        input
+    }
 }
 
 /// The message itself, or standard input without the line break at its end.

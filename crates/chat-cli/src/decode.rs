@@ -2,14 +2,15 @@
 
 use std::io;
 
+use chat_client::{Answer, Error, ErrorKind, Head, Limits, Receiver};
 use http::{HeaderName, HeaderValue, StatusCode};
-use transport_hyper::{Answer, Error, ErrorKind, Head, Limits, Receiver};
 
 use crate::args::Decode;
 use crate::input;
+use crate::interrupt::Interrupt;
 use crate::print::Printer;
 
-pub(crate) async fn run(args: &Decode) -> io::Result<u8> {
+pub(crate) async fn run(args: &Decode, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut printer = Printer::new(true);
     let mut receiver = match head(args) {
         Ok(head) => Receiver::new(head, &Limits::default()),
@@ -22,7 +23,7 @@ pub(crate) async fn run(args: &Decode) -> io::Result<u8> {
     });
     let fed = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupt.wait() => None,
         fed = feeding => Some(fed?),
     };
     if fed.is_none() {
@@ -70,6 +71,6 @@ fn end(mut receiver: Receiver, printer: &mut Printer) -> io::Result<Result<Answe
     }
     match print_events(&mut receiver, &mut &[][..], printer)? {
         Some(error) => Ok(Err(error)),
-        None => Ok(Ok(receiver.into_answer())),
+        None => Ok(receiver.into_answer()),
     }
 }

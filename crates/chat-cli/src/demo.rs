@@ -6,6 +6,7 @@ use std::time::Duration;
 use chat_mock::Server;
 use transport_hyper::{Client, Error, Session};
 
+use crate::interrupt::Interrupt;
 use crate::print::Printer;
 
 const FOLLOW_UP: &str = "And then?";
@@ -13,7 +14,7 @@ const FOLLOW_UP: &str = "And then?";
 /// A pause between two words, so that one can see the answer stream.
 const PACE: Duration = Duration::from_millis(12);
 
-pub(crate) async fn run(question: &str) -> io::Result<u8> {
+pub(crate) async fn run(question: &str, mut interrupt: Interrupt) -> io::Result<u8> {
     let server = Server::builder().chunk_delay(PACE).bind().await?;
     writeln!(io::stdout(), "A bundled server listens on {}; it answers from this project's docs.", server.url())?;
     let mut printer = Printer::new(false);
@@ -22,11 +23,10 @@ pub(crate) async fn run(question: &str) -> io::Result<u8> {
         Err(error) => return printer.outcome(&Err(error)),
     };
     let mut session = client.session("demo");
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     for question in [question, FOLLOW_UP] {
         tokio::select! {
             biased;
-            _ = &mut interrupt => return printer.outcome(&Err(Error::cancelled())),
+            () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
             status = ask(&mut session, question, &mut printer) => {
                 let status = status?;
                 if status != 0 {

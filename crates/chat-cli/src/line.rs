@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
-use serde::Serialize;
-use serde_json::ser::{Formatter, Serializer};
-use transport_hyper::{
+use chat_client::{
     Answer, Citation, Error, ErrorKind, Event, FinishReason, MessageChunk, RecordsCited, RetryAfter, SessionId,
     ValidationError,
 };
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 
 /// Writes one JSON object on a line of its own.
 pub(crate) fn write(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {

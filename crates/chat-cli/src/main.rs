@@ -5,6 +5,7 @@ mod ask;
 mod decode;
 mod demo;
 mod input;
+mod interrupt;
 mod line;
 mod print;
 mod serve;
@@ -12,10 +13,12 @@ mod sse;
 
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::interrupt::Interrupt;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -32,14 +35,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// How long a program that was interrupted may take to say how far it came.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long the server may take to let go of its clients.
+const SERVER_GRACE: Duration = Duration::from_secs(10);
+
 fn run(cli: Cli) -> io::Result<u8> {
+    use tokio::runtime::Builder;
+
     match cli.command {
-        Command::Sse { chunk, file } => block_on(tokio::runtime::Builder::new_current_thread(), sse::run(&file, chunk)),
-        Command::Decode(args) => block_on(tokio::runtime::Builder::new_current_thread(), decode::run(&args)),
-        Command::Serve(args) => block_on(tokio::runtime::Builder::new_multi_thread(), serve::run(args)),
+        // It keeps nothing that an interrupt could lose.
+        Command::Sse { chunk, file } => block_on(Builder::new_current_thread(), sse::run(&file, chunk)),
+        Command::Decode(args) => {
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), decode::run(&args, interrupt))
+        }
+        Command::Serve(args) => {
+            let interrupt = Interrupt::listen(SERVER_GRACE)?;
+            block_on(Builder::new_multi_thread(), serve::run(args, interrupt))
+        }
         // One answer at a time: a second thread would only add hand-offs.
-        Command::Ask(args) => block_on(tokio::runtime::Builder::new_current_thread(), ask::run(*args)),
-        Command::Demo { question } => block_on(tokio::runtime::Builder::new_current_thread(), demo::run(&question)),
+        Command::Ask(args) => {
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), ask::run(*args, interrupt))
+        }
+        Command::Demo { question } => {
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), demo::run(&question, interrupt))
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{self, IsTerminal, Stdout, Write};
 
+use chat_client::{Answer, Citation, Error, ErrorKind, Event};
 use serde::Serialize;
-use transport_hyper::{Answer, Citation, Error, ErrorKind, Event};
 
 use crate::line::{self, EventLine, OutcomeLine, Secret, sentence};
 

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use chat_mock::{Library, Server};
 
 use crate::args::Serve;
+use crate::interrupt::Interrupt;
 use crate::print::{USAGE, report};
 
-pub(crate) async fn run(args: Serve) -> io::Result<u8> {
+pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut builder = Server::builder().addr(args.addr);
     if let Some(docs) = &args.docs {
         match Library::from_dir(docs) {
@@ -32,16 +33,8 @@ pub(crate) async fn run(args: Serve) -> io::Result<u8> {
             return Ok(USAGE);
         }
     };
-    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
-    tokio::select! {
-        biased;
-        // Listening begins before the first line, so that whoever reads it can stop the server in order.
-        interrupted = &mut interrupt => interrupted?,
-        announced = async { announce(&server.url()) } => {
-            announced?;
-            interrupt.await?;
-        }
-    }
+    announce(&server.url())?;
+    interrupt.wait().await;
     server.shutdown().await;
     Ok(0)
 }

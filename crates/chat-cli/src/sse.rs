@@ -5,8 +5,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use chat_client::sse::{Decoder, LimitExceeded};
 use serde::Serialize;
-use transport_hyper::sse::{Decoder, LimitExceeded};
 
 use crate::print::{BAD_ANSWER, json_line, report};
 use crate::{input, line};

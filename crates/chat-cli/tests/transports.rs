@@ -1,0 +1,135 @@
+//! The same question over each transport: the same lines, the same exit status.
+
+mod support;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use chat_mock::{Reply, Step};
+use serde_json::Value;
+use support::{Running, Script, Serve, ask, chat, chunk, run, stream, wait_until};
+
+const TRANSPORTS: [&str; 4] = ["hyper", "async-std", "smol", "blocking"];
+
+/// The lines and the status, without what is worded by a transport's own libraries.
+#[track_caller]
+fn told(command: &mut std::process::Command) -> (Option<i32>, Vec<Value>) {
+    let run = run(command);
+    let mut lines = run.lines();
+    let message = lines.last_mut().and_then(|line| line.get_mut("message"));
+    if let Some(message) = message {
+        *message =
+            Value::String(message.as_str().unwrap_or_default().split(": ").next().unwrap_or_default().to_owned());
+    }
+    (run.status, lines)
+}
+
+#[test]
+fn all_tell_the_same() {
+    let cut = |step| stream([chunk("Yes, ")]).then(step);
+    let page = Reply::json(500, &[("retry-after", "0")], "sorry");
+    let cases: Vec<(&str, Vec<Reply>, &[&str])> = vec![
+        ("a stream", vec![stream([chunk("Yes, "), chunk("no")]).last_chunk()], &[]),
+        ("JSON", vec![Reply::json(200, &[], support::result("Yes."))], &["--no-stream"]),
+        ("a 429, then an answer", vec![Reply::json(429, &[], ""), Reply::json(200, &[], support::result("Yes."))], &[]),
+        ("500 for ever", vec![page.clone(), page], &["--max-retries", "1"]),
+        ("a wrong key", vec![Reply::json(401, &[], "no")], &[]),
+        ("a cut", vec![cut(Step::Close)], &[]),
+        ("a reset", vec![cut(Step::Reset)], &[]),
+        ("silence", vec![cut(Step::Stall)], &["--idle-timeout", "300ms"]),
+        ("no head", vec![Reply::raw("").then(Step::Stall)], &["--head-timeout", "300ms"]),
+        (
+            "a short length",
+            vec![Reply::head(200, &[("content-type", "application/json"), ("content-length", "9")])],
+            &[],
+        ),
+        ("a redirect", vec![Reply::head(302, &[("location", "/x"), ("content-length", "0")])], &[]),
+        ("no HTTP", vec![Reply::raw("hello\r\n\r\n")], &["--max-retries", "0"]),
+    ];
+    for (case, replies, args) in cases {
+        let mut expected = None;
+        for transport in TRANSPORTS {
+            let server = Script::start(replies.clone());
+            let seen = told(ask(&server.url(), &["--json", "--transport", transport, "hi"]).args(args));
+            let seen = (seen, server.requests().len());
+            assert_eq!(*expected.get_or_insert(seen.clone()), seen, "{case} over {transport}");
+        }
+    }
+}
+
+#[test]
+fn all_go_on_with_a_session() {
+    let server = Serve::start(&[]);
+    let url = &server.url;
+    for transport in TRANSPORTS {
+        let first = run(&mut ask(url, &["--json", "--transport", transport, "What is a transport?"])).outcome();
+        let id = first["chat_session_id"].as_str().expect("a session");
+        let args = ["--json", "--transport", transport, "--session", id, "And then?"];
+        assert_eq!(run(&mut ask(url, &args)).outcome()["chat_session_id"], id, "{transport}");
+    }
+}
+
+#[test]
+fn nobody_listens() {
+    for transport in TRANSPORTS {
+        let args = ["--json", "--transport", transport, "--max-retries", "0", "hi"];
+        let error = run(&mut ask("http://127.0.0.1:9", &args)).error("connect");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.to_lowercase().contains("connection refused"), "{transport}: {message}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_each() {
+    for transport in TRANSPORTS {
+        let server = Script::start([stream([chunk("Yes, ")]).then(Step::Stall)]);
+        let mut asking = Running::start(&mut ask(&server.url(), &["--json", "--transport", transport, "hi"]));
+        asking.line();
+        asking.interrupt();
+        assert_eq!(asking.end().error("cancelled")["partial"]["content"], "Yes, ", "{transport}");
+        wait_until("the connection is closed", || server.open_connections() == 0);
+
+        // Before the head too.
+        let server = Script::start([Reply::raw("").then(Step::Stall)]);
+        let asking = Running::start(&mut ask(&server.url(), &["--json", "--transport", transport, "hi"]));
+        wait_until("the request is there", || server.requests().len() == 1);
+        asking.interrupt();
+        asking.end().error("cancelled");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_program_whose_output_nobody_reads() {
+    let events: Vec<String> = (0..20_000).map(|n| chunk(&format!("line {n}\n"))).collect();
+    for transport in ["hyper", "blocking"] {
+        let server = Script::start([Reply::sse(events.concat())]);
+        let mut command = ask(&server.url(), &["--json", "--transport", transport, "hi"]);
+        let (running, stdout) = Running::start_unread(&mut command);
+        wait_until("the request is there", || !server.requests().is_empty());
+        // Its output fills the pipe, and stays there.
+        std::thread::sleep(Duration::from_millis(300));
+        let begun = Instant::now();
+        running.interrupt();
+        assert_eq!(running.end().status, Some(130), "{transport}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{transport}");
+        drop(stdout);
+    }
+}
+
+#[test]
+fn an_empty_question_is_not_sent_and_an_empty_variable_is_not_set() {
+    let server = Script::start([Reply::json(200, &[], support::result("Yes."))]);
+    for question in ["", " \n"] {
+        let error = run(&mut ask(&server.url(), &["--json", question])).error("invalid_request");
+        assert_eq!(error["message"], "message is empty: there is nothing to ask");
+    }
+    assert_eq!(server.requests().len(), 0);
+    let mut command =
+        chat(["ask", "--json", "--integration", "i", "--max-retries", "0", "--connect-timeout", "1ms", "hi"]);
+    command.env("INKEEP_API_BASE_URL", "").env("INKEEP_API_KEY", "sk-1").stderr(Stdio::null());
+    // The service itself can't be asked from here; what counts is that the URL was not refused.
+    let outcome = run(&mut command).outcome();
+    assert_ne!(outcome["kind"], "invalid_request", "{outcome}");
+}
