@@ -70,6 +70,7 @@ pub fn check_exchange(bytes: &[u8]) {
                 exchange.handle_timeout(now);
             }
             6 if choice == 31 => exchange.cancel(),
+            6 if choice % 4 == 1 => exchange.handle_yield(now),
             6 => exchange.handle_wait(now),
             _ => {}
         }

@@ -45,8 +45,6 @@ struct Call<T: Transport> {
     exchange: Exchange,
     io: Io<T>,
     timer: Option<Timer<T::Sleep>>,
-    /// Other tasks were let go first: the time until the next poll is theirs, not the server's.
-    yielded: bool,
     /// The beginning of the exchange on the transport's clock.
     start: Duration,
     /// What the newest attempt's I/O ran into.
@@ -74,7 +72,7 @@ impl<T: Transport> Reply<T> {
                 let start = shared.transport.now();
                 let exchange = Exchange::new(request, &shared.settings.config, shared.transport.seed());
                 let (io, timer, fault, trace) = (Io::None, None, None, Trace::new());
-                State::Running(Box::new(Call { shared, exchange, io, timer, yielded: false, start, fault, trace }))
+                State::Running(Box::new(Call { shared, exchange, io, timer, start, fault, trace }))
             }
             Err(error) => State::Over(error),
         };
@@ -143,16 +141,14 @@ impl<T: Transport> Reply<T> {
         if let State::Running(call) = &mut self.state {
             call.exchange.cancel();
             let outcome = call.take_outcome();
-            // A question that never went out was not asked.
-            if call.exchange.attempts() == 0 {
-                self.question = None;
-            }
             self.end(outcome);
         }
     }
 
     fn end(&mut self, outcome: Result<Answer, Error>) {
-        if let Some(question) = self.question.take() {
+        // A question that never went out was not asked.
+        let asked = !matches!(&outcome, Err(error) if error.attempts() == 0);
+        if let Some(question) = self.question.take().filter(|_| asked) {
             question.end(outcome.clone());
         }
         self.state = State::Done(outcome);
@@ -194,9 +190,6 @@ impl<T: Transport> Call<T> {
             // The call begins now, however long ago the reply was made.
             self.start = self.shared.transport.now();
         }
-        if std::mem::take(&mut self.yielded) {
-            self.exchange.handle_wait(self.now());
-        }
         let mut reads = 0;
         loop {
             match self.exchange.poll_output() {
@@ -210,16 +203,16 @@ impl<T: Transport> Call<T> {
                     self.io = Io::None;
                     return Poll::Ready(None);
                 }
+                Output::Read if reads == READS_A_TURN => {
+                    self.exchange.handle_yield(self.now());
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Output::Read => {
                     // What is ready comes before the clock: a caller who was slow must not make the stream look dead.
                     if self.poll_read(cx).is_pending() {
                         self.exchange.handle_wait(self.now());
                         ready!(self.poll_timer(cx));
-                    } else if reads == READS_A_TURN {
-                        self.exchange.handle_timeout(self.now());
-                        self.yielded = true;
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
                     }
                     reads += 1;
                 }

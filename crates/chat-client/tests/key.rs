@@ -60,7 +60,9 @@ fn no_key_is_no_attempt() {
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the vault is locked");
 
     let bad = Client::builder().api_key_fn(|| Ok("a b".to_owned())).build_on(transport).unwrap();
-    let error = run(bad.session("docs").ask("Is it?").finish()).unwrap_err();
+    let mut session = bad.session("docs");
+    let error = run(session.ask("Is it?").finish()).unwrap_err();
+    assert!(session.history().is_empty(), "it was not asked");
     assert!(error.to_string().starts_with("api_key is no value for a header"), "{error}");
 }
 

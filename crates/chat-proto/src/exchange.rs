@@ -97,6 +97,10 @@ struct Body {
     waiting: bool,
     /// An event was handed out since the last input: what passes until the next may be the caller's time.
     handed_out: bool,
+    /// Since when there was always something to read, and none of it an event that says something.
+    busy_since: Option<Timestamp>,
+    /// Since when others go first.
+    yielded: Option<Timestamp>,
     idle: Option<Timestamp>,
     content: Option<Timestamp>,
 }
@@ -170,6 +174,8 @@ impl Exchange {
             quiet_since: now,
             waiting: false,
             handed_out: false,
+            busy_since: None,
+            yielded: None,
             idle: now.end_of(timeouts.idle),
             content: now.end_of(content),
             receiver,
@@ -195,6 +201,8 @@ impl Exchange {
             }
             body.quiet_since = now;
             body.waiting = false;
+            body.resume(now);
+            body.busy_since.get_or_insert(now);
             // The body of a failure has this time as a whole.
             if body.receiver.is_success() {
                 body.idle = now.end_of(idle);
@@ -219,8 +227,30 @@ impl Exchange {
             body.grant_pause(now);
             body.waiting = true;
             body.quiet_since = now;
+            (body.busy_since, body.yielded) = (None, None);
             body.idle = now.end_of(idle);
         }
+    }
+
+    /// The driver has read for a while without an event, all that it read is decoded, there may be more, and others go first.
+    /// What passes until the next input is theirs. A server that has sent nothing but signs of life for as long as the
+    /// clock of the content allows, and leaves no moment to wait in, is given up here.
+    pub fn handle_yield(&mut self, now: Timestamp) {
+        self.tell(now);
+        let passed = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
+        let over = passed(self.deadline);
+        let State::Body(body) = &mut self.state else { return };
+        let busy = body.busy_since.map(|since| now.saturating_since(since));
+        let allowed = self.config.timeouts.content;
+        let clock = match () {
+            () if over => Clock::Total,
+            () if passed(body.content) && body.pending.is_empty() && busy >= allowed => Clock::Content,
+            () => {
+                body.yielded = Some(now);
+                return;
+            }
+        };
+        self.end_body(End::TimedOut(clock), now);
     }
 
     /// The newest attempt's body ended as its framing says. Before the head it is a loss of the connection.
@@ -358,6 +388,7 @@ impl Exchange {
             Poll::Event(event) => {
                 if body.content.is_some() && event.says_something() {
                     body.content = body.quiet_since.end_of(self.config.timeouts.content);
+                    body.busy_since = None;
                 }
                 body.handed_out = true;
                 return Output::Event(event);
@@ -451,6 +482,15 @@ impl Body {
         let pause = now.saturating_since(self.quiet_since);
         self.content = self.content.map(|deadline| deadline + pause);
         self.handed_out = false;
+    }
+
+    /// What passed since others went first was theirs.
+    fn resume(&mut self, now: Timestamp) {
+        if let Some(yielded) = self.yielded.take() {
+            let pause = now.saturating_since(yielded);
+            self.content = self.content.map(|deadline| deadline + pause);
+            self.busy_since = self.busy_since.map(|since| since + pause);
+        }
     }
 
     fn poll(&mut self) -> Poll {

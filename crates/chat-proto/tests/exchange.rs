@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, Blame, Clock, Config, Cut, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp, Limit, Output,
-    RetryAfter, Timestamp, TransportError, Unexpected,
+    Answer, Blame, Clock, Config, CreateInput, Cut, Endpoint, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp,
+    Limit, Output, Request, RetryAfter, Timeouts, Timestamp, TransportError, Unexpected,
 };
 use support::{
     Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, stream,
@@ -1447,4 +1447,44 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
     drain(&mut exchange);
     apply(&mut exchange, head(500, &[]), ms(0));
     assert!(exchange.answer().is_none() && exchange.head().is_some());
+}
+
+/// An exchange in the body of a stream, with a content timeout of ten seconds, at 0.
+fn streaming() -> Exchange {
+    let config = Config::default().with_timeouts(Timeouts::default().with_content(Duration::from_secs(10)));
+    let endpoint = Endpoint::new("https://h.example").unwrap();
+    let mut exchange = Exchange::new(Request::create(&endpoint, &CreateInput::new("i", "m")).unwrap(), &config, 0);
+    assert!(matches!(exchange.poll_output(), Output::Send(_)));
+    let head = http::Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
+    exchange.handle_head(head.into_parts().0, Timestamp::START);
+    exchange
+}
+
+/// Reads what is no event between two moments: for 50 ms, and then others go first for 50 ms.
+fn busy(exchange: &mut Exchange, from: u64, to: u64) -> Option<u64> {
+    (from..to).step_by(100).find(|&at| {
+        let now = Timestamp::from_millis(at);
+        exchange.handle_data(Bytes::from_static(b":\n\n"), now);
+        assert!(matches!(exchange.poll_output(), Output::Read));
+        exchange.handle_yield(now + millis(50));
+        matches!(exchange.poll_output(), Output::Done)
+    })
+}
+
+#[test]
+fn signs_of_life_that_leave_no_moment_to_wait_in_end_with_the_content_clock() {
+    let mut exchange = streaming();
+    assert_eq!(busy(&mut exchange, 0, 60_000), Some(19_900), "half of the time was others'");
+    let error = exchange.into_outcome().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Content, .. }), "{error}");
+}
+
+#[test]
+fn what_was_ready_while_nobody_looked_is_read_first() {
+    let mut exchange = streaming();
+    exchange.handle_wait(Timestamp::START);
+    // The caller is away for a minute, and then has a lot to read before an event is whole.
+    assert_eq!(busy(&mut exchange, 60_000, 65_000), None);
+    exchange.handle_data(Bytes::from(chunk("Yes.")), Timestamp::from_millis(65_000));
+    assert!(matches!(exchange.poll_output(), Output::Event(_)));
 }
