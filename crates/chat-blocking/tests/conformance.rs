@@ -1,0 +1,41 @@
+//! The script that every transport passes, but for what needs an executor.
+
+use chat_blocking::{Client, Connector, Error};
+use chat_mock::conformance::{Ask, Caller, Question, Setup, Suite, Transcript, Wire};
+
+struct Blocking;
+
+impl Caller for Blocking {
+    type Client = Client;
+
+    fn client(&self, setup: &Setup) -> Result<Client, Error> {
+        let settings = setup.apply(Client::builder()).settings()?;
+        Ok(Client::new(settings, Connector::with_roots(setup.ca())?))
+    }
+
+    fn call(&self, client: &Client, question: &Question) -> Transcript {
+        let mut reply = match &question.ask {
+            Ask::Create(input) => client.create(input),
+            Ask::Continue(id, input) => client.continue_session(id, input),
+            _ => unreachable!("the API has two operations"),
+        };
+        let mut events = Vec::new();
+        for event in reply.by_ref().map_while(Result::ok) {
+            events.push(event);
+            if question.is_enough(events.len()) {
+                return Transcript { events, result: None };
+            }
+        }
+        Transcript { events, result: Some(reply.finish()) }
+    }
+}
+
+#[test]
+fn http1() {
+    Suite::new("chat-blocking", Wire::Http1).run_calls(&Blocking);
+}
+
+#[test]
+fn http1_over_tls() {
+    Suite::new("chat-blocking", Wire::Http1Tls).run_calls(&Blocking);
+}

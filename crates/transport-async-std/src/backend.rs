@@ -1,0 +1,138 @@
+//! A backend for surf: hyper's HTTP/1.1 over async-std's sockets and rustls.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use chat_client::{Error, TransportSettings};
+use chat_http1::{Connector, Engine, rustls};
+use futures_io::{AsyncBufRead, AsyncRead};
+use http_body::Body as _;
+use http_client::{Config, HttpClient, async_trait};
+use http_types::{Body, Request, Response, StatusCode};
+
+use crate::convert::{answer_into, request_from};
+use crate::runtime::AsyncStd;
+
+/// The transport's own backend, for a [`surf::Client`] with middleware of one's own.
+///
+/// ```no_run
+/// use transport_async_std::{AsyncStdTransport, Backend, Client, TransportSettings, surf};
+///
+/// # fn main() -> Result<(), transport_async_std::Error> {
+/// let backend = Backend::new(&TransportSettings::default())?;
+/// let surf = surf::Client::with_http_client(backend).with(surf::middleware::Logger::new());
+/// let client = Client::builder().env().build_on(AsyncStdTransport::with_client(surf))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Backend {
+    engine: Engine<Connector<AsyncStd>>,
+    config: Config,
+}
+
+impl Backend {
+    /// A backend that trusts the roots of the crate's features.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming `tls`, if there are no certificate roots.
+    pub fn new(settings: &TransportSettings) -> Result<Self, Error> {
+        Ok(Self::with_tls(settings, chat_http1::default_tls()?))
+    }
+
+    /// A backend with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
+    /// offers HTTP/1.1 alone, whatever the configuration says.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
+        let engine = Engine::new(Connector::new(AsyncStd, tls, settings.connect_timeout));
+        Self { engine, config: Config::new().set_timeout(None).set_tcp_no_delay(true) }
+    }
+}
+
+#[async_trait]
+impl HttpClient for Backend {
+    async fn send(&self, request: Request) -> Result<Response, http_types::Error> {
+        let request = request_from(request).await?;
+        // The engine's error crosses as it is, to be taken out again on the other side.
+        let answer = self.engine.send(request).await.map_err(crossing)?;
+        let (head, body) = answer.into_parts();
+        let length = body.size_hint().exact().and_then(|length| length.try_into().ok());
+        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length)))
+    }
+
+    /// Refused: what there is to set is set where the backend is made.
+    fn set_config(&mut self, _: Config) -> http_types::Result<()> {
+        Err(http_types::Error::from_str(StatusCode::NotImplemented, "the backend is set where it is made"))
+    }
+
+    /// What holds here, in surf's terms. The connect timeout has none.
+    fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+fn crossing(error: chat_http1::SendError) -> http_types::Error {
+    http_types::Error::new(StatusCode::BadGateway, error)
+}
+
+/// What goes wrong in the body of an answer. It crosses as the cause of an error of I/O.
+pub(crate) type BodyError = <chat_http1::AnswerBody as http_body::Body>::Error;
+
+/// The engine's body as surf reads it.
+struct Reader {
+    /// Locked never: it is here because http-types wants what is `Sync`.
+    body: Mutex<Option<chat_http1::AnswerBody>>,
+    chunk: Bytes,
+}
+
+impl Reader {
+    fn new(body: chat_http1::AnswerBody) -> Self {
+        Self { body: Mutex::new(Some(body)), chunk: Bytes::new() }
+    }
+
+    /// Makes sure of a chunk that is not empty, unless the body is at its end.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        while self.chunk.is_empty() {
+            let Some(reading) = body else { break };
+            match ready!(Pin::new(reading).poll_frame(cx)) {
+                Some(Ok(frame)) => self.chunk = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => {
+                    *body = None;
+                    return Poll::Ready(Err(io::Error::other(error)));
+                }
+                None => *body = None,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncBufRead for Reader {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_chunk(cx))?;
+        Poll::Ready(Ok(&this.chunk))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.chunk.advance(amount);
+        if self.chunk.is_empty() {
+            // Even an empty slice keeps hyper from using its buffer again.
+            self.chunk = Bytes::new();
+        }
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let bytes = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let taken = bytes.len().min(buffer.len());
+        buffer[..taken].copy_from_slice(&bytes[..taken]);
+        self.consume(taken);
+        Poll::Ready(Ok(taken))
+    }
+}

@@ -1,0 +1,100 @@
+//! The transport.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_http1::rustls;
+use http::Response;
+
+use crate::backend::Backend;
+use crate::body::AnswerBody;
+use crate::convert::{answer_from, request_into};
+use crate::send_error::{Reason, SendError, classify};
+
+/// [`Transport`] over a [`surf::Client`].
+#[derive(Clone, Debug)]
+pub struct AsyncStdTransport {
+    client: surf::Client,
+    lost_values: Arc<AtomicU64>,
+    origin: Instant,
+}
+
+impl AsyncStdTransport {
+    /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
+    /// offers HTTP/1.1 alone, whatever the configuration says.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
+        Self::with_client(surf::Client::with_http_client(Backend::with_tls(settings, tls)))
+    }
+
+    /// A transport over a client of one's own, with its middleware and its backend.
+    ///
+    /// A middleware sees the key, in `Authorization`. What the transport can make good of a stock backend, and what it can't,
+    /// is in the table of the [crate page](crate). It can't enforce a connect timeout: that is the backend's own, and the
+    /// clock for the head runs all the same. With a [`Backend`](crate::Backend) below, whatever the middleware, it does.
+    pub fn with_client(client: surf::Client) -> Self {
+        Self { client, lost_values: Arc::default(), origin: Instant::now() }
+    }
+
+    /// How many values of headers were lost on the way through surf, by this transport and its clones.
+    ///
+    /// http-types holds ASCII only; over the transport's own backend the others travel beside, and nothing is lost.
+    pub fn lost_header_values(&self) -> u64 {
+        self.lost_values.load(Ordering::Relaxed)
+    }
+}
+
+impl FromSettings for AsyncStdTransport {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        Ok(Self::with_client(surf::Client::with_http_client(Backend::new(settings)?)))
+    }
+}
+
+/// The future of an answer's head. surf's own has no name.
+type Sending = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>;
+
+impl Transport for AsyncStdTransport {
+    type Send = Sending;
+    type Body = AnswerBody;
+    type Error = SendError;
+    type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    const PRODUCT: &'static str = concat!("transport-async-std/", env!("CARGO_PKG_VERSION"));
+
+    fn send(&self, request: http::Request<Bytes>) -> Sending {
+        let Self { client, lost_values, .. } = self.clone();
+        Box::pin(async move {
+            let (request, beside) = request_into(request).map_err(|error| SendError(Reason::Unheld(error)))?;
+            let answer = client.send(request).await.map_err(SendError::from)?;
+            let mut answer = answer_from(answer.into());
+            if !answer.is_ours {
+                answer.lost += beside;
+            }
+            lost_values.fetch_add(answer.lost as u64, Ordering::Relaxed);
+            let (head, body) = AnswerBody::split(answer);
+            Ok(Response::from_parts(head, body))
+        })
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> Self::Sleep {
+        Box::pin(async_std::task::sleep(deadline.saturating_sub(self.now())))
+    }
+
+    fn seed(&self) -> u64 {
+        // Keys drawn at random for each map are what the standard library has of chance.
+        RandomState::new().hash_one(0u8)
+    }
+
+    fn classify(error: &SendError) -> TransportError {
+        classify(error)
+    }
+}

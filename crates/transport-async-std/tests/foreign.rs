@@ -1,0 +1,280 @@
+//! A client of the user's own: middleware over our backend, and a stock backend with what it does otherwise. The table of
+//! differences in the README has a row for each test here.
+
+mod support;
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use async_std::task;
+use bytes::Bytes;
+use chat_mock::conformance::{Harness, Setup, Suite, Wire};
+use chat_mock::faults::{FIRST, LAST, RESULT};
+use chat_mock::{Reply as Scripted, Step};
+use futures_util::future::BoxFuture;
+use http::Request;
+use http_client::HttpClient as _;
+use http_client::h1::H1Client;
+use support::{OurBackend, client_on, once, plain, question, run, serve, settings, until};
+use transport_async_std::surf::middleware::{Next, Redirect};
+use transport_async_std::{
+    AsyncStdTransport, Backend, Client, Clock, Config, CreateInput, Error, ErrorKind, Transport as _, TransportError,
+    TransportSettings, surf,
+};
+
+/// The stock backend, set as the README says unless the test is about that.
+fn stock(keep_alive: bool, timeout: Option<Duration>) -> AsyncStdTransport {
+    let mut backend = H1Client::new();
+    backend.set_config(http_client::Config::new().set_http_keep_alive(keep_alive).set_timeout(timeout)).unwrap();
+    AsyncStdTransport::with_client(surf::Client::with_http_client(backend))
+}
+
+fn stock_as_advised() -> AsyncStdTransport {
+    stock(false, None)
+}
+
+/// The stock backend on async-std, for the suite.
+struct Stock;
+
+impl Harness for Stock {
+    type Transport = AsyncStdTransport;
+
+    fn transport(&self, _: &Setup) -> Result<AsyncStdTransport, Error> {
+        // It waits for what is no HTTP for ever; its own clock is here for that, and longer than those of the rows.
+        Ok(stock(false, Some(Duration::from_secs(8))))
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        task::block_on(future)
+    }
+}
+
+#[test]
+fn a_stock_backend_conforms_but_for_these() {
+    let by_close = "no body that only the connection's close ends";
+    let http10 = "no HTTP/1.0";
+    Suite::new("h1-client", Wire::Http1)
+        .except("100 and 103 before the answer", "takes the first head for the answer's")
+        .except("101 headers", "takes more than others")
+        .except("2000 drops at random points", by_close)
+        .except("HTTP/1.0 by close", http10)
+        .except("HTTP/1.0 by close, inside an event", http10)
+        .except("a header that is no text", "refuses it")
+        .except("chunk extensions", "does not know them")
+        .except("cut in a JSON body, by close", by_close)
+        .except("cut, by close", by_close)
+        .except("cut, chunked", "does not wait for the last line's end")
+        .except("empty stream, by close", by_close)
+        .except("header value beyond ASCII", "panics if it is UTF-8")
+        .except("reset, by close", by_close)
+        .except("status 599", "knows no status but those of a list")
+        .except("two content-lengths that differ", "believes the last one")
+        .except("used again after a whole answer", "set to keep no connection")
+        .run(&Stock);
+}
+
+#[test]
+fn a_stock_backend_makes_a_date_and_a_type_up() {
+    let server = serve(vec![Scripted::head(404, &[("content-length", "0")]).then(Step::KeepAlive)]);
+    run(async {
+        let transport = stock_as_advised();
+        let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
+        let headers = &error.head().unwrap().headers;
+        assert!(!headers.contains_key("date"), "{headers:?}");
+        assert_eq!(headers["content-type"], "application/octet-stream");
+        assert_eq!(transport.lost_header_values(), 0);
+    });
+}
+
+#[test]
+fn a_stock_backend_takes_no_head_over_8_kb() {
+    let server = serve(vec![Scripted::json(200, &[("x-long", &"x".repeat(9 << 10))], RESULT)]);
+    run(async {
+        let error = once(&stock_as_advised(), &server.url()).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Transport);
+        // Ours does.
+        once(&plain(), &server.url()).create(&question()).finish().await.unwrap();
+    });
+}
+
+#[test]
+fn a_stock_backend_gives_a_stalled_connection_to_the_next_request() {
+    let stalled = Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
+    let replies = vec![stalled.chunk(FIRST).then(Step::Stall), Scripted::sse_chunked([LAST])];
+    for (keep_alive, closes) in [(true, false), (false, true)] {
+        let server = serve(replies.clone());
+        run(async {
+            let mut config = Config::default();
+            config.timeouts.head = Some(Duration::from_secs(1));
+            config.retry.max_retries = 0;
+            let client = client_on(&stock(keep_alive, None), &server.url(), &config);
+            let mut reply = client.create(&question());
+            reply.next().await.unwrap().unwrap();
+            drop(reply);
+            if closes {
+                until("the close", || server.open_connections() == 0).await;
+            }
+            assert_eq!(client.create(&question()).finish().await.is_ok(), closes);
+            assert_eq!(server.accepted_connections(), if closes { 2 } else { 1 });
+        });
+    }
+}
+
+#[test]
+fn a_stock_backend_tells_a_refused_connection_only_without_its_pool() {
+    run(async {
+        for (keep_alive, class) in [(true, TransportError::MaybeSent), (false, TransportError::Connect)] {
+            // Port 1 on loopback: nobody listens.
+            let request = Request::post("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
+            let error = stock(keep_alive, None).send(request).await.unwrap_err();
+            assert_eq!(AsyncStdTransport::classify(&error), class);
+            assert!(!format!("{error:?}").contains('\n'), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_stock_backend_has_a_clock_of_its_own() {
+    let server = serve(vec![Scripted::raw("").then(Step::Stall)]);
+    run(async {
+        let transport = stock(false, Some(Duration::from_millis(100)));
+        let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Transport);
+    });
+}
+
+/// A backend whose connections do not come about.
+#[derive(Debug)]
+struct Never;
+
+#[http_client::async_trait]
+impl http_client::HttpClient for Never {
+    async fn send(&self, _: http_client::Request) -> Result<http_client::Response, http_client::Error> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn the_clock_of_the_head_stands_in_for_the_connect_timeout() {
+    let mut config = Config::default();
+    config.timeouts.connect = Some(Duration::from_millis(10));
+    config.timeouts.head = Some(Duration::from_millis(100));
+    config.retry.max_retries = 0;
+    run(async {
+        let transport = AsyncStdTransport::with_client(surf::Client::with_http_client(Never));
+        let begun = Instant::now();
+        let error = client_on(&transport, "http://h.example", &config).create(&question()).finish().await.unwrap_err();
+        let after = Duration::from_millis(100);
+        assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Head, after });
+        assert!(begun.elapsed() >= after);
+    });
+}
+
+#[test]
+fn a_stock_backend_loses_values_beyond_ascii_and_they_are_counted() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        let transport = stock_as_advised();
+        let client = Client::builder().base_url(server.url()).api_key("k").header("x-name", "J\u{fc}rgen");
+        let client = client.build_on(transport.clone()).unwrap();
+        for lost in [1, 2] {
+            client.create(&CreateInput::new("i", "m")).finish().await.unwrap();
+            assert_eq!(transport.lost_header_values(), lost);
+        }
+    });
+    assert!(!server.requests()[0].headers.contains_key("x-name"));
+}
+
+#[test]
+fn a_stock_backend_gets_the_path_as_browsers_write_it() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        for transport in [stock_as_advised(), plain()] {
+            let request = Request::post(server.url() + "/a%2Fb|{c}").body(Bytes::new()).unwrap();
+            transport.send(request).await.unwrap();
+        }
+    });
+    let paths: Vec<String> = server.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/a%2Fb|%7Bc%7D", "/a%2Fb|{c}"]);
+}
+
+#[test]
+fn the_redirect_middleware_asks_twice() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(Redirect::new(1));
+        let client = once(&AsyncStdTransport::with_client(surf), &server.url());
+        client.create(&question()).finish().await.unwrap();
+    });
+    // Once without the body, to see whether there is a redirect, and then once more.
+    let lengths: Vec<bool> = server.requests().iter().map(|request| request.body.is_empty()).collect();
+    assert_eq!(lengths, [true, false]);
+}
+
+/// A middleware that puts a header on a request and another on its answer.
+fn tag(
+    mut request: surf::Request,
+    client: surf::Client,
+    next: Next<'_>,
+) -> BoxFuture<'_, surf::Result<surf::Response>> {
+    Box::pin(async move {
+        request.insert_header("x-asked", "a");
+        let mut answer = next.run(request, client).await?;
+        answer.insert_header("x-answered", "b");
+        Ok(answer)
+    })
+}
+
+fn tagged(settings: &TransportSettings) -> AsyncStdTransport {
+    AsyncStdTransport::with_client(surf::Client::with_http_client(Backend::new(settings).unwrap()).with(tag))
+}
+
+/// A middleware that changes nothing.
+fn pass(request: surf::Request, client: surf::Client, next: Next<'_>) -> BoxFuture<'_, surf::Result<surf::Response>> {
+    next.run(request, client)
+}
+
+#[test]
+fn our_backend_conforms_below_a_middleware() {
+    let below = |backend| AsyncStdTransport::with_client(surf::Client::with_http_client(backend).with(pass));
+    Suite::new("middleware", Wire::Http1).run(&OurBackend(below));
+}
+
+#[test]
+fn our_backend_says_how_it_is_set_and_is_not_set_anew() {
+    let mut backend = Backend::new(&settings()).unwrap();
+    assert!(backend.set_config(http_client::Config::new()).is_err());
+    assert_eq!((backend.config().timeout, backend.config().tcp_no_delay), (None, true));
+}
+
+#[test]
+fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
+    let server = serve(vec![Scripted::json(599, &[("x-name", "J\u{fc}rgen")], "{}")]);
+    run(async {
+        let transport = tagged(&settings());
+        let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.status().unwrap(), 599);
+        let headers = &error.head().unwrap().headers;
+        assert_eq!(headers["x-answered"], "b");
+        assert_eq!(headers["x-name"].as_bytes(), "J\u{fc}rgen".as_bytes());
+        assert_eq!(transport.lost_header_values(), 0);
+    });
+    assert_eq!(server.requests()[0].headers["x-asked"], "a");
+}
+
+#[test]
+fn our_backends_errors_are_exact_through_a_middleware() {
+    run(async {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut settings = TransportSettings::default();
+        settings.connect_timeout = Some(Duration::from_millis(50));
+        let transport = tagged(&settings);
+        let url = format!("https://{}/", silent.local_addr().unwrap());
+        for (url, class) in
+            [(url.as_str(), TransportError::ConnectTimeout), ("http://127.0.0.1:1/", TransportError::Connect)]
+        {
+            let error = transport.send(Request::post(url).body(Bytes::new()).unwrap()).await.unwrap_err();
+            assert_eq!(AsyncStdTransport::classify(&error), class, "{error}");
+        }
+    });
+}

@@ -1,0 +1,228 @@
+//! The client on real sockets: what goes out, what comes back, and what a reply does to its connection.
+
+mod support;
+
+use std::error::Error as _;
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_mock::faults::{FIRST, LAST, RESULT};
+use chat_mock::{Reply as Scripted, Server, Step};
+use http::Request;
+use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
+use transport_async_std::{
+    AsyncStdTransport, Client, Clock, Config, ContinueInput, ErrorKind, FinishReason, FromSettings as _, Reply,
+    Session, Transport as _, TransportError, TransportSettings,
+};
+
+#[test]
+fn a_session_creates_and_then_continues() {
+    let server = SERVERS.block_on(Server::builder().api_key("k").bind()).unwrap();
+    run(async {
+        let client = once(&plain(), &server.url());
+        let mut session = client.session("i");
+        let first = session.ask("What is a transport?").finish().await.unwrap();
+        assert_eq!(first.finish_reason, Some(FinishReason::Stop));
+        assert!(!first.citations().is_empty());
+        assert!(first.head.request_id().is_some());
+        assert_eq!(session.id(), first.chat_session_id);
+
+        let second = session.ask("And then?").finish().await.unwrap();
+        assert!(second.content.contains("What is a transport?"), "{}", second.content);
+
+        let mut again = client.session("i").with_id(first.chat_session_id.unwrap()).with_streaming(false);
+        let third = again.ask("And then?").finish().await.unwrap();
+        assert!(third.content.contains("question 3"), "{}", third.content);
+    });
+    assert_eq!(server.accepted_connections(), 1);
+}
+
+#[test]
+fn a_request_goes_out_as_it_was_written() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        let transport = plain();
+        let client = Client::builder().base_url(server.url() + "/a%2Fb").api_key("k").header("x-name", "J\u{fc}rgen");
+        let client = client.build_on(transport.clone()).unwrap();
+        client.continue_session("a/b c\u{fc}%", &ContinueInput::new("i", "\u{fc}")).finish().await.unwrap();
+        assert_eq!(transport.lost_header_values(), 0);
+    });
+    let request = &server.requests()[0];
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.path, "/a%2Fb/v0/chat_sessions/a%2Fb%20c%C3%BC%25/chat_results");
+    let message = r#"{"integration_id":"i","message":{"role":"user","content":"ü"},"stream":false}"#;
+    assert_eq!(request.body, message);
+    assert_eq!(request.headers["authorization"], "Bearer k");
+    assert_eq!(request.headers["x-name"].as_bytes(), "J\u{fc}rgen".as_bytes());
+    let agent = request.headers["user-agent"].to_str().unwrap();
+    assert!(agent.starts_with("transport-async-std/") && agent.contains(" chat-proto/"), "{agent}");
+    // Nothing that surf or http-types would have liked to add.
+    let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "x-name"]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn an_answer_comes_in_as_it_was_written() {
+    let headers = [("x-many", "b"), ("x-many", "a"), ("x-many", "b"), ("x-name", "J\u{fc}rgen"), ("date", "yesterday")];
+    let server = serve(vec![Scripted::json(299, &headers, "{}")]);
+    run(async {
+        let transport = plain();
+        let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.status().unwrap(), 299);
+        let headers = &error.head().unwrap().headers;
+        assert_eq!(headers.get_all("x-many").iter().collect::<Vec<_>>(), ["b", "a", "b"]);
+        assert_eq!(headers["x-name"].as_bytes(), "J\u{fc}rgen".as_bytes());
+        assert_eq!(headers["date"], "yesterday");
+        assert_eq!(headers.len(), 7);
+        assert_eq!(transport.lost_header_values(), 0);
+    });
+}
+
+#[test]
+fn redirects_are_not_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let server = serve(vec![Scripted::json(status, &[("location", "/elsewhere")], "{}")]);
+        run(async {
+            let error = once(&plain(), &server.url()).create(&question()).finish().await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::UnexpectedResponse { .. }), "{error}");
+            assert_eq!(error.status().unwrap(), status);
+        });
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_whole_answer_gives_its_connection_back() {
+    let server = serve(vec![
+        Scripted::sse_chunked([FIRST, LAST]),
+        Scripted::json(200, &[], RESULT),
+        Scripted::json(404, &[], "{}"),
+        Scripted::sse(LAST),
+    ]);
+    run(async {
+        let client = once(&plain(), &server.url());
+        for _ in 0..4 {
+            let _ = client.create(&question()).finish().await;
+        }
+    });
+    assert_eq!((server.requests().len(), server.accepted_connections()), (4, 1));
+}
+
+#[test]
+fn a_dropped_reply_closes_its_connection_and_no_other_call_gets_it() {
+    let stalled = || Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
+    let server = serve(vec![
+        stalled().chunk(FIRST).then(Step::Stall),
+        Scripted::raw("").then(Step::Stall),
+        Scripted::json(200, &[], RESULT),
+    ]);
+    run(async {
+        let client = once(&plain(), &server.url());
+        let mut reply = client.create(&question());
+        reply.next().await.unwrap().unwrap();
+        assert_eq!(server.open_connections(), 1);
+        drop(reply);
+        until("the close in the body", || server.open_connections() == 0).await;
+
+        let mut reply = client.create(&question());
+        assert!(async_std::future::timeout(Duration::from_millis(50), reply.next()).await.is_err());
+        until("the request", || server.requests().len() == 2).await;
+        drop(reply);
+        until("the close before the head", || server.open_connections() == 0).await;
+
+        assert_eq!(client.create(&question()).finish().await.unwrap().content, "Yes, no.");
+        assert_eq!(server.accepted_connections(), 3);
+    });
+}
+
+#[test]
+fn a_refused_connection_keeps_its_cause_and_its_class() {
+    run(async {
+        let transport = plain();
+        // Port 1 on loopback: nobody listens.
+        let request = Request::post("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
+        let error = transport.send(request).await.unwrap_err();
+        assert_eq!(AsyncStdTransport::classify(&error), TransportError::Connect);
+        // surf's own Debug would have a backtrace in it.
+        assert!(!format!("{error:?}").contains('\n'), "{error:?}");
+
+        let error = once(&transport, "http://127.0.0.1:1").create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Connect);
+        let causes = std::iter::successors(error.source(), |&cause| cause.source());
+        let refused = |io: &io::Error| io.kind() == io::ErrorKind::ConnectionRefused;
+        assert!(causes.filter_map(|cause| cause.downcast_ref()).any(refused), "{}", chain(&error));
+    });
+}
+
+#[test]
+fn a_fault_in_the_body_keeps_its_cause() {
+    let stream = Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
+    let server = serve(vec![stream.chunk(FIRST).then(Step::Write("zz\r\n".into())).then(Step::Stall)]);
+    run(async {
+        let error = once(&plain(), &server.url()).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.partial().unwrap().content, "Yes, ");
+        // hyper's own error, without the one of I/O in which it crossed.
+        let cause = error.source().unwrap();
+        assert!(cause.downcast_ref::<io::Error>().is_none(), "{cause:?}");
+        assert!(chain(&error).contains("Invalid chunk size"), "{}", chain(&error));
+    });
+}
+
+#[test]
+fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
+    // The system accepts for a listener whose owner does nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let after = Duration::from_millis(100);
+    let mut settings = TransportSettings::default();
+    settings.connect_timeout = Some(after);
+    let mut config = Config::default();
+    config.timeouts.connect = Some(after);
+    config.retry.max_retries = 0;
+    run(async {
+        let transport = AsyncStdTransport::from_settings(&settings).unwrap();
+        let url = format!("https://{}", silent.local_addr().unwrap());
+        let error = client_on(&transport, &url, &config).create(&question()).finish().await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Connect, after });
+    });
+}
+
+#[test]
+fn a_request_that_surf_cannot_have_was_not_sent() {
+    run(async {
+        let request = Request::builder().method("ASK").uri("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
+        let error = plain().send(request).await.unwrap_err();
+        assert_eq!(AsyncStdTransport::classify(&error), TransportError::Unsent);
+        assert!(error.to_string().contains("ASK"), "{error}");
+    });
+}
+
+#[test]
+fn a_moment_comes_when_the_clock_says_so() {
+    let transport = plain();
+    run(async {
+        let deadline = transport.now() + Duration::from_millis(20);
+        transport.sleep_until(deadline).await;
+        assert!(transport.now() >= deadline);
+        // One that has passed, and one that the clock can't hold.
+        transport.sleep_until(Duration::ZERO).await;
+        let never = transport.sleep_until(Duration::MAX);
+        assert!(async_std::future::timeout(Duration::from_millis(20), never).await.is_err());
+    });
+}
+
+#[test]
+fn replies_and_errors_can_go_to_other_threads() {
+    fn sent<T: Send + 'static>() {}
+    fn shared<T: Send + Sync + 'static>() {}
+    fn unpinned<T: Unpin>() {}
+    sent::<Reply>();
+    sent::<Session>();
+    shared::<Client>();
+    shared::<AsyncStdTransport>();
+    shared::<transport_async_std::SendError>();
+    unpinned::<Reply>();
+}

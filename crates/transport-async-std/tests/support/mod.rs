@@ -1,0 +1,117 @@
+//! What the tests share: the mock servers, which live on tokio, and clients of them.
+#![allow(dead_code, reason = "each test file takes its part")]
+
+use std::future::Future;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use async_std::task;
+use chat_mock::conformance::{Harness, Setup};
+use chat_mock::{Reply as Scripted, ScriptServer};
+use tokio::runtime::Runtime;
+use transport_async_std::rustls::pki_types::CertificateDer;
+use transport_async_std::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use transport_async_std::{
+    AsyncStdTransport, Backend, Client, Config, CreateInput, Error, FromSettings, TransportSettings,
+};
+
+/// Longer than anything here may take.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Where the servers live.
+pub(crate) static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+pub(crate) fn serve(replies: Vec<Scripted>) -> ScriptServer {
+    let _inside = SERVERS.enter();
+    ScriptServer::start(replies).unwrap()
+}
+
+/// Runs a test on async-std, which fails rather than hangs.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    task::block_on(async_std::future::timeout(LONG, test)).expect("the test hangs");
+}
+
+/// Waits until something that another task brings about holds.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONG, "{what} did not come about");
+        task::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+pub(crate) fn settings() -> TransportSettings {
+    let mut settings = TransportSettings::default();
+    settings.connect_timeout = Some(LONG);
+    settings
+}
+
+pub(crate) fn plain() -> AsyncStdTransport {
+    AsyncStdTransport::from_settings(&settings()).unwrap()
+}
+
+/// TLS that trusts this CA and no other.
+pub(crate) fn trusting(ca: CertificateDer<'static>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca).unwrap();
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+pub(crate) fn client_on(transport: &AsyncStdTransport, url: &str, config: &Config) -> Client {
+    Client::builder()
+        .base_url(url)
+        .api_key("k")
+        .timeouts(config.timeouts)
+        .retry(config.retry)
+        .limits(config.limits)
+        .build_on(transport.clone())
+        .unwrap()
+}
+
+/// A client that sends once.
+pub(crate) fn once(transport: &AsyncStdTransport, url: &str) -> Client {
+    let mut config = Config::default();
+    config.retry.max_retries = 0;
+    client_on(transport, url, &config)
+}
+
+/// A question that asks for a stream.
+pub(crate) fn question() -> CreateInput {
+    let mut input = CreateInput::new("i", "What is a chunk?");
+    input.stream = true;
+    input
+}
+
+/// What an error says, and all of its causes.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text += &format!("; {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// What the suite runs on: async-std, and a way to put a transport over our backend.
+pub(crate) struct OurBackend(pub(crate) fn(Backend) -> AsyncStdTransport);
+
+impl Harness for OurBackend {
+    type Transport = AsyncStdTransport;
+
+    fn transport(&self, setup: &Setup) -> Result<AsyncStdTransport, Error> {
+        let settings = setup.transport_settings();
+        Ok((self.0)(match setup.ca() {
+            Some(ca) => Backend::with_tls(&settings, trusting(ca)),
+            None => Backend::new(&settings)?,
+        }))
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        task::block_on(future)
+    }
+}

@@ -1,0 +1,41 @@
+//! Certificates that are no good. That a private CA is trusted, the suite shows.
+
+mod support;
+
+use chat_mock::conformance::Identity;
+use support::{SERVERS, chain, once, question, run, settings, trusting};
+use tokio::net::TcpListener;
+use transport_async_std::{AsyncStdTransport, Client, ErrorKind};
+
+/// The port of a server that shakes hands.
+fn door(identity: &Identity) -> u16 {
+    let acceptor = identity.acceptor(&[]);
+    let listener = SERVERS.block_on(TcpListener::bind("0.0.0.0:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    SERVERS.spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let _ = acceptor.accept(tcp).await;
+        }
+    });
+    port
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_no_connection() {
+    let (identity, other) = (Identity::new(), Identity::new());
+    let port = door(&identity);
+    let client = |trusted: &Identity, host: &str| -> Client {
+        let transport = AsyncStdTransport::with_tls(&settings(), trusting(trusted.ca()));
+        once(&transport, &format!("https://{host}:{port}"))
+    };
+    run(async {
+        for (client, says) in [
+            (client(&other, "localhost"), "invalid peer certificate"),
+            (client(&identity, "127.0.0.2"), "not valid for name"),
+        ] {
+            let error = client.create(&question()).finish().await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Connect);
+            assert!(chain(&error).contains(says), "{}", chain(&error));
+        }
+    });
+}
