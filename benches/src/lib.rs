@@ -10,6 +10,8 @@
 //!
 //! Instructions of one pass, which a busy machine repeats exactly: run `valgrind --tool=callgrind` over the last form
 //! with N = 1 and N = 2 and subtract.
+//!
+//! README.md of this package says what its other benches do.
 
 pub mod corpora;
 pub mod runner;

@@ -1,0 +1,122 @@
+//! Whole clients: ours, and what one would write without it. All make typed events of bytes.
+
+use std::pin::Pin;
+
+use chat_client::{CreateInput, Event, FromSettings, Reply, Transport};
+use eventsource_stream::{EventStreamError, Eventsource as _};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use serde::Deserialize;
+use transport_async_std::AsyncStdTransport;
+use transport_hyper::{Connections, HyperTransport, TransportSettings};
+use transport_smol::SmolTransport;
+
+use crate::limits::{PATH, QUESTION};
+use crate::measure::{Answer, Client, Tally};
+
+/// Ours, on any transport.
+impl<T> Client for chat_client::Client<T>
+where
+    T: Transport + Send + Sync + 'static,
+    Reply<T>: Send,
+{
+    type Answer = Reply<T>;
+
+    async fn ask(&self) -> Reply<T> {
+        self.create(&CreateInput::new("i", "How?"))
+    }
+}
+
+impl<T> Answer for Reply<T>
+where
+    T: Transport + 'static,
+    Self: Send,
+{
+    async fn next(&mut self, tally: &mut Tally) -> bool {
+        match Self::next(self).await {
+            Some(event) => {
+                let Event::MessageChunk(chunk) = event.expect("a whole answer") else { panic!("another event") };
+                tally.text(&chunk.content_chunk);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Ours on hyper, with its pool.
+pub(crate) fn hyper(base_url: &str) -> chat_client::Client<HyperTransport> {
+    ours(base_url)
+}
+
+/// Ours on hyper, each connection polled by whoever reads from it.
+pub(crate) fn hyper_inline(base_url: &str) -> chat_client::Client<HyperTransport> {
+    let transport = HyperTransport::builder().connections(Connections::Inline).build(&TransportSettings::default());
+    let client = chat_client::Client::builder().api_key("k").base_url(base_url);
+    client.build_on(transport.expect("a transport")).expect("a client")
+}
+
+/// Ours on async-io.
+pub(crate) fn smol(base_url: &str) -> chat_client::Client<SmolTransport> {
+    ours(base_url)
+}
+
+/// Ours on surf.
+pub(crate) fn async_std(base_url: &str) -> chat_client::Client<AsyncStdTransport> {
+    ours(base_url)
+}
+
+fn ours<T: FromSettings>(base_url: &str) -> chat_client::Client<T> {
+    chat_client::Client::<T>::builder().api_key("k").base_url(base_url).build().expect("a client")
+}
+
+/// reqwest, eventsource-stream and serde_json.
+pub(crate) struct Stack {
+    client: reqwest::Client,
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    content_chunk: String,
+    #[serde(default)]
+    #[allow(dead_code, reason = "a user would have it")]
+    chat_session_id: Option<String>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "a user would have it")]
+    finish_reason: Option<String>,
+}
+
+impl Stack {
+    pub(crate) fn new(base_url: &str) -> Self {
+        Self { client: reqwest::Client::new(), url: format!("{base_url}{PATH}") }
+    }
+}
+
+/// eventsource-stream's events.
+type Events = Pin<Box<dyn Stream<Item = Result<eventsource_stream::Event, EventStreamError<reqwest::Error>>> + Send>>;
+
+impl Client for Stack {
+    type Answer = Events;
+
+    async fn ask(&self) -> Events {
+        let request = self.client.post(&self.url).bearer_auth("k").header("content-type", "application/json");
+        let response = request.body(QUESTION).send().await.and_then(reqwest::Response::error_for_status);
+        Box::pin(response.expect("an answer").bytes_stream().eventsource())
+    }
+}
+
+impl Answer for Events {
+    async fn next(&mut self, tally: &mut Tally) -> bool {
+        match StreamExt::next(self).await {
+            Some(event) => {
+                let event = event.expect("a whole answer");
+                assert_eq!(event.event, "message_chunk");
+                let chunk: Chunk = serde_json::from_str(&event.data).expect("our own JSON");
+                tally.text(&chunk.content_chunk);
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What a stream that waits for its next event holds in memory, counted by the allocator and split: the exchange, the
+//! driver around it, the transport below.
+//!
+//! A program of its own, because counting would slow the benches down. `--bench transports` runs it beside its server,
+//! whose port it is given.
+
+use std::alloc::System;
+use std::future::{Pending, Ready, pending, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_client::{
+    Client, ClientBuilder, Config, CreateInput, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply, Request,
+    Source, Timestamp, Transport, TransportError,
+};
+use futures_util::future::join_all;
+use http::HeaderValue;
+use http_body::Frame;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use transport_async_std::AsyncStdTransport;
+use transport_hyper::{Connections, HyperTransport, TransportSettings};
+use transport_smol::SmolTransport;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Streams that are held at once.
+const STREAMS: usize = 100;
+
+/// Events that each stream has had when it is counted.
+const EVENTS: usize = 2;
+
+/// Bytes an exchange may hold.
+const GOAL: usize = 2048;
+
+const EVENT: &str =
+    "event: message_chunk\ndata: {\"chat_session_id\":\"cs_01J9ZK4Q8W3M6T\",\"content_chunk\":\"123456789\"}\n\n";
+
+fn main() {
+    let port = std::env::args().nth(1).and_then(|port| port.parse::<u16>().ok()).expect("usage: held PORT");
+    let core = of_exchanges();
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let driver = tokio.block_on(of_replies(|_| builder().build_on(Memory)));
+    let rows = [
+        ("transport-hyper", tokio.block_on(of_replies(|streams| client::<HyperTransport>(port, streams)))),
+        ("transport-hyper inline", tokio.block_on(of_replies(|streams| inline(port, streams)))),
+        ("transport-smol", async_io::block_on(of_replies(|streams| client::<SmolTransport>(port, streams)))),
+        (
+            "transport-async-std",
+            async_std::task::block_on(of_replies(|streams| client::<AsyncStdTransport>(port, streams))),
+        ),
+    ];
+    println!("{:<36}{:>10}{:>10}{:>10}{:>10}", "bytes held by a stream that waits", "core", "driver", "HTTP", "all");
+    for (name, all) in rows {
+        println!("{name:<36}{core:>10}{:>10}{:>10}{all:>10}", driver.saturating_sub(core), all.saturating_sub(driver));
+    }
+    println!("{:<36}{:>10}", "goal of the core: below 2048", if core < GOAL { "met" } else { "MISSED" });
+}
+
+fn builder<T: Transport>() -> ClientBuilder<T> {
+    Client::builder().api_key("k")
+}
+
+/// A client whose calls are answered when there are so many. Each answer has one event more than is taken, so that it is
+/// not at its end.
+fn client<T: FromSettings>(port: u16, streams: usize) -> Result<Client<T>, Error> {
+    builder::<T>().base_url(base_url(port, streams)).build()
+}
+
+fn inline(port: u16, streams: usize) -> Result<Client<HyperTransport>, Error> {
+    let transport = HyperTransport::builder().connections(Connections::Inline);
+    builder().base_url(base_url(port, streams)).build_on(transport.build(&TransportSettings::default())?)
+}
+
+fn base_url(port: u16, streams: usize) -> String {
+    format!("http://127.0.0.1:{port}/paced/{streams}/{}", EVENTS + 1)
+}
+
+/// What a stream holds where there are exchanges alone.
+fn of_exchanges() -> usize {
+    let warm_up = exchange();
+    let region = Region::new(ALLOCATOR);
+    let exchanges: Vec<_> = (0..STREAMS).map(|_| exchange()).collect();
+    let held = live(&region) / exchanges.len();
+    drop(warm_up);
+    held
+}
+
+/// What a stream holds where there are whole replies. The client's own is not counted.
+async fn of_replies<T: Transport>(client: impl Fn(usize) -> Result<Client<T>, Error>) -> usize {
+    // What is made once is made for this one.
+    let warm_up = waiting(&client(1).expect("a client"), 1).await;
+    let client = client(STREAMS).expect("a client");
+    let region = Region::new(ALLOCATOR);
+    let replies = waiting(&client, STREAMS).await;
+    let held = live(&region) / replies.len();
+    drop(warm_up);
+    held
+}
+
+fn live(region: &Region<'_, System>) -> usize {
+    let stats = region.change();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+/// Replies that have had their events and wait for the next.
+async fn waiting<T: Transport>(client: &Client<T>, streams: usize) -> Vec<Reply<T>> {
+    let replies = (0..streams).map(|_| async {
+        let mut reply = client.create(&CreateInput::new("i", "How?"));
+        for _ in 0..EVENTS {
+            assert!(matches!(reply.next().await, Some(Ok(Event::MessageChunk(_)))));
+        }
+        reply
+    });
+    let mut replies = join_all(replies).await;
+    replies.shrink_to_fit();
+    replies
+}
+
+/// An exchange that has had its events and waits for the next.
+fn exchange() -> Exchange {
+    let endpoint = Endpoint::new("https://api.example").expect("a URL");
+    let request = Request::create(&endpoint, &CreateInput::new("i", "How?")).expect("a request");
+    let mut exchange = Exchange::new(request, &Config::default(), 1);
+    assert!(matches!(exchange.poll_output(), Output::Send(_)));
+    exchange.handle_head(head().into_parts().0, Timestamp::START);
+    for _ in 0..EVENTS {
+        exchange.handle_data(Bytes::from_static(EVENT.as_bytes()), Timestamp::START);
+        assert!(matches!(exchange.poll_output(), Output::Event(Event::MessageChunk(_))));
+    }
+    assert!(matches!(exchange.poll_output(), Output::Read));
+    exchange
+}
+
+/// The head that the server sends.
+fn head() -> http::Response<()> {
+    let mut head = http::Response::new(());
+    for (name, value) in [
+        ("content-type", "text/event-stream"),
+        ("cache-control", "no-cache"),
+        ("x-request-id", "req_01J9ZK4Q8W3M6T"),
+        ("transfer-encoding", "chunked"),
+    ] {
+        head.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    head
+}
+
+/// A transport without sockets: each answer is the head and the events, and then nothing more.
+struct Memory;
+
+struct MemoryBody(usize);
+
+impl http_body::Body for MemoryBody {
+    type Data = Bytes;
+    type Error = Source;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+        match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(EVENT.as_bytes())))))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Transport for Memory {
+    type Send = Ready<Result<http::Response<MemoryBody>, Source>>;
+    type Body = MemoryBody;
+    type Error = Source;
+    type Sleep = Pending<()>;
+
+    const PRODUCT: &'static str = "memory/0.0.0";
+
+    fn send(&self, _: http::Request<Bytes>) -> Self::Send {
+        ready(Ok(head().map(|()| MemoryBody(EVENTS))))
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep_until(&self, _: Duration) -> Pending<()> {
+        pending()
+    }
+
+    fn seed(&self) -> u64 {
+        1
+    }
+
+    fn classify(_: &Source) -> TransportError {
+        TransportError::MaybeSent
+    }
+}
