@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_client::DEFAULT_BASE_URL;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -50,8 +51,8 @@ pub(crate) enum Command {
 pub(crate) struct Ask {
     /// The question; `-` reads standard input
     pub(crate) message: String,
-    /// Base URL of the API; https://api.inkeep.com, by default
-    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true)]
+    // The help is written out for its address, which in a doc comment would have to be a link.
+    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, help = format!("Base URL of the API; {DEFAULT_BASE_URL}, by default"))]
     pub(crate) server: Option<String>,
     /// API key
     #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]

@@ -406,7 +406,7 @@ fn a_cut_after_the_finish_reason_is_still_a_cut_and_keeps_the_reason() {
 }
 
 #[test]
-fn there_is_a_partial_answer_if_and_only_if_a_successs_body_had_begun() {
+fn there_is_a_partial_answer_if_and_only_if_a_successes_body_had_begun() {
     use TransportError::Body;
     for (attempt, begun) in [
         (vec![(0, stream()), (0, In::Fail(Body))], true),

@@ -13,10 +13,10 @@ pub use runtime::AsyncIo;
 pub use transport::SmolTransport;
 
 /// A [`chat_client::Client`] on async-io.
-pub type Client<T = SmolTransport> = chat_client::Client<T>;
+pub type Client = chat_client::Client<SmolTransport>;
 
 /// A [`chat_client::Reply`] on async-io.
-pub type Reply<T = SmolTransport> = chat_client::Reply<T>;
+pub type Reply = chat_client::Reply<SmolTransport>;
 
 /// A [`chat_client::Session`] on async-io.
-pub type Session<T = SmolTransport> = chat_client::Session<T>;
+pub type Session = chat_client::Session<SmolTransport>;
