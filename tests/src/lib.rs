@@ -24,3 +24,8 @@ pub use retry_after::check_retry_after;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And so is that of the page for those who come from the official SDKs.
+#[cfg(doctest)]
+#[doc = include_str!("../../MIGRATION.md")]
+struct Migration;
