@@ -20,7 +20,7 @@ default:
 
 # What each change has to pass; the quick ones first.
 ci:
-    .ci/gates fmt deps msrv deny clippy features test doc package demo corpora bench fuzz
+    .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora bench fuzz
 
 # What is left: hours for the mutants, minutes for the others.
 ci-full: ci
@@ -81,6 +81,10 @@ package-build:
 # The README's first command.
 demo:
     cargo run --locked --quiet -p chat-cli -- demo "When is a call tried again?"
+
+# Every example against the bundled server.
+examples:
+    .ci/examples
 
 # Corpora that lie elsewhere, with their own checkers. The committed ones are in `test`.
 corpora:

@@ -17,7 +17,6 @@ impl Caller for Blocking {
         let mut reply = match &question.ask {
             Ask::Create(input) => client.create(input),
             Ask::Continue(id, input) => client.continue_session(id, input),
-            _ => unreachable!("the API has two operations"),
         };
         let mut events = Vec::new();
         for event in reply.by_ref().map_while(Result::ok) {

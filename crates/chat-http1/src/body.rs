@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -14,7 +14,7 @@ use crate::pool::{Origin, Pool};
 
 /// The body of an answer. It ends without an error only where its framing says that it is whole.
 ///
-/// Its connection is idle again at its end, and closed when it is dropped before.
+/// Its connection is idle again once the last byte is here, and closed when it is dropped before.
 pub struct AnswerBody {
     incoming: Incoming,
     connection: Option<(Connection, Origin)>,
@@ -23,17 +23,11 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     pub(crate) fn new(incoming: Incoming, connection: Connection, origin: Origin, pool: Arc<Pool>) -> Self {
-        Self { incoming, connection: Some((connection, origin)), pool }
-    }
-
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        match &polled {
-            Poll::Ready(None) => self.keep(),
-            Poll::Ready(Some(Err(_))) => self.connection = None,
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        let mut body = Self { incoming, connection: Some((connection, origin)), pool };
+        if body.is_end_stream() {
+            body.keep();
         }
-        polled
+        body
     }
 
     /// The answer is whole: its connection may serve another request.
@@ -51,16 +45,20 @@ impl Body for AnswerBody {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = &mut *self;
-        // The connection hands over a frame at a time, and reads the next one when that was taken.
-        let ready = this.poll_incoming(cx);
-        if ready.is_ready() {
-            return ready;
+        let Self { incoming, connection, .. } = &mut *self;
+        let mut incoming = Pin::new(incoming);
+        let frame = ready!(match connection {
+            Some((connection, _)) => connection.driver.poll(cx, |cx| incoming.as_mut().poll_frame(cx)),
+            None => incoming.poll_frame(cx),
+        });
+        match &frame {
+            Some(Err(_)) => self.connection = None,
+            None => self.keep(),
+            // The last bytes of a known length: nobody need ask for the end after them.
+            Some(Ok(_)) if self.incoming.is_end_stream() => self.keep(),
+            Some(Ok(_)) => {}
         }
-        if let Some((connection, _)) = &mut this.connection {
-            connection.driver.poll(cx);
-        }
-        this.poll_incoming(cx)
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -135,13 +135,7 @@ struct Unanswered {
 /// Sends a request on a connection and drives it to the head of the answer.
 async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
     let mut answer = pin!(connection.sender.try_send_request(request));
-    let answer = poll_fn(|cx| {
-        // What the connection does may be what the answer waits for, and the end of the one is the end of the other.
-        connection.driver.poll(cx);
-        answer.as_mut().poll(cx)
-    })
-    .await;
-    match answer {
+    match poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await {
         Ok(response) => Ok((connection, response)),
         Err(mut error) => {
             let unsent = error.take_message().map(Box::new);

@@ -1,9 +1,8 @@
 //! Why there is no connection, or no answer.
 
-use std::fmt;
-#[cfg(feature = "net")]
-use std::io;
+use std::error::Error;
 use std::time::Duration;
+use std::{fmt, io};
 
 use chat_client::{Source, TransportError};
 #[cfg(feature = "net")]
@@ -57,14 +56,54 @@ impl ConnectError {
         Self { what: What::Wrapped, source: Some(source.into()) }
     }
 
-    /// Whether the server's certificate is no good.
-    #[cfg(feature = "net")]
-    fn is_untrusted(&self) -> bool {
-        // rustls wraps its errors in those of I/O, which do not name what they wrap as their source.
-        let io = self.source.as_deref().and_then(|source| source.downcast_ref::<io::Error>());
-        let tls = io.and_then(io::Error::get_ref).and_then(|wrapped| wrapped.downcast_ref::<rustls::Error>());
-        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+    fn class(&self) -> TransportError {
+        match (&self.what, self.source.as_deref()) {
+            (What::TimedOut(_), _) => TransportError::ConnectTimeout,
+            // The system's own time for an address ran out.
+            (What::Tcp, Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
+            #[cfg(feature = "net")]
+            (What::Tls, Some(error)) if is_bad_certificate(error) => TransportError::Untrusted,
+            _ => TransportError::Connect,
+        }
     }
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut)
+}
+
+#[cfg(feature = "net")]
+fn is_bad_certificate(error: &(dyn Error + 'static)) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// Whether the server ended the TLS handshake. In TLS 1.3 the client has done its part by then and has written its
+/// request, but a server reads nothing of it before it has accepted the client.
+#[cfg(feature = "net")]
+fn is_refused_by_tls(error: &hyper::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    // Those that are sent in a handshake alone.
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    matches!(
+        causes.find_map(of_tls),
+        Some(rustls::Error::AlertReceived(
+            Alert::HandshakeFailure
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::CertificateRequired
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+        ))
+    )
+}
+
+/// rustls wraps its errors in those of I/O, which do not name what they wrap as their source.
+#[cfg(feature = "net")]
+fn of_tls<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }
 
 impl fmt::Display for ConnectError {
@@ -80,8 +119,8 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 }
@@ -109,12 +148,19 @@ impl SendError {
     /// What it means to the core.
     pub fn class(&self) -> TransportError {
         match &self.0 {
-            Why::Connect(ConnectError { what: What::TimedOut(_), .. }) => TransportError::ConnectTimeout,
+            Why::Connect(error) => error.class(),
             #[cfg(feature = "net")]
-            Why::Connect(error) if error.is_untrusted() => TransportError::Untrusted,
-            Why::Connect(_) => TransportError::Connect,
+            Why::Unsent(error) | Why::Lost(error) if is_refused_by_tls(error) => TransportError::Connect,
             Why::Unsent(_) => TransportError::Unsent,
             Why::Lost(_) => TransportError::MaybeSent,
+        }
+    }
+
+    /// Why no connection came about, if that is it.
+    pub fn connect_error(&self) -> Option<&ConnectError> {
+        match &self.0 {
+            Why::Connect(error) => Some(error),
+            Why::Unsent(_) | Why::Lost(_) => None,
         }
     }
 }
@@ -134,8 +180,8 @@ impl fmt::Display for SendError {
     }
 }
 
-impl std::error::Error for SendError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for SendError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Why::Connect(error) => error.source(),
             Why::Unsent(error) | Why::Lost(error) => error.source(),

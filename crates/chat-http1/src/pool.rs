@@ -62,6 +62,9 @@ impl Pool {
 
     /// Keeps a connection, in place of the one that waits the longest if there is no more room.
     pub(crate) fn put(&self, origin: Origin, connection: Connection) {
+        if self.max_idle_time.is_zero() {
+            return;
+        }
         let mut all = self.lock();
         if all.len() == MAX_IDLE {
             all.remove(0);

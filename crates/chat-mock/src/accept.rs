@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -43,6 +43,17 @@ struct Counters {
 }
 
 impl Accepting {
+    /// Starts to accept on a free port of 127.0.0.1; the rest is as [`start`](Self::start) has it.
+    pub(crate) fn on_free_port<S, F>(serve: S) -> io::Result<Self>
+    where
+        S: Fn(TcpStream, Stop) -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        Self::start(TcpListener::from_std(listener)?, serve)
+    }
+
     /// Starts to accept, in a task of its own; `serve` makes the future of one connection.
     pub(crate) fn start<S, F>(listener: TcpListener, serve: S) -> io::Result<Self>
     where

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -46,7 +47,14 @@ pub(crate) async fn read(mut body: Incoming) -> Result<Bytes, Unread> {
 
 /// An answer's body.
 #[derive(Debug)]
-pub(crate) enum Body {
+pub(crate) struct Body {
+    content: Content,
+    /// Held until the body is sent or dropped.
+    under_way: Option<Arc<()>>,
+}
+
+#[derive(Debug)]
+enum Content {
     /// All at once; `None` once it was handed over.
     Whole(Option<Bytes>),
     /// One frame an event.
@@ -55,7 +63,7 @@ pub(crate) enum Body {
 
 /// Events that are still to be sent, with a pause between them. Dropping it is all there is to a client that goes.
 #[derive(Debug)]
-pub(crate) struct Events {
+struct Events {
     left: VecDeque<Bytes>,
     delay: Duration,
     pause: Option<Pin<Box<Sleep>>>,
@@ -63,11 +71,17 @@ pub(crate) struct Events {
 
 impl Body {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self::Whole(Some(bytes.into()))
+        Self { content: Content::Whole(Some(bytes.into())), under_way: None }
     }
 
     pub(crate) fn events(events: VecDeque<Bytes>, delay: Duration) -> Self {
-        Self::Events(Events { left: events, delay, pause: None })
+        Self { content: Content::Events(Events { left: events, delay, pause: None }), under_way: None }
+    }
+
+    /// Holds a token for as long as the answer is under way.
+    pub(crate) fn hold(mut self, token: Option<Arc<()>>) -> Self {
+        self.under_way = token;
+        self
     }
 }
 
@@ -90,25 +104,25 @@ impl http_body::Body for Body {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let data = match self.get_mut() {
-            Self::Whole(bytes) => bytes.take(),
-            Self::Events(events) => ready!(events.poll_next(cx)),
+        let data = match &mut self.get_mut().content {
+            Content::Whole(bytes) => bytes.take(),
+            Content::Events(events) => ready!(events.poll_next(cx)),
         };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::Events(events) => events.left.is_empty(),
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_none(),
+            Content::Events(events) => events.left.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             // The length is known, and still not said: a stream is chunked.
-            Self::Events(_) => SizeHint::default(),
+            Content::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -40,12 +40,12 @@ pub const RESULT: &str = r#"{"chat_session_id":"s-1","message":{"role":"assistan
 
 /// A wait that no test sits through.
 const LONG: Duration = Duration::from_secs(20);
-/// A clock that is to fire.
-const SHORT: Duration = Duration::from_secs(1);
+/// A clock that is to fire. Whatever it waits for after has come by then, unless the machine stands still for as long.
+const SHORT: Duration = Duration::from_secs(4);
 /// Between the pieces of what comes slowly.
-const TICK: Duration = Duration::from_millis(25);
+const TICK: Duration = Duration::from_millis(75);
 /// A clock that slow pieces reset, and that is shorter than all of them together.
-const ALIVE: Duration = Duration::from_millis(1200);
+const ALIVE: Duration = Duration::from_secs(5);
 
 const SSE: (&str, &str) = ("content-type", "text/event-stream");
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -72,7 +72,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(name: &'static str, replies: impl IntoIterator<Item = Reply>, expected: Outcome) -> Self {
+    pub(crate) fn new(name: &'static str, replies: impl IntoIterator<Item = Reply>, expected: Outcome) -> Self {
         let mut config = Config::default();
         config.timeouts.head = Some(LONG);
         config.timeouts.idle = Some(LONG);
@@ -162,18 +162,18 @@ impl Outcome {
         Self { kind, clock: None, status: Some(status), text: None, events: 0, finish_reason: None, requests: 1 }
     }
 
-    fn lost() -> Self {
+    pub(crate) fn lost() -> Self {
         Self { status: None, ..Self::failed("transport", 0) }
     }
 
     /// A success that came as far as `events` events of the usual two.
-    fn broken(kind: &'static str, events: u64) -> Self {
+    pub(crate) fn broken(kind: &'static str, events: u64) -> Self {
         let text = ["", "Yes, ", "Yes, no."][events as usize];
         let finish_reason = (events == 2).then(|| "stop".to_owned());
         Self { text: Some(text.to_owned()), events, finish_reason, ..Self::failed(kind, 200) }
     }
 
-    fn completed() -> Self {
+    pub(crate) fn completed() -> Self {
         Self::broken("completed", 2)
     }
 
@@ -221,15 +221,19 @@ pub fn table() -> Vec<Fault> {
 
 /// The table as text: a row for a fault, and one for all bytes in a row that come to the same.
 pub fn render<'a>(rows: impl IntoIterator<Item = (&'a Fault, &'a Outcome)>) -> String {
-    let mut merged: Vec<(&str, Option<Range<usize>>, &Outcome)> = Vec::new();
-    for (fault, outcome) in rows {
-        match (merged.last_mut(), fault.at) {
-            (Some((name, Some(bytes), last)), Some(at))
-                if *name == fault.name && bytes.end == at && *last == outcome =>
-            {
+    let rows: Vec<_> = rows.into_iter().map(|(fault, outcome)| (fault.name, fault.at, outcome.to_string())).collect();
+    lines(rows.iter().map(|(name, at, text)| (*name, *at, text.as_str())))
+}
+
+/// Rows of a name, perhaps a byte, and a text: a line for each, and one for all bytes in a row of the same text.
+pub(crate) fn lines<'a>(rows: impl IntoIterator<Item = (&'a str, Option<usize>, &'a str)>) -> String {
+    let mut merged: Vec<(&str, Option<Range<usize>>, &str)> = Vec::new();
+    for (name, at, text) in rows {
+        match (merged.last_mut(), at) {
+            (Some((last, Some(bytes), same)), Some(at)) if *last == name && bytes.end == at && *same == text => {
                 bytes.end += 1;
             }
-            _ => merged.push((fault.name, fault.at.map(|at| at..at + 1), outcome)),
+            _ => merged.push((name, at.map(|at| at..at + 1), text)),
         }
     }
     let names = merged.iter().map(|(name, bytes, _)| match bytes {
@@ -239,9 +243,9 @@ pub fn render<'a>(rows: impl IntoIterator<Item = (&'a Fault, &'a Outcome)>) -> S
     });
     let names: Vec<String> = names.collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    names.iter().zip(&merged).fold(String::new(), |mut text, (name, (_, _, outcome))| {
-        let _ = writeln!(text, "{name:width$} | {outcome}");
-        text
+    names.iter().zip(&merged).fold(String::new(), |mut table, (name, (_, _, text))| {
+        let _ = writeln!(table, "{name:width$} | {text}");
+        table
     })
 }
 
@@ -259,7 +263,7 @@ fn write(bytes: impl Into<Bytes>) -> Step {
 
 /// A pause that lets the peer read what was written before.
 fn let_it_read() -> Step {
-    Step::Pause(Duration::from_millis(500))
+    Step::Pause(SHORT)
 }
 
 fn silence() -> Vec<Fault> {
@@ -308,7 +312,7 @@ fn silence() -> Vec<Fault> {
         // Idle is reset by comments, and shorter; content is not.
         Fault::new("endless comments", [endless_comments], Outcome::timeout("content", Some(1))).set(|config| {
             config.timeouts.idle = Some(ALIVE);
-            config.timeouts.content = Some(ALIVE + SHORT);
+            config.timeouts.content = Some(ALIVE + Duration::from_secs(1));
         }),
         Fault::new("lively past the whole call's time", [endless_text], Outcome::timeout("total", Some(0)))
             .set(|config| config.timeouts.total = Some(SHORT)),
@@ -549,7 +553,8 @@ fn retries() -> Vec<Fault> {
         .set(|config| config.timeouts.idle = Some(SHORT)),
         Fault::new(
             "503, then a cut",
-            [busy(503, &[]), stream().chunk(FIRST)],
+            // Kept, its connection would be open when that of the cut is closed.
+            [busy(503, &[("connection", "close")]).then(Step::Close), stream().chunk(FIRST)],
             Outcome::broken("truncated", 1).after(2),
         ),
         Fault::new("500 on create, then 200", [busy(500, &[]), whole()], Outcome::completed().after(2)).kept(),

@@ -8,6 +8,8 @@
 //! - [`ScriptServer`] speaks whatever it is told to, byte by byte: for tests of what a client does when an answer
 //!   stalls, breaks off or is no HTTP at all. [`faults`] is a table of scripts for it, with what must come of each.
 //!
+//! Behind features are a transport without sockets (`memory`), and the script that every transport passes (`conformance`).
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {
@@ -30,10 +32,14 @@
 mod accept;
 mod answer;
 mod body;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod faults;
 mod key;
 mod library;
 mod markdown;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod rank;
 mod refusal;
 mod script;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::markdown::{self, Passage};
+use crate::markdown::{self, Kept, Passage};
 use crate::rank::Ranking;
 
 /// This project's own documents, and the names under which its repository has them.
@@ -44,31 +44,35 @@ pub struct Section {
 impl Library {
     /// The documents of this project, which the crate carries with it.
     pub fn bundled() -> Self {
-        let sections = BUNDLED.iter().flat_map(|(name, text)| sections(&format!("{BUNDLED_URL}{name}"), name, text));
+        let sections =
+            BUNDLED.iter().flat_map(|(name, text)| sections(&format!("{BUNDLED_URL}{name}"), name, text, Kept::Prose));
         Self::new(sections.collect()).expect("the README has prose, and a test reads it")
     }
 
     /// All Markdown files (`*.md`) of a folder and of the folders in it: a `README.md` at its top first, then by path.
     /// Hidden files and folders are left out, and links to folders are not followed. A section's URL is its file's path
-    /// in the folder, with the heading's anchor.
+    /// in the folder, with the heading's anchor. Where no file has any prose, labels, tables and code count as such.
     ///
     /// # Errors
     ///
-    /// A file or a folder that can't be read, or no prose in any of them (`NotFound`).
+    /// A file or a folder that can't be read, or no text in any of them (`NotFound`).
     pub fn from_dir(dir: &Path) -> io::Result<Self> {
         let mut paths = Vec::new();
         walk(dir, Path::new(""), &mut paths)?;
         // `false` is less than `true`.
         paths.sort_by_cached_key(|path| (!is_readme(path), path.clone()));
-        let mut all = Vec::new();
+        let mut documents = Vec::new();
         for path in paths {
             let text = fs::read(dir.join(&path)).map_err(|error| named(&error, &dir.join(&path)))?;
             let name = path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-            let url = utf8_percent_encode(&name, URL_TEXT).to_string();
-            all.extend(sections(&url, &name, &String::from_utf8_lossy(&text)));
+            documents.push((name, String::from_utf8_lossy(&text).into_owned()));
         }
-        Self::new(all).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, format!("no Markdown file with prose in {}", dir.display()))
+        let of = |kept| {
+            let url = |name| utf8_percent_encode(name, URL_TEXT).to_string();
+            Self::new(documents.iter().flat_map(|(name, text)| sections(&url(name), name, text, kept)).collect())
+        };
+        of(Kept::Prose).or_else(|| of(Kept::All)).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("no Markdown file with text in {}", dir.display()))
         })
     }
 
@@ -95,7 +99,7 @@ impl Library {
     }
 }
 
-fn sections(url: &str, name: &str, text: &str) -> Vec<Section> {
+fn sections(url: &str, name: &str, text: &str, kept: Kept) -> Vec<Section> {
     let stem = Path::new(name).file_stem().map_or(Cow::Borrowed(name), |stem| stem.to_string_lossy());
     let section = |passage: Passage| Section {
         title: passage.breadcrumbs.last().cloned().unwrap_or_default(),
@@ -106,7 +110,7 @@ fn sections(url: &str, name: &str, text: &str) -> Vec<Section> {
         },
         sentences: passage.sentences,
     };
-    markdown::split(&stem, text).into_iter().map(section).collect()
+    markdown::split(&stem, text, kept).into_iter().map(section).collect()
 }
 
 fn is_readme(path: &Path) -> bool {

@@ -22,15 +22,25 @@ const ABBREVIATIONS: &[&str] = &["e.g.", "i.e.", "cf.", "vs."];
 /// A sentence has at least this many words; less is a label.
 const MIN_WORDS: usize = 3;
 
-/// Splits a document by its headings. Passages without prose are left out. `name` stands for a title where there is
-/// none.
-pub(crate) fn split(name: &str, markdown: &str) -> Vec<Passage> {
+/// What of a document counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Sentences.
+    #[default]
+    Prose,
+    /// Labels, rows of tables and blocks of code too, each as a sentence: for documents that have nothing else.
+    All,
+}
+
+/// Splits a document by its headings. Passages without anything that counts are left out. `name` stands for a title where
+/// there is none.
+pub(crate) fn split(name: &str, markdown: &str, kept: Kept) -> Vec<Passage> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut splitter = Splitter::default();
+    let mut splitter = Splitter { kept, ..Splitter::default() };
     for event in Parser::new_ext(markdown, options) {
         splitter.take(event);
     }
@@ -39,6 +49,7 @@ pub(crate) fn split(name: &str, markdown: &str) -> Vec<Passage> {
 
 #[derive(Default)]
 struct Splitter {
+    kept: Kept,
     /// How deep it is in blocks that hold no prose.
     skipping: usize,
     /// The block or heading that is being read.
@@ -54,21 +65,31 @@ struct Splitter {
 impl Splitter {
     fn take(&mut self, event: Event<'_>) {
         match event {
-            Event::Start(tag) if is_skipped(&tag.to_end()) => {
+            Event::Start(tag) if self.is_skipped(&tag.to_end()) => {
                 // An image stands inside a line of prose, which goes on after it.
                 if !matches!(tag, Tag::Image { .. }) {
                     self.end_block();
                 }
                 self.skipping += 1;
             }
-            Event::End(tag) if is_skipped(&tag) => self.skipping -= 1,
+            Event::End(tag) if self.is_skipped(&tag) => self.skipping -= 1,
             _ if self.skipping > 0 => {}
             Event::Text(text) | Event::Code(text) => self.text.push_str(&text),
             Event::SoftBreak | Event::HardBreak => self.text.push(' '),
+            Event::End(TagEnd::TableCell) => self.text.push(' '),
             Event::End(TagEnd::Heading(level)) => self.end_heading(level),
             Event::Start(tag) if is_block(&tag.to_end()) => self.end_block(),
             Event::End(tag) if is_block(&tag) => self.end_block(),
             _ => {}
+        }
+    }
+
+    /// What holds no sentence to cite: code, tables, images, raw HTML, footnotes, front matter.
+    fn is_skipped(&self, tag: &TagEnd) -> bool {
+        match tag {
+            TagEnd::CodeBlock | TagEnd::Table => self.kept == Kept::Prose,
+            TagEnd::Image | TagEnd::HtmlBlock | TagEnd::FootnoteDefinition | TagEnd::MetadataBlock(_) => true,
+            _ => false,
         }
     }
 
@@ -95,7 +116,10 @@ impl Splitter {
             self.passages.push(Passage { breadcrumbs: Vec::new(), anchor: None, sentences: Vec::new() });
         }
         if let Some(passage) = self.passages.last_mut() {
-            passage.sentences.extend(sentences(&block));
+            match self.kept {
+                Kept::Prose => passage.sentences.extend(sentences(&block)),
+                Kept::All => passage.sentences.push(block),
+            }
         }
     }
 
@@ -130,22 +154,19 @@ impl Splitter {
     }
 }
 
-/// What holds no sentence to cite: code, tables, images, raw HTML, footnotes, front matter.
-fn is_skipped(tag: &TagEnd) -> bool {
-    matches!(
-        tag,
-        TagEnd::CodeBlock
-            | TagEnd::Table
-            | TagEnd::Image
-            | TagEnd::HtmlBlock
-            | TagEnd::FootnoteDefinition
-            | TagEnd::MetadataBlock(_)
-    )
-}
-
 /// What begins and ends a block of prose: no sentence reaches over it.
 fn is_block(tag: &TagEnd) -> bool {
-    matches!(tag, TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_))
+    matches!(
+        tag,
+        TagEnd::Paragraph
+            | TagEnd::Heading(_)
+            | TagEnd::Item
+            | TagEnd::List(_)
+            | TagEnd::BlockQuote(_)
+            | TagEnd::TableHead
+            | TagEnd::TableRow
+            | TagEnd::CodeBlock
+    )
 }
 
 /// Every run of white space as one blank.
@@ -203,7 +224,7 @@ Below a level.
 No more levels here.
 ";
         assert_eq!(
-            split("README", markdown),
+            split("README", markdown, Kept::Prose),
             [
                 passage(&["The Title"], Some("the-title"), &["Prose goes here.", "And more prose there!"]),
                 passage(&["The Title", "Empty of prose", "Deep & down"], Some("deep--down"), &["Below a level."]),
@@ -216,7 +237,7 @@ No more levels here.
     fn a_document_without_a_title_is_called_by_its_name() {
         let markdown = "Before any heading.\n\n## A part\n\nIn the part.\n\n## A part\n\nIn the other.\n";
         assert_eq!(
-            split("notes", markdown),
+            split("notes", markdown, Kept::Prose),
             [
                 passage(&["notes"], None, &["Before any heading."]),
                 passage(&["notes", "A part"], Some("a-part"), &["In the part."]),
@@ -246,7 +267,10 @@ title: front matter is not prose
 
 Run this command:
 ";
-        assert_eq!(split("x", markdown), [passage(&["T"], Some("t"), &["one whole item", "an inner item here"])]);
+        let prose = ["one whole item", "an inner item here"];
+        assert_eq!(split("x", markdown, Kept::Prose), [passage(&["T"], Some("t"), &prose)]);
+        let all = [prose[0], prose[1], "label", "a b c d e f", "g h i j k l", "Run this command:"];
+        assert_eq!(split("x", markdown, Kept::All), [passage(&["T"], Some("t"), &all)]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A server that answers by a script, byte by byte: HTTP, half of it, or none.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::accept::Accepting;
@@ -181,11 +182,10 @@ impl ScriptServer {
     ///
     /// Outside of a tokio runtime.
     pub fn start(replies: Vec<Reply>) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        listener.set_nonblocking(true)?;
-        let script = Arc::new(Script { replies: Mutex::new(replies), requests: Mutex::default() });
+        let script =
+            Arc::new(Script { replies: Mutex::new(replies), requests: Mutex::default(), idle: AtomicUsize::new(0) });
         let for_connections = Arc::clone(&script);
-        let accepting = Accepting::start(TcpListener::from_std(listener)?, move |stream, _| {
+        let accepting = Accepting::on_free_port(move |stream, _| {
             let script = Arc::clone(&for_connections);
             async move {
                 // An I/O fault is the peer's doing, and the peer's test is what looks at it.
@@ -224,6 +224,11 @@ impl ScriptServer {
         self.accepting.open()
     }
 
+    /// How many of the open connections wait for a request: new ones, and those that were kept.
+    pub fn idle_connections(&self) -> usize {
+        self.script.idle.load(Ordering::Acquire)
+    }
+
     /// How many connections there have been.
     pub fn accepted_connections(&self) -> usize {
         self.accepting.accepted()
@@ -234,6 +239,7 @@ impl ScriptServer {
 struct Script {
     replies: Mutex<Vec<Reply>>,
     requests: Mutex<Vec<Received>>,
+    idle: AtomicUsize,
 }
 
 impl Script {
@@ -254,13 +260,36 @@ impl Script {
 async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut unread = BytesMut::new();
-    while let Some(request) = read_request(&mut stream, &mut unread).await? {
+    loop {
+        if unread.is_empty() {
+            let _idle = Idle::new(&script.idle);
+            if stream.read_buf(&mut unread).await? == 0 {
+                break;
+            }
+        }
+        let Some(request) = read_request(&mut stream, &mut unread).await? else { break };
         let Some(reply) = script.next(request) else { break };
         if !play(&reply, &mut stream).await? {
             break;
         }
     }
     Ok(())
+}
+
+/// One connection that waits for a request, counted for as long as this lives.
+struct Idle<'a>(&'a AtomicUsize);
+
+impl<'a> Idle<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Idle<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Takes a reply's steps; whether the connection goes on.

@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::Library;
 use crate::accept::{Accepting, Stop};
@@ -20,6 +21,9 @@ use crate::sessions::Sessions;
 
 /// How long [`Server::shutdown`] waits for answers that are on their way.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long it waits for the rest of a request that is on its way: less than anybody would notice.
+const LAST_CALL: Duration = Duration::from_millis(250);
 
 /// What a [`Server`] is made from.
 #[derive(Debug)]
@@ -145,8 +149,8 @@ impl Server {
         self.accepting.wait().await;
     }
 
-    /// Stops accepting, closes idle connections, and lets answers that are on their way finish, for at most five
-    /// seconds.
+    /// Stops accepting, closes idle connections and those whose request has not come whole, and lets answers that are on
+    /// their way finish, for at most five seconds.
     pub async fn shutdown(self) {
         self.accepting.shutdown(GRACE).await;
     }
@@ -156,9 +160,12 @@ async fn serve(stream: TcpStream, mut stop: Stop, service: Arc<Service>) {
     // Each event is to be seen when it is written. If the option can't be set, the connection is gone already.
     let _ = stream.set_nodelay(true);
     let http = auto::Builder::new(TokioExecutor::new());
+    // Each answer that is under way holds one more.
+    let answers = Arc::new(());
+    let under_way = Arc::downgrade(&answers);
     let service = service_fn(move |request| {
-        let service = Arc::clone(&service);
-        async move { Ok::<_, Infallible>(service.respond(request).await) }
+        let (service, under_way) = (Arc::clone(&service), under_way.clone());
+        async move { Ok::<_, Infallible>(service.respond(request, &under_way).await) }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     // What goes wrong on a connection is the client's to notice: nobody is here to be told.
@@ -166,5 +173,6 @@ async fn serve(stream: TcpStream, mut stop: Stop, service: Arc<Service>) {
         _ = connection.as_mut() => return,
         () = stop.asked() => connection.as_mut().graceful_shutdown(),
     }
-    let _ = connection.await;
+    // An idle connection ends now. One whose request has not come whole would wait for the rest of it.
+    while timeout(LAST_CALL, connection.as_mut()).await.is_err() && Arc::strong_count(&answers) > 1 {}
 }

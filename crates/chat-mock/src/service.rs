@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,17 +61,18 @@ impl Service {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// Answers any request.
-    pub(crate) async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+    /// Answers any request. From when it is here whole until its answer is sent, there is one more of `under_way`.
+    pub(crate) async fn respond(&self, request: Request<Incoming>, under_way: &Weak<()>) -> Response<Body> {
         let number = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let (head, body) = request.into_parts();
         // Also where the head alone decides: a connection whose request was read to its end can be used again.
         let body = body::read(body).await;
+        let token = under_way.upgrade();
         let answered = self.route(head.uri.path(), &head.method, &head.headers, body);
         let mut response = answered.unwrap_or_else(Refusal::into_response);
         let id = HeaderValue::try_from(format!("req-{number:08x}")).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);
-        response
+        response.map(|body| body.hold(token))
     }
 
     fn route(

@@ -8,6 +8,10 @@ use chat_proto::{AssistantMessage, Message, SessionId};
 /// How many turns a session remembers. Bounded, because nothing else ends a session that is continued for ever.
 const MAX_TURNS: usize = 100;
 
+/// How many bytes of text they may hold. Questions are a few hundred bytes; this is for those who send a megabyte each time.
+/// The last turn is kept whatever its size.
+const MAX_HISTORY: usize = 256 << 10;
+
 /// The sessions that are remembered.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -27,6 +31,8 @@ pub(crate) struct Session {
     used: u64,
     asked: usize,
     turns: VecDeque<Turn>,
+    /// Of their text.
+    bytes: usize,
 }
 
 /// A question and its answer.
@@ -36,6 +42,12 @@ pub(crate) struct Turn {
     pub(crate) question: Message,
     /// What was answered: whole, whether or not the client stayed to read it.
     pub(crate) answer: AssistantMessage,
+}
+
+impl Turn {
+    fn bytes(&self) -> usize {
+        self.question.content().len() + self.answer.content.len()
+    }
 }
 
 impl Sessions {
@@ -88,11 +100,13 @@ impl Session {
 
     /// Remembers a question and its answer.
     pub(crate) fn record(&mut self, question: Message, answer: AssistantMessage) {
-        if self.turns.len() == MAX_TURNS {
-            self.turns.pop_front();
-        }
         self.asked += 1;
-        self.turns.push_back(Turn { question, answer });
+        let turn = Turn { question, answer };
+        self.bytes += turn.bytes();
+        self.turns.push_back(turn);
+        while self.turns.len() > 1 && (self.turns.len() > MAX_TURNS || self.bytes > MAX_HISTORY) {
+            self.bytes -= self.turns.pop_front().map_or(0, |turn| turn.bytes());
+        }
     }
 }
 
@@ -119,5 +133,21 @@ mod tests {
         assert_eq!(session.asked(), MAX_TURNS + 5);
         assert_eq!(session.turns().len(), MAX_TURNS);
         assert_eq!(session.turns()[0].question.content(), "5");
+    }
+
+    #[test]
+    fn a_history_is_bounded_in_bytes_too() {
+        let mut session = Session::default();
+        let ask = |session: &mut Session, size| {
+            session.record(Message::user("q".repeat(size)), AssistantMessage::new("an answer", None));
+            session.turns().iter().map(Turn::bytes).collect::<Vec<_>>()
+        };
+        let answer = "an answer".len();
+        assert_eq!(ask(&mut session, MAX_HISTORY / 2), [MAX_HISTORY / 2 + answer]);
+        assert_eq!(ask(&mut session, 1), [MAX_HISTORY / 2 + answer, 1 + answer]);
+        assert_eq!(ask(&mut session, MAX_HISTORY / 2), [1 + answer, MAX_HISTORY / 2 + answer]);
+        assert_eq!(ask(&mut session, 2 * MAX_HISTORY), [2 * MAX_HISTORY + answer]);
+        assert_eq!(ask(&mut session, 1), [1 + answer]);
+        assert_eq!(session.asked(), 5);
     }
 }

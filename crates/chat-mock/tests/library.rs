@@ -35,6 +35,18 @@ fn a_folder_without_markdown_is_refused() {
 }
 
 #[test]
+fn tables_and_code_count_where_there_is_nothing_else() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tables");
+    std::fs::create_dir_all(&dir).expect("a folder for tests");
+    let text =
+        "# Ports\n\n| name | port |\n| --- | --- |\n| http | 80 |\n\n```sh\nnc -l 80\n```\n\n## Later\n\nTo do.\n";
+    std::fs::write(dir.join("ports.md"), text).expect("it can be written");
+    let library = Library::from_dir(&dir).expect("there is text");
+    let seen: Vec<_> = library.sections().iter().map(|section| section.sentences.as_slice()).collect();
+    assert_eq!(seen, [&["name port", "http 80", "nc -l 80"][..], &["To do."]]);
+}
+
+#[test]
 fn a_missing_folder_is_named() {
     let error = Library::from_dir(Path::new("no/such/folder")).expect_err("there is none");
     assert_eq!(error.kind(), ErrorKind::NotFound);

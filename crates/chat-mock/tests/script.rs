@@ -117,8 +117,11 @@ async fn close_is_an_end_in_order_and_reset_is_none() {
 #[tokio::test]
 async fn a_stall_lasts_until_the_peer_goes() {
     let server = start(vec![Reply::raw("x").then(Step::Stall)]);
-    let mut stream = asked(&server).await;
+    let mut stream = connect(&server).await;
+    until("it waits for a request", || server.idle_connections() == 1).await;
+    stream.write_all(REQUEST).await.expect("it reads");
     exactly(&mut stream, b"x").await;
+    assert_eq!(server.idle_connections(), 0);
     let more = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
     assert!(more.is_err(), "nothing comes, not even an end");
     assert_eq!(server.open_connections(), 1);

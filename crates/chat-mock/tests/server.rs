@@ -3,7 +3,7 @@
 mod common;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_mock::{Builder, Library, Server};
@@ -15,6 +15,8 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// A server that knows of a garden.
 fn garden() -> Builder {
@@ -599,9 +601,40 @@ async fn shutdown_lets_an_answer_finish() {
 }
 
 #[tokio::test]
+async fn shutdown_does_not_wait_for_the_rest_of_a_request() {
+    for half in [
+        "POST /v0/chat_sessions/chat_re",
+        "POST /v0/chat_sessions/chat_results HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\n{",
+    ] {
+        let server = bind(garden()).await;
+        let mut stream = TcpStream::connect(server.local_addr()).await.expect("it listens");
+        stream.write_all(half.as_bytes()).await.expect("it reads");
+        until("the connection", || server.open_connections() == 1).await;
+        let begun = Instant::now();
+        server.shutdown().await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{half}: {:?}", begun.elapsed());
+        let mut rest = Vec::new();
+        // Closed or reset; either way nothing comes.
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    }
+}
+
+#[tokio::test]
 async fn a_server_waits_for_as_long_as_it_serves() {
     let server = bind(garden()).await;
     let waited = tokio::time::timeout(Duration::from_millis(50), server.wait()).await;
     assert!(waited.is_err(), "it still serves");
     assert_eq!(ask(&http(), &create_url(&server), &question("frogs", false)).await.0, 200);
+}
+
+#[tokio::test]
+async fn the_bundled_library_knows_what_sans_io_is() {
+    let server = bind(Server::builder()).await;
+    let url = create_url(&server);
+    let question =
+        r#"{"integration_id":"i","chat_session":{"messages":[{"role":"user","content":"What is sans-IO?"}]}}"#;
+    let response = send(&http(), post(&url, question)).await;
+    let text = text(response).await;
+    assert!(text.contains("I/O") && !text.contains("Nothing in these documents"), "{text}");
 }

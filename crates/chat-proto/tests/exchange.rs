@@ -1451,7 +1451,11 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
 
 /// An exchange in the body of a stream, with a content timeout of ten seconds, at 0.
 fn streaming() -> Exchange {
-    let config = Config::default().with_timeouts(Timeouts::default().with_content(Duration::from_secs(10)));
+    streaming_with(Timeouts::default().with_content(Duration::from_secs(10)))
+}
+
+fn streaming_with(timeouts: Timeouts) -> Exchange {
+    let config = Config::default().with_timeouts(timeouts);
     let endpoint = Endpoint::new("https://h.example").unwrap();
     let mut exchange = Exchange::new(Request::create(&endpoint, &CreateInput::new("i", "m")).unwrap(), &config, 0);
     assert!(matches!(exchange.poll_output(), Output::Send(_)));
@@ -1477,6 +1481,19 @@ fn signs_of_life_that_leave_no_moment_to_wait_in_end_with_the_content_clock() {
     assert_eq!(busy(&mut exchange, 0, 60_000), Some(19_900), "half of the time was others'");
     let error = exchange.into_outcome().unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Content, .. }), "{error}");
+}
+
+#[test]
+fn the_whole_call_ends_a_flood_too() {
+    let mut exchange = streaming_with(Timeouts::default().with_content(None).with_total(Duration::from_secs(3)));
+    exchange.handle_data(Bytes::from_static(b":\n\n"), ms(2_900));
+    assert!(matches!(exchange.poll_output(), Output::Read));
+    exchange.handle_yield(ms(2_999));
+    assert!(matches!(exchange.poll_output(), Output::Read));
+    exchange.handle_yield(ms(3_000));
+    assert!(matches!(exchange.poll_output(), Output::Done));
+    let error = exchange.into_outcome().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Total, .. }), "{error}");
 }
 
 #[test]

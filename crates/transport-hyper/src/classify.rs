@@ -21,6 +21,9 @@ pub(crate) enum Reason {
     Inline(chat_http1::SendError),
     /// A proxy that forwards would not.
     Proxy(ProxyError),
+    /// Somebody else's service failed.
+    #[cfg(feature = "tower")]
+    Service(chat_client::Source),
 }
 
 impl SendError {
@@ -29,10 +32,10 @@ impl SendError {
         match &self.0 {
             Reason::Pooled(error) => error.source().unwrap_or(error),
             #[cfg(feature = "inline")]
-            Reason::Inline(error) if error.class() == TransportError::Connect => error.source().unwrap_or(error),
-            #[cfg(feature = "inline")]
-            Reason::Inline(error) => error,
+            Reason::Inline(error) => error.connect_error().and_then(Error::source).unwrap_or(error),
             Reason::Proxy(error) => error,
+            #[cfg(feature = "tower")]
+            Reason::Service(error) => &**error,
         }
     }
 
@@ -44,8 +47,19 @@ impl SendError {
             #[cfg(feature = "inline")]
             Reason::Inline(error) => error.class(),
             Reason::Proxy(_) => TransportError::Connect,
+            #[cfg(feature = "tower")]
+            Reason::Service(error) => chain(&**error).find_map(known).unwrap_or(TransportError::MaybeSent),
         }
     }
+}
+
+/// How far a request came by an error that is known, somewhere below a service.
+#[cfg(feature = "tower")]
+fn known(cause: &(dyn Error + 'static)) -> Option<TransportError> {
+    if let Some(error) = cause.downcast_ref::<legacy::Error>() {
+        return error.is_connect().then_some(TransportError::Connect);
+    }
+    cause.downcast_ref().map(classify)
 }
 
 impl fmt::Display for SendError {
@@ -66,7 +80,7 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
     match error.came_to() {
         TransportError::Connect if has(was_too_slow) => TransportError::ConnectTimeout,
         TransportError::Connect if has(was_not_trusted) => TransportError::Untrusted,
-        TransportError::MaybeSent if has(was_refused_by_tls) => TransportError::Connect,
+        TransportError::MaybeSent | TransportError::Unsent if has(was_refused_by_tls) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
         sorted => sorted,
     }

@@ -11,6 +11,8 @@ mod proxy;
 mod relay;
 mod resolve;
 mod tls;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport;
 mod tunnel;
 
@@ -25,6 +27,8 @@ pub use builder::HyperTransportBuilder;
 pub use classify::SendError;
 pub use proxy::Proxy;
 pub use rustls;
+#[cfg(feature = "tower")]
+pub use tower::{ServiceSending, ServiceTransport};
 pub use transport::HyperTransport;
 pub use tunnel::ProxyError;
 

@@ -91,17 +91,25 @@ impl Transport for HyperTransport {
     }
 
     fn sleep_until(&self, deadline: Duration) -> tokio::time::Sleep {
-        // A deadline past what an instant holds is far enough away.
-        let far = Duration::from_secs(30 * 365 * 86_400);
-        tokio::time::sleep(deadline.saturating_sub(self.now()).min(far))
+        sleep(deadline.saturating_sub(self.now()))
     }
 
     fn seed(&self) -> u64 {
-        // Keys drawn at random for each map are what the standard library has of chance.
-        RandomState::new().hash_one(0u8)
+        seed()
     }
 
     fn classify(error: &SendError) -> TransportError {
         classify(error)
     }
+}
+
+pub(crate) fn sleep(time: Duration) -> tokio::time::Sleep {
+    // What an instant does not hold is far enough away.
+    let far = Duration::from_secs(30 * 365 * 86_400);
+    tokio::time::sleep(time.min(far))
+}
+
+pub(crate) fn seed() -> u64 {
+    // Keys drawn at random for each map are what the standard library has of chance.
+    RandomState::new().hash_one(0u8)
 }

@@ -1,10 +1,11 @@
-//! The client on real sockets: what a reply does to its connection, its session and its caller.
+//! The client on real sockets: what a reply does to its session and its caller. What transports have in common is in
+//! `conformance.rs`.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_mock::{Reply as Scripted, ScriptServer, Server, Step};
-use transport_hyper::{Client, CreateInput, ErrorKind, Event, FinishReason, Timeouts};
+use chat_mock::{Reply as Scripted, ScriptServer, Step};
+use transport_hyper::{Client, CreateInput, ErrorKind, Timeouts};
 
 const CHUNK: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
 const LAST: &str =
@@ -25,62 +26,6 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_session_creates_and_then_continues() {
-    let server = Server::builder().api_key("k").bind().await.unwrap();
-    let client = client(&server.url());
-    let mut session = client.session("i");
-    assert_eq!(session.id(), None);
-    let first = session.ask("What is a transport?").finish().await.unwrap();
-    assert_eq!(first.finish_reason, Some(FinishReason::Stop));
-    assert!(!first.citations().is_empty());
-    assert_eq!(first.head.status, 200);
-    assert!(first.head.request_id().is_some());
-    assert_eq!(session.id(), first.chat_session_id);
-
-    let second = session.ask("And then?").finish().await.unwrap();
-    assert_eq!(second.chat_session_id, first.chat_session_id);
-    assert!(second.content.contains("What is a transport?"), "{}", second.content);
-
-    let mut again = client.session("i").with_id(first.chat_session_id.unwrap()).with_streaming(false);
-    let third = again.ask("And then?").finish().await.unwrap();
-    assert!(third.content.contains("question 3"), "{}", third.content);
-    assert_eq!(third.events, 2);
-}
-
-#[tokio::test]
-async fn a_whole_answer_gives_its_connection_back() {
-    let server = ScriptServer::start(vec![
-        Scripted::sse_chunked([CHUNK, LAST]),
-        Scripted::json(200, &[], RESULT),
-        Scripted::json(404, &[], "{}"),
-        Scripted::sse(LAST),
-    ])
-    .unwrap();
-    let client = client(&server.url());
-    for want in ["Hello", "Hello", "404", "lo"] {
-        let outcome = client.create(&CreateInput::new("i", "m")).finish().await;
-        let got = outcome.map_or_else(|error| error.status().unwrap().as_str().to_owned(), |answer| answer.content);
-        assert_eq!(got, want);
-    }
-    assert_eq!(server.accepted_connections(), 1);
-}
-
-#[tokio::test]
-async fn a_dropped_reply_closes_its_connection_and_no_other_call_gets_it() {
-    let stalled = || Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
-    let server =
-        ScriptServer::start(vec![stalled().chunk(CHUNK).then(Step::Stall), Scripted::json(200, &[], RESULT)]).unwrap();
-    let client = client(&server.url());
-    let mut reply = client.create(&CreateInput::new("i", "m"));
-    assert!(matches!(reply.next().await, Some(Ok(Event::MessageChunk(_)))));
-    assert_eq!(server.open_connections(), 1);
-    drop(reply);
-    until("the close", || server.open_connections() == 0).await;
-    assert_eq!(client.create(&CreateInput::new("i", "m")).finish().await.unwrap().content, "Hello");
-    assert_eq!(server.accepted_connections(), 2);
-}
-
-#[tokio::test]
 async fn a_cancel_keeps_what_came() {
     let server = ScriptServer::start(vec![
         Scripted::head(200, &[("content-type", "text/event-stream")])
@@ -96,18 +41,6 @@ async fn a_cancel_keeps_what_came() {
     assert_eq!(error.partial().unwrap().content, "Hel");
     assert_eq!(error.partial().unwrap().chat_session_id.as_deref(), Some("s-1"));
     until("the close", || server.open_connections() == 0).await;
-}
-
-#[tokio::test]
-async fn a_second_question_waits_for_the_first_to_end() {
-    let server = Server::builder().bind().await.unwrap();
-    let mut session = client(&server.url()).session("i");
-    let first = session.ask("one");
-    let refused = session.ask("two").finish().await.unwrap_err();
-    assert!(matches!(refused.kind(), ErrorKind::InvalidRequest { field, .. } if field == "session"));
-    drop(first);
-    session.ask("three").finish().await.unwrap();
-    assert_eq!(server.requests(), 1, "neither the refused nor the dropped question was sent");
 }
 
 #[tokio::test]
@@ -170,18 +103,6 @@ async fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
     let error = client.create(&CreateInput::new("i", "m")).finish().await.unwrap_err();
     let after = Duration::from_millis(100);
     assert_eq!(error.kind(), &ErrorKind::Timeout { clock: transport_hyper::Clock::Connect, after });
-}
-
-#[tokio::test]
-async fn a_request_says_what_it_wants_and_who_asks() {
-    let server = ScriptServer::start(vec![Scripted::sse(LAST)]).unwrap();
-    client(&server.url()).session("i").ask("m").finish().await.unwrap();
-    let request = &server.requests()[0];
-    assert_eq!(request.headers["authorization"], "Bearer k");
-    assert_eq!(request.headers["accept"], "text/event-stream, application/json;q=0.9");
-    let agent = request.headers["user-agent"].to_str().unwrap();
-    assert!(agent.starts_with("transport-hyper/") && agent.contains(" chat-proto/"), "{agent}");
-    assert!(!request.headers.contains_key("accept-encoding"));
 }
 
 #[test]

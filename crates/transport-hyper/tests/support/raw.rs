@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chat_mock::conformance::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::server::TlsStream;
-
-use super::tls::Identity;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -26,7 +25,6 @@ const END_HEADERS: u8 = 4;
 /// Error codes of HTTP/2.
 pub(crate) mod code {
     pub(crate) const NO_ERROR: u32 = 0;
-    pub(crate) const PROTOCOL_ERROR: u32 = 1;
     pub(crate) const INTERNAL_ERROR: u32 = 2;
     pub(crate) const REFUSED_STREAM: u32 = 7;
     pub(crate) const CANCEL: u32 = 8;
@@ -106,7 +104,7 @@ impl RawServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let counts = Arc::new(Counts::default());
-        let (acceptor, answers, for_task) = (identity.acceptor.clone(), Arc::new(answers), Arc::clone(&counts));
+        let (acceptor, answers, for_task) = (identity.acceptor(&[b"h2"]), Arc::new(answers), Arc::clone(&counts));
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut connections = JoinSet::new();

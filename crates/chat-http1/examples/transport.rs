@@ -1,0 +1,88 @@
+//! A transport of one's own in about forty lines: here on async-io, whose sockets and timers run under any executor.
+//!
+//! ```sh
+//! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p chat-http1 --example transport
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, default_tls};
+
+/// What the runtime brings.
+struct AsyncIo;
+
+impl Runtime for AsyncIo {
+    type Stream = async_net::TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        async_net::resolve((host, port)).await
+    }
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<async_net::TcpStream> {
+        async_net::TcpStream::connect(addr).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        async_io::Timer::after(time).await;
+    }
+}
+
+/// The transport.
+struct Mine {
+    engine: Engine<Connector<AsyncIo>>,
+    origin: Instant,
+}
+
+impl FromSettings for Mine {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        let connector = Connector::new(AsyncIo, default_tls()?, settings.connect_timeout);
+        Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
+    }
+}
+
+impl Transport for Mine {
+    type Send = Sending;
+    type Body = AnswerBody;
+    type Error = SendError;
+    type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    const PRODUCT: &'static str = "my-transport/0.1.0";
+
+    fn send(&self, request: http::Request<Bytes>) -> Sending {
+        self.engine.send(request)
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn sleep_until(&self, deadline: Duration) -> Self::Sleep {
+        let left = deadline.saturating_sub(self.now());
+        Box::pin(async move {
+            async_io::Timer::after(left).await;
+        })
+    }
+
+    fn seed(&self) -> u64 {
+        // Better chance than this spreads the retries of many clients.
+        self.origin.elapsed().as_nanos() as u64
+    }
+
+    fn classify(error: &SendError) -> TransportError {
+        error.class()
+    }
+}
+
+fn main() -> Result<(), Error> {
+    async_io::block_on(async {
+        let client = Client::<Mine>::from_env()?;
+        let answer = client.default_session()?.ask("What is a transport?").finish().await?;
+        println!("{}", answer.to_plain_text());
+        Ok(())
+    })
+}

@@ -1,0 +1,310 @@
+//! Requests on connections in memory: what goes out, what is used again, and who is woken.
+
+mod support;
+
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_client::TransportError;
+use chat_http1::Engine;
+use http_body::Body as _;
+use support::{Lines, Task, answer, post, whole};
+
+const URI: &str = "http://h.example/v0/chat_sessions/chat_results";
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+fn engine() -> (Engine<Lines>, Lines) {
+    let lines = Lines::default();
+    (Engine::new(lines.clone()), lines)
+}
+
+#[test]
+fn a_request_names_its_path_and_its_host() {
+    for (uri, path, host) in [
+        ("http://h.example", "/", "h.example"),
+        ("http://h.example:80/a/b?c=d", "/a/b?c=d", "h.example"),
+        ("https://h.example:443/", "/", "h.example"),
+        ("https://h.example:80/", "/", "h.example:80"),
+        ("http://[::1]:8080/x", "/x", "[::1]:8080"),
+        ("http://u:p@h.example/x", "/x", "h.example"),
+    ] {
+        let (engine, lines) = engine();
+        let _ = answer(&engine, uri, |line| line.say(OK)).unwrap();
+        let expected = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\n\r\n{{}}");
+        assert_eq!(lines.last().heard(), expected);
+    }
+}
+
+#[test]
+fn an_event_wakes_its_reader_once() {
+    const EVENTS: usize = 20;
+    let (engine, lines) = engine();
+    let mut body = answer(&engine, URI, |line| line.say(CHUNKED)).unwrap().into_body();
+    let (task, line) = (Task::default(), lines.last());
+    assert!(task.data(&mut body).is_pending());
+    task.wakes();
+    let reads = line.reads();
+    for _ in 0..EVENTS {
+        line.say("5\r\nevent\r\n");
+        assert_eq!(task.wakes(), 1, "of the event");
+        assert!(matches!(task.data(&mut body), Poll::Ready(Some(Ok(data))) if data == "event"));
+        assert!(task.data(&mut body).is_pending());
+        assert_eq!(task.wakes(), 0, "of what the reader itself did");
+    }
+    // One that finds the event, and one that finds nothing more.
+    assert_eq!(line.reads() - reads, 2 * EVENTS);
+}
+
+#[test]
+fn events_that_are_there_come_without_a_wait() {
+    const EVENTS: usize = 1000;
+    let (engine, lines) = engine();
+    let mut body = answer(&engine, URI, |line| line.say(CHUNKED)).unwrap().into_body();
+    let (task, line) = (Task::default(), lines.last());
+    assert!(task.data(&mut body).is_pending());
+    line.say("5\r\nevent\r\n".repeat(EVENTS));
+    for n in 0..EVENTS {
+        assert!(matches!(task.data(&mut body), Poll::Ready(Some(Ok(data))) if data == "event"), "event {n}");
+    }
+    assert!(task.data(&mut body).is_pending());
+    assert_eq!(task.wakes(), 1);
+}
+
+#[test]
+fn a_task_that_takes_over_is_the_one_that_is_woken() {
+    let (engine, lines) = engine();
+    let mut body = answer(&engine, URI, |line| line.say(CHUNKED)).unwrap().into_body();
+    let (first, second) = (Task::default(), Task::default());
+    assert!(first.data(&mut body).is_pending());
+    assert!(second.data(&mut body).is_pending());
+    lines.last().say("5\r\nevent\r\n");
+    assert_eq!((first.wakes(), second.wakes()), (0, 1));
+}
+
+/// What a server says, whether it closes then, what is read, whether that is whole, and whether its connection is kept.
+type Answer = (&'static str, bool, &'static str, bool, bool);
+
+const ANSWERS: [Answer; 18] = [
+    (OK, false, "ok", true, true),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", false, "ok", true, true),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-t: 1\r\n\r\n", false, "ok", true, true),
+    ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false, "", true, true),
+    ("HTTP/1.1 204 No Content\r\n\r\n", false, "", true, true),
+    ("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\nno", false, "no", true, true),
+    // Interim answers are not the answer.
+    ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true, true),
+    (
+        "HTTP/1.1 103 Early Hints\r\nlink: </>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        false,
+        "ok",
+        true,
+        true,
+    ),
+    // The server means to close.
+    ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok", false, "ok", true, false),
+    ("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok", false, "ok", true, false),
+    (OK, true, "ok", true, false),
+    ("HTTP/1.1 200 OK\r\n\r\nok", true, "ok", true, false),
+    // More than the answer.
+    ("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok, and more", false, "ok", true, false),
+    // Cuts.
+    ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok", true, "ok", false, false),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n", true, "ok", false, false),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", true, "ok", false, false),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nok", true, "ok", false, false),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\nz\r\n", false, "ok", false, false),
+];
+
+#[test]
+fn a_connection_is_kept_after_a_whole_answer_alone() {
+    for (says, closes, text, is_whole, is_kept) in ANSWERS {
+        let (engine, lines) = engine();
+        let answered = answer(&engine, URI, |line| {
+            line.say(says);
+            if closes {
+                line.close();
+            }
+        });
+        let mut body = answered.unwrap().into_body();
+        assert_eq!(whole(&mut body), (text.to_owned(), is_whole), "{says:?}");
+        assert!(matches!(Task::default().data(&mut body), Poll::Ready(None)), "an end is for ever: {says:?}");
+        assert_eq!(engine.idle_connections(), usize::from(is_kept), "{says:?}");
+        assert_eq!(lines.last().is_gone(), !is_kept, "{says:?}");
+
+        let mut body = answer(&engine, URI, |line| line.say(OK)).unwrap().into_body();
+        assert_eq!(whole(&mut body), ("ok".to_owned(), true), "after {says:?}");
+        assert_eq!(lines.len(), if is_kept { 1 } else { 2 }, "{says:?}");
+    }
+}
+
+#[test]
+fn the_last_byte_of_a_known_length_is_the_end() {
+    let (engine, lines) = engine();
+    let mut body = answer(&engine, URI, |line| line.say(OK)).unwrap().into_body();
+    assert_eq!((engine.idle_connections(), body.is_end_stream()), (0, false));
+    assert!(matches!(Task::default().data(&mut body), Poll::Ready(Some(Ok(data))) if data == "ok"));
+    assert_eq!((engine.idle_connections(), body.is_end_stream()), (1, true));
+    drop(body);
+    assert!(!lines.last().is_gone());
+}
+
+#[test]
+fn a_drop_closes_at_once() {
+    let (engine, lines) = engine();
+    let mut sending = engine.send(post(URI));
+    assert!(Task::default().poll(&mut sending).is_pending());
+    assert_eq!(lines.last().requests(), 1);
+    drop(sending);
+    assert!(lines.last().is_gone(), "before the head");
+
+    let mut body = answer(&engine, URI, |line| line.say([CHUNKED, "2\r\nok\r\n"].concat())).unwrap().into_body();
+    assert!(!lines.last().is_gone());
+    assert!(matches!(Task::default().data(&mut body), Poll::Ready(Some(Ok(_)))));
+    drop(body);
+    assert!(lines.last().is_gone(), "in the body");
+    assert_eq!((lines.len(), engine.idle_connections()), (2, 0));
+}
+
+#[test]
+fn a_connection_that_went_bad_while_it_was_idle_is_not_used() {
+    for says in ["", "HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n"] {
+        let (engine, lines) = engine();
+        whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+        let stale = lines.last();
+        if says.is_empty() {
+            stale.close();
+        } else {
+            stale.say(says);
+        }
+        whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+        assert!(stale.is_gone());
+        assert_eq!((stale.requests(), lines.len(), lines.last().requests()), (1, 2, 1));
+    }
+}
+
+/// The server closes when the connection has been looked at and chosen, and before a byte of the request is out.
+#[test]
+fn a_request_that_is_handed_back_unsent_goes_out_on_another_connection() {
+    let (engine, lines) = engine();
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    let stale = lines.last();
+    stale.close_after_reads(1);
+    let mut body = answer(&engine, URI, |line| line.say(OK)).unwrap().into_body();
+    assert_eq!(whole(&mut body), ("ok".to_owned(), true));
+    assert_eq!((stale.requests(), lines.len(), lines.last().requests()), (1, 2, 1));
+    assert_eq!(lines.last().heard(), stale.heard(), "headers and body are the same");
+}
+
+#[test]
+fn a_request_that_may_have_been_read_is_not_sent_again() {
+    let (engine, lines) = engine();
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    let mut sending = engine.send(post(URI));
+    assert!(Task::default().poll(&mut sending).is_pending());
+    assert_eq!(lines.last().requests(), 2);
+    lines.last().close();
+    let error = support::at_once(sending).unwrap_err();
+    assert_eq!(error.class(), TransportError::MaybeSent);
+    assert_eq!(error.to_string(), "connection closed before message completed");
+    assert_eq!((lines.len(), lines.last().requests()), (1, 2));
+}
+
+#[test]
+fn what_is_no_http_may_have_been_an_answer() {
+    let (engine, _) = engine();
+    let many: String = (0..101).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let head = format!("HTTP/1.1 200 OK\r\n{many}\r\n");
+    for says in ["SSH-2.0-OpenSSH\r\n", "HTTP/2.0 200 OK\r\n\r\n", &head] {
+        let error = answer(&engine, URI, |line| line.say(says)).unwrap_err();
+        assert_eq!(error.class(), TransportError::MaybeSent, "{says:?}");
+    }
+    let head = head.replacen("x-0: 1\r\n", "", 1);
+    assert_eq!(answer(&engine, URI, |line| line.say(head)).unwrap().headers().len(), 100);
+}
+
+/// What is left of a large question goes out before the next one.
+#[test]
+fn an_answer_may_come_before_the_question_is_out() {
+    const SIZE: usize = 1 << 20;
+    let (engine, lines) = engine();
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    let line = lines.last();
+    let before = line.heard().len();
+    line.take_only(1000);
+    let mut sending = engine.send(post(URI).map(|_| Bytes::from(vec![b' '; SIZE])));
+    assert!(Task::default().poll(&mut sending).is_pending());
+    line.say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno");
+    let mut early = support::at_once(sending).unwrap();
+    assert_eq!(early.status(), 413);
+    assert_eq!(whole(early.body_mut()), ("no".to_owned(), true));
+    assert_eq!(line.heard().len() - before, 1000);
+
+    line.take_only(usize::MAX);
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert_eq!((lines.len(), line.requests()), (1, 3));
+    let heard = line.heard();
+    let (_, question) = heard[before..].split_once("\r\n\r\n").unwrap();
+    assert!(question[SIZE..].starts_with("POST "), "{:?}", &question[SIZE..]);
+}
+
+#[test]
+fn no_more_than_32_connections_wait_and_the_oldest_goes_first() {
+    let (engine, lines) = engine();
+    let answers: Vec<_> = (0..40).map(|_| answer(&engine, URI, |line| line.say(OK)).unwrap()).collect();
+    assert_eq!(lines.len(), 40);
+    for mut answer in answers {
+        whole(answer.body_mut());
+    }
+    assert_eq!(engine.idle_connections(), 32);
+    let gone: Vec<_> = (0..40).filter(|n| lines.nth(*n).is_gone()).collect();
+    assert_eq!(gone, (0..8).collect::<Vec<_>>());
+    let mut sending = engine.send(post(URI));
+    assert!(Task::default().poll(&mut sending).is_pending());
+    assert_eq!(lines.nth(39).requests(), 2, "the one that was used last");
+}
+
+#[test]
+fn a_connection_serves_its_own_origin() {
+    let (engine, lines) = engine();
+    let uris = ["http://h.example/", "https://h.example/", "http://h.example:8080/", "http://g.example/"];
+    for n in 0..2 * uris.len() {
+        let mut sending = engine.send(post(uris[n % uris.len()]));
+        assert!(Task::default().poll(&mut sending).is_pending());
+        let line = lines.nth(n % uris.len());
+        assert_eq!(line.requests(), 1 + n / uris.len());
+        line.say(OK);
+        whole(support::at_once(sending).unwrap().body_mut());
+    }
+    assert_eq!((lines.len(), engine.idle_connections()), (4, 4));
+}
+
+#[test]
+fn connections_wait_for_no_longer_than_their_time() {
+    let lines = Lines::default();
+    let engine = Engine::with_max_idle_time(lines.clone(), Duration::from_millis(10));
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    thread::sleep(Duration::from_millis(11));
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert_eq!(lines.len(), 2);
+    assert!(lines.nth(0).is_gone());
+
+    let lines = Lines::default();
+    let engine = Engine::with_max_idle_time(lines.clone(), Duration::ZERO);
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert!(lines.last().is_gone(), "none is kept");
+}
+
+#[test]
+fn idle_connections_close_with_the_last_engine() {
+    let (engine, lines) = engine();
+    let clone = engine.clone();
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert_eq!(clone.idle_connections(), 1);
+    drop(engine);
+    assert!(!lines.last().is_gone());
+    drop(clone);
+    assert!(lines.last().is_gone());
+}

@@ -1,0 +1,255 @@
+//! TLS on real sockets: who is trusted, and what each refusal says and means.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use async_net::{TcpListener, TcpStream};
+use bytes::Bytes;
+use chat_client::TransportError;
+use chat_http1::rustls::crypto::ring;
+use chat_http1::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use chat_http1::rustls::server::WebPkiClientVerifier;
+use chat_http1::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use chat_http1::{Connector, Engine, Runtime, SendError};
+use futures_rustls::TlsAcceptor;
+use futures_rustls::server::TlsStream;
+use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
+use http_body_util::BodyExt as _;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+
+/// More than a machine that is busy takes.
+const LONG: Duration = Duration::from_secs(60);
+
+struct AsyncIo;
+
+impl Runtime for AsyncIo {
+    type Stream = TcpStream;
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        async_net::resolve((host, port)).await
+    }
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
+        TcpStream::connect(addr).await
+    }
+
+    async fn sleep(&self, time: Duration) {
+        async_io::Timer::after(time).await;
+    }
+}
+
+struct Ca(CertifiedIssuer<'static, KeyPair>);
+
+impl Ca {
+    fn new() -> Self {
+        Self::named("a private CA")
+    }
+
+    fn named(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        roots
+    }
+
+    /// A server for these names, whose certificate ends with that year's first day.
+    fn server(&self, names: &[&str], until: i32) -> ServerConfig {
+        let (chain, key) = self.certificate(names, until);
+        server().with_no_client_auth().with_single_cert(chain, key).unwrap()
+    }
+
+    fn certificate(&self, names: &[&str], until: i32) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(until, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+    }
+}
+
+fn server() -> chat_http1::rustls::ConfigBuilder<ServerConfig, chat_http1::rustls::WantsVerifier> {
+    let provider = Arc::new(ring::default_provider());
+    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
+}
+
+/// The port of a server that speaks HTTP/2 too, and says these bytes after each question that it can read.
+fn serve(mut tls: ServerConfig, says: &'static [u8]) -> u16 {
+    if tls.alpn_protocols.is_empty() {
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
+    let listener = async_io::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    thread::spawn(move || {
+        async_io::block_on(async {
+            while let Ok((tcp, _)) = listener.accept().await {
+                match acceptor.accept(tcp).into_fallible().await {
+                    Ok(tls) => _ = reply(tls, says).await,
+                    // The alert is on its way; a reset would overtake it.
+                    Err((_, mut tcp)) => _ = tcp.read_to_end(&mut Vec::new()).await,
+                }
+            }
+        });
+    });
+    port
+}
+
+async fn reply(mut tls: TlsStream<TcpStream>, says: &[u8]) -> io::Result<()> {
+    assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    let mut heard = [0; 4096];
+    while tls.read(&mut heard).await? > 0 {
+        tls.write_all(says).await?;
+        tls.flush().await?;
+        if says.starts_with(b"HTTP/1.0") {
+            break;
+        }
+    }
+    // No `close_notify`.
+    Ok(())
+}
+
+fn trusting(roots: RootCertStore) -> ClientConfig {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    builder.with_root_certificates(roots).with_no_client_auth()
+}
+
+type Answered = Result<(String, Option<String>), SendError>;
+
+/// The body of an answer, and what was wrong with it.
+fn ask(engine: &Engine<Connector<AsyncIo>>, url: &str) -> Answered {
+    async_io::block_on(async {
+        let mut body =
+            engine.send(http::Request::post(url).body(Bytes::from_static(b"{}")).unwrap()).await?.into_body();
+        let mut text = String::new();
+        loop {
+            match body.frame().await {
+                Some(Ok(frame)) => text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap()),
+                Some(Err(error)) => return Ok((text, Some(sentence(&error)))),
+                None => return Ok((text, None)),
+            }
+        }
+    })
+}
+
+fn engine(tls: ClientConfig) -> Engine<Connector<AsyncIo>> {
+    Engine::new(Connector::new(AsyncIo, tls, Some(LONG)))
+}
+
+/// What a refusal means, and what it says with all its causes.
+fn refusal(roots: RootCertStore, url: &str) -> (TransportError, String) {
+    let error = ask(&engine(trusting(roots)), url).unwrap_err();
+    let refusal = (error.class(), sentence(&error));
+    println!("{url}: {refusal:?}");
+    refusal
+}
+
+fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |&error| error.source());
+    causes.fold(error.to_string(), |text, cause| {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) { text } else { format!("{text}: {cause}") }
+    })
+}
+
+const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+#[test]
+fn a_name_and_an_address_are_vouched_for() {
+    let ca = Ca::new();
+    let port = serve(ca.server(&NAMES, 4000), OK);
+    for host in NAMES {
+        let engine = engine(trusting(ca.roots()));
+        for _ in 0..3 {
+            assert_eq!(ask(&engine, &format!("https://{host}:{port}")).unwrap(), ("ok".to_owned(), None));
+            assert_eq!(engine.idle_connections(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_is_no_good_is_none_the_next_time_either() {
+    let (ca, other) = (Ca::new(), Ca::named("another CA"));
+    let good = serve(ca.server(&["localhost"], 4000), OK);
+    let old = serve(ca.server(&["localhost"], 2021), OK);
+    let rows = [
+        (other.roots(), format!("https://localhost:{good}"), "TLS failed: invalid peer certificate: UnknownIssuer"),
+        (ca.roots(), format!("https://127.0.0.1:{good}"), "certificate not valid for name \"127.0.0.1\""),
+        (ca.roots(), format!("https://localhost:{old}"), "TLS failed: invalid peer certificate: certificate expired"),
+    ];
+    for (roots, url, expected) in rows {
+        let (class, says) = refusal(roots, &url);
+        assert_eq!(class, TransportError::Untrusted, "{says}");
+        assert!(says.contains(expected), "{says}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_reached_may_be_the_next_time() {
+    let ca = Ca::new();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let not_tls = plain.local_addr().unwrap();
+    thread::spawn(move || {
+        while let Ok((mut tcp, _)) = plain.accept() {
+            let _ = io::Write::write_all(&mut tcp, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let mut h2 = ca.server(&["localhost"], 4000);
+    h2.alpn_protocols = vec![b"h2".to_vec()];
+    let h2 = serve(h2, OK);
+    let rows = [
+        (format!("https://{gone}"), "the server takes no connection: Connection refused"),
+        (format!("https://{not_tls}"), "TLS failed: received corrupt message of type InvalidContentType"),
+        (format!("https://localhost:{h2}"), "TLS failed: received fatal alert: NoApplicationProtocol"),
+        ("https://a..b".to_owned(), "the server's name could not be resolved: "),
+    ];
+    for (url, expected) in rows {
+        let (class, says) = refusal(ca.roots(), &url);
+        assert_eq!(class, TransportError::Connect, "{says}");
+        assert!(says.starts_with(expected), "{says}");
+    }
+}
+
+/// In TLS 1.3 the question is out by the time that the server refuses the one who asks it, and nobody has read it.
+#[test]
+fn a_client_that_is_refused_was_not_heard() {
+    let ca = Ca::new();
+    let provider = Arc::new(ring::default_provider());
+    let asks = WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()), provider).build().unwrap();
+    let (chain, key) = ca.certificate(&["localhost"], 4000);
+    let port = serve(server().with_client_cert_verifier(asks).with_single_cert(chain, key).unwrap(), OK);
+    let url = format!("https://localhost:{port}");
+    for _ in 0..5 {
+        let (class, says) = refusal(ca.roots(), &url);
+        assert_eq!(class, TransportError::Connect, "{says}");
+        assert!(says.ends_with("received fatal alert: CertificateRequired"), "{says}");
+    }
+    let (chain, key) = ca.certificate(&["client"], 4000);
+    let provider = Arc::new(ring::default_provider());
+    let known = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let known = known.with_root_certificates(ca.roots()).with_client_auth_cert(chain, key).unwrap();
+    assert_eq!(ask(&engine(known), &url).unwrap(), ("ok".to_owned(), None));
+}
+
+#[test]
+fn an_end_that_tls_does_not_vouch_for_is_a_cut() {
+    let ca = Ca::new();
+    let port = serve(ca.server(&["localhost"], 4000), b"HTTP/1.0 200 OK\r\n\r\nok");
+    let (text, error) = ask(&engine(trusting(ca.roots())), &format!("https://localhost:{port}")).unwrap();
+    assert_eq!(text, "ok");
+    let error = error.expect("it may be a cut");
+    assert!(error.contains("close_notify"), "{error}");
+    println!("{error}");
+}

@@ -1,0 +1,200 @@
+//! Answers that are taken slowly: what piles up, and whose silence it is.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use chat_client::{Client, CreateInput, Reply, Transport};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::caller::Blocking;
+use super::faults::{ensure, said};
+use super::host::Counts;
+use super::suite::{Row, Seen, Stage};
+use super::{Caller, Harness};
+use crate::accept::Accepting;
+use crate::faults::{FIRST, LAST};
+use crate::{Reply as Scripted, Step};
+
+/// How much the fast server has.
+const FAST: usize = 32 << 20;
+
+/// What the sockets hold is the system's choice: up to 6 MiB on a reader's side on common systems. Beside that a transport
+/// may read ahead what HTTP/2 gives a stream, 2 MiB or so.
+const AHEAD: usize = 10 << 20;
+
+/// A server that has written nothing for so long is stuck.
+const STUCK: Duration = Duration::from_secs(1);
+
+/// A clock that fires while the caller sleeps, if anything makes it.
+const IDLE: Duration = Duration::from_secs(3);
+
+pub(super) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
+    vec![
+        Row::new("a slow caller holds a fast server back", hold_back),
+        Row::new("a caller that sleeps past the clocks", oversleep),
+        Row::new("a silence after the sleep is the server's", silence),
+    ]
+}
+
+fn question() -> CreateInput {
+    let mut input = CreateInput::new("i", "What is a chunk?");
+    input.stream = true;
+    input
+}
+
+async fn sleep<T: Transport>(client: &Client<T>, time: Duration) {
+    let transport = client.transport();
+    transport.sleep_until(transport.now() + time).await;
+}
+
+/// Takes so many events.
+async fn take<T: Transport>(reply: &mut Reply<T>, events: usize) -> Result<(), String> {
+    for _ in 0..events {
+        reply.next().await.ok_or("an early end")?.map_err(said)?;
+    }
+    Ok(())
+}
+
+/// A server of one stream that goes on for as long as the socket takes it.
+pub(super) struct FastServer {
+    accepting: Accepting,
+    /// What the socket took.
+    written: Arc<AtomicUsize>,
+}
+
+impl FastServer {
+    /// Starts one, in the tokio runtime this is called in.
+    pub(super) fn start() -> io::Result<Self> {
+        let written = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&written);
+        let accepting = Accepting::on_free_port(move |stream, _| {
+            let counter = Arc::clone(&counter);
+            async move {
+                // It ends where the client goes, or when it has written all.
+                let _ = pour(stream, &counter).await;
+            }
+        })?;
+        Ok(Self { accepting, written })
+    }
+
+    pub(super) fn local_addr(&self) -> std::net::SocketAddr {
+        self.accepting.addr()
+    }
+
+    fn written(&self) -> usize {
+        self.written.load(Ordering::SeqCst)
+    }
+
+    /// Waits until the server gets no further.
+    async fn stuck<T: Transport>(&self, client: &Client<T>) -> usize {
+        let mut last = (self.written(), Instant::now());
+        while last.1.elapsed() < STUCK {
+            sleep(client, STUCK / 100).await;
+            if self.written() != last.0 {
+                last = (self.written(), Instant::now());
+            }
+        }
+        last.0
+    }
+}
+
+impl Counts for FastServer {
+    fn open(&self) -> usize {
+        self.accepting.open()
+    }
+
+    fn accepted(&self) -> usize {
+        self.accepting.accepted()
+    }
+}
+
+async fn pour(mut stream: TcpStream, written: &AtomicUsize) -> io::Result<()> {
+    // The system doubles it for its own use.
+    SockRef::from(&stream).set_send_buffer_size(64 << 10)?;
+    // The request is small, and its body ends in an object.
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        if stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n").await?;
+    let events = FIRST.repeat(1000);
+    while written.load(Ordering::SeqCst) < FAST {
+        let mut rest = events.as_bytes();
+        while !rest.is_empty() {
+            let n = stream.write(rest).await?;
+            written.fetch_add(n, Ordering::SeqCst);
+            rest = &rest[n..];
+        }
+    }
+    stream.shutdown().await
+}
+
+fn hold_back<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    let scene = stage.host.fast(stage.wire).map_err(said)?;
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let server = &scene.server;
+    stage.caller.harness.block_on(async {
+        let mut reply = client.create(&question());
+        take(&mut reply, 1).await?;
+        let ahead = server.stuck(&client).await;
+        ensure(ahead < AHEAD, || format!("{} KiB ahead of the first event", ahead >> 10))?;
+        // The same further on, when the buffers have grown.
+        let taken = 50_000;
+        take(&mut reply, taken - 1).await?;
+        let ahead = server.stuck(&client).await - taken * FIRST.len();
+        ensure(ahead < AHEAD, || format!("{} KiB ahead of event {taken}", ahead >> 10))
+    })?;
+    ensure(server.written() < FAST, || "all was written".to_owned())?;
+    scene.end(stage.caller, client)?;
+    Ok(format!("less than {} MiB ahead", AHEAD >> 20))
+}
+
+fn oversleep<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    // One write, small enough to wait in the sockets: the server has no part in what comes after the sleep.
+    let events = 500;
+    let body = [FIRST.repeat(events - 1).as_str(), LAST].concat();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n", body.len());
+    let mut scene = stage.host.script(stage.wire, vec![Scripted::raw(head + &body).then(Step::Stall)]).map_err(said)?;
+    scene.setup.config.timeouts.idle = Some(IDLE);
+    scene.setup.config.timeouts.content = Some(IDLE);
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let answer = stage.caller.harness.block_on(async {
+        let mut reply = client.create(&question());
+        take(&mut reply, 1).await?;
+        sleep(&client, 3 * IDLE / 2).await;
+        reply.finish().await.map_err(said)
+    })?;
+    let seen = format!("{} of {events} events", answer.events);
+    ensure(answer.events as usize == events && answer.finish_reason.is_some(), || seen.clone())?;
+    scene.end(stage.caller, client)?;
+    Ok(seen)
+}
+
+fn silence<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    let stream = Scripted::head(200, &[("content-type", "text/event-stream")]);
+    let stream = stream.then(Step::Write(FIRST.repeat(2).into())).then(Step::Stall);
+    let mut scene = stage.host.script(stage.wire, vec![stream]).map_err(said)?;
+    scene.setup.config.timeouts.idle = Some(IDLE);
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let (error, took) = stage.caller.harness.block_on(async {
+        let mut reply = client.create(&question());
+        take(&mut reply, 1).await?;
+        sleep(&client, 3 * IDLE / 2).await;
+        take(&mut reply, 1).await?;
+        // The clock begins with the wait, not before it.
+        let begun = Instant::now();
+        let error = reply.finish().await.err().ok_or("an answer")?;
+        Ok::<_, String>((error, begun.elapsed()))
+    })?;
+    let events = error.partial().map_or(0, |answer| answer.events);
+    let seen = format!("{}, {events} events", error.kind().name());
+    ensure(error.is_timeout() && events == 2 && took >= IDLE, || format!("{seen}, after {took:?}"))?;
+    scene.end(stage.caller, client)?;
+    Ok(seen)
+}
