@@ -75,3 +75,17 @@ pub(crate) fn shorten(message: String) -> String {
     let back = (message.len() - KEPT..message.len()).find(boundary).unwrap_or(message.len());
     format!("{}…{}", &message[..front], &message[back..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_shortened_only_where_it_is_long() {
+        let whole = "a".repeat(256);
+        assert_eq!(shorten(whole.clone()), whole);
+        assert_eq!(shorten(format!("{whole}b")), format!("{}…{}b", "a".repeat(128), "a".repeat(127)));
+        // Not within a character.
+        assert_eq!(shorten("é".repeat(200) + "x"), format!("{}…{}x", "é".repeat(64), "é".repeat(63)));
+    }
+}

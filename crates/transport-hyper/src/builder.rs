@@ -233,7 +233,7 @@ impl HyperTransportBuilder {
 
     fn pool(&self, connector: Connector) -> Pool {
         let mut pool = legacy::Client::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http2_only(self.is_http2_only());
+        pool.pool_timer(TokioTimer::new()).timer(TokioTimer::new());
         match self.pool_idle.unwrap_or(POOL_IDLE) {
             Duration::ZERO => pool.pool_max_idle_per_host(0),
             timeout => pool.pool_idle_timeout(timeout),
@@ -241,6 +241,7 @@ impl HyperTransportBuilder {
         #[cfg(feature = "http2")]
         {
             let interval = self.http2_keep_alive.unwrap_or(HTTP2_KEEP_ALIVE);
+            pool.http2_only(self.is_http2_only());
             pool.http2_keep_alive_interval(interval).http2_keep_alive_timeout(interval);
         }
         pool.build(connector)

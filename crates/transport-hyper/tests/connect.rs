@@ -133,7 +133,10 @@ async fn a_name_that_comes_late_is_no_error() {
 
 #[tokio::test]
 async fn each_failure_to_connect_says_what_it_is() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is taken, so that nobody else gets it, and where nobody listens.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let gone = silent.local_addr().unwrap().as_socket().unwrap();
     let no_name = builder().resolver(|_| std::future::ready(Err(io::Error::other("no such name"))));
     let no_address = builder().resolver(|_| std::future::ready(Ok(Vec::new())));
     for (builder, url, says) in [
