@@ -83,7 +83,7 @@ fn random_drops<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
         let calls = (0..AT_ONCE).map(|_| client.create(&question()).finish()).collect::<FuturesUnordered<_>>();
         calls.for_each(|_| std::future::ready(())).await;
     });
-    let patience = (2 * begun.elapsed()).max(Duration::from_millis(100));
+    let patience = (2 * begun.elapsed()).max(Duration::from_millis(250));
 
     let mut chance = Chance(1);
     server.server.replay((0..2 * DROPS).map(|_| endless(&mut chance)).collect());
@@ -212,8 +212,9 @@ fn endless(chance: &mut Chance) -> Scripted {
         4 => stream.chunk(FIRST).then(Step::Pause(Duration::from_millis(1))).chunk(FIRST).then(Step::Stall),
         5 => by_close.then(Step::Write(FIRST.repeat(1000).into())).then(Step::Stall),
         6 => json.then(Step::Write("{".into())).then(Step::Stall),
-        // The wait before the next attempt is where the drop falls.
-        _ => Scripted::json(503, &[("retry-after", "5")], "{}").then(Step::Close),
+        // The wait before the next attempt is where the drop falls. The close is announced: one that crosses the next
+        // request would be a loss.
+        _ => Scripted::json(503, &[("retry-after", "5"), ("connection", "close")], "{}").then(Step::Close),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::{Builder, Reply, ScriptServer, Server};
 /// Longer than anything here may take.
 pub(super) const LONG: Duration = Duration::from_secs(20);
 
+/// How long nothing has to happen until nothing more is expected.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// How often something is looked at that nobody tells.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -178,10 +181,19 @@ impl<S: Counts> Scene<S> {
 }
 
 impl Scene<ScriptServer> {
-    /// Waits until no call is under way. A connection that no request has gone out on may be kept.
+    /// Waits until no call is under way, for a while on end: a connection that waits to be accepted, or shakes hands at a
+    /// door, shows nowhere. One that no request has gone out on may be kept.
     pub(super) fn idle(&self, caller: &impl Caller) -> Result<(), String> {
         let busy = || self.server.open_connections().saturating_sub(self.server.idle_connections());
-        until(caller, || busy() == 0).map_err(|Late| format!("{} of the dropped calls are under way still", busy()))
+        let (mut quiet_since, mut requests) = (Instant::now(), 0);
+        let is_quiet = || {
+            let now = self.server.requests().len();
+            if busy() > 0 || now != requests {
+                (quiet_since, requests) = (Instant::now(), now);
+            }
+            quiet_since.elapsed() > QUIET
+        };
+        until(caller, is_quiet).map_err(|Late| format!("{} of the dropped calls are under way still", busy()))
     }
 }
 

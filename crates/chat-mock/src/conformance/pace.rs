@@ -30,7 +30,10 @@ const AHEAD: usize = 96 << 20;
 const STUCK: Duration = Duration::from_secs(1);
 
 /// A clock that fires while the caller sleeps, if anything makes it.
-const IDLE: Duration = Duration::from_secs(3);
+const IDLE: Duration = Duration::from_millis(2500);
+
+/// Past that clock.
+const SLEEP: Duration = Duration::from_millis(3500);
 
 pub(super) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
     vec![
@@ -167,7 +170,7 @@ fn oversleep<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
     let answer = stage.caller.harness.block_on(async {
         let mut reply = client.create(&question());
         take(&mut reply, 1).await?;
-        sleep(&client, 3 * IDLE / 2).await;
+        sleep(&client, SLEEP).await;
         reply.finish().await.map_err(said)
     })?;
     let seen = format!("{} of {events} events", answer.events);
@@ -185,7 +188,7 @@ fn silence<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
     let (error, took) = stage.caller.harness.block_on(async {
         let mut reply = client.create(&question());
         take(&mut reply, 1).await?;
-        sleep(&client, 3 * IDLE / 2).await;
+        sleep(&client, SLEEP).await;
         take(&mut reply, 1).await?;
         // The clock begins with the wait, not before it.
         let begun = Instant::now();
