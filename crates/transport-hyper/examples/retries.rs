@@ -1,9 +1,10 @@
 //! Timeouts, retries and limits, for a client and for one call, and what an error tells.
 //!
 //! ```sh
-//! cargo run -p transport-hyper --example retries
+//! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-hyper --example retries
 //! ```
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use transport_hyper::{Client, Error, Limits, RetryPolicy, Timeouts};
@@ -31,6 +32,7 @@ async fn main() -> Result<(), Error> {
         Err(error) => error,
     };
     println!("what:      {error}");
+    println!("why:       {}", error.source().map(ToString::to_string).unwrap_or_default());
     println!("kind:      {}", error.kind().name());
     println!("phase:     {:?}", error.phase());
     println!("blame:     {:?}", error.blame());

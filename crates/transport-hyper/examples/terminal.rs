@@ -1,7 +1,7 @@
 //! Streaming to a terminal: each piece as it comes, Ctrl-C ends the call and keeps what came.
 //!
 //! ```sh
-//! cargo run -p transport-hyper --example terminal -- "What is a chunk?"
+//! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-hyper --example terminal -- "What is a chunk?"
 //! ```
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Layers of tower and tower-http below the client: a header on every request, and a bound on requests under way.
 //!
 //! ```sh
-//! cargo run -p transport-hyper --features tower --example tower
+//! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-hyper --features tower --example tower
 //! ```
 
 use http::{HeaderName, HeaderValue};

@@ -1,14 +1,23 @@
 //! What a call tells `tracing`: its attempts, its times, its end; no key and no text.
 //!
 //! ```sh
-//! cargo run -p transport-hyper --features tracing --example tracing
+//! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-hyper --features tracing --example tracing
 //! ```
 
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
 use transport_hyper::{Client, Error};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        // A line for each span as it ends, with all that it came to know: the attempt's, then the call's.
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(io::stdout().is_terminal())
+        .init();
     let client = Client::from_env()?;
     client.default_session()?.ask("When is a call tried again?").finish().await?;
     Ok(())

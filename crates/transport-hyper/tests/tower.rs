@@ -2,19 +2,25 @@
 
 #![cfg(feature = "tower")]
 
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use bytes::Bytes;
 use chat_mock::conformance::{Harness, Setup, Suite, Wire};
 use chat_mock::{Reply, ScriptServer};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::{Builder, Runtime};
 use tower::limit::ConcurrencyLimit;
-use tower::{BoxError, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
-use transport_hyper::{Error, ErrorKind, HyperTransport, Proxy, ServiceTransport};
+use transport_hyper::{Clock, Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, Timeouts};
 
 fn layer() -> SetRequestHeaderLayer<HeaderValue> {
     SetRequestHeaderLayer::overriding(HeaderName::from_static("x-team"), HeaderValue::from_static("docs"))
@@ -35,8 +41,10 @@ where
     chat_client::Client::builder().base_url(url).api_key("k").build_on(ServiceTransport::new(service))
 }
 
+const ANSWER: &str = r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Yes."}}"#;
+
 fn answer() -> Reply {
-    Reply::json(200, &[], r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Yes."}}"#)
+    Reply::json(200, &[], ANSWER)
 }
 
 #[tokio::test]
@@ -61,12 +69,67 @@ async fn errors_are_known_below_layers() {
         assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Connect, 3), "refused, and tried again: {error:?}");
     }
     // Of an error that nobody knows, the worst is assumed.
-    let odd = tower::service_fn(|_: http::Request<Full<Bytes>>| async {
-        Err::<http::Response<Full<Bytes>>, BoxError>("odd".into())
-    });
+    let odd =
+        tower::service_fn(|_: Request<Full<Bytes>>| async { Err::<Response<Full<Bytes>>, BoxError>("odd".into()) });
     let error = ask(odd, nobody).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Transport, 1));
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "odd");
+}
+
+/// A service that gets ready at its `ready`th poll, and says how often it was asked.
+#[derive(Clone)]
+struct Slow {
+    polls: Arc<AtomicUsize>,
+    ready: usize,
+}
+
+impl Service<Request<Full<Bytes>>> for Slow {
+    type Response = Response<Full<Bytes>>;
+    type Error = BoxError;
+    type Future = Ready<Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        if self.polls.fetch_add(1, Ordering::Relaxed) + 1 >= self.ready {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+        assert!(self.polls.load(Ordering::Relaxed) >= self.ready, "called before it was ready");
+        ready(Ok(Response::builder().header("content-type", "application/json").body(ANSWER.into()).unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_waits_until_its_service_is_ready() {
+    let slow = Slow { polls: Arc::default(), ready: 5 };
+    assert_eq!(ask(slow.clone(), "http://unused.example").await.unwrap(), "Yes.");
+    assert_eq!(slow.polls.load(Ordering::Relaxed), 5);
+}
+
+#[tokio::test]
+async fn a_service_that_never_gets_ready_runs_into_the_time_for_the_head() {
+    let never = Slow { polls: Arc::default(), ready: usize::MAX };
+    let client = client(never, "http://unused.example").unwrap();
+    let hasty = client
+        .with(|settings| {
+            let timeouts = Timeouts::default().with_head(Duration::from_millis(50));
+            settings.timeouts(timeouts).retry(RetryPolicy::default().with_max_retries(0))
+        })
+        .unwrap();
+    let error = hasty.session("docs").ask("Is it?").finish().await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Head, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_reply_over_layers_can_go_to_another_task() {
+    let slow = Slow { polls: Arc::default(), ready: 1 };
+    let client = client(ServiceBuilder::new().concurrency_limit(1).service(slow), "http://unused.example").unwrap();
+    let reply = client.session("docs").ask("Is it?");
+    let answer = tokio::spawn(reply.finish()).await.unwrap().unwrap();
+    assert_eq!(answer.content, "Yes.");
 }
 
 struct Layered(Runtime);
@@ -89,4 +152,26 @@ impl Harness for Layered {
 fn conforms_below_a_layer() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     Suite::new("tower, a layer over hyper", Wire::Http1).run(&Layered(runtime));
+}
+
+struct Plain(Runtime);
+
+impl Harness for Plain {
+    type Transport = ServiceTransport<legacy::Client<HttpConnector, Full<Bytes>>>;
+
+    fn transport(&self, setup: &Setup) -> Result<Self::Transport, Error> {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(setup.transport_settings().connect_timeout);
+        Ok(ServiceTransport::new(legacy::Client::builder(TokioExecutor::new()).build(connector)))
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+}
+
+#[test]
+fn conforms_over_a_plain_client() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    Suite::new("tower, a plain client of hyper-util", Wire::Http1).run(&Plain(runtime));
 }
