@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_client::{ClientBuilder, Conversation, ENV_INTEGRATION_ID, Question, Settings};
+use chat_client::{Asks, ClientBuilder, Conversation, Question, Settings};
 use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
 use crate::{Connector, Reply, Session};
@@ -110,14 +110,18 @@ impl Client {
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is none.
     pub fn default_session(&self) -> Result<Session, Error> {
-        let missing = || {
-            let reason = format!("is not set; {ENV_INTEGRATION_ID} would be read by `env()`");
-            Error::invalid_request("integration_id", reason)
-        };
-        Ok(self.session(self.settings().defaults.integration_id.clone().ok_or_else(missing)?))
+        Ok(Session::new(self.clone(), Conversation::with_default_integration(&self.settings().defaults)?))
+    }
+}
+
+impl Asks for Client {
+    type Reply = Reply;
+
+    fn settings(&self) -> &Settings {
+        &self.shared.settings
     }
 
-    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply {
+    fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply {
         Reply::new(Arc::clone(&self.shared), request, question)
     }
 }

@@ -12,13 +12,12 @@ mod dial;
 mod http1;
 mod proxy;
 mod reply;
-mod session;
 mod socket;
 mod tls;
 
 pub use chat_client::{
-    AsyncKeyFn, Build, ClientBuilder, Conversation, Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, KeyFn,
-    KeyFuture, KeySource, Question, Settings, Turn,
+    Asks, AsyncKeyFn, Build, ClientBuilder, Conversation, Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID,
+    KeyFn, KeyFuture, KeySource, Question, Settings, Turn,
 };
 pub use chat_proto::*;
 
@@ -28,4 +27,6 @@ pub use connector::Connector;
 pub use proxy::Proxy;
 pub use reply::{Reply, Text};
 pub use rustls;
-pub use session::Session;
+
+/// A [`chat_client::Session`] whose replies block.
+pub type Session = chat_client::Session<Client>;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chat_client::Question;
-use chat_proto::{Answer, Clock, Cut, Error, ErrorKind, Event, Exchange, Head, Output, Request, Source};
+use chat_proto::{Answer, Error, Event, Exchange, Head, Output, Request, Source};
 use chat_proto::{Timestamp, TransportError};
 
 use crate::cancel::{Canceller, Waiting};
@@ -92,7 +92,7 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] with what had come, unless the call had ended before.
+    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with what had come, unless the call had ended before.
     pub fn cancel(mut self) -> Result<Answer, Error> {
         self.end_now();
         self.take_outcome()
@@ -199,7 +199,7 @@ impl Call {
                 Output::Send(request) => self.send(request),
                 Output::Read if reads == READS_A_LOOK => {
                     reads = 0;
-                    self.exchange.handle_timeout(self.now());
+                    self.exchange.handle_yield(self.now());
                 }
                 Output::Read => {
                     reads += 1;
@@ -337,7 +337,7 @@ impl Call {
         self.connection = None;
         let outcome = self.exchange.take_outcome().unwrap_or_else(|| Err(Error::cancelled()));
         match self.fault.take() {
-            Some(fault) => outcome.map_err(|error| if is_io(&error) { error.with_source(fault) } else { error }),
+            Some(fault) => outcome.map_err(|error| error.with_fault(fault)),
             None => outcome,
         }
     }
@@ -357,17 +357,6 @@ fn deadline(exchange: &Exchange, start: Instant) -> Option<Instant> {
 fn is_distrust(error: &io::Error) -> bool {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     tls.is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
-}
-
-/// Whether an error of the exchange is one of its I/O.
-fn is_io(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Connect
-            | ErrorKind::Transport
-            | ErrorKind::Timeout { clock: Clock::Connect, .. }
-            | ErrorKind::Truncated(Cut::ConnectionLost)
-    )
 }
 
 impl fmt::Debug for Reply {

@@ -7,7 +7,7 @@ use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
 use crate::conversation::{Conversation, Question};
 use crate::settings::Settings;
-use crate::{ClientBuilder, ENV_INTEGRATION_ID, FromSettings, Reply, Session, Transport, TransportSettings};
+use crate::{Asks, ClientBuilder, FromSettings, Reply, Session, Transport, TransportSettings};
 
 /// A client of the chat API on a transport. Cheap to clone; clones share connections.
 pub struct Client<T> {
@@ -96,7 +96,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// A conversation that remembers its session: its first question creates it, the next continue it.
-    pub fn session(&self, integration_id: impl Into<String>) -> Session<T> {
+    pub fn session(&self, integration_id: impl Into<String>) -> Session<Self> {
         Session::new(self.clone(), Conversation::new(integration_id, &self.shared.settings.defaults))
     }
 
@@ -105,12 +105,9 @@ impl<T: Transport> Client<T> {
     /// # Errors
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if there is none.
-    pub fn default_session(&self) -> Result<Session<T>, Error> {
-        let missing = || {
-            let reason = format!("is not set; {ENV_INTEGRATION_ID} would be read by `env()`");
-            Error::invalid_request("integration_id", reason)
-        };
-        Ok(self.session(self.shared.settings.defaults.integration_id.clone().ok_or_else(missing)?))
+    pub fn default_session(&self) -> Result<Session<Self>, Error> {
+        let conversation = Conversation::with_default_integration(&self.shared.settings.defaults)?;
+        Ok(Session::new(self.clone(), conversation))
     }
 
     pub(crate) fn make(
@@ -125,8 +122,16 @@ impl<T: Transport> Client<T> {
     pub(crate) fn new(settings: Settings, transport: Arc<T>) -> Self {
         Self { shared: Arc::new(Shared { transport, settings }) }
     }
+}
 
-    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
+impl<T: Transport> Asks for Client<T> {
+    type Reply = Reply<T>;
+
+    fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
         Reply::new(Arc::clone(&self.shared), request, question)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chat_proto::SessionId;
 use chat_proto::{Answer, ChatMode, ContinueInput, CreateInput, Endpoint, Error, Event, Request};
 
+use crate::builder::ENV_INTEGRATION_ID;
 use crate::settings::Defaults;
 
 /// The memory of a conversation: its session's id, what was asked and answered, what goes with the first question.
@@ -59,6 +60,19 @@ impl Conversation {
             streaming: defaults.streaming,
             state: Arc::default(),
         }
+    }
+
+    /// A conversation that has not begun, with the integration of the defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `integration_id`, if they have none.
+    pub fn with_default_integration(defaults: &Defaults) -> Result<Self, Error> {
+        let missing = || {
+            let reason = format!("is not set; {ENV_INTEGRATION_ID} would be read by `env()`");
+            Error::invalid_request("integration_id", reason)
+        };
+        Ok(Self::new(defaults.integration_id.clone().ok_or_else(missing)?, defaults))
     }
 
     /// Takes up a session that exists already.

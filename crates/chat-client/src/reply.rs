@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{Answer, ApiKey, Clock, Cut, Error, ErrorKind, Event, Exchange, Head, Output, Request, Source};
+use chat_proto::{Answer, ApiKey, Error, Event, Exchange, Head, Output, Request, Source};
 use chat_proto::{Timestamp, TransportError};
 use futures_core::Stream;
 use http_body::Body;
@@ -103,7 +103,7 @@ impl<T: Transport> Reply<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`] with what had come, unless the call had ended before.
+    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with what had come, unless the call had ended before.
     pub fn cancel(mut self) -> Result<Answer, Error> {
         self.end_now();
         self.take_outcome()
@@ -332,24 +332,13 @@ impl<T: Transport> Call<T> {
         self.io = Io::None;
         let outcome = self.exchange.take_outcome().unwrap_or_else(|| Err(Error::cancelled()));
         let outcome = match self.fault.take() {
-            Some(fault) => outcome.map_err(|error| if is_io(&error) { error.with_source(fault) } else { error }),
+            Some(fault) => outcome.map_err(|error| error.with_fault(fault)),
             None => outcome,
         };
         let outcome = outcome.map_err(|error| error.with_key_origin(self.shared.settings.key.origin()));
         self.trace.end(&outcome, self.exchange.attempts(), self.shared.transport.now());
         outcome
     }
-}
-
-/// Whether an error of the exchange is one of its I/O.
-fn is_io(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Connect
-            | ErrorKind::Transport
-            | ErrorKind::Timeout { clock: Clock::Connect, .. }
-            | ErrorKind::Truncated(Cut::ConnectionLost)
-    )
 }
 
 impl<T: Transport> Stream for Reply<T> {

@@ -243,6 +243,18 @@ impl Error {
         self
     }
 
+    /// The same error with what the I/O of its last attempt ran into, if it is one of I/O; any other has its cause already.
+    #[must_use]
+    pub fn with_fault(self, fault: impl Into<Source>) -> Self {
+        match self.kind() {
+            ErrorKind::Connect
+            | ErrorKind::Transport
+            | ErrorKind::Timeout { clock: Clock::Connect, .. }
+            | ErrorKind::Truncated(Cut::ConnectionLost) => self.with_source(fault),
+            _ => self,
+        }
+    }
+
     /// The same error with where the key came from, which only the driver knows. An answer of 401 or 403 names it; it must
     /// not hold the key.
     #[must_use]
