@@ -336,10 +336,11 @@ impl Call {
     fn take_outcome(&mut self) -> Result<Answer, Error> {
         self.connection = None;
         let outcome = self.exchange.take_outcome().unwrap_or_else(|| Err(Error::cancelled()));
-        match self.fault.take() {
+        let outcome = match self.fault.take() {
             Some(fault) => outcome.map_err(|error| error.with_fault(fault)),
             None => outcome,
-        }
+        };
+        outcome.map_err(|error| error.with_key_origin(self.shared.settings.key.origin()))
     }
 }
 

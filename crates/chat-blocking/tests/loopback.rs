@@ -50,6 +50,15 @@ fn a_session_creates_and_continues() {
 }
 
 #[test]
+fn a_refused_key_is_named_by_where_it_came_from() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let server = ScriptServer::start(vec![Script::json(401, &[], "{}")]).unwrap();
+    let error = once(&server.url()).create(&question()).finish().unwrap_err();
+    assert!(error.to_string().ends_with("(the key came from the client's settings)"), "{error}");
+}
+
+#[test]
 fn a_second_question_on_a_session_is_refused_while_one_is_under_way() {
     let runtime = runtime();
     let _entered = runtime.enter();
