@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
 compile_error!("chat-blocking needs certificate roots: enable `webpki-roots` or `native-roots`");
@@ -16,8 +17,8 @@ mod socket;
 mod tls;
 
 pub use chat_client::{
-    Asks, AsyncKeyFn, Build, ClientBuilder, Conversation, Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID,
-    KeyFn, KeyFuture, KeySource, Question, Settings, Turn,
+    Asks, AsyncKeyFn, Build, Call, ClientBuilder, Conversation, Defaults, ENV_API_KEY, ENV_BASE_URL,
+    ENV_INTEGRATION_ID, KeyFn, KeyFuture, KeySource, Question, Settings, Step, Turn,
 };
 pub use chat_proto::*;
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 mod builder;
+mod call;
 mod client;
 mod conversation;
 mod key;
@@ -13,6 +15,7 @@ mod transport;
 pub use chat_proto::*;
 
 pub use builder::{Build, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+pub use call::{Call, Step};
 pub use client::Client;
 pub use conversation::{Conversation, Question, Turn};
 pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};

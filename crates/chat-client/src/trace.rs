@@ -11,47 +11,59 @@ pub(crate) use off::Trace;
 
 #[cfg(feature = "tracing")]
 mod on {
-    use std::time::Duration;
-
     use bytes::Bytes;
-    use chat_proto::{Answer, Error, Event};
+    use chat_proto::{Answer, Error, Event, Timestamp};
     use tracing::field::Empty;
     use tracing::{Level, Span, event, span};
+
+    /// What a filter names: `chat_client=info`.
+    const TARGET: &str = "chat_client";
 
     /// The spans of a call, and what its end tells.
     pub(crate) struct Trace {
         call: Span,
         attempt: Span,
-        begun: Option<Duration>,
-        sent: Duration,
+        /// The newest time that was told; the call began at zero.
+        now: Timestamp,
+        sent: Timestamp,
+        attempts: u32,
         bytes: u64,
         has_text: bool,
     }
 
     impl Trace {
+        /// Whether anybody may listen.
+        pub(crate) const IS_ON: bool = true;
+
         pub(crate) fn new() -> Self {
             Self {
                 call: Span::none(),
                 attempt: Span::none(),
-                begun: None,
-                sent: Duration::ZERO,
+                now: Timestamp::START,
+                sent: Timestamp::START,
+                attempts: 0,
                 bytes: 0,
                 has_text: false,
             }
         }
 
-        /// Does something within the span of the newest attempt.
+        /// It is `now`.
+        pub(crate) fn at(&mut self, now: Timestamp) {
+            self.now = now;
+        }
+
+        /// Does something within the spans of the call and its newest attempt.
         pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-            self.attempt.in_scope(f)
+            self.call.in_scope(|| self.attempt.in_scope(f))
         }
 
         /// The attempt with this number, from 1, begins.
-        pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>, now: Duration) {
+        pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>) {
             let uri = request.uri();
             let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
             if number == 1 {
-                self.begun = Some(now);
                 self.call = span!(
+                    target: TARGET,
                     Level::INFO,
                     "chat",
                     otel.kind = "client",
@@ -64,8 +76,9 @@ mod on {
                     error.r#type = Empty,
                 );
             }
-            self.sent = now;
+            (self.sent, self.attempts) = (self.now, number);
             self.attempt = span!(
+                target: TARGET,
                 parent: &self.call,
                 Level::INFO,
                 "POST",
@@ -81,7 +94,7 @@ mod on {
         }
 
         /// The head came.
-        pub(crate) fn head(&self, status: http::StatusCode, version: http::Version, now: Duration) {
+        pub(crate) fn head(&self, status: http::StatusCode, version: http::Version) {
             self.attempt.record("http.response.status_code", status.as_u16());
             let version = match version {
                 http::Version::HTTP_2 => "2",
@@ -89,8 +102,8 @@ mod on {
                 _ => "1.1",
             };
             self.attempt.record("network.protocol.version", version);
-            let after = (now - self.sent).as_secs_f64();
-            event!(parent: &self.attempt, Level::DEBUG, seconds = after, "the head came");
+            let after = self.now.saturating_since(self.sent).as_secs_f64();
+            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, seconds = after, "the head came");
         }
 
         /// Some of the body came.
@@ -98,26 +111,35 @@ mod on {
             self.bytes += bytes as u64;
         }
 
-        /// The caller gets an event. `now` is asked for once at most.
-        pub(crate) fn event(&mut self, event: &Event, now: impl FnOnce() -> Duration) {
+        /// The caller gets an event.
+        pub(crate) fn event(&mut self, event: &Event) {
             if !self.has_text && event.text().is_some_and(|text| !text.is_empty()) {
                 self.has_text = true;
-                let after = (now() - self.begun.unwrap_or_default()).as_secs_f64();
-                event!(parent: &self.call, Level::DEBUG, gen_ai.response.time_to_first_chunk = after, "the text begins");
+                let after = self.now.since_start().as_secs_f64();
+                event!(
+                    target: TARGET, parent: &self.call, Level::DEBUG, gen_ai.response.time_to_first_chunk = after,
+                    "the text begins"
+                );
             }
         }
 
-        /// The newest attempt failed, and the next one waits.
-        pub(crate) fn wait(&mut self, wait: Duration) {
+        /// The newest attempt failed, and the next one waits until then.
+        pub(crate) fn wait(&mut self, until: Option<Timestamp>) {
             if !self.attempt.is_none() {
-                event!(parent: &self.call, Level::INFO, seconds = wait.as_secs_f64(), "waits before the next attempt");
+                let wait = until.map(|until| until.saturating_since(self.now).as_secs_f64());
+                event!(
+                    target: TARGET, parent: &self.call, Level::INFO, seconds = wait,
+                    "waits before the next attempt"
+                );
                 self.attempt = Span::none();
             }
         }
 
         /// The call is over.
-        pub(crate) fn end(&mut self, outcome: &Result<Answer, Error>, attempts: u32, now: Duration) {
-            let Some(begun) = self.begun else { return };
+        pub(crate) fn end(&mut self, outcome: &Result<Answer, Error>) {
+            if self.attempts == 0 {
+                return;
+            }
             let answer = outcome.as_ref().map_or_else(Error::partial, Some);
             if let Some(id) = answer.and_then(|answer| answer.chat_session_id.as_deref()) {
                 self.call.record("gen_ai.conversation.id", id);
@@ -125,11 +147,14 @@ mod on {
             if let Some(reason) = answer.and_then(|answer| answer.finish_reason.as_ref()) {
                 self.call.record("gen_ai.response.finish_reasons", tracing::field::display(reason));
             }
-            let (seconds, bytes) = ((now - begun).as_secs_f64(), self.bytes);
+            let (seconds, attempts, bytes) = (self.now.since_start().as_secs_f64(), self.attempts, self.bytes);
             let events = answer.map_or(0, |answer| answer.events);
             match outcome {
                 Ok(_) => {
-                    event!(parent: &self.call, Level::INFO, attempts, bytes, events, seconds, "the answer is complete");
+                    event!(
+                        target: TARGET, parent: &self.call, Level::INFO, attempts, bytes, events, seconds,
+                        "the answer is complete"
+                    );
                 }
                 Err(error) => {
                     let kind = error.kind().name();
@@ -138,8 +163,8 @@ mod on {
                     let status = error.status().map(|status| status.as_u16());
                     let request_id = error.request_id();
                     event!(
-                        parent: &self.call, Level::WARN, error.r#type = kind, status, request_id, attempts, bytes, events,
-                        seconds, "the call failed"
+                        target: TARGET, parent: &self.call, Level::WARN, error.r#type = kind, status, request_id,
+                        attempts, bytes, events, seconds, "the call failed"
                     );
                 }
             }
@@ -150,33 +175,35 @@ mod on {
 
 #[cfg(not(feature = "tracing"))]
 mod off {
-    use std::time::Duration;
-
     use bytes::Bytes;
-    use chat_proto::{Answer, Error, Event};
+    use chat_proto::{Answer, Error, Event, Timestamp};
 
     /// Nothing.
     pub(crate) struct Trace;
 
     impl Trace {
+        pub(crate) const IS_ON: bool = false;
+
         pub(crate) fn new() -> Self {
             Self
         }
+
+        pub(crate) fn at(&mut self, _: Timestamp) {}
 
         pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
             f()
         }
 
-        pub(crate) fn attempt(&mut self, _: u32, _: &http::Request<Bytes>, _: Duration) {}
+        pub(crate) fn attempt(&mut self, _: u32, _: &http::Request<Bytes>) {}
 
-        pub(crate) fn head(&self, _: http::StatusCode, _: http::Version, _: Duration) {}
+        pub(crate) fn head(&self, _: http::StatusCode, _: http::Version) {}
 
         pub(crate) fn data(&mut self, _: usize) {}
 
-        pub(crate) fn event(&mut self, _: &Event, _: impl FnOnce() -> Duration) {}
+        pub(crate) fn event(&mut self, _: &Event) {}
 
-        pub(crate) fn wait(&mut self, _: Duration) {}
+        pub(crate) fn wait(&mut self, _: Option<Timestamp>) {}
 
-        pub(crate) fn end(&mut self, _: &Result<Answer, Error>, _: u32, _: Duration) {}
+        pub(crate) fn end(&mut self, _: &Result<Answer, Error>) {}
     }
 }

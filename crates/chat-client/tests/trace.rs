@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::Client;
+use chat_client::{Call, Client, CreateInput, Request, Step};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};
@@ -117,4 +117,19 @@ fn a_dropped_call_is_told_too() {
 #[test]
 fn a_call_that_was_never_begun_tells_nothing() {
     assert_eq!(traced([], |client| drop(client.session("docs").ask("a private question"))), "");
+}
+
+#[test]
+fn what_the_io_tells_is_told_within_the_attempt() {
+    let subscriber = tracing_subscriber::registry().with(Log::default());
+    tracing::subscriber::with_default(subscriber, || {
+        let settings = Client::<MemoryTransport>::builder().api_key(KEY).settings().unwrap();
+        let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "a private question"));
+        let mut call = Call::new(request, None, &settings, 0);
+        let here = || tracing::Span::current().metadata().map(|span| span.name());
+        assert_eq!(call.within(here), None);
+        let step = call.poll();
+        assert!(matches!(step, Step::Send(_)), "{step:?}");
+        assert_eq!(call.within(here), Some("POST"));
+    });
 }

@@ -404,9 +404,28 @@ impl Error {
     }
 }
 
+/// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_what(f)?;
+        self.fmt_end(f)?;
+        let first = std::error::Error::source(self).filter(|_| f.alternate());
+        for source in std::iter::successors(first, |error| error.source()) {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// The newest failure of an attempt before that was not like this one, which would hide it.
+    fn other_cause(&self) -> Option<&Self> {
+        let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
+        self.earlier().iter().rev().find(|earlier| !alike(earlier))
+    }
+
+    /// What was made of it: why there was no further attempt, and what an attempt before had failed of.
+    fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gave_up() {
             Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
             Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?}")?,
@@ -419,14 +438,6 @@ impl fmt::Display for Error {
             earlier.fmt_what(f)?;
         }
         f.write_str(")")
-    }
-}
-
-impl Error {
-    /// The newest failure of an attempt before that was not like this one, which would hide it.
-    fn other_cause(&self) -> Option<&Self> {
-        let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
-        self.earlier().iter().rev().find(|earlier| !alike(earlier))
     }
 
     /// What happened, without what was made of it.

@@ -282,3 +282,13 @@ fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
         assert_eq!((error.phase(), error.is_retryable()), (phase, is_retryable), "{error}");
     }
 }
+
+#[test]
+fn the_alternate_form_has_the_sources() {
+    let refused = std::io::Error::other("the name is not known");
+    let error = error_of(vec![(0, In::Fail(TransportError::Connect))]).with_fault(refused);
+    assert_eq!(format!("{error}"), "could not connect");
+    assert_eq!(format!("{error:#}"), "could not connect: the name is not known");
+    let api = error_of(vec![(0, head(500, &[])), (0, In::Eof)]);
+    assert_eq!(format!("{api:#}"), api.to_string());
+}

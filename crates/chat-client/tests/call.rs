@@ -1,0 +1,99 @@
+//! A call without a driver: each input by hand.
+
+use bytes::Bytes;
+use chat_client::{
+    Call, ClientBuilder, Conversation, CreateInput, Error, ErrorKind, Request, Settings, Step, Timestamp,
+};
+use chat_client::{RetryPolicy, TransportError};
+
+fn settings() -> Settings {
+    let builder = ClientBuilder::<()>::new("test/1").api_key("sk-1").retry(RetryPolicy::default().with_max_retries(0));
+    builder.settings().unwrap()
+}
+
+fn begun() -> Call {
+    let settings = settings();
+    let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "Why?"));
+    let mut call = Call::new(request, None, &settings, 0);
+    assert!(matches!(call.poll(), Step::Send(_)));
+    call
+}
+
+fn head() -> http::response::Parts {
+    http::Response::builder().header("content-type", "text/event-stream").body(()).unwrap().into_parts().0
+}
+
+fn chunk(text: &str) -> Bytes {
+    format!("event: message_chunk\ndata: {{\"content_chunk\":\"{text}\"}}\n\n").into()
+}
+
+fn last_item(call: &mut Call) -> Error {
+    match call.poll() {
+        Step::Item(Err(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
+    let mut call = begun();
+    call.handle_head(head(), Timestamp::START);
+    call.handle_data(chunk("Bec"), Timestamp::START);
+    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    call.cancel(Timestamp::START);
+    let error = last_item(&mut call);
+    assert_eq!(error.kind(), &ErrorKind::Cancelled);
+    assert_eq!(error.into_partial().unwrap().content, "Bec");
+    assert!(matches!(call.poll(), Step::Done));
+    assert_eq!(call.take_outcome().unwrap_err().into_partial().unwrap().content, "Bec");
+}
+
+#[test]
+fn the_outcome_of_a_call_under_way_is_cancelled() {
+    let mut call = begun();
+    assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Cancelled);
+    assert!(matches!(call.poll(), Step::Done));
+}
+
+#[test]
+fn the_end_is_for_ever() {
+    let mut call = begun();
+    call.handle_error(TransportError::Connect, "no route", Timestamp::START);
+    let error = last_item(&mut call);
+    assert_eq!(format!("{error:#}"), "could not connect: no route");
+    call.handle_head(head(), Timestamp::START);
+    call.handle_data(chunk("late"), Timestamp::START);
+    call.handle_eof(Timestamp::START);
+    call.cancel(Timestamp::START);
+    assert!(matches!(call.poll(), Step::Done));
+    assert_eq!((call.poll_timeout(), call.answer()), (None, None));
+    assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Connect);
+}
+
+#[test]
+fn a_fault_is_the_attempt_s_that_had_it() {
+    let settings = ClientBuilder::<()>::new("test/1").api_key("sk-1").settings().unwrap();
+    let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "Why?"));
+    let mut call = Call::new(request, None, &settings, 0);
+    assert!(matches!(call.poll(), Step::Send(_)));
+    call.handle_error(TransportError::Connect, "no route", Timestamp::START);
+    assert!(matches!(call.poll(), Step::Wait));
+    call.handle_timeout(call.poll_timeout().unwrap());
+    assert!(matches!(call.poll(), Step::Send(_)));
+    call.handle_head(http::Response::builder().status(400).body(()).unwrap().into_parts().0, Timestamp::START);
+    call.handle_eof(Timestamp::START);
+    let error = last_item(&mut call);
+    assert_eq!(format!("{error:#}"), "the API answered 400 Bad Request");
+}
+
+#[test]
+fn a_refused_request_is_the_only_item_and_frees_the_session() {
+    let settings = settings();
+    let conversation = Conversation::new("docs", &settings.defaults);
+    let (_, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
+    let mut call = Call::new(Err(Error::invalid_request("message", "is odd")), Some(question), &settings, 0);
+    assert_eq!(last_item(&mut call).to_string(), "message is odd");
+    assert!(matches!(call.poll(), Step::Done));
+    assert!(conversation.ask(&settings.endpoint, "Why?").is_ok());
+    assert!(conversation.history().is_empty(), "what was never sent was not asked");
+}
