@@ -5,7 +5,7 @@ mod support;
 use std::error::Error as _;
 use std::time::Duration;
 
-use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Phase, Request, TransportError};
+use chat_proto::{ApiKey, Blame, Clock, Endpoint, Error, Exchange, Output, Phase, Request, TransportError};
 use support::{Attempt, CITED, Call, In, answered, chunk, data, event, failed, head, json, last, stream};
 
 /// What a call without retries ends in.
@@ -118,6 +118,29 @@ fn every_error_has_someone_to_blame_and_something_to_do() {
 }
 
 #[test]
+fn advice_is_to_the_point() {
+    let of = |status| error_of(vec![(0, head(status, &[])), (0, In::Eof)]).advice();
+    for (status, word) in [
+        (400, "Correct"),
+        (401, "key"),
+        (403, "key"),
+        (404, "session id"),
+        (413, "less"),
+        (418, "Correct"),
+        (429, "Wait"),
+        (500, "later"),
+    ] {
+        assert!(of(status).contains(word), "{status}: {}", of(status));
+    }
+}
+
+#[test]
+fn clocks_have_the_names_of_their_settings() {
+    let names = [Clock::Connect, Clock::Head, Clock::Idle, Clock::Content, Clock::Total].map(|clock| clock.to_string());
+    assert_eq!(names, ["connect", "head", "idle", "content", "total"]);
+}
+
+#[test]
 fn it_says_how_often_it_was_tried_and_why_not_again() {
     let tried = |config: fn(&mut chat_proto::Config), attempts: &[Attempt]| {
         Call::create().with(config).run(attempts).error().to_string()
@@ -142,6 +165,9 @@ fn a_later_failure_does_not_hide_an_earlier_one_of_another_kind() {
         "could not connect (after 3 attempts; an attempt before: the API answered 429 Too Many Requests: slow down)";
     assert_eq!(hidden.to_string(), line);
     assert!(hidden.source().is_none(), "what its own attempt failed of is the driver's to say");
+    let busy = vec![(0, head(503, &[])), (0, In::Eof)];
+    let two = Call::create().run(&[limited.clone(), busy.clone(), busy]).error().to_string();
+    assert!(two.ends_with("an attempt before: the API answered 429 Too Many Requests: slow down)"), "{two}");
     let alike = Call::create().run(&vec![limited; 3]).error().to_string();
     assert_eq!(alike, "the API answered 429 Too Many Requests: slow down (after 3 attempts)");
 }

@@ -265,6 +265,15 @@ fn the_callers_headers_go_with_each_request() {
 }
 
 #[test]
+fn an_endpoint_may_move_with_its_headers() {
+    let moved = endpoint().with_header("x-team", "docs").unwrap().with_base_url("https://other.example/v2").unwrap();
+    assert_eq!(moved.base_url(), "https://other.example/v2");
+    let request = create(&moved);
+    assert_eq!(request.uri().host(), Some("other.example"));
+    assert_eq!(values(request.headers(), "x-team"), ["docs"]);
+}
+
+#[test]
 fn headers_that_are_none_or_ours_are_refused_by_name() {
     for name in ["", " ", "a b", "a:", ":path", "é", "a\nb", "x\0"] {
         assert_eq!(field(endpoint().with_header(name, "v")), format!("header {name:?}"));
@@ -306,6 +315,7 @@ fn keys_that_can_not_stand_behind_bearer_are_refused_and_do_not_print() {
         assert!(!format!("{error} {error:?}").contains("s3cr"), "{key:?}");
         assert_eq!(field(Err::<(), _>(error)), "api_key", "{key:?}");
     }
+    assert_eq!(format!("{:?}", ApiKey::new("s3cret").unwrap()), "ApiKey(***)");
 }
 
 #[test]
