@@ -1,0 +1,155 @@
+//! What an error says: one line for people, a short form for logs.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use super::{Cut, Error, ErrorKind, GaveUp, Unexpected};
+use crate::Clock;
+
+/// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_what(f)?;
+        self.fmt_end(f)?;
+        let first = std::error::Error::source(self).filter(|_| f.alternate());
+        for source in std::iter::successors(first, |error| error.source()) {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// The newest failure of an attempt before that was not like this one, which would hide it.
+    fn other_cause(&self) -> Option<&Self> {
+        let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
+        self.earlier().iter().rev().find(|earlier| !alike(earlier))
+    }
+
+    /// What was made of it: why there was no further attempt, and what an attempt before had failed of.
+    fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.gave_up() {
+            Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
+            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?}")?,
+            Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
+            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
+            Some(GaveUp::Attempts) | None => return Ok(()),
+        }
+        if let Some(earlier) = self.other_cause() {
+            f.write_str("; an attempt before: ")?;
+            earlier.fmt_what(f)?;
+        }
+        f.write_str(")")
+    }
+
+    /// What happened, without what was made of it.
+    fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = Status(self.status());
+        match self.kind() {
+            ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
+            ErrorKind::Connect => f.write_str("could not connect")?,
+            ErrorKind::Timeout { clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
+            ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
+            ErrorKind::Api { body } => {
+                write!(f, "the API answered {status}{}", Quote(body))?;
+                if let (Some(401 | 403), Some(origin)) = (status.code(), self.0.key_origin) {
+                    write!(f, " (the key came from {origin})")?;
+                }
+            }
+            ErrorKind::Validation { detail, body } => {
+                f.write_str("the API found the request invalid")?;
+                let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
+                let named = all.join("; ");
+                write!(f, "{}", Quote(if all.is_empty() { body } else { &named }))?;
+            }
+            ErrorKind::UnexpectedResponse { reason, body } => {
+                f.write_str("something answered that is not the API: ")?;
+                let header = |name| OneLine(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
+                match reason {
+                    Unexpected::Status => write!(f, "status {status}")?,
+                    Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
+                    Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
+                }
+                write!(f, "{}", Quote(body))?;
+            }
+            ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit{}", Quote(message))?,
+            ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
+            ErrorKind::Truncated(cut) => f.write_str(match cut {
+                Cut::InsideEvent => "the answer broke off inside an event",
+                Cut::ContentLength => "the answer broke off before its content length",
+                Cut::ConnectionLost => "the answer broke off: the connection failed",
+            })?,
+            ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
+            ErrorKind::Cancelled => f.write_str("cancelled")?,
+        }
+        Ok(())
+    }
+}
+
+fn waited_for(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Connect => "no connection came about in time",
+        Clock::Head => "no answer began in time",
+        Clock::Idle => "the server fell silent",
+        Clock::Content => "the server sent nothing but signs of life",
+        Clock::Total => "the call as a whole took too long",
+    }
+}
+
+/// A status with its name, where it has one.
+struct Status(Option<StatusCode>);
+
+impl Status {
+    fn code(&self) -> Option<u16> {
+        self.0.map(|status| status.as_u16())
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.0 else { return f.write_str("without a status") };
+        f.write_str(status.as_str())?;
+        status.canonical_reason().map_or(Ok(()), |reason| write!(f, " {reason}"))
+    }
+}
+
+/// What the server sent, behind a colon if it is anything.
+struct Quote<'a>(&'a str);
+
+impl fmt::Display for Quote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.trim();
+        if text.is_empty() { Ok(()) } else { write!(f, ": {}", OneLine(text)) }
+    }
+}
+
+/// The start of what the server sent, without what would break the line.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 300;
+        for c in self.0.chars().take(SHOWN) {
+            if c.is_control() { f.write_str(" ")? } else { write!(f, "{c}")? }
+        }
+        if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+/// The facts in short: a log must not fill with an answer's text or a page of HTML. [`kind`](Error::kind),
+/// [`head`](Error::head) and [`partial`](Error::partial) print in full.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &self.kind().name()).field("message", &self.to_string());
+        debug.field("attempts", &self.attempts()).field("gave_up", &self.gave_up());
+        debug.field("status", &self.status()).field("request_id", &self.request_id());
+        if let Some(partial) = self.partial() {
+            let session = partial.chat_session_id.as_ref();
+            debug.field("events", &partial.events).field("text_bytes", &partial.content.len());
+            debug.field("chat_session_id", &session).field("finish_reason", &partial.finish_reason);
+        }
+        debug.field("earlier", &self.earlier()).field("source", &self.0.source).finish()
+    }
+}

@@ -1,0 +1,51 @@
+//! What is held, and what is shared.
+
+use super::*;
+
+#[test]
+fn what_is_passed_around_is_small() {
+    assert!(size_of::<Output>() <= 80, "{}", size_of::<Output>());
+    assert!(size_of::<Event>() <= 72, "{}", size_of::<Event>());
+    assert_eq!(size_of::<Error>(), 8);
+}
+
+#[test]
+fn a_session_id_that_chunks_repeat_and_citations_are_one_allocation() {
+    let body = chunk("a") + &chunk("b") + &event("records_cited", CITED) + &chunk("c");
+    let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);
+    let kept = transcript.answer().chat_session_id.as_deref().unwrap();
+    let mut chunks = 0;
+    for event in &transcript.events {
+        match event {
+            Event::MessageChunk(chunk) => {
+                assert!(std::ptr::eq(chunk.chat_session_id.as_deref().unwrap(), kept));
+                chunks += 1;
+            }
+            Event::RecordsCited(cited) => {
+                assert!(std::ptr::eq(&**cited, &**transcript.answer().records_cited.as_ref().unwrap()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(chunks, 3);
+}
+
+#[test]
+fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
+    let mut exchange = Call::create().exchange();
+    drain(&mut exchange);
+    assert!(exchange.answer().is_none() && exchange.head().is_none());
+    apply(&mut exchange, stream(), ms(0));
+    assert_eq!(exchange.answer().map(|answer| answer.events), Some(0));
+    assert_eq!(exchange.head().map(|head| head.status.as_u16()), Some(200));
+    exchange.handle_data(Bytes::from(chunk("x")), ms(0));
+    drain(&mut exchange);
+    assert_eq!(exchange.answer().map(|answer| answer.content.as_str()), Some("x"));
+    exchange.handle_eof(ms(0));
+    drain(&mut exchange);
+    assert_eq!(exchange.answer(), outcome(&exchange).as_ref().ok());
+    let mut exchange = Call::create().with(|config: &mut Config| config.retry.max_retries = 0).exchange();
+    drain(&mut exchange);
+    apply(&mut exchange, head(500, &[]), ms(0));
+    assert!(exchange.answer().is_none() && exchange.head().is_some());
+}

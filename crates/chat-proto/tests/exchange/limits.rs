@@ -1,0 +1,103 @@
+//! Limits.
+
+use super::*;
+
+#[track_caller]
+fn assert_limit(transcript: &support::Transcript, limit: Limit, bytes: usize, text: &str) {
+    assert_eq!(transcript.error().kind(), &ErrorKind::Limit { limit, bytes });
+    assert_eq!(transcript.error().partial().map(|partial| partial.content.as_str()), Some(text));
+    assert_eq!(transcript.error().blame(), Blame::Server);
+}
+
+#[test]
+fn an_event_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+    let json = format!(r#"{{"content_chunk":"{}"}}"#, "y".repeat(100));
+    let size = "message_chunk".len() + json.len();
+    for pieces in [1, 7, 1000] {
+        let body = chunk("x") + &event("message_chunk", &json);
+        let mut attempt = vec![(0, stream())];
+        attempt.extend(body.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
+        attempt.push((0, In::Eof));
+        let call = |limit| Call::create().with(|config| config.limits.event = limit);
+        assert_eq!(call(size).run(&[attempt.clone()]).answer().content.len(), 101);
+        assert_limit(&call(size - 1).run(&[attempt]), Limit::Event, size - 1, "x");
+    }
+    // A line without end is stopped as it comes; it need not end first.
+    let endless = vec![(0, stream()), (0, data(chunk("x"))), (0, data(vec![b'z'; 20_000]))];
+    let call = Call::create().with(|config| config.limits.event = 10_000);
+    assert_limit(&call.run(&[endless]), Limit::Event, 10_000, "x");
+}
+
+#[test]
+fn the_default_limits_admit_events_of_megabytes() {
+    let cited = format!(r#"{{"citations":[{{"record":{{"title":"{}"}}}}]}}"#, "t".repeat(4 << 20));
+    let attempt = vec![(0, stream()), (0, data(event("records_cited", &cited) + &last("x"))), (0, In::Eof)];
+    let transcript = Call::create().run(&[attempt]);
+    assert_eq!(transcript.answer().citations()[0].record.title.as_ref().map(String::len), Some(4 << 20));
+}
+
+#[test]
+fn a_json_body_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+    for pieces in [1, 7, 1000] {
+        let mut attempt = vec![(0, json())];
+        attempt.extend(RESULT.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
+        attempt.push((0, In::Eof));
+        let call = |limit| Call::create().with(|config| config.limits.json_body = limit);
+        assert_eq!(call(RESULT.len()).run(&[attempt.clone()]).answer().content, "Hi");
+        let limit = RESULT.len() - 1;
+        assert_limit(&call(limit).run(&[attempt]), Limit::JsonBody, limit, "");
+    }
+}
+
+#[test]
+fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+    let attempt = |text: &str| {
+        // The later citations replace the earlier, which no longer count.
+        let cited = event("records_cited", CITED);
+        let body = [chunk("12345"), cited.clone(), cited, chunk(text)].concat();
+        vec![(0, stream()), (0, data(body)), (0, In::Eof)]
+    };
+    let limit = CITED.len() + 10;
+    let call = Call::create().with(|config| config.limits.answer = limit);
+    assert_eq!(call.run(&[attempt("67890")]).answer().content, "1234567890");
+    let over = call.run(&[attempt("67890a")]);
+    assert_limit(&over, Limit::Answer, limit, "12345");
+    assert_eq!(over.error().partial().map(|partial| partial.citations().len()), Some(1));
+    // Bytes, not characters.
+    assert_limit(&call.run(&[attempt("6789é")]), Limit::Answer, limit, "12345");
+}
+
+#[test]
+fn a_stream_that_never_ends_ends() {
+    let call = Call::create().with(|config| config.limits.answer = 1000);
+    let endless = vec![(0, stream()), (0, data(chunk("0123456789").repeat(200)))];
+    assert_limit(&call.run(&[endless]), Limit::Answer, 1000, &"0123456789".repeat(100));
+}
+
+#[test]
+fn an_errors_body_is_kept_to_the_byte_and_is_still_that_error() {
+    let call = Call::create().with(|config| config.limits.error_body = 10);
+    for (body, kept) in [("123456789", "123456789"), ("1234567890", "1234567890"), ("12345678901", "1234567890")] {
+        for pieces in [1, 7, 100] {
+            for then in [In::Eof, In::Fail(TransportError::Body)] {
+                let mut attempt = vec![(0, head(400, &[]))];
+                attempt.extend(body.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
+                attempt.push((0, then));
+                assert_eq!(call.run(&[attempt]).error().kind(), &ErrorKind::Api { body: kept.into() });
+            }
+        }
+    }
+    // Once it is full the rest is not waited for.
+    let stalled = call.run(&[vec![(0, head(400, &[])), (5, data("1234567890"))]]);
+    assert_eq!((stalled.error().body(), stalled.end), (Some("1234567890"), ms(5)));
+    let nothing = Call::create().with(|config| config.limits.error_body = 0).run(&[vec![(0, head(400, &[]))]]);
+    assert_eq!((nothing.error().body(), nothing.end), (Some(""), ms(0)));
+}
+
+#[test]
+fn a_422_whose_body_is_cut_by_the_limit_is_an_api_error() {
+    let call = Call::create().with(|config| config.limits.error_body = 10);
+    let head = head(422, &[("content-type", "application/json")]);
+    let transcript = call.run(&[vec![(0, head), (0, data(r#"{"detail":[]}"#)), (0, In::Eof)]]);
+    assert_eq!(transcript.error().kind(), &ErrorKind::Api { body: r#"{"detail":"#.into() });
+}

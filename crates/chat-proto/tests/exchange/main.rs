@@ -1,0 +1,53 @@
+//! One logical call under a virtual clock: its answers, its faults, its clocks, its retries, its end.
+
+mod answers;
+mod any_order;
+mod clocks;
+mod consumer;
+mod end;
+mod faults;
+mod held;
+mod limits;
+mod retries;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_proto::{
+    Answer, Blame, Clock, Config, CreateInput, Cut, Endpoint, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp,
+    Limit, Output, Request, RetryAfter, Timeouts, Timestamp, TransportError, Unexpected,
+};
+use support::{
+    Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, stream,
+};
+
+fn ms(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A stream that has begun, then this.
+fn streamed(then: &[(u64, In)]) -> Attempt {
+    let begun = [(0, stream()), (10, data(chunk("He"))), (10, data(event("records_cited", CITED)))];
+    [&begun[..], then].concat()
+}
+
+/// Polls all events out, up to the next output of another kind.
+fn drain(exchange: &mut Exchange) -> (Vec<Event>, Output) {
+    let mut events = Vec::new();
+    loop {
+        match exchange.poll_output() {
+            Output::Event(event) => events.push(event),
+            output => return (events, output),
+        }
+    }
+}
+
+fn outcome(exchange: &Exchange) -> &Result<Answer, Error> {
+    exchange.outcome().expect("it is done")
+}

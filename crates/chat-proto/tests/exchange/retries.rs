@@ -1,0 +1,227 @@
+//! Retries.
+
+use super::*;
+
+/// How a first attempt fails, and whether that is tried again: always, if the caller allows it, or never.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Again {
+    Always,
+    IfAllowed,
+    Never,
+}
+
+#[test]
+fn who_is_tried_again() {
+    use Again::{Always, IfAllowed, Never};
+    use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
+    let fault = |error| vec![(0, In::Fail(error))];
+    let table: Vec<(&str, Attempt, Again, Again)> = vec![
+        // What, how, for create, for continue.
+        ("429", failed(429, &[]), Always, Always),
+        ("503", failed(503, &[]), Always, Always),
+        ("500", failed(500, &[]), Always, IfAllowed),
+        ("502", failed(502, &[]), Always, IfAllowed),
+        ("504", failed(504, &[]), Always, IfAllowed),
+        ("503 cut", vec![(0, head(503, &[])), (0, data("x")), (0, In::Fail(Body))], Always, Always),
+        ("503 stalled", vec![(0, head(503, &[])), (0, data("x"))], Always, Always),
+        ("connect", fault(Connect), Always, Always),
+        ("connect timeout", fault(ConnectTimeout), Always, Always),
+        ("unsent", fault(Unsent), Always, Always),
+        ("maybe sent", fault(MaybeSent), IfAllowed, IfAllowed),
+        ("body before the head", fault(Body), IfAllowed, IfAllowed),
+        ("end before the head", vec![(0, In::Eof)], IfAllowed, IfAllowed),
+        ("head timeout", vec![], IfAllowed, IfAllowed),
+        ("400", failed(400, &[]), Never, Never),
+        ("401", failed(401, &[]), Never, Never),
+        ("404", failed(404, &[]), Never, Never),
+        ("408", failed(408, &[]), Never, Never),
+        ("422", failed(422, &[]), Never, Never),
+        ("501", failed(501, &[]), Never, Never),
+        ("505", failed(505, &[]), Never, Never),
+        ("302", failed(302, &[]), Never, Never),
+        ("204", failed(204, &[]), Never, Never),
+        ("foreign", failed(200, &[("retry-after", "0")]), Never, Never),
+        ("stream lost", vec![(0, stream()), (0, In::Fail(Unsent))], Never, Never),
+        ("stream silent", vec![(0, stream())], Never, Never),
+        ("json lost", vec![(0, json()), (0, In::Fail(Connect))], Never, Never),
+        ("json bad", vec![(0, json()), (0, In::Eof)], Never, Never),
+        ("error event", vec![(0, stream()), (0, data(event("error", "503")))], Never, Never),
+    ];
+    for (name, attempt, create, next) in table {
+        for (call, again) in [(Call::create(), create), (Call::continue_session(), next)] {
+            for ambiguous in [false, true] {
+                let call = call.clone().with(|config| config.retry.ambiguous = ambiguous);
+                let transcript = call.run(&[attempt.clone(), answered("x")]);
+                let expected = again == Always || again == IfAllowed && ambiguous;
+                assert_eq!(transcript.sends.len(), 1 + usize::from(expected), "{name} {ambiguous} {again:?}");
+                if expected {
+                    assert_eq!(transcript.answer().content, "x", "{name}");
+                } else {
+                    let gave_up = (again == IfAllowed).then_some(GaveUp::MayHaveBeenRead);
+                    assert_eq!((transcript.error().gave_up(), transcript.error().attempts()), (gave_up, 1), "{name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn attempts_are_capped_and_the_last_cause_is_the_one_told() {
+    for max_retries in [0, 1, 2, 5] {
+        let call = Call::create().with(|config| config.retry.max_retries = max_retries);
+        let mut attempts = vec![failed(429, &[]); max_retries as usize];
+        attempts.push(vec![(0, head(503, &[])), (0, data("last")), (0, In::Eof)]);
+        attempts.push(answered("never asked"));
+        let transcript = call.run(&attempts);
+        assert_eq!(transcript.sends.len(), max_retries as usize + 1);
+        let error = transcript.error();
+        assert_eq!((error.attempts(), error.gave_up()), (max_retries + 1, Some(GaveUp::Attempts)));
+        assert_eq!((error.status().map(|status| status.as_u16()), error.body()), (Some(503), Some("last")));
+    }
+}
+
+#[test]
+fn waits_are_drawn_from_a_doubling_range_and_differ_by_seed() {
+    let mut firsts = Vec::new();
+    for seed in 0..200 {
+        let mut call = Call::create().with(|config| {
+            config.retry.max_retries = 6;
+            config.retry.max_total_wait = Duration::from_secs(600);
+        });
+        call.seed = seed;
+        let transcript = call.run(&vec![failed(503, &[]); 7]);
+        assert_eq!(call.run(&vec![failed(503, &[]); 7]).sends, transcript.sends);
+        let waits = transcript.waits();
+        for (wait, cap) in waits.iter().zip([500, 1000, 2000, 4000, 8000, 8000]) {
+            assert!(*wait <= millis(cap), "{wait:?} {cap}");
+        }
+        firsts.push(waits[0]);
+    }
+    firsts.sort();
+    assert!(firsts[0] < millis(50) && firsts[199] > millis(450), "not the whole range: {firsts:?}");
+    firsts.dedup();
+    assert!(firsts.len() > 190);
+}
+
+#[test]
+fn all_waits_together_stay_within_their_cap() {
+    for seed in 0..50 {
+        let mut call = Call::create().with(|config| {
+            config.retry.max_retries = 50;
+            config.retry.max_total_wait = Duration::from_secs(5);
+        });
+        call.seed = seed;
+        let transcript = call.run(&vec![failed(503, &[]); 51]);
+        assert!(transcript.end <= ms(5000), "{:?}", transcript.end);
+        // A wait the server asks for counts among them.
+        let asked = call.run(&vec![failed(429, &[("retry-after", "2")]); 51]);
+        assert!(asked.end <= ms(5000));
+        assert!(asked.sends.len() <= 3);
+        assert!(matches!(asked.error().gave_up(), Some(GaveUp::WaitTooLong { wait }) if wait >= millis(2000)));
+    }
+}
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:07 GMT";
+
+#[test]
+fn a_wait_is_at_least_what_the_server_asks_for_in_every_form() {
+    let secs = Duration::from_secs;
+    for (headers, at_least) in [
+        (&[("retry-after", "3")][..], secs(3)),
+        (&[("retry-after", " 3 ")], secs(3)),
+        (&[("retry-after", "0")], secs(0)),
+        (&[("retry-after", "60")], secs(60)),
+        (&[("retry-after-ms", "1500")], millis(1500)),
+        (&[("retry-after", "30"), ("retry-after-ms", "1500")], millis(1500)),
+        (&[("retry-after", "4"), ("retry-after-ms", "soon")], secs(4)),
+        (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("date", DATE)], secs(30)),
+        (&[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), ("date", DATE)], secs(30)),
+        (&[("retry-after", "Sun Nov  6 08:49:37 1994"), ("date", DATE)], secs(30)),
+        // In the past, or unknowable: the backoff alone.
+        (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), ("date", DATE)], secs(0)),
+        (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], secs(0)),
+        (&[("retry-after", "soon")], secs(0)),
+        (&[("retry-after", "-5")], secs(0)),
+    ] {
+        for seed in 0..20 {
+            let mut call = Call::continue_session();
+            call.seed = seed;
+            let transcript = call.run(&[failed(429, headers), answered("x")]);
+            let wait = transcript.waits()[0];
+            assert!(wait >= at_least && wait <= at_least.max(millis(500)), "{headers:?}: {wait:?}");
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_gives_up_at_once_and_says_so() {
+    for (headers, wait) in [
+        (&[("retry-after", "61")][..], Duration::from_secs(61)),
+        (&[("retry-after-ms", "60001")], millis(60_001)),
+        (&[("retry-after", "Sun, 06 Nov 1994 09:49:07 GMT"), ("date", DATE)], Duration::from_secs(3600)),
+        (&[("retry-after", "99999999999999999999999")], Duration::from_secs(u64::MAX)),
+        (&[("retry-after-ms", "99999999999999999999999")], millis(u64::MAX)),
+    ] {
+        let transcript = Call::create().run(&[failed(503, headers), answered("x")]);
+        assert_eq!((transcript.sends.len(), transcript.end), (1, ms(0)));
+        assert_eq!(transcript.error().gave_up(), Some(GaveUp::WaitTooLong { wait }));
+        assert!(transcript.error().retry_after().is_some());
+    }
+}
+
+#[test]
+fn a_date_without_one_to_hold_it_against_is_kept_in_the_error() {
+    let headers = [("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    let transcript = Call::create().run(&vec![failed(429, &headers); 3]);
+    let then = std::time::UNIX_EPOCH + Duration::from_secs(784_111_777);
+    assert_eq!(transcript.error().retry_after(), Some(RetryAfter::At(then)));
+    assert!(transcript.error().is_rate_limited());
+    assert!(transcript.end <= ms(1500));
+}
+
+#[test]
+fn no_wait_is_begun_that_the_whole_calls_time_would_cut() {
+    let call = Call::create().with(|config| config.timeouts.total = Some(millis(2000)));
+    for (wait, goes_on) in [("1000", true), ("1999", true), ("2000", false), ("2001", false)] {
+        let transcript = call.run(&[failed(503, &[("retry-after-ms", wait)]), answered("x")]);
+        assert_eq!(transcript.sends.len() == 2, goes_on, "{wait}");
+        if !goes_on {
+            assert_eq!((transcript.error().gave_up(), transcript.end), (Some(GaveUp::Deadline), ms(0)));
+            assert_eq!(transcript.error().kind().name(), "api");
+        }
+    }
+}
+
+#[test]
+fn what_a_retry_sends_is_the_same_request_without_a_key() {
+    let call = Call::create();
+    let mut exchange = call.exchange();
+    for attempt in 1..=3 {
+        let Output::Send(request) = exchange.poll_output() else { panic!() };
+        assert_eq!((request.uri(), request.headers()), (call.request.http().uri(), call.request.http().headers()));
+        assert_eq!((request.method(), request.body()), (call.request.http().method(), call.request.http().body()));
+        assert!(!request.headers().contains_key("authorization"));
+        assert_eq!(exchange.attempts(), attempt);
+        exchange.handle_error(TransportError::Connect, ms(0));
+        while let (Output::Wait, Some(due)) = (exchange.poll_output(), exchange.poll_timeout()) {
+            exchange.handle_timeout(due);
+            if exchange.poll_timeout() != Some(due) {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sent_again_once_a_success_has_begun_whatever_is_allowed() {
+    let call = Call::create().with(|config| config.retry.ambiguous = true);
+    let faults = [In::Eof, In::Cancel]
+        .into_iter()
+        .chain([TransportError::Connect, TransportError::Unsent, TransportError::MaybeSent].map(In::Fail));
+    for fault in faults {
+        for begin in [stream(), json()] {
+            let transcript = call.run(&[vec![(0, begin), (0, fault.clone())], answered("again")]);
+            assert_eq!(transcript.sends.len(), 1, "{fault:?}");
+        }
+    }
+}
