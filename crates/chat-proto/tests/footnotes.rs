@@ -49,7 +49,7 @@ fn plain_text_names_title_and_address() {
 #[test]
 fn markdown_links_what_is_on_the_web() {
     let citations = [
-        citation(Some(1), Some("How *to* [x]"), Some("https://x.example/a b>")),
+        citation(Some(1), Some("How *to*\n[x]"), Some("https://x.example/\ra b>")),
         citation(Some(2), None, Some("javascript:alert(1)")),
         citation(None, Some("Else"), Some("HTTP://y.example/")),
     ];

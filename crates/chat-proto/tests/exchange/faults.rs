@@ -286,6 +286,14 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     let short = with_length(body.len() + 1, &[]);
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Cut::ContentLength));
     assert_eq!(short.error().partial().map(|partial| partial.content.as_str()), Some("x"));
+    // Each byte counts once, however many events a chunk holds.
+    let body = chunk("x").repeat(3) + &body;
+    let short = Call::create().run(&[vec![
+        (0, head(200, &[("content-type", "text/event-stream"), ("content-length", &(body.len() + 1).to_string())])),
+        (0, data(&body)),
+        (0, In::Eof),
+    ]]);
+    assert_eq!(short.error().kind(), &ErrorKind::Truncated(Cut::ContentLength));
     // Chunked framing overrides.
     assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().content, "x");
 }

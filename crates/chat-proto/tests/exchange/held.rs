@@ -44,6 +44,7 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
     exchange.handle_eof(ms(0));
     drain(&mut exchange);
     assert_eq!(exchange.answer(), outcome(&exchange).as_ref().ok());
+    assert_eq!(exchange.head().map(|head| head.status.as_u16()), Some(200));
     let mut exchange = Call::create().with(|config: &mut Config| config.retry.max_retries = 0).exchange();
     drain(&mut exchange);
     apply(&mut exchange, head(500, &[]), ms(0));
