@@ -183,6 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn draws_what_splitmix64_does() {
+        let mut state = 1_234_567;
+        let drawn = [(); 3].map(|()| draw(&mut state));
+        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
     fn reads_every_form_of_retry_after() {
         let read = |pairs: &[(&'static str, &'static str)]| RetryAfter::from_headers(&headers(pairs));
         let secs = |secs| Some(RetryAfter::Delay(Duration::from_secs(secs)));

@@ -90,3 +90,18 @@ impl<'de> Deserialize<'de> for SessionId {
         Text::deserialize(deserializer).map(|text| Self::from(&*text.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn it_is_its_text_in_every_form() {
+        let id = SessionId::from("s-1");
+        assert_eq!((id.as_ref(), id.to_string(), format!("{id:?}")), ("s-1", "s-1".to_owned(), "\"s-1\"".to_owned()));
+        assert!(id == *"s-1" && id == "s-1" && id != *"s-2" && id != "s-2");
+        assert_eq!(HashMap::from([(id, 7)]).get("s-1"), Some(&7), "it is looked up by its text");
+    }
+}

@@ -333,6 +333,10 @@ fn an_array_never_stands_for_an_object() {
     assert!(MessageChunk::deserialize(&array).is_err() && Record::deserialize(json!([])).is_err());
     let error = RecordsCited::deserialize(&array).unwrap_err().to_string();
     assert!(error.contains("expected RecordsCited"), "{error}");
+    let error = serde_json::from_str::<MessageChunk>(r#"{"content_chunk":1}"#).unwrap_err().to_string();
+    assert!(error.contains("expected a string"), "{error}");
+    let error = Citation::deserialize(json!({"number": 1.5})).unwrap_err().to_string();
+    assert!(error.contains("expected an integer of 64 bits"), "{error}");
     refused::<RecordsCited>("[[]]");
     refused::<HttpValidationError>("[[]]");
     refused::<HttpValidationError>(r#"{"detail":[[["a"],"m","t"]]}"#);
