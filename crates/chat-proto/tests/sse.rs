@@ -1,0 +1,158 @@
+//! The decoder by itself: what comes out of a body, cut in every way. `tests/` has the corpus and the properties.
+
+use chat_proto::sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, Report};
+
+/// What a decoder says of a body in chunks of a size, an item a line.
+fn said(mut decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
+    let mut said = String::new();
+    for mut input in body.chunks(size) {
+        while let Some(token) = decoder.advance(&mut input) {
+            said += &match decoder.lend(token?) {
+                Item::Event(event) => {
+                    assert_eq!(event.data(), String::from_utf8_lossy(event.data_bytes()));
+                    assert_eq!(event.id(), String::from_utf8_lossy(event.id_bytes()));
+                    assert_eq!(event.event_type(), String::from_utf8_lossy(event.event_type_bytes()));
+                    format!("{} {:?} {}\n", event.event_type(), event.data(), event.id())
+                }
+                Item::Comment(comment) => format!("comment {:?}\n", String::from_utf8_lossy(comment)),
+                Item::Block => "block\n".to_owned(),
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    Ok((said, decoder))
+}
+
+/// The same, whatever the size of the chunks, with the decoder as the end left it.
+#[track_caller]
+fn in_any_chunks(new: impl Fn() -> Decoder, body: &[u8], expected: &str) -> Decoder {
+    for size in (1..body.len()).rev() {
+        let (said, _) = said(new(), body, size).expect("within the limit");
+        assert_eq!(said, expected, "in chunks of {size}: {:?}", String::from_utf8_lossy(body));
+    }
+    let (said, decoder) = said(new(), body, body.len().max(1)).expect("within the limit");
+    assert_eq!(said, expected, "{:?}", String::from_utf8_lossy(body));
+    decoder
+}
+
+#[test]
+fn fields_do_what_the_standard_says() {
+    for (body, expected) in [
+        ("data: a\n\n", "message \"a\" \n"),
+        ("data:a\ndata: b\ndata:  c\n\n", "message \"a\\nb\\n c\" \n"),
+        ("data\n\ndata\ndata\n\n", "message \"\" \nmessage \"\\n\" \n"),
+        ("event: x\ndata: a\n\ndata: b\n\n", "x \"a\" \nmessage \"b\" \n"),
+        ("event: x\nevent\ndata: a\n\n", "message \"a\" \n"),
+        ("event: x\nevent: yy\ndata: a\n\nevent: yy\ndata: b\ndata: c\n\n", "yy \"a\" \nyy \"b\\nc\" \n"),
+        ("id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", "message \"a\" 1\nmessage \"b\" 1\nmessage \"c\" \n"),
+        ("id: 1\nid: 2\0\ndata: a\n\n", "message \"a\" 1\n"),
+        ("dat: a\ndata a\ndatax: a\n: a\n:\nData: a\n\n", ""),
+        ("\u{feff}data: a\r\ndata: b\r\r\ndata: c\r\r", "message \"a\\nb\" \nmessage \"c\" \n"),
+        ("\u{feff}\u{feff}data: a\n\n", ""),
+        ("data: a\n", ""),
+        ("\n\n\r\n\rdata: \u{1f600}\n\n", "message \"\u{1f600}\" \n"),
+    ] {
+        in_any_chunks(Decoder::new, body.as_bytes(), expected);
+    }
+    in_any_chunks(Decoder::new, b"\xefdata: a\n\ndata: \xf0\x9f\x98\n\n", "message \"\u{fffd}\" \n");
+}
+
+#[test]
+fn what_is_asked_for_is_reported() {
+    let body = b": hi\n:\nid: 7\n\nretry: 10\n\n\ndata: a\n\n:x\r";
+    let both = "comment \" hi\"\ncomment \"\"\nblock\nblock\nmessage \"a\" 7\ncomment \"x\"\n";
+    in_any_chunks(|| Decoder::new().reporting(Report::ALL), body, both);
+    let mut comments = Report::default();
+    comments.comments = true;
+    in_any_chunks(
+        || Decoder::new().reporting(comments),
+        body,
+        "comment \" hi\"\ncomment \"\"\nmessage \"a\" 7\ncomment \"x\"\n",
+    );
+    in_any_chunks(Decoder::new, body, "message \"a\" 7\n");
+    // By `next`, whatever is reported.
+    let (mut decoder, mut input) = (Decoder::new().reporting(Report::ALL), &body[..]);
+    let event = decoder.next(&mut input).expect("an event").expect("within the limit");
+    assert_eq!(format!("{event:?}"), "Event { event_type: \"message\", data: \"a\", id: \"7\" }");
+    assert!(decoder.next(&mut input).is_none() && input.is_empty());
+}
+
+#[test]
+fn the_id_and_the_time_outlive_their_block() {
+    let decoder = in_any_chunks(Decoder::new, b"id: 12\nretry: 3000\n\nid: 13\nretry: 1x\nretry: -1\nretry:\n", "");
+    assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("12", Some(3000)));
+    let decoder = in_any_chunks(Decoder::new, b"retry: 99999999999999999999\n", "");
+    assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("", Some(u64::MAX)));
+    assert_eq!(Decoder::default().retry_ms(), None);
+}
+
+#[test]
+fn an_end_is_inside_an_event_or_not() {
+    for (body, is_incomplete) in [
+        ("", false),
+        ("\n", false),
+        ("data: a\n\n", false),
+        ("data: a\r", true),
+        ("data: a\r\r", false),
+        ("data: a", true),
+        ("d", true),
+        ("data: a\n", true),
+        ("event: a\n", true),
+        ("id: a\n", true),
+        ("event: a\nid: a\ndata: a\n", true),
+        ("id: a\nevent: a\n", true),
+        ("retry: 1\n", false),
+        ("retry: 1", true),
+        ("x: 1", true),
+        ("x: 1\n", false),
+        (":", false),
+        (": hi", false),
+        (": hi\n", false),
+        ("data: a\n: hi", true),
+    ] {
+        for size in 1..=body.len().max(1) {
+            let (_, decoder) = said(Decoder::new(), body.as_bytes(), size).expect("within the limit");
+            assert_eq!(decoder.is_incomplete(), is_incomplete, "{body:?} in chunks of {size}");
+        }
+    }
+    let mark = said(Decoder::new(), b"\xef\xbb", 1).expect("within the limit").1;
+    assert!(mark.is_incomplete(), "it may be the start of a name");
+}
+
+#[test]
+fn a_limit_is_exact_and_for_good() {
+    // Each holds ten bytes, however it is spelled.
+    for body in [
+        "data: 0123456789\n\n",
+        "data:01234\ndata:6789\n\n",
+        "event: 01234\ndata: 56789\n\n",
+        "event: 01234\nevent: 56\ndata: 01234567\n\n",
+        "id: 01234\ndata: 56789\n\n",
+        "id: 01234\nid: 567\ndata: 0123456\n\n",
+        ":123456789\ndata: a\n\n",
+        "x: 3456789\ndata: a\n\n",
+        "0123456789\ndata: a\n\n",
+        "retry: 0123456789\n\n",
+    ] {
+        for size in 1..=body.len() {
+            assert!(said(Decoder::with_limit(10), body.as_bytes(), size).is_ok(), "{body:?} in chunks of {size}");
+            let error = said(Decoder::with_limit(9), body.as_bytes(), size).unwrap_err();
+            assert_eq!(error.limit, 9, "{body:?} in chunks of {size}");
+        }
+    }
+    let mut decoder = Decoder::with_limit(3);
+    let mut input = &b"data: long\n\ndata: a\n\n"[..];
+    let error = decoder.next(&mut input).expect("an error").unwrap_err();
+    assert_eq!(error.to_string(), "an event is larger than the limit of 3 bytes");
+    assert!(input.is_empty() && decoder.is_incomplete());
+    assert!(decoder.next(&mut &b""[..]).is_none());
+    assert_eq!(decoder.next(&mut &b"\n\ndata: a\n\n"[..]), Some(Err(error)));
+}
+
+#[test]
+fn the_default_limit_holds_for_events_of_megabytes() {
+    let large = "x".repeat(DEFAULT_EVENT_LIMIT);
+    let events = |body: String| said(Decoder::new(), body.as_bytes(), 64 * 1024).map(|(said, _)| said.lines().count());
+    assert_eq!(events(format!("data: {large}\n\ndata: a\n\n")), Ok(2));
+    assert!(events(format!("data: {large}x\n\n")).is_err());
+}
