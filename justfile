@@ -36,11 +36,11 @@ clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 
-# Each library by itself, with as little as builds (TLS wants roots) and with all it has.
+# Each library by itself, with as little as builds (TLS wants cryptography and roots) and with all it has.
 features:
     for crate in {{ libraries }}; do \
-        roots=$(grep -om1 '^webpki-roots' "crates/$crate/Cargo.toml" || true); \
-        cargo clippy --quiet --locked -p "$crate" --no-default-features --features "$roots" -- -D warnings; \
+        tls=$(grep -qm1 '^webpki-roots' "crates/$crate/Cargo.toml" && echo ring,webpki-roots || true); \
+        cargo clippy --quiet --locked -p "$crate" --no-default-features --features "$tls" -- -D warnings; \
         cargo clippy --quiet --locked -p "$crate" --all-features -- -D warnings; \
         echo "$crate"; \
     done
@@ -130,9 +130,9 @@ minimal:
 powerset:
     if .ci/tool cargo-hack; then \
         for crate in {{ libraries }}; do \
-            roots=$(grep -om1 '^webpki-roots' "crates/$crate/Cargo.toml" || true); \
+            tls=$(grep -om1 '^webpki-roots' "crates/$crate/Cargo.toml" || true); \
             cargo hack clippy --quiet --locked -p "$crate" --feature-powerset \
-                ${roots:+--at-least-one-of webpki-roots,native-roots} -- -D warnings; \
+                ${tls:+--at-least-one-of ring,aws-lc-rs --at-least-one-of webpki-roots,native-roots} -- -D warnings; \
         done; \
     fi
 

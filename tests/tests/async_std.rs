@@ -10,7 +10,7 @@ impl Harness for AsyncStd {
     type Transport = SmolTransport;
 
     fn transport(&self, setup: &Setup) -> Result<SmolTransport, Error> {
-        Ok(SmolTransport::with_tls(&setup.transport_settings(), setup.tls()))
+        SmolTransport::with_tls(&setup.transport_settings(), setup.tls())
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

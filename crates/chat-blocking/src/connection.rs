@@ -1,17 +1,17 @@
 //! A connection with the answer on it.
 
-use std::io::{Read as _, Result, Write as _};
+use std::io::{self, Read as _, Result, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::Request;
+use chat_net::{ProxyError, Via};
+use http::{Request, StatusCode};
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::buffer::Buffer;
 use crate::http1::{self, Answer, Part};
-use crate::proxy::Way;
 use crate::socket::Socket;
 
 /// A connection to an API's server, with or without TLS. Dropping it closes it.
@@ -19,7 +19,7 @@ use crate::socket::Socket;
 pub(crate) struct Connection {
     stream: Stream,
     /// The proxy that forwards, if one does.
-    forwarder: Option<Arc<Way>>,
+    forwarder: Option<Via>,
     input: Buffer,
     answer: Answer,
 }
@@ -32,7 +32,7 @@ enum Stream {
 
 impl Connection {
     /// Without TLS, to the server itself or to a proxy that forwards.
-    pub(crate) fn plain(socket: Socket, forwarder: Option<Arc<Way>>) -> Self {
+    pub(crate) fn plain(socket: Socket, forwarder: Option<Via>) -> Self {
         Self::over(Stream::Plain(socket), forwarder)
     }
 
@@ -44,7 +44,7 @@ impl Connection {
         Ok(Self::over(Stream::Tls(Box::new(StreamOwned::new(tls, socket))), None))
     }
 
-    fn over(stream: Stream, forwarder: Option<Arc<Way>>) -> Self {
+    fn over(stream: Stream, forwarder: Option<Via>) -> Self {
         Self { stream, forwarder, input: Buffer::default(), answer: Answer::new() }
     }
 
@@ -58,7 +58,7 @@ impl Connection {
     /// Writes a request. Its answer is read from now on.
     pub(crate) fn send(&mut self, request: &Request<Bytes>, deadline: Option<Instant>) -> Result<()> {
         self.answer = Answer::new();
-        let wire = http1::write(request, self.forwarder.as_deref());
+        let wire = http1::write(request, self.forwarder.as_ref());
         self.socket().set_deadline(deadline);
         match &mut self.stream {
             Stream::Plain(socket) => socket.write_all(&wire),
@@ -68,7 +68,14 @@ impl Connection {
 
     /// The next part of the answer, if it came already.
     pub(crate) fn ready(&mut self) -> Result<Option<Part>> {
-        self.answer.next(&mut self.input)
+        let part = self.answer.next(&mut self.input)?;
+        // A proxy that forwards stands in for the server; this answer is its own.
+        if let (Some(Part::Head(head)), Some(via)) = (&part, &self.forwarder)
+            && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(io::Error::other(ProxyError::credentials(via)));
+        }
+        Ok(part)
     }
 
     /// The next part of the answer.

@@ -1,24 +1,22 @@
 //! Connections: opened, kept, taken again.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
-use std::net::IpAddr;
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chat_client::{Build, Settings};
-use chat_proto::{Error, Source};
-use http::Uri;
+pub(crate) use chat_net::Origin;
+use chat_net::{Handshake, Proxy, ProxyError, Scheme, Step, Via, tls};
+use chat_proto::Error;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 
 use crate::Client;
 use crate::cancel::{Canceller, Waiting};
 use crate::connection::Connection;
-use crate::dial::dial;
-use crate::proxy::Proxy;
-use crate::socket::Socket;
-use crate::tls;
+use crate::dial::{dial, resolve};
+use crate::socket::{Expired, Socket};
 
 /// How long a connection is kept without use: shorter than most servers keep theirs, as one that a server closes while the
 /// next request is on its way is a request that may or may not have been read.
@@ -26,6 +24,9 @@ const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// How many connections are kept.
 const KEPT: usize = 8;
+
+/// What is spoken to proxies.
+const SPOKEN: [Scheme; 3] = [Scheme::Http, Scheme::Socks5, Scheme::Socks5h];
 
 /// Opens a [`Client`]'s connections, with TLS where the URL says `https`, and keeps those whose answer was whole: up to 8,
 /// for 30 seconds. One that was closed meanwhile is not used; nor is one on which something came that was not asked for.
@@ -38,7 +39,7 @@ const KEPT: usize = 8;
 /// # let private_ca = Vec::new();
 /// use chat_blocking::{Client, Connector, Proxy};
 ///
-/// let connector = Connector::with_roots(private_ca)?.via(Proxy::from_env()?);
+/// let connector = Connector::with_roots(private_ca)?.via(Proxy::from_env()?)?;
 /// let client = Client::new(Client::builder().api_key("k").settings()?, connector);
 /// # Ok(())
 /// # }
@@ -58,34 +59,6 @@ struct Kept {
     since: Instant,
 }
 
-/// Where a connection leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) is_https: bool,
-    /// A name or an address, without the brackets of IPv6.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Origin {
-    pub(crate) fn of(uri: &Uri) -> Self {
-        let is_https = uri.scheme_str() == Some("https");
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-        Self { is_https, host: host.to_owned(), port }
-    }
-
-    pub(crate) fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost") || self.host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-    }
-
-    /// Host and port, as they stand in a URL.
-    pub(crate) fn authority(&self) -> String {
-        let Self { host, port, .. } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    }
-}
-
 impl Connector {
     /// One that trusts the default roots, which are a feature of this crate, and these.
     ///
@@ -94,8 +67,7 @@ impl Connector {
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `tls`, if one of them is none, or the machine's are wanted
     /// and can't be had.
     pub fn with_roots(roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Self, Error> {
-        let refuse = |error: Source| Error::invalid_request("tls", "can't be set up").with_source(error);
-        Ok(Self::with_tls(tls::config(roots).map_err(refuse)?))
+        Ok(Self::with_tls(tls::config(roots, None)?))
     }
 
     /// One with TLS of one's own: other roots alone, client certificates, another provider. Its ALPN protocols are set here,
@@ -106,9 +78,13 @@ impl Connector {
     }
 
     /// Goes through a proxy. Without this it does not, whatever the environment says.
-    #[must_use]
-    pub fn via(self, proxy: Proxy) -> Self {
-        Self { proxy, ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `proxy` or the variable of the environment, if the proxy's
+    /// URL is an `https://` one: TLS is not spoken to proxies here.
+    pub fn via(self, proxy: Proxy) -> Result<Self, Error> {
+        Ok(Self { proxy: proxy.only(&SPOKEN)?, ..self })
     }
 
     /// A connection that was kept, and is as it was.
@@ -143,16 +119,13 @@ impl Connector {
         deadline: Option<Instant>,
         canceller: &Canceller,
     ) -> io::Result<Connection> {
-        let way = self.proxy.way_to(origin);
-        let next = way.map_or(origin, |way| &way.origin);
-        let mut socket = Socket::new(dial(next, deadline, canceller)?);
-        canceller.waits_for(Waiting::Socket(Arc::downgrade(socket.tcp())));
-        socket.set_deadline(deadline);
+        let via = self.proxy.via(origin);
+        let socket = match via {
+            Some(via) => through(via, origin, deadline, canceller)?,
+            None => reach(origin, deadline, canceller)?,
+        };
         if !origin.is_https {
-            return Ok(Connection::plain(socket, way.cloned()));
-        }
-        if let Some(way) = way {
-            way.tunnel(&mut socket, origin)?;
+            return Ok(Connection::plain(socket, via.filter(|via| via.forwards(origin)).cloned()));
         }
         let name = ServerName::try_from(origin.host.clone())
             .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
@@ -166,11 +139,54 @@ impl Connector {
     }
 }
 
+/// A socket to a server, or to a proxy.
+fn reach(origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> io::Result<Socket> {
+    let mut socket = Socket::new(dial(origin, deadline, canceller)?);
+    canceller.waits_for(Waiting::Socket(Arc::downgrade(socket.tcp())));
+    socket.set_deadline(deadline);
+    Ok(socket)
+}
+
+/// A socket to a proxy, behind which is the server; or, where it forwards, the proxy itself.
+fn through(via: &Via, origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> io::Result<Socket> {
+    let address = if via.wants_address(origin) {
+        let found = resolve(origin, deadline, canceller);
+        Some(found.map_err(|error| unless_late(error, |error| ProxyError::name(origin, error)))?)
+    } else {
+        None
+    };
+    let reached = reach(via.origin(), deadline, canceller);
+    let mut socket = reached.map_err(|error| unless_late(error, |error| ProxyError::unreachable(via, error)))?;
+    if !via.forwards(origin) {
+        shake_hands(&mut socket, Handshake::new(via, origin, address))?;
+    }
+    Ok(socket)
+}
+
+fn shake_hands(socket: &mut Socket, mut handshake: Handshake) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    loop {
+        let moved = match handshake.step().map_err(io::Error::other)? {
+            Step::Write(bytes) => socket.write_all(&bytes),
+            Step::Read => socket.read(&mut buffer).map(|count| handshake.handle_data(&buffer[..count])),
+            Step::Open(early) if early.is_empty() => return Ok(()),
+            // Neither TLS nor HTTP/1.1 begins with the server.
+            Step::Open(_) => Err(io::Error::new(ErrorKind::InvalidData, "something came before it was asked for")),
+        };
+        moved.map_err(|error| unless_late(error, |error| handshake.broken(error)))?;
+    }
+}
+
+/// Says what failed on the way through a proxy. That the time is up is another thing, and stays as it is.
+fn unless_late(error: io::Error, what: impl FnOnce(io::Error) -> ProxyError) -> io::Error {
+    if Expired::is(&error) { error } else { io::Error::other(what(error)) }
+}
+
 impl Build for Connector {
     type Client = Client;
 
     fn build(settings: Settings) -> Result<Client, Error> {
-        Ok(Client::new(settings, Self::with_roots([])?.via(Proxy::from_env()?)))
+        Ok(Client::new(settings, Self::with_roots([])?.via(Proxy::from_env()?)?))
     }
 }
 

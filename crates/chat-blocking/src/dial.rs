@@ -43,6 +43,18 @@ pub(crate) fn dial(origin: &Origin, deadline: Option<Instant>, canceller: &Cance
     Ok(tcp)
 }
 
+/// The first address of a name.
+pub(crate) fn resolve(origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> Result<IpAddr> {
+    let (sender, news) = mpsc::channel();
+    canceller.waits_for(Waiting::News(sender.clone()));
+    look_up(origin, sender.clone())?;
+    match receive(&news, deadline) {
+        Some(News::Addresses(found)) => found?.first().map(SocketAddr::ip).ok_or_else(no_address),
+        Some(News::Cancelled | News::Connected(_)) => Err(ErrorKind::ConnectionAborted.into()),
+        None => Err(Expired::error()),
+    }
+}
+
 fn race(origin: &Origin, deadline: Option<Instant>, sender: &Sender<News>, news: &Receiver<News>) -> Result<TcpStream> {
     let mut untried = VecDeque::new();
     let mut under_way = 0;
@@ -60,7 +72,7 @@ fn race(origin: &Origin, deadline: Option<Instant>, sender: &Sender<News>, news:
             under_way += 1;
         }
         if under_way == 0 {
-            return Err(failure.unwrap_or_else(|| Error::new(ErrorKind::NotFound, "the name has no address")));
+            return Err(failure.unwrap_or_else(no_address));
         }
         let next = Instant::now() + NEXT_ADDRESS;
         let until = if untried.is_empty() { deadline } else { Some(deadline.map_or(next, |end| end.min(next))) };
@@ -79,6 +91,10 @@ fn race(origin: &Origin, deadline: Option<Instant>, sender: &Sender<News>, news:
             None => {}
         }
     }
+}
+
+fn no_address() -> Error {
+    Error::new(ErrorKind::NotFound, "the name has no address")
 }
 
 /// The next news; `None` if it is late.

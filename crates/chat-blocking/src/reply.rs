@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chat_client::{Call, Question, Step};
+use chat_net::{ProxyError, tls};
 use chat_proto::{Answer, Error, Event, Head, Request, Timestamp, TransportError};
 
 use crate::cancel::{Canceller, Waiting};
@@ -133,7 +134,7 @@ impl Reply {
         } else {
             let class = match () {
                 () if Expired::is(&error) => TransportError::ConnectTimeout,
-                () if is_distrust(&error) => TransportError::Untrusted,
+                () if tls::is_untrusted(&error) => TransportError::Untrusted,
                 () => TransportError::Connect,
             };
             self.fail(class, error);
@@ -174,6 +175,10 @@ impl Reply {
             }
             Err(error) if Expired::is(&error) => self.call.handle_timeout(now),
             Err(error) if self.call.head().is_some() => self.fail(TransportError::Body, error),
+            // The server has read nothing of what its proxy did not let through.
+            Err(error) if is_of_proxy(&error) => {
+                self.fail(TransportError::Connect, error);
+            }
             Err(error) => self.fail(TransportError::MaybeSent, error),
         }
     }
@@ -264,10 +269,8 @@ fn deadline(call: &Call, start: Option<Instant>) -> Option<Instant> {
     start?.checked_add(call.poll_timeout()?.since_start())
 }
 
-/// Whether TLS refused the server for its certificate.
-fn is_distrust(error: &io::Error) -> bool {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    tls.is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)))
+fn is_of_proxy(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<ProxyError>()).is_some()
 }
 
 impl fmt::Debug for Reply {

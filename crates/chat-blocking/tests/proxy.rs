@@ -3,11 +3,11 @@
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chat_blocking::{Client, Connector, ErrorKind, Proxy};
+use chat_blocking::{Client, Connector, ErrorKind, Proxy, Settings};
 use chat_mock::Server;
 use support::{LONG, chain, question, runtime};
 
@@ -52,8 +52,11 @@ impl TestProxy {
 }
 
 fn client(base_url: &str, proxy: Proxy) -> Client {
-    let settings = Client::builder().base_url(base_url).api_key("sesame").settings().unwrap();
-    Client::new(settings, Connector::with_roots([]).unwrap().via(proxy))
+    client_of(&Client::builder().base_url(base_url).api_key("sesame").settings().unwrap(), proxy)
+}
+
+fn client_of(settings: &Settings, proxy: Proxy) -> Client {
+    Client::new(settings.clone(), Connector::with_roots([]).unwrap().via(proxy).unwrap())
 }
 
 #[test]
@@ -73,10 +76,74 @@ fn a_plain_request_is_given_to_the_proxy_to_forward() {
 
     // And not to whom it is not for.
     let direct = support::once(&server.url());
-    let direct =
-        Client::new(direct.settings().clone(), Connector::with_roots([]).unwrap().via(way.except("127.0.0.0/8")));
+    let direct = client_of(direct.settings(), way.except("127.0.0.0/8"));
     direct.create(&question()).finish().unwrap();
     assert_eq!(proxy.heads().len(), 1);
+}
+
+/// A SOCKS proxy without a login, which leads each connection to one address and keeps what it was asked for.
+fn socks(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (addr, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
+    let seen = Arc::clone(&asked);
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            client.read_exact(&mut [0; 3]).unwrap();
+            client.write_all(&[5, 0]).unwrap();
+            let mut request = [0; 4];
+            client.read_exact(&mut request).unwrap();
+            let mut length = if request[3] == 1 { vec![4] } else { vec![0] };
+            if request[3] == 3 {
+                client.read_exact(&mut length).unwrap();
+            }
+            let mut target = vec![0; usize::from(length[0]) + 2];
+            client.read_exact(&mut target).unwrap();
+            seen.lock().unwrap().push([&request[3..], &target].concat());
+            client.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 80]).unwrap();
+            let mut server = TcpStream::connect(to).unwrap();
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+            thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+    (addr, asked)
+}
+
+#[test]
+fn socks_leads_to_the_server_by_name_or_by_address() {
+    let runtime = runtime();
+    let server = runtime.block_on(Server::builder().bind()).unwrap();
+    let (proxy, asked) = socks(server.local_addr());
+    for (scheme, url) in [("socks5h", "http://localhost:81"), ("socks5", "http://localhost:81")] {
+        let client = client(url, Proxy::url(&format!("{scheme}://{proxy}")).unwrap());
+        assert!(!client.create(&question()).finish().unwrap().content.is_empty());
+    }
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked[0], b"\x03localhost\x00\x51");
+    // Whichever of its addresses the system has first, it is one and no name.
+    assert!(asked[1][0] != 3 && asked[1].ends_with(b"\x00\x51"), "{:?}", asked[1]);
+}
+
+#[test]
+fn a_proxy_behind_tls_is_refused_when_it_is_set() {
+    let proxy = Proxy::url("https://u:s3cret@proxy.example").unwrap();
+    let error = Connector::with_roots([]).unwrap().via(proxy).unwrap_err();
+    let says = "proxy must begin with http://, socks5:// or socks5h://: this transport speaks to no other proxy";
+    assert_eq!(error.to_string(), says);
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let client = client("https://api.example", Proxy::url(&format!("u:s3cret@{closed}")).unwrap());
+    let client = client.with(|settings| settings.retry(support::never())).unwrap();
+    let error = client.create(&question()).finish().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect);
+    let text = chain(&error);
+    assert!(
+        text.contains(&format!("the proxy http://{closed} can't be reached")) && !text.contains("s3cret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -112,4 +179,14 @@ fn a_proxy_that_refuses_is_no_connection_and_says_why() {
         assert!(chain(&error).contains(says), "{}", chain(&error));
         assert!(begun.elapsed() < LONG);
     }
+}
+
+#[test]
+fn a_proxy_that_asks_who_forwards_for_is_no_answer_of_the_api() {
+    let proxy = TestProxy::start("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n", Some("127.0.0.1:9".to_owned()));
+    let settings = Client::builder().base_url("http://api.example").api_key("sesame").retry(support::never());
+    let settings = settings.settings().unwrap();
+    let error = client_of(&settings, Proxy::url(&proxy.url).unwrap()).create(&question()).finish().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Connect);
+    assert!(chain(&error).contains("asks for a user and a password"), "{}", chain(&error));
 }

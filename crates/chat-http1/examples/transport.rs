@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, default_tls};
+use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, tls};
 
 /// What the runtime brings.
 struct AsyncIo;
@@ -40,7 +40,7 @@ struct Mine {
 
 impl FromSettings for Mine {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        let connector = Connector::new(AsyncIo, default_tls()?, settings.connect_timeout);
+        let connector = Connector::new(AsyncIo, tls::config([], None)?, settings.connect_timeout);
         Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
     }
 }

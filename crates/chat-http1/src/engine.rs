@@ -8,6 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(feature = "net")]
+use chat_net::{ProxyError, Via};
+#[cfg(feature = "net")]
+use http::StatusCode;
 use http::{HeaderValue, Request, Response, Uri, header, uri};
 use http_body_util::Full;
 
@@ -23,6 +27,13 @@ pub trait Connect: Send + Sync + 'static {
 
     /// Connects to the scheme, host and port of a URI: name, TCP and, for `https`, TLS with nothing but HTTP/1.1 agreed on.
     fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
+
+    /// The proxy that is given requests to a URI to forward, which is then the one to connect to; none, if they go to the
+    /// server, as they do by default.
+    #[cfg(feature = "net")]
+    fn forwarder(&self, _uri: &Uri) -> Option<&Via> {
+        None
+    }
 }
 
 /// Sends requests over HTTP/1.1, each on a connection that is polled by whoever polls the answer. Cheap to clone; clones
@@ -101,7 +112,30 @@ impl<C: Connect> Shared<C> {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, SendError> {
         let uri = request.uri().clone();
         let origin = Origin::of(&uri).ok_or_else(|| ConnectError::other("the URI has no scheme or no host"))?;
-        let mut request = in_origin_form(request)?;
+        let mut request = with_host(request)?;
+        #[cfg(feature = "net")]
+        if let Some(via) = self.connect.forwarder(&uri) {
+            in_absolute_form(&mut request, via);
+            let answer = self.send_on(origin, &uri, request).await?;
+            // The proxy stands in for the server; this answer is its own.
+            return match answer.status() {
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                    Err(ConnectError::proxy(ProxyError::credentials(via)).into())
+                }
+                _ => Ok(answer),
+            };
+        }
+        in_origin_form(&mut request);
+        self.send_on(origin, &uri, request).await
+    }
+
+    /// Sends a request, in the form that suits who is at the other end, on an idle connection or a new one.
+    async fn send_on(
+        &self,
+        origin: Origin,
+        uri: &Uri,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<AnswerBody>, SendError> {
         while let Some(idle) = self.pool.take(&origin) {
             match exchange(idle, request).await {
                 Ok(answered) => return Ok(self.answer(origin, answered)),
@@ -109,7 +143,7 @@ impl<C: Connect> Shared<C> {
                 Err(Unanswered { error, unsent: None }) => return Err(SendError::lost(error)),
             }
         }
-        let io = self.connect.connect(&uri).await?;
+        let io = self.connect.connect(uri).await?;
         let connection = Connection::open(io).await.map_err(SendError::unsent)?;
         match exchange(connection, request).await {
             Ok(answered) => Ok(self.answer(origin, answered)),
@@ -144,8 +178,8 @@ async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> 
     }
 }
 
-/// What HTTP/1.1 wants of a request to a server: its path alone in the first line, and the host in a header.
-fn in_origin_form(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
+/// HTTP/1.1 wants the host of a request in a header.
+fn with_host(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
     let mut request = request.map(Full::new);
     let uri = request.uri();
     let default = if uri.scheme() == Some(&uri::Scheme::HTTPS) { 443 } else { 80 };
@@ -155,8 +189,26 @@ fn in_origin_form(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, Conne
         None => HeaderValue::from_str(host),
     };
     let host = host.map_err(|_| ConnectError::other("the host is no value for a header"))?;
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| uri::PathAndQuery::from_static("/"));
     request.headers_mut().entry(header::HOST).or_insert(host);
-    *request.uri_mut() = Uri::from(path);
     Ok(request)
+}
+
+/// What a server wants to read in the first line: the path alone.
+fn in_origin_form(request: &mut Request<Full<Bytes>>) {
+    let path = request.uri().path_and_query().cloned();
+    *request.uri_mut() = Uri::from(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
+}
+
+/// What a proxy wants to read: the whole URI, but for a user in it, and who asks.
+#[cfg(feature = "net")]
+fn in_absolute_form(request: &mut Request<Full<Bytes>>, via: &Via) {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    let host = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'));
+    if let Some((_, host)) = host {
+        parts.authority = Some(host.parse().expect("is an authority as much as with a user"));
+    }
+    *request.uri_mut() = Uri::from_parts(parts).expect("was one before");
+    if let Some(authorization) = via.authorization() {
+        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    }
 }

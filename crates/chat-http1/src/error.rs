@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use chat_client::{Source, TransportError};
 #[cfg(feature = "net")]
-use futures_rustls::rustls;
+use chat_net::{ProxyError, Via, tls};
 
 /// Why no connection came about.
 #[derive(Debug)]
@@ -20,7 +20,11 @@ enum What {
     Resolve,
     Tcp,
     Tls,
-    TimedOut(Duration),
+    TimedOut {
+        after: Duration,
+        /// A proxy.
+        through: Option<String>,
+    },
     Wrapped,
     Other(&'static str),
 }
@@ -43,7 +47,26 @@ impl ConnectError {
 
     /// Not within this time.
     pub fn timed_out(after: Duration) -> Self {
-        Self { what: What::TimedOut(after), source: None }
+        Self { what: What::TimedOut { after, through: None }, source: None }
+    }
+
+    /// Not within this time, through a proxy.
+    #[cfg(feature = "net")]
+    pub(crate) fn timed_out_through(after: Duration, via: &Via) -> Self {
+        Self { what: What::TimedOut { after, through: Some(via.to_string()) }, source: None }
+    }
+
+    /// There is no way through a proxy; the error is a `ProxyError`.
+    #[cfg(feature = "net")]
+    pub(crate) fn proxy(source: ProxyError) -> Self {
+        Self { what: What::Other("there is no way through the proxy"), source: Some(source.into()) }
+    }
+
+    /// What it is about, without its own words, which are about a server.
+    #[cfg(feature = "net")]
+    pub(crate) fn into_source(mut self) -> Source {
+        let source = self.source.take();
+        source.unwrap_or_else(|| self.into())
     }
 
     /// Something else.
@@ -58,61 +81,31 @@ impl ConnectError {
 
     fn class(&self) -> TransportError {
         match (&self.what, self.source.as_deref()) {
-            (What::TimedOut(_), _) => TransportError::ConnectTimeout,
+            (What::TimedOut { .. }, _) => TransportError::ConnectTimeout,
             // The system's own time for an address ran out.
-            (What::Tcp, Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
+            (What::Tcp | What::Other(_), Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
             #[cfg(feature = "net")]
-            (What::Tls, Some(error)) if is_bad_certificate(error) => TransportError::Untrusted,
+            (What::Tls, Some(error)) if tls::is_untrusted(error) => TransportError::Untrusted,
             _ => TransportError::Connect,
         }
     }
 }
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut)
-}
-
-#[cfg(feature = "net")]
-fn is_bad_certificate(error: &(dyn Error + 'static)) -> bool {
-    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
-}
-
-/// Whether the server ended the TLS handshake. In TLS 1.3 the client has done its part by then and has written its
-/// request, but a server reads nothing of it before it has accepted the client.
-#[cfg(feature = "net")]
-fn is_refused_by_tls(error: &hyper::Error) -> bool {
-    use rustls::AlertDescription as Alert;
-    // Those that are sent in a handshake alone.
-    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
-    matches!(
-        causes.find_map(of_tls),
-        Some(rustls::Error::AlertReceived(
-            Alert::HandshakeFailure
-                | Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::CertificateRequired
-                | Alert::UnknownCA
-                | Alert::AccessDenied
-        ))
-    )
-}
-
-/// rustls wraps its errors in those of I/O, which do not name what they wrap as their source.
-#[cfg(feature = "net")]
-fn of_tls<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
-    error.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+    let mut chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.any(|cause| cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut))
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.what {
+        match &self.what {
             What::Resolve => f.write_str("the server's name could not be resolved"),
             What::Tcp => f.write_str("the server takes no connection"),
             What::Tls => f.write_str("TLS failed"),
-            What::TimedOut(after) => write!(f, "no connection within {after:?}"),
+            What::TimedOut { after, through: None } => write!(f, "no connection within {after:?}"),
+            What::TimedOut { after, through: Some(proxy) } => {
+                write!(f, "no connection within {after:?} through the proxy {proxy}")
+            }
             What::Wrapped => self.source.as_deref().map_or(Ok(()), |source| fmt::Display::fmt(source, f)),
             What::Other(reason) => f.write_str(reason),
         }
@@ -150,7 +143,7 @@ impl SendError {
         match &self.0 {
             Why::Connect(error) => error.class(),
             #[cfg(feature = "net")]
-            Why::Unsent(error) | Why::Lost(error) if is_refused_by_tls(error) => TransportError::Connect,
+            Why::Unsent(error) | Why::Lost(error) if tls::is_refused(error) => TransportError::Connect,
             Why::Unsent(_) => TransportError::Unsent,
             Why::Lost(_) => TransportError::MaybeSent,
         }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 mod body;
 mod connection;
@@ -9,10 +10,10 @@ mod pool;
 mod runtime;
 #[cfg(feature = "net")]
 mod stream;
-#[cfg(any(feature = "webpki-roots", feature = "native-roots"))]
-mod tls;
 
 pub use body::AnswerBody;
+#[cfg(feature = "net")]
+pub use chat_net::{Proxy, ProxyError, Via, tls};
 pub use engine::{Connect, Engine, Sending};
 pub use error::{ConnectError, SendError};
 #[cfg(feature = "net")]
@@ -21,5 +22,3 @@ pub use futures_rustls::rustls;
 pub use runtime::{Connector, Runtime};
 #[cfg(feature = "net")]
 pub use stream::Stream;
-#[cfg(any(feature = "webpki-roots", feature = "native-roots"))]
-pub use tls::default_tls;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use chat_http1::{Connect, ConnectError, Connector, Runtime, default_tls};
+use chat_http1::{Connect, ConnectError, Connector, Runtime, tls};
 use futures_io::{AsyncRead, AsyncWrite};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -140,7 +140,7 @@ impl Runtime for Net {
 }
 
 fn connect(net: &Net, uri: &str, timeout: Option<Duration>) -> Result<(), ConnectError> {
-    let connector = Connector::new(net.clone(), default_tls().unwrap(), timeout);
+    let connector = Connector::new(net.clone(), tls::config([], None).unwrap(), timeout);
     net.run(async { connector.connect(&uri.parse().unwrap()).await.map(drop) })
 }
 
@@ -218,7 +218,7 @@ fn addresses_are_asked_for_at_the_port_of_the_uri() {
         }
         async fn sleep(&self, _: Duration) {}
     }
-    let connector = Connector::new(Names, default_tls().unwrap(), None);
+    let connector = Connector::new(Names, tls::config([], None).unwrap(), None);
     for uri in ["http://h.example/x", "https://h.example", "https://[::1]:8443/", "http://127.0.0.1:81"] {
         let mut connecting = pin!(async { connector.connect(&uri.parse().unwrap()).await.map(drop) });
         assert!(connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());

@@ -1,7 +1,9 @@
 //! TLS on real sockets: who is trusted, and what each refusal says and means.
 
+#[path = "support/async_io.rs"]
+mod runtime;
+
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,33 +15,16 @@ use chat_http1::rustls::crypto::ring;
 use chat_http1::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use chat_http1::rustls::server::WebPkiClientVerifier;
 use chat_http1::rustls::{ClientConfig, RootCertStore, ServerConfig};
-use chat_http1::{Connector, Engine, Runtime, SendError};
+use chat_http1::{Connector, Engine, SendError};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::server::TlsStream;
 use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
 use http_body_util::BodyExt as _;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use runtime::AsyncIo;
 
 /// More than a machine that is busy takes.
 const LONG: Duration = Duration::from_secs(60);
-
-struct AsyncIo;
-
-impl Runtime for AsyncIo {
-    type Stream = TcpStream;
-
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        async_net::resolve((host, port)).await
-    }
-
-    async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
-        TcpStream::connect(addr).await
-    }
-
-    async fn sleep(&self, time: Duration) {
-        async_io::Timer::after(time).await;
-    }
-}
 
 struct Ca(CertifiedIssuer<'static, KeyPair>);
 

@@ -28,6 +28,7 @@
 //! It understands nothing: it ranks sections by the words they share with the question. `guidance`, `context`, `tags`,
 //! `chat_mode` and `integration_id` are checked and otherwise ignored. Sessions live in memory, a bounded number of
 //! them.
+#![deny(missing_docs)]
 
 mod accept;
 mod answer;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use chat_client::{Error, TransportSettings};
-use chat_http1::{Connector, Engine, rustls};
+use chat_http1::{Connector, Engine, Proxy, rustls, tls};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http_body::Body as _;
 use http_client::{Config, HttpClient, async_trait};
@@ -35,20 +35,32 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend that trusts the roots of the crate's features.
+    /// A backend that trusts the roots of the crate's features, and goes through the proxies of the environment.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming `tls`, if there are no certificate roots.
+    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming `tls`, if there are no certificate roots, and those
+    /// of [`with_tls`](Self::with_tls).
     pub fn new(settings: &TransportSettings) -> Result<Self, Error> {
-        Ok(Self::with_tls(settings, chat_http1::default_tls()?))
+        Self::with_tls(settings, tls::config([], None)?)
     }
 
     /// A backend with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says.
-    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
-        let engine = Engine::new(Connector::new(AsyncStd, tls, settings.connect_timeout));
-        Self { engine, config: Config::new().set_timeout(None).set_tcp_no_delay(true) }
+    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming a variable of the environment, if it is no URL of a
+    /// proxy, or is an `https://` one.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
+        let connector = Connector::new(AsyncStd, tls, settings.connect_timeout).via(Proxy::from_env()?)?;
+        Ok(Self::with_connector(connector))
+    }
+
+    /// A backend over a connector of one's own: another proxy, or none.
+    pub fn with_connector(connector: Connector<AsyncStd>) -> Self {
+        let config = Config::new().set_timeout(None).set_tcp_no_delay(true);
+        Self { engine: Engine::new(connector), config }
     }
 }
 

@@ -1,7 +1,5 @@
 #![doc = include_str!("../README.md")]
-
-#[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
-compile_error!("transport-async-std needs certificate roots: enable `webpki-roots` or `native-roots`");
+#![deny(missing_docs)]
 
 mod backend;
 mod body;
@@ -14,7 +12,8 @@ pub use chat_client::*;
 
 pub use backend::Backend;
 pub use body::AnswerBody;
-pub use chat_http1::rustls;
+pub use chat_http1::{Connector, Proxy, ProxyError, rustls, tls};
+pub use runtime::AsyncStd;
 pub use send_error::SendError;
 pub use surf;
 pub use transport::AsyncStdTransport;

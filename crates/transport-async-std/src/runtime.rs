@@ -9,8 +9,8 @@ use async_std::task;
 use chat_http1::Runtime;
 
 /// async-std as a [`Runtime`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AsyncStd;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AsyncStd;
 
 impl Runtime for AsyncStd {
     type Stream = TcpStream;

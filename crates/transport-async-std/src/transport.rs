@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::rustls;
+use chat_http1::{Connector, rustls};
 use http::Response;
 
 use crate::backend::Backend;
 use crate::body::AnswerBody;
 use crate::convert::{answer_from, request_into};
+use crate::runtime::AsyncStd;
 use crate::send_error::{Reason, SendError, classify};
 
 /// [`Transport`] over a [`surf::Client`].
@@ -27,9 +28,30 @@ pub struct AsyncStdTransport {
 
 impl AsyncStdTransport {
     /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says.
-    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
-        Self::with_client(surf::Client::with_http_client(Backend::with_tls(settings, tls)))
+    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Backend::with_tls`].
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
+        Ok(Self::with_client(surf::Client::with_http_client(Backend::with_tls(settings, tls)?)))
+    }
+
+    /// A transport over a connector of one's own: another proxy, or none.
+    ///
+    /// ```no_run
+    /// use transport_async_std::{AsyncStd, AsyncStdTransport, Client, Connector, Proxy, tls};
+    ///
+    /// # fn main() -> Result<(), transport_async_std::Error> {
+    /// let client = Client::builder().env().build_with(|settings| {
+    ///     let connector = Connector::new(AsyncStd, tls::config([], None)?, settings.connect_timeout);
+    ///     Ok(AsyncStdTransport::with_connector(connector.via(Proxy::url("http://proxy.example:3128")?)?))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_connector(connector: Connector<AsyncStd>) -> Self {
+        Self::with_client(surf::Client::with_http_client(Backend::with_connector(connector)))
     }
 
     /// A transport over a client of one's own, with its middleware and its backend.

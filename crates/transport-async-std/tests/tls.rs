@@ -25,7 +25,7 @@ fn a_certificate_that_is_not_trusted_is_no_connection() {
     let (identity, other) = (Identity::new(), Identity::new());
     let port = door(&identity);
     let client = |trusted: &Identity, host: &str| -> Client {
-        let transport = AsyncStdTransport::with_tls(&settings(), trusting(trusted.ca()));
+        let transport = AsyncStdTransport::with_tls(&settings(), trusting(trusted.ca())).unwrap();
         once(&transport, &format!("https://{host}:{port}"))
     };
     run(async {

@@ -7,14 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use chat_client::Source;
+use chat_net::{ProxyError, Via};
 use http::{Response, StatusCode, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::ResponseFuture;
 
 use crate::classify::{Reason, SendError};
-use crate::proxy::Via;
 use crate::relay::{Relay, is_far_from_workers};
-use crate::tunnel::ProxyError;
 
 /// The body of an answer.
 #[derive(Debug)]

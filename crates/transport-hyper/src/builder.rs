@@ -7,15 +7,15 @@ use std::time::Duration;
 use std::{io, mem};
 
 use chat_client::{Error, TransportSettings};
+use chat_net::Proxy;
+use chat_net::tls::{self, Identity};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::connect::Connector;
-use crate::proxy::Proxy;
 use crate::resolve::Resolver;
-use crate::tls::{self, Identity};
 use crate::transport::{self, HyperTransport, Pool};
 
 /// How long a connection may lie idle before it is closed. Servers and load balancers close them too, after a minute or
@@ -207,8 +207,7 @@ impl HyperTransportBuilder {
                 Err(Error::invalid_request("tls", "has its own certificates: set them there"))
             }
             Some(tls) => Ok(tls),
-            None => tls::config(roots, identity)
-                .map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error)),
+            None => tls::config(roots, identity),
         }
     }
 

@@ -4,11 +4,10 @@ use std::error::Error;
 use std::{fmt, io};
 
 use chat_client::TransportError;
+use chat_net::{ProxyError, tls};
 use hyper_util::client::legacy;
-use rustls::AlertDescription as Alert;
 
 use crate::connect::TimedOut;
-use crate::tunnel::ProxyError;
 
 /// Why there is no head.
 #[derive(Debug)]
@@ -79,8 +78,8 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
     let has = |what: fn(&(dyn Error + 'static)) -> bool| chain(error.cause()).any(what);
     match error.came_to() {
         TransportError::Connect if has(was_too_slow) => TransportError::ConnectTimeout,
-        TransportError::Connect if has(was_not_trusted) => TransportError::Untrusted,
-        TransportError::MaybeSent | TransportError::Unsent if has(was_refused_by_tls) => TransportError::Connect,
+        TransportError::Connect if tls::is_untrusted(error.cause()) => TransportError::Untrusted,
+        TransportError::MaybeSent | TransportError::Unsent if tls::is_refused(error.cause()) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
         sorted => sorted,
     }
@@ -90,39 +89,6 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
 fn was_too_slow(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<TimedOut>() || cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut)
 }
-
-/// Whether the server's certificate is no good.
-fn was_not_trusted(cause: &(dyn Error + 'static)) -> bool {
-    // rustls's errors come wrapped in those of I/O, once or twice, and these do not name what they wrap as their source.
-    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(wrapped) => was_not_trusted(wrapped),
-        None => matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))),
-    }
-}
-
-/// Whether the server ended the TLS handshake. In TLS 1.3 the client has done its part by then and has written its
-/// request, but a server reads nothing of it before it has accepted the client.
-fn was_refused_by_tls(cause: &(dyn Error + 'static)) -> bool {
-    let Some(io) = cause.downcast_ref::<io::Error>().filter(|io| io.kind() == io::ErrorKind::InvalidData) else {
-        return false;
-    };
-    // What h2 hands on of an error is its kind and its text.
-    let text = io.to_string();
-    HANDSHAKE_ALERTS.iter().any(|&alert| text == rustls::Error::AlertReceived(alert).to_string())
-}
-
-/// Those that are sent in a handshake alone.
-const HANDSHAKE_ALERTS: [Alert; 9] = [
-    Alert::HandshakeFailure,
-    Alert::BadCertificate,
-    Alert::UnsupportedCertificate,
-    Alert::CertificateRevoked,
-    Alert::CertificateExpired,
-    Alert::CertificateUnknown,
-    Alert::CertificateRequired,
-    Alert::UnknownCA,
-    Alert::AccessDenied,
-];
 
 /// Whether the request certainly reached nobody who read it.
 fn was_unsent(cause: &(dyn Error + 'static)) -> bool {

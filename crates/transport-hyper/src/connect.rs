@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use chat_net::{Origin, Proxy, ProxyError, Scheme, Via};
 use http::Uri;
-use http::uri::Scheme;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::upgrade::Upgraded;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
@@ -19,9 +19,8 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::proxy::{Proxy, Via};
 use crate::resolve::Resolver;
-use crate::tunnel::{self, ProxyError};
+use crate::tunnel;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -72,13 +71,10 @@ impl Connector {
     }
 
     /// The proxy that a request is given to, to forward.
-    pub(crate) fn forwarder(&self, uri: &Uri) -> Option<Via> {
-        self.proxy.intercept(uri).filter(|via| forwards(self.forwards, via, uri))
+    pub(crate) fn forwarder(&self, uri: &Uri) -> Option<&Via> {
+        let origin = Origin::of(uri);
+        self.proxy.via(&origin).filter(|via| self.forwards && via.forwards(&origin))
     }
-}
-
-fn forwards(allowed: bool, via: &Via, uri: &Uri) -> bool {
-    allowed && !via.is_socks() && uri.scheme() == Some(&Scheme::HTTP)
 }
 
 impl Service<Uri> for Connector {
@@ -92,11 +88,9 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Connecting<Stream> {
         let Some(timeout) = self.timeout else { return self.tls.call(uri) };
-        let via = self.proxy.intercept(&uri);
+        let via = self.proxy.via(&Origin::of(&uri)).cloned();
         let connecting = tokio::time::timeout(timeout, self.tls.call(uri));
-        Box::pin(async move {
-            connecting.await.unwrap_or_else(|_| Err(TimedOut { timeout, via: via.map(|via| via.to_string()) }.into()))
-        })
+        Box::pin(async move { connecting.await.unwrap_or_else(|_| Err(TimedOut { timeout, via }.into())) })
     }
 }
 
@@ -114,7 +108,7 @@ impl chat_http1::Connect for Connector {
 #[derive(Debug)]
 pub(crate) struct TimedOut {
     timeout: Duration,
-    via: Option<String>,
+    via: Option<Via>,
 }
 
 impl fmt::Display for TimedOut {
@@ -138,26 +132,23 @@ struct Route {
 
 impl Route {
     async fn connect(mut self, uri: Uri) -> Result<Way, BoxError> {
-        let Some(via) = self.proxy.intercept(&uri) else {
-            return Ok(Way::Straight(MaybeHttpsStream::Http(self.tcp.call(uri).await?)));
+        let origin = Origin::of(&uri);
+        let Some(via) = self.proxy.via(&origin).cloned() else {
+            let io = MaybeHttpsStream::Http(self.tcp.call(uri).await?);
+            return Ok(Way { io, early: Bytes::new(), forwarder: None });
         };
-        let reached = self.reach(&via).await;
-        let io = reached.map_err(|source| ProxyError::Unreachable { proxy: via.to_string(), source })?;
-        Ok(if forwards(self.forwards, &via, &uri) {
-            Way::Forwarded(io, via)
-        } else if via.is_socks() {
-            Way::Straight(tunnel::socks(io, &via, &uri, &self.resolver).await?)
-        } else {
-            Way::Tunnel(tunnel::connect(io, &via, &uri).await?)
-        })
+        let io = self.reach(&via).await.map_err(|source| ProxyError::unreachable(&via, source))?;
+        if self.forwards && via.forwards(&origin) {
+            return Ok(Way { io, early: Bytes::new(), forwarder: Some(via) });
+        }
+        let (io, early) = tunnel::open(io, &via, &origin, &self.resolver).await?;
+        Ok(Way { io, early, forwarder: None })
     }
 
     async fn reach(&mut self, via: &Via) -> Result<Tcp, BoxError> {
-        let uri = via.uri().clone();
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            self.proxy_tls.call(uri).await
-        } else {
-            Ok(MaybeHttpsStream::Http(self.tcp.call(uri).await?))
+        match via.scheme() {
+            Scheme::Https => self.proxy_tls.call(via.uri()).await,
+            _ => Ok(MaybeHttpsStream::Http(self.tcp.call(via.uri()).await?)),
         }
     }
 }
@@ -177,70 +168,56 @@ impl Service<Uri> for Route {
 }
 
 /// A way to a host and port.
-pub(crate) enum Way {
-    /// To the host itself, or through a proxy that is not to be seen any more.
-    Straight(Tcp),
-    /// Through a proxy that may have sent the first bytes with its answer.
-    Tunnel(Upgraded),
-    /// To a proxy that forwards.
-    Forwarded(Tcp, Via),
+pub(crate) struct Way {
+    io: Tcp,
+    /// What came with a proxy's answer, and is the server's.
+    early: Bytes,
+    /// The proxy at the other end, if it forwards.
+    forwarder: Option<Via>,
 }
 
 impl Connection for Way {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Straight(_) | Self::Tunnel(_) => Connected::new(),
-            Self::Forwarded(_, via) => Connected::new().proxy(true).extra(via.clone()),
+        match &self.forwarder {
+            Some(via) => Connected::new().proxy(true).extra(via.clone()),
+            None => Connected::new(),
         }
     }
 }
 
 impl Read for Way {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Straight(io) | Self::Forwarded(io, _) => Pin::new(io).poll_read(cx, buf),
-            Self::Tunnel(io) => Pin::new(io).poll_read(cx, buf),
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        if self.early.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
         }
+        let count = self.early.len().min(buf.remaining());
+        buf.put_slice(&self.early.split_to(count));
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Write for Way {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Straight(io) | Self::Forwarded(io, _) => Pin::new(io).poll_write(cx, buf),
-            Self::Tunnel(io) => Pin::new(io).poll_write(cx, buf),
-        }
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Straight(io) | Self::Forwarded(io, _) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Self::Tunnel(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-        }
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Straight(io) | Self::Forwarded(io, _) => io.is_write_vectored(),
-            Self::Tunnel(io) => io.is_write_vectored(),
-        }
+        self.io.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Straight(io) | Self::Forwarded(io, _) => Pin::new(io).poll_flush(cx),
-            Self::Tunnel(io) => Pin::new(io).poll_flush(cx),
-        }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Straight(io) | Self::Forwarded(io, _) => Pin::new(io).poll_shutdown(cx),
-            Self::Tunnel(io) => Pin::new(io).poll_shutdown(cx),
-        }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }

@@ -1,16 +1,12 @@
 #![doc = include_str!("../README.md")]
-
-#[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
-compile_error!("transport-hyper needs certificate roots: enable `webpki-roots` or `native-roots`");
+#![deny(missing_docs)]
 
 mod body;
 mod builder;
 mod classify;
 mod connect;
-mod proxy;
 mod relay;
 mod resolve;
-mod tls;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
@@ -24,13 +20,12 @@ pub use builder::Connections;
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
+pub use chat_net::{Proxy, ProxyError};
 pub use classify::SendError;
-pub use proxy::Proxy;
 pub use rustls;
 #[cfg(feature = "tower")]
 pub use tower::{ServiceSending, ServiceTransport};
 pub use transport::HyperTransport;
-pub use tunnel::ProxyError;
 
 /// A [`chat_client::Client`] on tokio and hyper.
 pub type Client = chat_client::Client<HyperTransport>;

@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::tower::util::Oneshot;
 use bytes::Bytes;
 use chat_client::{Source, Transport, TransportError};
 use http::{Request, Response};
 use http_body_util::Full;
+use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::body::{AnswerBody, Sending};
@@ -41,6 +42,7 @@ use crate::transport::{self, HyperTransport};
 #[derive(Clone)]
 pub struct ServiceTransport<S> {
     service: S,
+    /// On tokio's clock, which tests may stop.
     origin: Instant,
 }
 

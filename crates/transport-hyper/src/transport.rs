@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
 use http::header::PROXY_AUTHORIZATION;
 use http_body_util::Full;
 use hyper_util::client::legacy;
+use tokio::time::Instant;
 
 use crate::body::{AnswerBody, Head, Sending};
 use crate::builder::HyperTransportBuilder;
@@ -30,6 +31,7 @@ pub struct HyperTransport {
     connections: Connections,
     /// Which knows where a request goes.
     connector: Connector,
+    /// On tokio's clock, which tests may stop.
     origin: Instant,
 }
 

@@ -127,3 +127,16 @@ async fn an_id_that_no_request_can_bear_does_not_end_a_conversation() {
     session.ask("two").finish().await.unwrap();
     assert_eq!(session.id().as_deref(), Some("s-1"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_is_tokio_s_which_tests_may_stop() {
+    // It takes the connection, and says nothing for an hour that takes no time.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let timeouts = Timeouts::default().with_head(Duration::from_secs(3600)).with_connect(None);
+    let client = Client::builder().base_url(format!("http://{}", silent.local_addr().unwrap())).api_key("k");
+    let client = client.timeouts(timeouts).build().unwrap();
+    let begun = (Instant::now(), tokio::time::Instant::now());
+    let error = client.create(&CreateInput::new("i", "m")).finish().await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert!(begun.0.elapsed() < Duration::from_secs(600) && begun.1.elapsed() >= Duration::from_secs(3600));
+}

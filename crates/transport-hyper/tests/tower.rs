@@ -20,6 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
+use tower_http::trace::TraceLayer;
 use transport_hyper::{Clock, Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, Timeouts};
 
 fn layer() -> SetRequestHeaderLayer<HeaderValue> {
@@ -57,6 +58,14 @@ async fn layers_fit_over_our_client_and_over_any() {
     for request in server.requests() {
         assert_eq!(request.headers["x-team"], "docs");
     }
+}
+
+#[tokio::test]
+async fn a_layer_may_wrap_the_body() {
+    let ours = HyperTransport::builder().proxy(Proxy::none()).build(&Default::default()).unwrap();
+    let server = ScriptServer::start(vec![answer()]).unwrap();
+    let traced = ServiceBuilder::new().layer(TraceLayer::new_for_http()).service(ours);
+    assert_eq!(ask(traced, &server.url()).await.unwrap(), "Yes.");
 }
 
 #[tokio::test]

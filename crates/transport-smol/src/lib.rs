@@ -1,14 +1,12 @@
 #![doc = include_str!("../README.md")]
-
-#[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
-compile_error!("transport-smol needs certificate roots: enable `webpki-roots` or `native-roots`");
+#![deny(missing_docs)]
 
 mod runtime;
 mod transport;
 
 pub use chat_client::*;
 
-pub use chat_http1::{AnswerBody, SendError, Sending, rustls};
+pub use chat_http1::{AnswerBody, Connector, Proxy, ProxyError, SendError, Sending, rustls, tls};
 pub use runtime::AsyncIo;
 pub use transport::SmolTransport;
 

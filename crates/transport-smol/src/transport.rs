@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::{AnswerBody, Connector, Engine, SendError, Sending, rustls};
+use chat_http1::{AnswerBody, Connector, Engine, Proxy, SendError, Sending, rustls, tls};
 
 use crate::runtime::AsyncIo;
 
@@ -23,16 +23,38 @@ pub struct SmolTransport {
 
 impl SmolTransport {
     /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says.
-    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Self {
-        let connector = Connector::new(AsyncIo, tls, settings.connect_timeout);
+    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming a variable of the environment, if it is no URL of a
+    /// proxy, or is an `https://` one.
+    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
+        let connector = Connector::new(AsyncIo, tls, settings.connect_timeout).via(Proxy::from_env()?)?;
+        Ok(Self::with_connector(connector))
+    }
+
+    /// A transport over a connector of one's own: another proxy, or none.
+    ///
+    /// ```no_run
+    /// use transport_smol::{AsyncIo, Client, Connector, Proxy, SmolTransport, tls};
+    ///
+    /// # fn main() -> Result<(), transport_smol::Error> {
+    /// let client = Client::builder().env().build_with(|settings| {
+    ///     let connector = Connector::new(AsyncIo, tls::config([], None)?, settings.connect_timeout);
+    ///     Ok(SmolTransport::with_connector(connector.via(Proxy::url("http://proxy.example:3128")?)?))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_connector(connector: Connector<AsyncIo>) -> Self {
         Self { engine: Engine::new(connector), origin: Instant::now() }
     }
 }
 
 impl FromSettings for SmolTransport {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        Ok(Self::with_tls(settings, chat_http1::default_tls()?))
+        Self::with_tls(settings, tls::config([], None)?)
     }
 }
 

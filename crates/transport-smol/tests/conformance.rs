@@ -2,7 +2,7 @@
 
 use async_executor::LocalExecutor;
 use chat_mock::conformance::{Harness, Setup, Suite, Wire};
-use transport_smol::{Error, SmolTransport};
+use transport_smol::{Error, SmolTransport, tls};
 
 /// No executor at all: the thread polls one future, and async-io's own thread wakes it.
 struct BlockOn;
@@ -11,7 +11,7 @@ impl Harness for BlockOn {
     type Transport = SmolTransport;
 
     fn transport(&self, setup: &Setup) -> Result<SmolTransport, Error> {
-        Ok(SmolTransport::with_tls(&setup.transport_settings(), setup.tls()))
+        SmolTransport::with_tls(&setup.transport_settings(), tls::config(setup.ca(), None)?)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

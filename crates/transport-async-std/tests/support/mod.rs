@@ -2,17 +2,17 @@
 #![allow(dead_code, reason = "each test file takes its part")]
 
 use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use async_std::task;
 use chat_mock::conformance::{Harness, Setup};
 use chat_mock::{Reply as Scripted, ScriptServer};
 use tokio::runtime::Runtime;
+use transport_async_std::rustls::ClientConfig;
 use transport_async_std::rustls::pki_types::CertificateDer;
-use transport_async_std::rustls::{ClientConfig, RootCertStore, crypto::ring};
 use transport_async_std::{
-    AsyncStdTransport, Backend, Client, Config, CreateInput, Error, FromSettings, TransportSettings,
+    AsyncStdTransport, Backend, Client, Config, CreateInput, Error, FromSettings, TransportSettings, tls,
 };
 
 /// Longer than anything here may take.
@@ -50,15 +50,9 @@ pub(crate) fn plain() -> AsyncStdTransport {
     AsyncStdTransport::from_settings(&settings()).unwrap()
 }
 
-/// TLS that trusts this CA and no other.
+/// TLS that trusts this CA too.
 pub(crate) fn trusting(ca: CertificateDer<'static>) -> ClientConfig {
-    let mut roots = RootCertStore::empty();
-    roots.add(ca).unwrap();
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+    tls::config([ca], None).unwrap()
 }
 
 pub(crate) fn client_on(transport: &AsyncStdTransport, url: &str, config: &Config) -> Client {
@@ -106,7 +100,7 @@ impl Harness for OurBackend {
     fn transport(&self, setup: &Setup) -> Result<AsyncStdTransport, Error> {
         let settings = setup.transport_settings();
         Ok((self.0)(match setup.ca() {
-            Some(ca) => Backend::with_tls(&settings, trusting(ca)),
+            Some(ca) => Backend::with_tls(&settings, trusting(ca))?,
             None => Backend::new(&settings)?,
         }))
     }

@@ -1,0 +1,186 @@
+//! Proxies on real sockets: what they are asked, and what each refusal says and means.
+
+#[path = "support/async_io.rs"]
+mod runtime;
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chat_client::TransportError;
+use chat_http1::{Connector, Engine, Proxy, SendError, tls};
+use http_body_util::BodyExt as _;
+use runtime::AsyncIo;
+
+/// More than a machine that is busy takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What stands before what a proxy is at fault for.
+const NO_WAY: &str = "there is no way through the proxy: ";
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A peer that answers what it hears on each connection, in turns, and closes after the last one.
+struct Peer {
+    addr: SocketAddr,
+    heard: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Peer {
+    fn saying(answers: &'static [&'static [u8]]) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let peer = Self { addr: listener.local_addr().unwrap(), heard: Arc::default() };
+        let heard = Arc::clone(&peer.heard);
+        thread::spawn(move || {
+            for mut tcp in listener.incoming().flatten() {
+                for answer in answers {
+                    let mut buffer = [0; 4096];
+                    let Ok(count @ 1..) = tcp.read(&mut buffer) else { break };
+                    heard.lock().unwrap().push(buffer[..count].to_vec());
+                    tcp.write_all(answer).unwrap();
+                }
+                // Until the client has gone, so that nothing unread resets the connection.
+                let _ = tcp.shutdown(std::net::Shutdown::Write);
+                let _ = io::copy(&mut tcp, &mut io::sink());
+            }
+        });
+        peer
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().iter().map(|heard| String::from_utf8_lossy(heard).into_owned()).collect()
+    }
+}
+
+fn engine(proxy: Proxy) -> Engine<Connector<AsyncIo>> {
+    let tls = tls::config([], None).unwrap();
+    Engine::new(Connector::new(AsyncIo, tls, Some(LONG)).via(proxy).unwrap())
+}
+
+fn get(engine: &Engine<Connector<AsyncIo>>, uri: &str) -> Result<(u16, Bytes), SendError> {
+    let request = http::Request::get(uri).header("authorization", "the key").body(Bytes::new()).unwrap();
+    async_io::block_on(async {
+        let answer = engine.send(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await.unwrap().to_bytes()))
+    })
+}
+
+/// What a failed request says, with its sources. Nobody has read it, and no secret is in it.
+fn failure(proxy: &str, uri: &str) -> String {
+    let error = get(&engine(Proxy::url(proxy).unwrap()), uri).unwrap_err();
+    assert_eq!(error.class(), TransportError::Connect, "{error}");
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text += &format!(": {cause}");
+        source = cause.source();
+    }
+    assert!(!format!("{text}{error:?}").contains("s3cret"), "{text} {error:?}");
+    text
+}
+
+#[test]
+fn a_plain_request_is_given_to_the_proxy_to_forward() {
+    let proxy = Peer::saying(&[OK, OK]);
+    let engine = engine(Proxy::url(&format!("us%65r:p%40ss@{}", proxy.addr)).unwrap());
+    for _ in 0..2 {
+        assert_eq!(get(&engine, "http://who:ever@api.example/v0?a=b").unwrap(), (200, Bytes::from_static(b"ok")));
+    }
+    let expected = "GET http://api.example/v0?a=b HTTP/1.1\r\nauthorization: the key\r\nhost: api.example\r\n\
+                    proxy-authorization: Basic dXNlcjpwQHNz\r\n\r\n";
+    assert_eq!(proxy.heard(), [expected; 2], "both on one connection");
+}
+
+#[test]
+fn excepted_hosts_are_reached_directly() {
+    let (proxy, server) = (Peer::saying(&[OK]), Peer::saying(&[OK]));
+    let proxies = Proxy::url(&proxy.addr.to_string()).unwrap();
+    let uri = format!("http://{}/v0", server.addr);
+    for except in ["127.0.0.0/8".to_owned(), server.addr.to_string(), "*".to_owned()] {
+        get(&engine(proxies.clone().except(&except)), &uri).unwrap();
+    }
+    assert_eq!((proxy.heard().len(), server.heard().len()), (0, 3));
+    assert!(server.heard()[0].starts_with("GET /v0 HTTP/1.1\r\n"), "{}", server.heard()[0]);
+    // Another port is no exception.
+    get(&engine(proxies.except("127.0.0.1:1")), &uri).unwrap();
+    assert_eq!(proxy.heard().len(), 1);
+}
+
+#[test]
+fn a_407_of_a_proxy_that_forwards_is_no_answer() {
+    const WHO: &[&[u8]] = &[b"HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n"];
+    let peer = Peer::saying(WHO);
+    let text = failure(&format!("u:s3cret@{}", peer.addr), "http://api.example");
+    assert_eq!(text, format!("{NO_WAY}the proxy http://{} refuses the user or the password", peer.addr));
+    // A server's own is its answer.
+    assert_eq!(get(&engine(Proxy::none()), &format!("http://{}", peer.addr)).unwrap().0, 407);
+}
+
+#[test]
+fn each_refusal_of_a_tunnel_says_what_it_is() {
+    let refused = "the proxy {} refuses a connection to api.example:443: ";
+    let rows: [(&str, &'static [&'static [u8]], String); 7] = [
+        ("", &[b"HTTP/1.1 407 Who\r\n\r\n"], "the proxy {} asks for a user and a password".into()),
+        ("u:s3cret@", &[b"HTTP/1.1 407 No\r\n\r\n"], "the proxy {} refuses the user or the password".into()),
+        ("", &[b"HTTP/1.0 403 No\r\n\r\nNo."], format!("{refused}403 Forbidden")),
+        ("", &[b"SSH-2.0-OpenSSH_9.9\r\n"], "talking to the proxy {} failed: invalid HTTP version".into()),
+        ("", &[b"HTTP/1.1 20"], "talking to the proxy {} failed: the connection was closed".into()),
+        ("", &[b"HTTP/1.1 200 OK\r\n\r\nHi"], "talking to the proxy {} failed: something came before".into()),
+        // This one lets through, to somebody who does not speak TLS.
+        ("", &[b"HTTP/1.1 200 OK\r\n\r\n", b"Hello?"], "TLS failed: ".into()),
+    ];
+    for (login, answers, says) in rows {
+        let peer = Peer::saying(answers);
+        let text = failure(&format!("{login}{}", peer.addr), "https://api.example");
+        let says = says.replace("{}", &format!("http://{}", peer.addr));
+        assert!(text.trim_start_matches(NO_WAY).starts_with(&says), "{text}");
+        let asked = "CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n";
+        assert!(peer.heard()[0].starts_with(asked), "{:?}", peer.heard());
+        assert!(!peer.heard().concat().contains("the key"));
+    }
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let text = failure(&closed.to_string(), "https://api.example");
+    assert!(
+        text.starts_with(&format!("{NO_WAY}the proxy http://{closed} can't be reached: Connection refused")),
+        "{text}"
+    );
+}
+
+#[test]
+fn socks_leads_to_the_server_by_name_or_by_address() {
+    const LETS_THROUGH: &[&[u8]] = &[b"\x05\0", b"\x05\0\0\x01\x7f\0\0\x01\0\x50", OK];
+    let proxy = Peer::saying(LETS_THROUGH);
+    let through = |scheme| engine(Proxy::url(&format!("{scheme}://{}", proxy.addr)).unwrap());
+    get(&through("socks5h"), "http://api.example/v0").unwrap();
+    get(&through("socks5"), "http://localhost:81/v0").unwrap();
+    let heard = proxy.heard.lock().unwrap();
+    assert_eq!(heard[..2], [&b"\x05\x01\x00"[..], b"\x05\x01\x00\x03\x0bapi.example\x00\x50"]);
+    assert!(heard[2].starts_with(b"GET /v0 HTTP/1.1\r\n"), "in a tunnel it is as without one");
+    // Whichever of its addresses the system has first, it is one and no name.
+    assert!(heard[4][3] != 3 && heard[4].ends_with(b"\x00\x51"), "{:?}", heard[4]);
+}
+
+#[test]
+fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = silent.local_addr().unwrap();
+    for scheme in ["http", "socks5h"] {
+        let connector = Connector::new(AsyncIo, tls::config([], None).unwrap(), Some(Duration::from_millis(300)));
+        let proxy = Proxy::url(&format!("{scheme}://{addr}")).unwrap();
+        let error = get(&Engine::new(connector.via(proxy).unwrap()), "https://api.example").unwrap_err();
+        assert_eq!(error.class(), TransportError::ConnectTimeout);
+        assert_eq!(error.to_string(), format!("no connection within 300ms through the proxy {scheme}://{addr}"));
+    }
+}
+
+#[test]
+fn a_proxy_behind_tls_is_refused_when_it_is_set() {
+    let connector = Connector::new(AsyncIo, tls::config([], None).unwrap(), None);
+    let error = connector.via(Proxy::url("https://u:s3cret@proxy.example").unwrap()).unwrap_err();
+    let says = "proxy must begin with http://, socks5:// or socks5h://: this transport speaks to no other proxy";
+    assert_eq!(error.to_string(), says);
+}

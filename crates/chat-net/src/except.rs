@@ -1,0 +1,110 @@
+//! Whom a proxy is not for.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::Origin;
+
+/// One entry of `NO_PROXY`.
+#[derive(Clone, Debug)]
+pub(crate) struct Exception {
+    hosts: Hosts,
+    /// Only there, if it is given.
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug)]
+enum Hosts {
+    All,
+    /// This and all names below it, in lower case.
+    Name(String),
+    Network(IpNet),
+}
+
+impl Exception {
+    /// Reads entries with commas between them.
+    pub(crate) fn list(entries: &str) -> Vec<Self> {
+        entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
+    }
+
+    fn parse(entry: &str) -> Self {
+        // An address of IPv6 has colons of its own, so it is looked at as a whole first.
+        if let Some(network) = network(entry) {
+            return Self { hosts: Hosts::Network(network), port: None };
+        }
+        let with_port = entry.rsplit_once(':').and_then(|(host, port)| Some((host, Some(port.parse().ok()?))));
+        let (host, port) = with_port.unwrap_or((entry, None));
+        let hosts = match network(host) {
+            Some(network) => Hosts::Network(network),
+            None if host == "*" => Hosts::All,
+            None => Hosts::Name(host.trim_start_matches('*').trim_matches('.').to_ascii_lowercase()),
+        };
+        Self { hosts, port }
+    }
+
+    pub(crate) fn covers(&self, origin: &Origin) -> bool {
+        let is_host = match &self.hosts {
+            Hosts::All => true,
+            Hosts::Name(name) => is_at_or_below(&origin.host, name),
+            Hosts::Network(network) => origin.ip().is_some_and(|ip| network.contains(&ip)),
+        };
+        is_host && self.port.is_none_or(|port| port == origin.port)
+    }
+}
+
+/// A network, or an address, which is one of a single host.
+fn network(text: &str) -> Option<IpNet> {
+    let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    text.parse().ok().or_else(|| address(bare))
+}
+
+fn is_at_or_below(host: &str, name: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_covers_what_it_says() {
+        // Entry, URLs that it covers, URLs that it does not.
+        let rows: &[(&str, &[&str], &[&str])] = &[
+            ("*", &["https://a.example", "http://10.1.2.3", "https://[2001:db8::1]"], &[]),
+            ("*:81", &["http://a.example:81"], &["http://a.example"]),
+            (
+                "Api.Example",
+                &["https://api.example", "https://v0.API.example:81"],
+                &["https://xapi.example", "https://example"],
+            ),
+            (".example", &["https://api.example", "https://example", "https://api.example."], &["https://example.org"]),
+            ("*.example.", &["https://api.example"], &["https://example.org"]),
+            (
+                "a.example:443",
+                &["https://a.example", "https://b.a.example"],
+                &["http://a.example", "https://a.example:8443"],
+            ),
+            ("10.1.2.3", &["http://10.1.2.3:81"], &["http://10.1.2.4", "http://10.1.2.3.example"]),
+            ("10.1.2.3:81", &["http://10.1.2.3:81"], &["http://10.1.2.3"]),
+            ("10.0.0.0/8", &["http://10.1.2.3"], &["http://11.1.2.3", "http://10.example"]),
+            ("10.1.2.3/8", &["http://10.9.9.9"], &["http://11.1.2.3"]),
+            ("0.0.0.0/0", &["http://10.1.2.3"], &["http://[::1]", "http://a.example"]),
+            ("fd00::/8", &["http://[fd12::1]"], &["http://[fe80::1]", "http://10.1.2.3"]),
+            ("fd00::8", &["http://[fd00:0::8]"], &["http://[fd00::9]"]),
+            ("[fd00::8]", &["http://[fd00::8]:81"], &["http://[fd00::]:8"]),
+            ("[fd00::8]:81", &["http://[fd00::8]:81"], &["http://[fd00::8]"]),
+            // These are names that nobody has.
+            ("10.0.0.0/33", &[], &["http://10.0.0.0"]),
+            (".", &[], &["http://a.example"]),
+        ];
+        for (entry, covered, others) in rows {
+            let [exception] = &Exception::list(&format!(" {entry} ,, "))[..] else { panic!("{entry}") };
+            let covers = |url: &&&str| exception.covers(&Origin::of(&url.parse().unwrap()));
+            assert_eq!(covered.iter().filter(covers).count(), covered.len(), "{entry} covers {covered:?}");
+            assert_eq!(others.iter().find(covers), None, "{entry}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The way through a proxy, as bytes.
+
+use std::net::IpAddr;
+use std::{io, mem};
+
+use chat_proto::Source;
+use http::StatusCode;
+use httparse::Status;
+
+use crate::{Origin, ProxyError, Via};
+
+/// The largest head of an answer to `CONNECT`.
+const MAX_HEAD: usize = 64 << 10;
+/// As many header lines as hyper reads by itself.
+const MAX_HEADERS: usize = 100;
+
+/// Asks a proxy for a way to a server: `CONNECT` (RFC 9110, section 9.3.6), or SOCKS 5 (RFC 1928 and 1929). It does no
+/// I/O. Who has a connection to the proxy does what [`step`](Self::step) says until the way is open:
+///
+/// ```
+/// # use std::io::{Read, Write};
+/// use chat_net::{Handshake, Origin, ProxyError, Step, Via};
+///
+/// /// What the server has sent already, which is nothing where it speaks TLS.
+/// fn open(io: &mut (impl Read + Write), via: &Via, server: &Origin) -> Result<Vec<u8>, ProxyError> {
+///     let mut handshake = Handshake::new(via, server, None);
+///     let mut buffer = [0; 1024];
+///     loop {
+///         match handshake.step()? {
+///             Step::Write(bytes) => io.write_all(&bytes).map_err(|error| handshake.broken(error))?,
+///             Step::Read => {
+///                 let count = io.read(&mut buffer).map_err(|error| handshake.broken(error))?;
+///                 handshake.handle_data(&buffer[..count]);
+///             }
+///             Step::Open(early) => return Ok(early),
+///         }
+///     }
+/// }
+/// # let proxy = chat_net::Proxy::url("proxy.example")?;
+/// # let server = Origin::of(&"https://api.example".parse()?);
+/// # let answer = b"HTTP/1.1 200 Here you are\r\n\r\n".to_vec();
+/// # struct Peer(std::collections::VecDeque<u8>, Vec<u8>);
+/// # impl Read for Peer { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
+/// # impl Write for Peer {
+/// #     fn write(&mut self, b: &[u8]) -> std::io::Result<usize> { self.1.write(b) }
+/// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// # let mut peer = Peer(answer.into(), Vec::new());
+/// # assert!(open(&mut peer, proxy.via(&server).unwrap(), &server)?.is_empty());
+/// # assert_eq!(peer.1, b"CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Handshake {
+    via: Via,
+    target: Origin,
+    /// The target's, for a SOCKS proxy.
+    address: Option<IpAddr>,
+    state: State,
+    input: Vec<u8>,
+    at_end: bool,
+}
+
+/// What a [`Handshake`] wants next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write these bytes, all of them, and flush.
+    Write(Vec<u8>),
+    /// Read something, and hand it to [`Handshake::handle_data`].
+    Read,
+    /// The way is open: what is written from now on goes to the server. These bytes of the server's have come already;
+    /// there are none where it speaks TLS.
+    Open(Vec<u8>),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// HTTP: the request, and its answer.
+    Ask,
+    Answer,
+    /// SOCKS: what we can do, what the proxy chose of it, who we are, where to.
+    Greet,
+    Chosen,
+    LoggedIn,
+    Granted,
+}
+
+// SOCKS, in bytes.
+const VERSION: u8 = 5;
+const NO_LOGIN: u8 = 0;
+const LOGIN: u8 = 2;
+const NONE_OF_THESE: u8 = 0xff;
+const LOGIN_VERSION: u8 = 1;
+const CONNECT: u8 = 1;
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
+
+impl Handshake {
+    /// A handshake for a way to a server. `address` is what its name was looked up to, where the proxy
+    /// [wants that](Via::wants_address).
+    pub fn new(via: &Via, target: &Origin, address: Option<IpAddr>) -> Self {
+        let state = if via.is_socks() { State::Greet } else { State::Ask };
+        let address = target.ip().or(address);
+        Self { via: via.clone(), target: target.clone(), address, state, input: Vec::new(), at_end: false }
+    }
+
+    /// What was read; nothing means that the connection has ended.
+    pub fn handle_data(&mut self, data: &[u8]) {
+        self.at_end |= data.is_empty();
+        self.input.extend_from_slice(data);
+    }
+
+    /// The error for one of the connection's own.
+    pub fn broken(&self, source: impl Into<Source>) -> ProxyError {
+        ProxyError::broken(&self.via, source)
+    }
+
+    /// What is to be done next.
+    ///
+    /// # Errors
+    ///
+    /// The proxy refuses, or does not speak its protocol. The handshake is over then.
+    pub fn step(&mut self) -> Result<Step, ProxyError> {
+        match self.state {
+            State::Ask => Ok(self.write(State::Answer, self.request())),
+            State::Answer => self.answer(),
+            State::Greet => {
+                let methods = if self.via.login().is_some() {
+                    &[VERSION, 2, NO_LOGIN, LOGIN][..]
+                } else {
+                    &[VERSION, 1, NO_LOGIN]
+                };
+                Ok(self.write(State::Chosen, methods.to_vec()))
+            }
+            State::Chosen => match (self.take()?, self.via.login()) {
+                (None, _) => Ok(Step::Read),
+                (Some([VERSION, NO_LOGIN]), _) => self.connect(),
+                (Some([VERSION, LOGIN]), Some((user, password))) => {
+                    let login = [&[LOGIN_VERSION][..], &self.counted(user)?, &self.counted(password)?].concat();
+                    Ok(self.write(State::LoggedIn, login))
+                }
+                (Some([VERSION, NONE_OF_THESE]), _) => Err(ProxyError::credentials(&self.via)),
+                _ => Err(self.no_socks()),
+            },
+            State::LoggedIn => match self.take()? {
+                None => Ok(Step::Read),
+                Some([_, 0]) => self.connect(),
+                Some([_, _]) => Err(ProxyError::credentials(&self.via)),
+            },
+            State::Granted => self.granted(),
+        }
+    }
+
+    fn write(&mut self, next: State, bytes: Vec<u8>) -> Step {
+        self.state = next;
+        Step::Write(bytes)
+    }
+
+    fn request(&self) -> Vec<u8> {
+        let target = &self.target;
+        let mut head = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n").into_bytes();
+        if let Some(authorization) = self.via.authorization() {
+            head.extend([b"proxy-authorization: ", authorization.as_bytes(), b"\r\n"].concat());
+        }
+        head.extend(b"\r\n");
+        head
+    }
+
+    /// Reads the head of an answer to `CONNECT`, and those of the interim ones before it.
+    fn answer(&mut self) -> Result<Step, ProxyError> {
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+            let mut head = httparse::Response::new(&mut headers);
+            let parsed = head.parse(&self.input).map_err(|error| self.broken(error))?;
+            let Status::Complete(length) = parsed else {
+                return if self.input.len() < MAX_HEAD {
+                    self.more()
+                } else {
+                    Err(self.broken("its answer's head is too long"))
+                };
+            };
+            let status = StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|error| self.broken(error))?;
+            self.input.drain(..length);
+            match status {
+                StatusCode::SWITCHING_PROTOCOLS => return Err(self.refused(status)),
+                status if status.is_informational() => {}
+                status if status.is_success() => return Ok(self.open()),
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED => return Err(ProxyError::credentials(&self.via)),
+                status => return Err(self.refused(status)),
+            }
+        }
+    }
+
+    fn refused(&mut self, status: StatusCode) -> ProxyError {
+        let body = mem::take(&mut self.input);
+        ProxyError::Refused { proxy: self.via.to_string(), target: self.target.to_string(), status, body }
+    }
+
+    fn connect(&mut self) -> Result<Step, ProxyError> {
+        let mut message = vec![VERSION, CONNECT, 0];
+        match self.address {
+            Some(IpAddr::V4(ip)) => message.extend([&[IPV4][..], &ip.octets()].concat()),
+            Some(IpAddr::V6(ip)) => message.extend([&[IPV6][..], &ip.octets()].concat()),
+            None => message.extend([&[NAME][..], &self.counted(self.target.host.as_bytes())?].concat()),
+        }
+        message.extend(self.target.port.to_be_bytes());
+        Ok(self.write(State::Granted, message))
+    }
+
+    fn granted(&mut self) -> Result<Step, ProxyError> {
+        let [version, code, _, kind, ..] = self.input[..] else { return self.more() };
+        match (version, code) {
+            (VERSION, 0) => {}
+            (VERSION, code) => {
+                let (proxy, target) = (self.via.to_string(), self.target.to_string());
+                return Err(ProxyError::Socks { proxy, target, code });
+            }
+            _ => return Err(self.no_socks()),
+        }
+        // The address that the proxy connects from is of no use, but it is there.
+        let length = match kind {
+            IPV4 => 4,
+            IPV6 => 16,
+            NAME => match self.input.get(4) {
+                Some(&length) => 1 + usize::from(length),
+                None => return self.more(),
+            },
+            _ => return Err(self.no_socks()),
+        };
+        let length = 4 + length + 2;
+        if self.input.len() < length {
+            return self.more();
+        }
+        self.input.drain(..length);
+        Ok(self.open())
+    }
+
+    fn open(&mut self) -> Step {
+        Step::Open(mem::take(&mut self.input))
+    }
+
+    /// Two bytes, once they are there.
+    fn take(&mut self) -> Result<Option<[u8; 2]>, ProxyError> {
+        match self.input[..] {
+            [first, second, ..] => {
+                self.input.drain(..2);
+                Ok(Some([first, second]))
+            }
+            _ => self.more().map(|_| None),
+        }
+    }
+
+    fn more(&self) -> Result<Step, ProxyError> {
+        if self.at_end {
+            let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in place of an answer");
+            return Err(self.broken(end));
+        }
+        Ok(Step::Read)
+    }
+
+    fn no_socks(&self) -> ProxyError {
+        self.broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is not one of SOCKS 5"))
+    }
+
+    /// Bytes behind one that counts them.
+    fn counted(&self, bytes: &[u8]) -> Result<Vec<u8>, ProxyError> {
+        let length = u8::try_from(bytes.len());
+        let length = length.map_err(|_| {
+            self.broken(io::Error::new(io::ErrorKind::InvalidInput, "SOCKS has no room for over 255 bytes"))
+        })?;
+        Ok([&[length], bytes].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+    use crate::Proxy;
+
+    /// What comes of a proxy that says this, a piece at a time, and then closes: what was written to it, and how it ended.
+    fn talk(proxy: &str, url: &str, says: &[u8], piece: usize) -> (Vec<u8>, Result<Vec<u8>, ProxyError>) {
+        let target = Origin::of(&url.parse().unwrap());
+        let mut handshake = Handshake::new(Proxy::url(proxy).unwrap().via(&target).unwrap(), &target, None);
+        let (mut written, mut pieces) = (Vec::new(), says.chunks(piece));
+        loop {
+            match handshake.step() {
+                Ok(Step::Write(bytes)) => written.extend(bytes),
+                Ok(Step::Read) => handshake.handle_data(pieces.next().unwrap_or_default()),
+                Ok(Step::Open(early)) => return (written, Ok([early, pieces.flatten().copied().collect()].concat())),
+                Err(error) => return (written, Err(error)),
+            }
+        }
+    }
+
+    /// The same, however the answer is cut.
+    fn in_any_pieces(proxy: &str, url: &str, says: &[u8], wrote: &[u8], then: &[u8]) {
+        for piece in 1..=says.len() {
+            let (written, early) = talk(proxy, url, says, piece);
+            assert_eq!(written, wrote, "{}", String::from_utf8_lossy(&written));
+            assert_eq!(early.unwrap(), then, "{piece}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_is_asked_for_and_what_comes_behind_the_head_is_the_server_s() {
+        let says = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.0 200 Fine\r\ncontent-length: 9\r\n\r\nPRI";
+        let wrote = "CONNECT api.example:80 HTTP/1.1\r\nhost: api.example:80\r\n\
+                     proxy-authorization: Basic dTpw\r\n\r\n";
+        in_any_pieces("u:p@proxy", "http://api.example/v0", says, wrote.as_bytes(), b"PRI");
+        let wrote = b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nhost: [2001:db8::1]:8443\r\n\r\n";
+        in_any_pieces("proxy", "https://[2001:db8::1]:8443", b"HTTP/1.1 204 No\r\n\r\n", wrote, b"");
+    }
+
+    #[test]
+    fn socks_takes_names_and_addresses_with_and_without_a_login() {
+        let name = b"\x05\x02\x00\x02\x05\x01\x00\x03\x01a\x01\xbb";
+        in_any_pieces("socks5h://u:p@proxy", "https://a", b"\x05\x00\x05\0\0\x01\x7f\0\0\x01\x04\x38", name, b"");
+        let login = b"\x05\x02\x00\x02\x01\x01u\x02pw\x05\x01\x00\x01\x0a\x01\x02\x03\x00\x50";
+        let says = b"\x05\x02\x01\x00\x05\0\0\x03\x02hi\x04\x38early";
+        in_any_pieces("socks5://u:pw@proxy", "http://10.1.2.3", says, login, b"early");
+        let v6 = [&b"\x05\x01\x00\x05\x01\x00\x04\xfd"[..], &[0; 14], b"\x08\x00\x51"].concat();
+        let says = [&b"\x05\x00\x05\0\0\x04"[..], &[0; 18]].concat();
+        in_any_pieces("socks5h://proxy", "http://[fd00::8]:81", &says, &v6, b"");
+        // A name that was looked up.
+        let target = Origin::of(&"http://a".parse().unwrap());
+        let proxy = Proxy::url("socks5://p").unwrap();
+        let via = proxy.via(&target).unwrap();
+        assert!(via.wants_address(&target));
+        let mut handshake = Handshake::new(via, &target, Some([10, 1, 2, 3].into()));
+        assert_eq!(handshake.step().unwrap(), Step::Write(vec![5, 1, 0]));
+        handshake.handle_data(&[5, 0]);
+        assert_eq!(handshake.step().unwrap(), Step::Write(vec![5, 1, 0, 1, 10, 1, 2, 3, 0, 80]));
+    }
+
+    #[test]
+    fn each_refusal_says_what_it_is() {
+        let refused = "the proxy http://p:80 refuses a connection to a:443: ";
+        let failed = "talking to the proxy http://p:80 failed: ";
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
+        let rows: &[(&str, &str, String)] = &[
+            ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 asks for a user and a password".into()),
+            ("u:s3cret@p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 refuses the user or the password".into()),
+            ("p", "HTTP/1.0 403 No\r\n\r\n", format!("{refused}403 Forbidden")),
+            ("p", "HTTP/1.1 302 No\r\nlocation: http://login.example/\r\n\r\n", format!("{refused}302 Found")),
+            ("p", "HTTP/1.1 101 No\r\n\r\n", format!("{refused}101 Switching Protocols")),
+            ("p", "SSH-2.0-OpenSSH_9.9\r\n", format!("{failed}invalid HTTP version")),
+            ("p", "HTTP/1.1 20", format!("{failed}the connection was closed")),
+            ("p", "", format!("{failed}the connection was closed")),
+            ("p", &endless, format!("{failed}its answer's head is too long")),
+        ];
+        for (proxy, says, text) in rows {
+            let error = talk(proxy, "https://a", says.as_bytes(), 1000).1.unwrap_err();
+            let said = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+            assert!(said.starts_with(text), "{said}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+        let says = b"HTTP/1.1 503 No\r\ncontent-length: 9\r\n\r\nNot";
+        let error = talk("p", "https://a", says, says.len()).1.unwrap_err();
+        assert!(matches!(&error, ProxyError::Refused { body, .. } if body == b"Not"), "{error:?}");
+    }
+
+    #[test]
+    fn each_refusal_of_socks_says_what_it_is() {
+        let long = format!("socks5h://{}:p@p", "x".repeat(256));
+        let rows: &[(&str, &[u8], &str)] = &[
+            ("socks5h://p", b"\x05\xff", "asks for a user and a password"),
+            ("socks5h://u:p@p", b"\x05\x02\x01\x01", "refuses the user or the password"),
+            ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refuses a connection to a:443: not allowed by its rules"),
+            ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refuses a connection to a:443: unknown reason"),
+            ("socks5h://p", b"\x05\x02", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x04\x00\x00\x01", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x05\x00\x00\x02", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"\x05", "failed: the connection was closed"),
+            ("socks5h://p", b"\x05\x00\x05\x00\x00\x03", "failed: the connection was closed"),
+            (&long, b"\x05\x02", "failed: SOCKS has no room for over 255 bytes"),
+        ];
+        for (proxy, says, text) in rows {
+            let error = talk(proxy, "https://a", says, 1).1.unwrap_err();
+            let said = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+            let text = if text.starts_with("failed") {
+                text.to_string()
+            } else {
+                format!("the proxy socks5h://p:1080 {text}")
+            };
+            assert!(said.contains(&text), "{said}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One proxy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use chat_proto::Error;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
+
+use crate::Origin;
+
+/// A proxy on the way to a server. It prints as its URL, without user and password. Cheap to clone.
+#[derive(Clone)]
+pub struct Via(Arc<Inner>);
+
+struct Inner {
+    /// What it was set by: a variable of the environment, or `proxy`.
+    field: &'static str,
+    scheme: Scheme,
+    origin: Origin,
+    /// User and password, decoded.
+    login: Option<(Vec<u8>, Vec<u8>)>,
+    authorization: Option<HeaderValue>,
+}
+
+/// What is spoken to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// HTTP/1.1.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// SOCKS 5, where names are looked up on this side.
+    Socks5,
+    /// SOCKS 5, where the proxy looks names up.
+    Socks5h,
+}
+
+impl Scheme {
+    pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Socks5, Self::Socks5h];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Socks5 => "socks5",
+            Self::Socks5h => "socks5h",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+            Self::Socks5 | Self::Socks5h => 1080,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Via {
+    /// What is wrong with a URL is said without it: it may hold a password.
+    pub(crate) fn parse(field: &'static str, url: &str) -> Result<Self, Error> {
+        let refuse = |reason: &'static str| Error::invalid_request(field, reason);
+        let url = url.trim();
+        let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let uri: Uri = url.parse().map_err(|_| refuse("is no URL of a proxy"))?;
+        let given = uri.scheme_str().unwrap_or_default();
+        let scheme = Scheme::ALL.into_iter().find(|scheme| given.eq_ignore_ascii_case(scheme.as_str()));
+        let scheme = scheme.ok_or_else(|| begin_with(field, &Scheme::ALL, ""))?;
+        let mut origin = Origin { is_https: scheme == Scheme::Https, ..Origin::of(&uri) };
+        if origin.host.is_empty() {
+            return Err(refuse("names no host"));
+        }
+        origin.port = uri.port_u16().unwrap_or(scheme.default_port());
+        let login = uri.authority().and_then(login);
+        let authorization = login.as_ref().map(basic);
+        Ok(Self(Arc::new(Inner { field, scheme, origin, login, authorization })))
+    }
+
+    /// Refuses one whose scheme is none of these.
+    pub(crate) fn check(&self, spoken: &[Scheme]) -> Result<(), Error> {
+        if spoken.contains(&self.0.scheme) {
+            return Ok(());
+        }
+        Err(begin_with(self.0.field, spoken, ": this transport speaks to no other proxy"))
+    }
+
+    /// What is spoken to it.
+    pub fn scheme(&self) -> Scheme {
+        self.0.scheme
+    }
+
+    /// Where it is.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// Its URL, without user and password.
+    pub fn uri(&self) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = self.0.scheme.as_str().parse().ok();
+        parts.authority = self.0.origin.to_string().parse().ok();
+        parts.path_and_query = Some(PathAndQuery::from_static("/"));
+        Uri::from_parts(parts).expect("a scheme, an authority and a path are a URL")
+    }
+
+    /// Whether SOCKS is spoken to it.
+    pub fn is_socks(&self) -> bool {
+        matches!(self.0.scheme, Scheme::Socks5 | Scheme::Socks5h)
+    }
+
+    /// Whether it is given requests to a server to forward, rather than asked for a way there: an HTTP proxy is, for a
+    /// server without TLS.
+    pub fn forwards(&self, origin: &Origin) -> bool {
+        !self.is_socks() && !origin.is_https
+    }
+
+    /// Whether it wants a server's address, which is to be looked up on this side.
+    pub fn wants_address(&self, origin: &Origin) -> bool {
+        self.0.scheme == Scheme::Socks5 && origin.ip().is_none()
+    }
+
+    /// What goes into `Proxy-Authorization`, marked sensitive.
+    pub fn authorization(&self) -> Option<&HeaderValue> {
+        self.0.authorization.as_ref()
+    }
+
+    /// User and password for SOCKS.
+    pub(crate) fn login(&self) -> Option<(&[u8], &[u8])> {
+        self.0.login.as_ref().map(|(user, password)| (&user[..], &password[..]))
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.0.scheme, self.0.origin)
+    }
+}
+
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn begin_with(field: &'static str, schemes: &[Scheme], why: &str) -> Error {
+    let names: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+    let names = match &names[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    };
+    Error::invalid_request(field, format!("must begin with {names}{why}"))
+}
+
+/// User and password, percent-decoded.
+fn login(authority: &Authority) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (login, _) = authority.as_str().rsplit_once('@')?;
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    Some((percent_decode_str(user).collect(), percent_decode_str(password).collect()))
+}
+
+/// RFC 7617.
+fn basic((user, password): &(Vec<u8>, Vec<u8>)) -> HeaderValue {
+    let login = BASE64_STANDARD.encode([user, &b":"[..], password].concat());
+    let mut value = HeaderValue::try_from(format!("Basic {login}")).expect("Base64 is visible ASCII");
+    value.set_sensitive(true);
+    value
+}
