@@ -81,6 +81,9 @@ pub(crate) struct Ask {
     /// Print one JSON object a line: each event, then the outcome
     #[arg(long)]
     pub(crate) json: bool,
+    /// Tell on standard error how the call goes: attempts, heads, waits, times
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// What carries the request
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,

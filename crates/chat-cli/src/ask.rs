@@ -114,7 +114,7 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
         .with_content(args.content_timeout.0)
         .with_total(args.timeout.0);
     let retry = RetryPolicy::default().with_max_retries(args.max_retries);
-    let key = given(&args.api_key).ok_or_else(|| missing("api_key", "--api-key", ENV_API_KEY))?;
+    let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
     let builder = builder.api_key(key).timeouts(timeouts).retry(retry);
     Ok(match given(&args.server) {
         Some(server) => builder.base_url(server),
@@ -127,8 +127,8 @@ fn given(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
 
-fn missing(field: &'static str, flag: &str, variable: &str) -> Error {
-    Error::invalid_request(field, format!("is missing: give {flag} or set the environment variable {variable}"))
+fn missing(field: &'static str, variable: &str) -> Error {
+    Error::invalid_request(field, format!("is missing: give it, or set the environment variable {variable}"))
 }
 
 /// What is asked, and whom.
@@ -140,9 +140,8 @@ struct Question {
 
 impl Question {
     async fn read(args: &Ask) -> Result<Self, Error> {
-        let integration_id = given(&args.integration)
-            .ok_or_else(|| missing("integration_id", "--integration", ENV_INTEGRATION_ID))?
-            .to_owned();
+        let integration_id =
+            given(&args.integration).ok_or_else(|| missing("integration_id", ENV_INTEGRATION_ID))?.to_owned();
         let text = read_message(&args.message).await?;
         if text.trim().is_empty() {
             return Err(Error::invalid_request("message", "is empty: there is nothing to ask"));

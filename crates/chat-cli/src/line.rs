@@ -184,7 +184,10 @@ impl RetryAfterPart {
 
 /// An error with what caused it, on one line.
 pub(crate) fn sentence(error: &Error) -> String {
-    let mut text = error.to_string();
+    let mut text = match error.kind() {
+        ErrorKind::InvalidRequest { field, reason } => format!("{} {reason}", flag(field)),
+        _ => error.to_string(),
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         let message = error.to_string();
@@ -196,6 +199,18 @@ pub(crate) fn sentence(error: &Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What the user of the command knows a setting of the library by.
+fn flag(field: &str) -> &str {
+    match field {
+        "api_key" => "--api-key",
+        "base_url" => "--server",
+        "integration_id" => "--integration",
+        "chat_session_id" => "--session",
+        "message" | "chat_session.messages" => "the question",
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod line;
 mod print;
 mod serve;
 mod sse;
+mod verbose;
 
 use std::io;
 use std::process::ExitCode;
@@ -56,6 +57,9 @@ fn run(cli: Cli) -> io::Result<u8> {
         }
         // One answer at a time: a second thread would only add hand-offs.
         Command::Ask(args) => {
+            if args.verbose {
+                verbose::listen();
+            }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))
         }

@@ -189,11 +189,13 @@ fn refuses_before_anything_is_sent() {
     for bad in servers {
         let refused = run(&mut ask(bad, &["--json", "hi"]));
         let error = refused.error("invalid_request");
-        assert!(!error["message"].as_str().expect("a message").contains("pass"), "{error}");
+        let message = error["message"].as_str().expect("a message");
+        assert!(message.starts_with("--server ") && !message.contains("pass"), "{error}");
         assert_eq!((&error["attempts"], &error["status"]), (&json!(0), &Value::Null));
     }
     for id in ["", ".", ".."] {
-        run(&mut ask(&url, &["--json", "--session", id, "hi"])).error("invalid_request");
+        let error = run(&mut ask(&url, &["--json", "--session", id, "hi"])).error("invalid_request");
+        assert!(error["message"].as_str().expect("a message").starts_with("--session "), "{error}");
     }
     for key in ["", "a b", "a\nb", "ключ"] {
         let args = ["ask", "--server", &url, "--api-key", key, "--integration", "i", "--json", "hi"];
@@ -288,7 +290,7 @@ fn a_message_comes_from_standard_input() {
     }
     let before = server.requests().len();
     let broken = run_with_input(&mut ask(&server.url(), &["--json", "-"]), b"a\xff\xfeb");
-    assert!(broken.error("invalid_request")["message"].as_str().expect("a message").starts_with("message "));
+    assert!(broken.error("invalid_request")["message"].as_str().expect("a message").starts_with("the question "));
     assert_eq!(server.requests().len(), before);
 }
 

@@ -51,6 +51,20 @@ fn timed_out(run: &Run, clock: &str) -> Value {
 // What is tried again.
 
 #[test]
+fn verbose_tells_of_attempts_and_waits_and_not_of_the_key_or_the_text() {
+    let server = Script::start([busy(503, &[]), answer()]);
+    let run = run(&mut ask(&server.url(), &["--verbose", "A private question?"]));
+    assert_eq!((run.status, run.stdout.trim_end()), (Some(0), "Yes."), "{}", run.stderr);
+    let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("chat: ")).collect();
+    let begins = ["the head came", "waits before the next attempt error.type=\"api\" status=503", "the head came"];
+    for (line, begin) in told.iter().zip(begins) {
+        assert!(line["chat: ".len()..].starts_with(begin), "{}", run.stderr);
+    }
+    assert!(told.last().unwrap().starts_with("chat: the answer is complete attempts=2"), "{}", run.stderr);
+    assert!(!run.stderr.contains("private") && !run.stderr.contains("Yes") && !run.stderr.contains(support::KEY));
+}
+
+#[test]
 fn a_429_and_then_an_answer_is_one_answer_after_two_requests() {
     for first in [
         busy(429, &[("retry-after", "0")]),

@@ -123,7 +123,7 @@ fn an_empty_question_is_not_sent_and_an_empty_variable_is_not_set() {
     let server = Script::start([Reply::json(200, &[], support::result("Yes."))]);
     for question in ["", " \n"] {
         let error = run(&mut ask(&server.url(), &["--json", question])).error("invalid_request");
-        assert_eq!(error["message"], "message is empty: there is nothing to ask");
+        assert_eq!(error["message"], "the question is empty: there is nothing to ask");
     }
     assert_eq!(server.requests().len(), 0);
     let mut command =

@@ -117,7 +117,7 @@ impl Call {
                 Step::Send(request)
             }
             Output::Wait => {
-                self.trace.wait(exchange.poll_timeout());
+                self.trace.wait(exchange.poll_timeout(), exchange.earlier().last());
                 Step::Wait
             }
             Output::Done => self.end().map_or(Step::Done, |error| Step::Item(Err(error))),

@@ -124,11 +124,14 @@ mod on {
         }
 
         /// The newest attempt failed, and the next one waits until then.
-        pub(crate) fn wait(&mut self, until: Option<Timestamp>) {
+        pub(crate) fn wait(&mut self, until: Option<Timestamp>, failed: Option<&Error>) {
             if !self.attempt.is_none() {
                 let wait = until.map(|until| until.saturating_since(self.now).as_secs_f64());
+                let kind = failed.map(|error| error.kind().name());
+                self.attempt.record("error.type", kind);
+                let status = failed.and_then(Error::status).map(|status| status.as_u16());
                 event!(
-                    target: TARGET, parent: &self.call, Level::INFO, seconds = wait,
+                    target: TARGET, parent: &self.call, Level::INFO, error.r#type = kind, status, seconds = wait,
                     "waits before the next attempt"
                 );
                 self.attempt = Span::none();
@@ -202,7 +205,7 @@ mod off {
 
         pub(crate) fn event(&mut self, _: &Event) {}
 
-        pub(crate) fn wait(&mut self, _: Option<Timestamp>) {}
+        pub(crate) fn wait(&mut self, _: Option<Timestamp>, _: Option<&Error>) {}
 
         pub(crate) fn end(&mut self, _: &Result<Answer, Error>) {}
     }

@@ -79,7 +79,8 @@ span POST otel.kind=\"client\" http.request.method=\"POST\" server.address=\"h.e
 record http.response.status_code=503
 record network.protocol.version=\"1.1\"
 event message=the head came
-event message=waits before the next attempt
+record error.type=\"api\"
+event message=waits before the next attempt error.type=\"api\" status=503
 span POST otel.kind=\"client\" http.request.method=\"POST\" http.request.resend_count=1 server.address=\"h.example\" server.port=443
 record http.response.status_code=200
 record network.protocol.version=\"1.1\"
@@ -126,7 +127,7 @@ fn what_the_io_tells_is_told_within_the_attempt() {
         let settings = Client::<MemoryTransport>::builder().api_key(KEY).settings().unwrap();
         let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "a private question"));
         let mut call = Call::new(request, None, &settings, 0);
-        let here = || tracing::Span::current().metadata().map(|span| span.name());
+        let here = || tracing::Span::current().metadata().map(tracing::Metadata::name);
         assert_eq!(call.within(here), None);
         let step = call.poll();
         assert!(matches!(step, Step::Send(_)), "{step:?}");

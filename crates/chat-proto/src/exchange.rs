@@ -376,6 +376,11 @@ impl Exchange {
         self.attempts
     }
 
+    /// What the attempts before have failed of so far, the oldest first: the [last few](Error::EARLIER) of them.
+    pub fn earlier(&self) -> &[Error] {
+        &self.earlier
+    }
+
     fn send(&mut self) -> Output {
         self.attempts += 1;
         self.state = State::Head { deadline: self.now.end_of(self.config.timeouts.head) };

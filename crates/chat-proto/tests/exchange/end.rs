@@ -93,6 +93,17 @@ fn a_cancel_in_a_wait_keeps_what_it_waited_for() {
     assert_eq!(cause.request_id(), Some("r"));
 }
 
+#[test]
+fn what_the_attempts_before_failed_of_can_be_seen_while_the_call_goes_on() {
+    let mut exchange = Call::create().exchange();
+    drain(&mut exchange);
+    assert!(exchange.earlier().is_empty());
+    apply(&mut exchange, head(503, &[]), ms(0));
+    apply(&mut exchange, In::Eof, ms(0));
+    assert!(matches!(drain(&mut exchange).1, Output::Wait));
+    assert_eq!(exchange.earlier()[0].status().map(|status| status.as_u16()), Some(503));
+}
+
 /// Everything that can be told to an exchange.
 fn everything() -> Vec<In> {
     use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};

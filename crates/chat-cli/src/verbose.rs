@@ -1,0 +1,33 @@
+//! `--verbose`: how a call goes, a line each on standard error.
+
+use std::{fmt, io};
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Prints what the client tells from now on. The key is never in it, nor is what is asked or answered.
+pub(crate) fn listen() {
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line);
+    let ours = Targets::new().with_target("chat_client", Level::DEBUG);
+    tracing_subscriber::registry().with(lines).with(ours).init();
+}
+
+/// What happened, with its fields; which call it was is clear where there is one.
+struct Line;
+
+impl<S, F> FormatEvent<S, F> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    F: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, F>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        write!(line, "chat: ")?;
+        context.field_format().format_fields(line.by_ref(), event)?;
+        writeln!(line)
+    }
+}
