@@ -30,7 +30,7 @@ pub(crate) enum Command {
         question: String,
     },
     /// Ask a question and stream the answer
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = EXIT_STATUS, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
     /// Run the bundled server
     Serve(Serve),

@@ -90,8 +90,15 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
 /// Prints the end, and what a person may want to know beside it.
 fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
     let status = printer.outcome(outcome)?;
-    if let Some(answer) = outcome.as_ref().ok().filter(|_| !args.json) {
-        say_more(args, answer);
+    if args.json {
+        return Ok(status);
+    }
+    if let Ok(answer) = outcome {
+        say_more(answer);
+    }
+    // A session whose first answer broke off can go on too.
+    if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
+        say_how_to_go_on(args, answer);
     }
     Ok(status)
 }
@@ -182,7 +189,7 @@ async fn read_message(message: &str) -> Result<String, Error> {
 }
 
 /// What a person may want to know beside the answer. Nobody can be told that standard error is gone.
-fn say_more(args: &Ask, answer: &Answer) {
+fn say_more(answer: &Answer) {
     let mut err = io::stderr();
     let kind = answer.head.headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
     let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
@@ -192,9 +199,12 @@ fn say_more(args: &Ask, answer: &Answer) {
     if let Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) = &answer.finish_reason {
         let _ = writeln!(err, "The server ended the answer early: {reason}.");
     }
+}
+
+fn say_how_to_go_on(args: &Ask, answer: &Answer) {
     let id = answer.chat_session_id.as_ref().filter(|_| args.session.is_none());
     if let Some(flag) = id.and_then(|id| session_flag(id)) {
-        let _ = writeln!(err, "To go on: {flag}");
+        let _ = writeln!(io::stderr(), "To go on: {flag}");
     }
 }
 

@@ -186,7 +186,8 @@ impl RetryAfterPart {
 pub(crate) fn sentence(error: &Error) -> String {
     let mut text = match error.kind() {
         ErrorKind::InvalidRequest { field, reason } => format!("{} {reason}", flag(field)),
-        _ => error.to_string(),
+        // What the library calls its settings is a flag or a variable here.
+        _ => error.to_string().replace("the client's settings", "--api-key or the environment variable INKEEP_API_KEY"),
     };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
