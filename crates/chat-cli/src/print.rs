@@ -1,6 +1,7 @@
 //! What is printed while an answer comes, for people or for programs, and the exit status that it ends with.
 
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chat_client::{Answer, Citation, Error, ErrorKind, Event};
 use serde::Serialize;
@@ -12,6 +13,14 @@ pub(crate) const USAGE: u8 = 2;
 /// Exit status of a stream that passed a limit, and of the other ways in which an answer is no good.
 pub(crate) const BAD_ANSWER: u8 = 5;
 
+/// Whether the text printed last left the cursor within a line.
+static IN_LINE: AtomicBool = AtomicBool::new(false);
+
+/// Whether a line of its own has to begin before anything else is told, where both outputs are the same terminal.
+pub(crate) fn leave_line() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal() && IN_LINE.swap(false, Ordering::Relaxed)
+}
+
 /// Prints an answer, event by event.
 pub(crate) struct Printer {
     json: bool,
@@ -19,14 +28,12 @@ pub(crate) struct Printer {
     out: Stdout,
     /// Whether standard output is a terminal, which control characters from a server must not steer.
     terminal: bool,
-    /// Whether the text printed last left the cursor within a line.
-    in_line: bool,
 }
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, secret: Secret::default(), terminal: out.is_terminal(), out, in_line: false }
+        Self { json, secret: Secret::default(), terminal: out.is_terminal(), out }
     }
 
     /// Hides a key in whatever is said of an error.
@@ -41,7 +48,7 @@ impl Printer {
         }
         let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
         let text = self.shown(text);
-        self.in_line = !text.ends_with('\n');
+        IN_LINE.store(!text.ends_with('\n'), Ordering::Relaxed);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
@@ -51,7 +58,7 @@ impl Printer {
         if self.json {
             json_line(&mut self.out, &OutcomeLine::new(outcome, &self.secret))?;
         } else {
-            if self.in_line {
+            if IN_LINE.swap(false, Ordering::Relaxed) {
                 writeln!(self.out)?;
             }
             if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {

@@ -10,6 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::print;
+
 /// Prints what the client tells from now on. The key is never in it, nor is what is asked or answered.
 pub(crate) fn listen() {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line);
@@ -26,6 +28,9 @@ where
     F: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, F>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if print::leave_line() {
+            writeln!(line)?;
+        }
         write!(line, "chat: ")?;
         context.field_format().format_fields(line.by_ref(), event)?;
         writeln!(line)

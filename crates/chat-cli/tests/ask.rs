@@ -84,7 +84,9 @@ fn a_wrong_key_an_unknown_session_and_a_wrong_path_are_the_apis_errors() {
     let error = refused.error("api");
     assert_eq!((&error["status"], &error["attempts"], &error["partial"]), (&json!(401), &json!(1), &Value::Null));
     assert!(
-        refused.stderr.contains("401 Unauthorized") && refused.stderr.contains("Check the API key."),
+        refused.stderr.contains("401 Unauthorized")
+            && refused.stderr.contains("came from --api-key or the environment variable INKEEP_API_KEY")
+            && refused.stderr.contains("Check the API key."),
         "{refused:?}"
     );
     assert!(!refused.stdout.contains("sk-other") && !refused.stderr.contains("sk-other"), "{refused:?}");
