@@ -15,7 +15,7 @@ pub use chat_client::{
     Asks, AsyncKeyFn, Build, Call, ClientBuilder, Conversation, Defaults, ENV_API_KEY, ENV_BASE_URL,
     ENV_INTEGRATION_ID, KeyFn, KeyFuture, KeySource, Question, Settings, Step, Turn,
 };
-pub use chat_net::Proxy;
+pub use chat_net::{Proxy, ProxyError};
 pub use chat_proto::*;
 
 pub use cancel::Canceller;

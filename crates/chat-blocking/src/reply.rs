@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use chat_client::{Call, Question, Step};
 use chat_net::{ProxyError, tls};
-use chat_proto::{Answer, Error, Event, Head, Request, Timestamp, TransportError};
+use chat_proto::{Answer, Error, Event, Head, Request, Source, Timestamp, TransportError};
 
 use crate::cancel::{Canceller, Waiting};
 use crate::client::Shared;
@@ -134,7 +134,7 @@ impl Reply {
         } else {
             let class = match () {
                 () if Expired::is(&error) => TransportError::ConnectTimeout,
-                () if tls::is_untrusted(&error) => TransportError::Untrusted,
+                () if tls::is_untrusted(&error) || is_final(&error) => TransportError::Untrusted,
                 () => TransportError::Connect,
             };
             self.fail(class, error);
@@ -176,9 +176,7 @@ impl Reply {
             Err(error) if Expired::is(&error) => self.call.handle_timeout(now),
             Err(error) if self.call.head().is_some() => self.fail(TransportError::Body, error),
             // The server has read nothing of what its proxy did not let through.
-            Err(error) if is_of_proxy(&error) => {
-                self.fail(TransportError::Connect, error);
-            }
+            Err(error) if is_final(&error) => self.fail(TransportError::Untrusted, error),
             Err(error) => self.fail(TransportError::MaybeSent, error),
         }
     }
@@ -197,7 +195,7 @@ impl Reply {
         self.connection = None;
         // What the request could not be written for says more than that no answer came.
         let fault = self.unwritten.take().unwrap_or(error);
-        self.call.handle_error(class, fault, self.now());
+        self.call.handle_error(class, bare(fault), self.now());
     }
 
     fn now(&self) -> Timestamp {
@@ -269,8 +267,17 @@ fn deadline(call: &Call, start: Option<Instant>) -> Option<Instant> {
     start?.checked_add(call.poll_timeout()?.since_start())
 }
 
-fn is_of_proxy(error: &io::Error) -> bool {
-    error.get_ref().and_then(|inner| inner.downcast_ref::<ProxyError>()).is_some()
+/// Whether a proxy refuses, and would refuse again.
+fn is_final(error: &io::Error) -> bool {
+    ProxyError::of(error).is_some_and(ProxyError::is_final)
+}
+
+/// The error of a proxy by itself, which one of I/O would hide from those who look for it among the sources.
+fn bare(error: io::Error) -> Source {
+    match error.downcast::<ProxyError>() {
+        Ok(error) => error.into(),
+        Err(error) => error.into(),
+    }
 }
 
 impl fmt::Debug for Reply {

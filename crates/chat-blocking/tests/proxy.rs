@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use chat_blocking::{Client, Connector, ErrorKind, Proxy, Settings};
+use chat_blocking::{Client, Connector, ErrorKind, Proxy, ProxyError, Settings};
 use chat_mock::Server;
 use support::{LONG, chain, question, runtime};
 
@@ -184,9 +184,12 @@ fn a_proxy_that_refuses_is_no_connection_and_says_why() {
 #[test]
 fn a_proxy_that_asks_who_forwards_for_is_no_answer_of_the_api() {
     let proxy = TestProxy::start("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n", Some("127.0.0.1:9".to_owned()));
-    let settings = Client::builder().base_url("http://api.example").api_key("sesame").retry(support::never());
-    let settings = settings.settings().unwrap();
+    let settings = Client::builder().base_url("http://api.example").api_key("sesame").settings().unwrap();
     let error = client_of(&settings, Proxy::url(&proxy.url).unwrap()).create(&question()).finish().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Connect);
     assert!(chain(&error).contains("asks for a user and a password"), "{}", chain(&error));
+    // A password that is tried again and again may lock an account.
+    assert_eq!((error.attempts(), proxy.heads().len()), (1, 1));
+    let source = std::error::Error::source(&error).expect("a cause");
+    assert!(matches!(source.downcast_ref(), Some(ProxyError::Credentials { given: false, .. })), "{source:?}");
 }

@@ -58,7 +58,7 @@ fn run(cli: Cli) -> io::Result<u8> {
         // One answer at a time: a second thread would only add hand-offs.
         Command::Ask(args) => {
             if args.verbose {
-                verbose::listen();
+                verbose::listen(args.api_key.clone());
             }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))

@@ -10,17 +10,22 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::line::Secret;
 use crate::print;
 
-/// Prints what the client tells from now on. The key is never in it, nor is what is asked or answered.
-pub(crate) fn listen() {
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line);
+/// Prints what the client tells from now on, without the key, should a server say it. What is asked or answered is not
+/// told at all.
+pub(crate) fn listen(key: Option<String>) {
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line(Secret(key)));
+    // Nobody can be told that standard error is gone.
+    let lines = lines.log_internal_errors(false);
     let ours = Targets::new().with_target("chat_client", Level::DEBUG);
     tracing_subscriber::registry().with(lines).with(ours).init();
 }
 
 /// What happened, with its fields; which call it was is clear where there is one.
-struct Line;
+struct Line(Secret);
 
 impl<S, F> FormatEvent<S, F> for Line
 where
@@ -31,8 +36,8 @@ where
         if print::leave_line() {
             writeln!(line)?;
         }
-        write!(line, "chat: ")?;
-        context.field_format().format_fields(line.by_ref(), event)?;
-        writeln!(line)
+        let mut fields = String::new();
+        context.field_format().format_fields(Writer::new(&mut fields), event)?;
+        writeln!(line, "chat: {}", self.0.hide(&fields))
     }
 }

@@ -56,12 +56,27 @@ fn verbose_tells_of_attempts_and_waits_and_not_of_the_key_or_the_text() {
     let run = run(&mut ask(&server.url(), &["--verbose", "A private question?"]));
     assert_eq!((run.status, run.stdout.trim_end()), (Some(0), "Yes."), "{}", run.stderr);
     let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("chat: ")).collect();
-    let begins = ["the head came", "waits before the next attempt error.type=\"api\" status=503", "the head came"];
+    let begins = [
+        "an attempt begins number=1",
+        "the head came status=503",
+        "waits before the next attempt error.type=\"api\" status=503",
+        "an attempt begins number=2",
+        "the head came status=200",
+    ];
     for (line, begin) in told.iter().zip(begins) {
         assert!(line["chat: ".len()..].starts_with(begin), "{}", run.stderr);
     }
     assert!(told.last().unwrap().starts_with("chat: the answer is complete attempts=2"), "{}", run.stderr);
     assert!(!run.stderr.contains("private") && !run.stderr.contains("Yes") && !run.stderr.contains(support::KEY));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_standard_error_does_not_end_an_answer() {
+    let server = Script::start([answer()]);
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("it is there");
+    let output = ask(&server.url(), &["--verbose", "hi"]).stderr(full).output().expect("it starts");
+    assert_eq!((output.status.code(), &output.stdout[..]), (Some(0), &b"Yes.\n"[..]));
 }
 
 #[test]

@@ -91,6 +91,7 @@ mod on {
                 server.port = port,
                 error.r#type = Empty,
             );
+            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, number, server = uri.host(), "an attempt begins");
         }
 
         /// The head came.
@@ -103,7 +104,8 @@ mod on {
             };
             self.attempt.record("network.protocol.version", version);
             let after = self.now.saturating_since(self.sent).as_secs_f64();
-            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, seconds = after, "the head came");
+            let status = status.as_u16();
+            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, status, seconds = after, "the head came");
         }
 
         /// Some of the body came.

@@ -76,15 +76,17 @@ fn a_call_tells_its_attempts_and_its_end() {
     let expected = "\
 span chat otel.kind=\"client\" gen_ai.operation.name=\"chat\" gen_ai.provider.name=\"inkeep\" server.address=\"h.example\" server.port=443
 span POST otel.kind=\"client\" http.request.method=\"POST\" server.address=\"h.example\" server.port=443
+event message=an attempt begins number=1 server=\"h.example\"
 record http.response.status_code=503
 record network.protocol.version=\"1.1\"
-event message=the head came
+event message=the head came status=503
 record error.type=\"api\"
 event message=waits before the next attempt error.type=\"api\" status=503
 span POST otel.kind=\"client\" http.request.method=\"POST\" http.request.resend_count=1 server.address=\"h.example\" server.port=443
+event message=an attempt begins number=2 server=\"h.example\"
 record http.response.status_code=200
 record network.protocol.version=\"1.1\"
-event message=the head came
+event message=the head came status=200
 event message=the text begins
 record gen_ai.conversation.id=\"s/1\"
 record gen_ai.response.finish_reasons=stop

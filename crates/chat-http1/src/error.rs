@@ -86,6 +86,8 @@ impl ConnectError {
             (What::Tcp | What::Other(_), Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
             #[cfg(feature = "net")]
             (What::Tls, Some(error)) if tls::is_untrusted(error) => TransportError::Untrusted,
+            #[cfg(feature = "net")]
+            (_, Some(error)) if ProxyError::of(error).is_some_and(ProxyError::is_final) => TransportError::Untrusted,
             _ => TransportError::Connect,
         }
     }

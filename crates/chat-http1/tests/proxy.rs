@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::TransportError;
-use chat_http1::{Connector, Engine, Proxy, SendError, tls};
+use chat_http1::{Connector, Engine, Proxy, ProxyError, SendError, tls};
 use http_body_util::BodyExt as _;
 use runtime::AsyncIo;
 
@@ -72,7 +72,10 @@ fn get(engine: &Engine<Connector<AsyncIo>>, uri: &str) -> Result<(u16, Bytes), S
 /// What a failed request says, with its sources. Nobody has read it, and no secret is in it.
 fn failure(proxy: &str, uri: &str) -> String {
     let error = get(&engine(Proxy::url(proxy).unwrap()), uri).unwrap_err();
-    assert_eq!(error.class(), TransportError::Connect, "{error}");
+    // What a proxy refuses for good is not tried again.
+    let is_final = ProxyError::of(&error).expect("a proxy's error is among the sources").is_final();
+    let class = if is_final { TransportError::Untrusted } else { TransportError::Connect };
+    assert_eq!(error.class(), class, "{error}");
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {

@@ -1,6 +1,6 @@
 //! Why there is no way through a proxy.
 
-use std::{error, fmt, io};
+use std::{error, fmt, io, iter};
 
 use chat_proto::Source;
 use http::StatusCode;
@@ -9,8 +9,8 @@ use crate::{Origin, Via};
 
 /// Why there is no way through a proxy. The request went nowhere.
 ///
-/// It is among the sources of an [`Error`](chat_proto::Error) whose kind is `Connect`. `proxy` is the proxy's URL
-/// without its credentials, `target` the host and port behind it.
+/// It is what an [`Error`](chat_proto::Error) whose kind is `Connect` has as its cause; [`of`](Self::of) finds it there.
+/// `proxy` is the proxy's URL without its credentials, `target` the host and port behind it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -65,6 +65,24 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
+    /// The error of a proxy that an error is, or that lies beneath it, if one does. In `transport-hyper`'s `SendError` its
+    /// `proxy_error` finds it.
+    pub fn of<'e>(error: &'e (dyn error::Error + 'static)) -> Option<&'e Self> {
+        chain(error).find_map(<dyn error::Error>::downcast_ref)
+    }
+
+    /// Whether the proxy would say the same again: it wants another login, or its rules are against it. A password that is
+    /// tried again and again may lock an account.
+    pub fn is_final(&self) -> bool {
+        const NOT_ALLOWED: u8 = 2;
+        match self {
+            Self::Credentials { .. } => true,
+            Self::Refused { status, .. } => status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429),
+            Self::Socks { code, .. } => *code == NOT_ALLOWED,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Name { .. } => false,
+        }
+    }
+
     /// There is no connection to the proxy.
     pub fn unreachable(via: &Via, source: impl Into<Source>) -> Self {
         Self::Unreachable { proxy: via.to_string(), source: source.into() }
@@ -104,6 +122,17 @@ impl fmt::Display for ProxyError {
     }
 }
 
+/// An error and all that lies beneath it.
+pub(crate) fn chain<'e>(
+    error: &'e (dyn error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn error::Error + 'static)> {
+    iter::successors(Some(error), |&error| match error.downcast_ref().and_then(io::Error::get_ref) {
+        // An error of I/O does not name what it wraps as its source.
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    })
+}
+
 /// What RFC 1928, section 6, calls it.
 fn socks_code(code: u8) -> &'static str {
     match code {
@@ -126,5 +155,31 @@ impl error::Error for ProxyError {
             Self::Name { source, .. } => Some(source),
             Self::Credentials { .. } | Self::Refused { .. } | Self::Socks { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_would_say_again_is_final() {
+        let (proxy, target) = (String::new(), String::new());
+        let refused = |status| ProxyError::Refused {
+            proxy: proxy.clone(),
+            target: target.clone(),
+            status: StatusCode::from_u16(status).unwrap(),
+            body: Vec::new(),
+        };
+        let socks = |code| ProxyError::Socks { proxy: proxy.clone(), target: target.clone(), code };
+        let credentials = ProxyError::Credentials { proxy: proxy.clone(), given: true };
+        for error in [credentials, refused(403), refused(404), socks(2)] {
+            assert!(error.is_final(), "{error}");
+            assert!(ProxyError::of(&io::Error::other(error)).is_some());
+        }
+        for error in [refused(408), refused(429), refused(502), refused(302), socks(4)] {
+            assert!(!error.is_final(), "{error}");
+        }
+        assert!(ProxyError::of(&io::Error::other("something else")).is_none());
     }
 }

@@ -1,7 +1,7 @@
 //! The way through a proxy, as bytes.
 
 use std::net::IpAddr;
-use std::{io, mem};
+use std::{fmt, io, mem};
 
 use chat_proto::Source;
 use http::StatusCode;
@@ -62,7 +62,7 @@ pub struct Handshake {
 }
 
 /// What a [`Handshake`] wants next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub enum Step {
     /// Write these bytes, all of them, and flush.
     Write(Vec<u8>),
@@ -71,6 +71,17 @@ pub enum Step {
     /// The way is open: what is written from now on goes to the server. These bytes of the server's have come already;
     /// there are none where it speaks TLS.
     Open(Vec<u8>),
+}
+
+/// How many bytes there are, and not which: a password may be among them.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(bytes) => write!(f, "Write({} bytes)", bytes.len()),
+            Self::Read => f.write_str("Read"),
+            Self::Open(early) => write!(f, "Open({} bytes)", early.len()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +151,10 @@ impl Handshake {
                     let login = [&[LOGIN_VERSION][..], &self.counted(user)?, &self.counted(password)?].concat();
                     Ok(self.write(State::LoggedIn, login))
                 }
-                (Some([VERSION, NONE_OF_THESE]), _) => Err(ProxyError::credentials(&self.via)),
+                (Some([VERSION, NONE_OF_THESE]), None) => Err(ProxyError::credentials(&self.via)),
+                (Some([VERSION, NONE_OF_THESE]), Some(_)) => {
+                    Err(self.broken("it takes neither user and password nor none"))
+                }
                 _ => Err(self.no_socks()),
             },
             State::LoggedIn => match self.take()? {
@@ -368,6 +382,7 @@ mod tests {
         let rows: &[(&str, &[u8], &str)] = &[
             ("socks5h://p", b"\x05\xff", "asks for a user and a password"),
             ("socks5h://u:p@p", b"\x05\x02\x01\x01", "refuses the user or the password"),
+            ("socks5h://u:p@p", b"\x05\xff", "failed: it takes neither user and password nor none"),
             ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refuses a connection to a:443: not allowed by its rules"),
             ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refuses a connection to a:443: unknown reason"),
             ("socks5h://p", b"\x05\x02", "failed: the answer is not one of SOCKS 5"),

@@ -55,8 +55,9 @@ impl Proxy {
     /// for `http://`, `ALL_PROXY` where that one is not set, and `NO_PROXY`, read as [`except`](Self::except) says;
     /// each in lower case where it is not set in upper case. A variable that is set to nothing is one that is not set.
     ///
-    /// Two rules are those of Go: `localhost` and loopback addresses are reached directly, and `HTTP_PROXY` does not
-    /// count where `REQUEST_METHOD` is set, because a client of a CGI program sets it by a `Proxy` header.
+    /// `localhost` and loopback addresses are reached directly. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set,
+    /// because a client of a CGI program sets it by a `Proxy` header; on Windows, which takes the two for one, `http_proxy`
+    /// does not count then either.
     ///
     /// # Errors
     ///
@@ -68,9 +69,10 @@ impl Proxy {
 
     fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let is_cgi = variable("REQUEST_METHOD").is_some();
+        let is_cgi = set("REQUEST_METHOD").is_some();
         let first = |names: [&'static str; 4]| {
-            let mut usable = names.into_iter().filter(|&name| !(is_cgi && name == "HTTP_PROXY"));
+            let is_a_header = |name| name == "HTTP_PROXY" || cfg!(windows) && name == "http_proxy";
+            let mut usable = names.into_iter().filter(|&name| !(is_cgi && is_a_header(name)));
             let found = usable.find_map(|name| Some((name, set(name)?)));
             found.map(|(name, url)| Via::parse(name, &url)).transpose()
         };
@@ -153,7 +155,9 @@ mod tests {
             (&[("HTTPS_PROXY", " "), ("https_proxy", "q:1")], API, Some("http://q:1")),
             (&[("HTTP_PROXY", "https://p")], PLAIN, Some("https://p:443")),
             (&[("HTTP_PROXY", "p")], PLAIN, Some("http://p:80")),
-            (&[("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "")], PLAIN, None),
+            (&[("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "GET")], PLAIN, None),
+            (&[("HTTP_PROXY", "p:1"), ("REQUEST_METHOD", "")], PLAIN, Some("http://p:1")),
+            #[cfg(not(windows))]
             (&[("http_proxy", "p:1"), ("REQUEST_METHOD", "GET")], PLAIN, Some("http://p:1")),
             (&[("HTTPS_PROXY", "p:1"), ("REQUEST_METHOD", "GET")], API, Some("http://p:1")),
             (&[("ALL_PROXY", "socks5://p")], API, Some("socks5://p:1080")),
@@ -190,7 +194,25 @@ mod tests {
 
     #[test]
     fn what_is_no_proxy_is_refused_by_name_and_without_its_password() {
-        for url in ["socks4://u:secret@p", "ftp://u:secret@p:1", "http://u:secret@", "u:se cret@p", "http://"] {
+        for url in [
+            "socks4://u:secret@p",
+            "ftp://u:secret@p:1",
+            "http://u:secret@",
+            "u:se cret@p",
+            "http://",
+            // What is behind these is no port, or a password that is not encoded: the host would be another one.
+            "http://p:99999",
+            "http://p:abc",
+            "http://p:",
+            "http://u:secret@p:80x",
+            "http://u:se/cret@p:3128",
+            "http://u:8/cret@p:3128",
+            "http://u:se?cret@p:3128",
+            "http://u:se#cret@p:3128",
+            "http://u:8#cret@p:3128",
+            "http://p/path",
+            "http://p/?query",
+        ] {
             for error in [Proxy::url(url).unwrap_err(), of(&[("ALL_PROXY", url)]).unwrap_err()] {
                 assert!(!format!("{error} {error:?}").contains("cret"), "{error}");
             }

@@ -1,8 +1,8 @@
 //! Whom TLS trusts, who we are, and what its errors mean.
 
 use std::error::Error as StdError;
+use std::io;
 use std::sync::Arc;
-use std::{io, iter};
 
 use chat_proto::{Error, Source};
 #[cfg(feature = "aws-lc-rs")]
@@ -11,6 +11,8 @@ use rustls::crypto::aws_lc_rs as crypto;
 use rustls::crypto::ring as crypto;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription as Alert, ClientConfig, RootCertStore};
+
+use crate::error::chain;
 
 /// A certificate with the ones that vouch for it behind it, and its key.
 pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -101,15 +103,6 @@ const HANDSHAKE_ALERTS: [Alert; 9] = [
     Alert::UnknownCA,
     Alert::AccessDenied,
 ];
-
-/// An error and all that lies beneath it.
-fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    iter::successors(Some(error), |&error| match error.downcast_ref().and_then(io::Error::get_ref) {
-        // An error of I/O does not name what it wraps as its source.
-        Some(wrapped) => Some(wrapped),
-        None => error.source(),
-    })
-}
 
 #[cfg(test)]
 mod tests {

@@ -81,7 +81,17 @@ impl Via {
         if origin.host.is_empty() {
             return Err(refuse("names no host"));
         }
-        origin.port = uri.port_u16().unwrap_or(scheme.default_port());
+        // A password that is not encoded would end the authority early, and make another host of what is before it.
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() || url.contains('#') {
+            return Err(refuse("must end with host and port; what is special in a password is to be percent-encoded"));
+        }
+        let host_and_port = uri.authority().map_or("", |authority| after_login(authority.as_str()));
+        let ends_with_host = host_and_port.len() == uri.host().unwrap_or_default().len();
+        origin.port = match uri.port_u16() {
+            Some(port) => port,
+            None if ends_with_host => scheme.default_port(),
+            None => return Err(refuse("has a port that is none")),
+        };
         let login = uri.authority().and_then(login);
         let authorization = login.as_ref().map(basic);
         Ok(Self(Arc::new(Inner { field, scheme, origin, login, authorization })))
@@ -160,6 +170,10 @@ fn begin_with(field: &'static str, schemes: &[Scheme], why: &str) -> Error {
         _ => names.concat(),
     };
     Error::invalid_request(field, format!("must begin with {names}{why}"))
+}
+
+fn after_login(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, rest)| rest)
 }
 
 /// User and password, percent-decoded.

@@ -11,7 +11,10 @@ fn talk(proxy: &str, says: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<Vec<u8>, 
     let mut handshake = Handshake::new(proxy.via(&target).expect("it has no exceptions"), &target, None);
     let (mut written, mut rest, mut sizes) = (Vec::new(), says, sizes.iter().cycle());
     loop {
-        match handshake.step() {
+        let step = handshake.step();
+        let printed = format!("{handshake:?} {step:?}");
+        assert!(!printed.contains("s3cret") && !printed.contains("dTpzM2NyZXQ"), "{printed}");
+        match step {
             Ok(Step::Write(bytes)) => written.extend(bytes),
             Ok(Step::Read) => {
                 let size = rest.len().min(*sizes.next().expect("there is a size"));
@@ -20,7 +23,7 @@ fn talk(proxy: &str, says: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<Vec<u8>, 
                 rest = left;
             }
             Ok(Step::Open(early)) => return (written, Ok([&early, rest].concat())),
-            Err(error) => return (written, Err(error.to_string())),
+            Err(error) => return (written, Err(format!("{error}: {:?}", std::error::Error::source(&error)))),
         }
     }
 }

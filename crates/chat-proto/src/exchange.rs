@@ -35,8 +35,8 @@ pub enum TransportError {
     Connect,
     /// No connection came about within [`Timeouts::connect`](crate::Timeouts::connect).
     ConnectTimeout,
-    /// The server was reached and is not trusted: its certificate is refused, and would be the next time too. The call ends
-    /// as for [`Connect`](Self::Connect), without another attempt.
+    /// There is no connection, and there would be none the next time: the server's certificate is refused, or a proxy
+    /// refuses whoever asks. The call ends as for [`Connect`](Self::Connect), without another attempt.
     Untrusted,
     /// The request was certainly never read by a server: refused by the HTTP layer, handed back unsent.
     Unsent,

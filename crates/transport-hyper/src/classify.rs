@@ -38,6 +38,11 @@ impl SendError {
         }
     }
 
+    /// Why there is no way through a proxy, if that is it.
+    pub fn proxy_error(&self) -> Option<&ProxyError> {
+        ProxyError::of(self.cause())
+    }
+
     /// How far the request came, as far as the one who sent it knows.
     fn came_to(&self) -> TransportError {
         match &self.0 {
@@ -79,6 +84,7 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
     match error.came_to() {
         TransportError::Connect if has(was_too_slow) => TransportError::ConnectTimeout,
         TransportError::Connect if tls::is_untrusted(error.cause()) => TransportError::Untrusted,
+        TransportError::Connect if error.proxy_error().is_some_and(ProxyError::is_final) => TransportError::Untrusted,
         TransportError::MaybeSent | TransportError::Unsent if tls::is_refused(error.cause()) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
         sorted => sorted,

@@ -16,7 +16,7 @@ use local::{Ca, Door, LONG, acceptor, ask, builder, client, client_within, sente
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use transport_hyper::{Clock, Error, ErrorKind, Proxy};
+use transport_hyper::{Clock, Error, ErrorKind, Proxy, ProxyError, SendError};
 
 /// A proxy of another's making, run for a test.
 struct Real {
@@ -224,6 +224,12 @@ async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     let peer = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
     let text = failure(through(&format!("http://u:s3cret@{}", peer.addr), "http://api.example", &ca).await);
     assert!(text.ends_with("refuses the user or the password"), "{text}");
+    // A password that is tried again and again may lock an account.
+    let proxy = Proxy::url(&format!("http://u:s3cret@{}", peer.addr)).unwrap();
+    let error = ask(&client(builder().proxy(proxy), "http://api.example")).await.unwrap_err();
+    assert_eq!(error.attempts(), 1);
+    let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<SendError>()).unwrap();
+    assert!(matches!(cause.proxy_error(), Some(ProxyError::Credentials { given: true, .. })), "{cause:?}");
     // A server's own is its answer.
     let server = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
     let error = ask(&client(builder(), &format!("http://{}", server.addr))).await.unwrap_err();
