@@ -73,7 +73,7 @@ fn get(engine: &Engine<Connector<AsyncIo>>, uri: &str) -> Result<(u16, Bytes), S
 fn failure(proxy: &str, uri: &str) -> String {
     let error = get(&engine(Proxy::url(proxy).unwrap()), uri).unwrap_err();
     // What a proxy refuses for good is not tried again.
-    let is_final = ProxyError::of(&error).expect("a proxy's error is among the sources").is_final();
+    let is_final = ProxyError::of(&error).is_some_and(ProxyError::is_final);
     let class = if is_final { TransportError::Untrusted } else { TransportError::Connect };
     assert_eq!(error.class(), class, "{error}");
     let mut text = error.to_string();
@@ -119,6 +119,10 @@ fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     let peer = Peer::saying(WHO);
     let text = failure(&format!("u:s3cret@{}", peer.addr), "http://api.example");
     assert_eq!(text, format!("{NO_WAY}the proxy http://{} refuses the user or the password", peer.addr));
+    let proxy = Proxy::url(&format!("u:s3cret@{}", peer.addr)).unwrap();
+    let error = get(&engine(proxy), "http://api.example").unwrap_err();
+    assert!(matches!(ProxyError::of(&error), Some(ProxyError::Credentials { given: true, .. })), "{error:?}");
+    assert_eq!(error.class(), TransportError::Untrusted);
     // A server's own is its answer.
     assert_eq!(get(&engine(Proxy::none()), &format!("http://{}", peer.addr)).unwrap().0, 407);
 }
