@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use chat_net::{ProxyError, Via};
-use http::{Request, StatusCode};
+use chat_net::Via;
+use http::Request;
 use rustls::{ClientConnection, StreamOwned};
 
 use crate::buffer::Buffer;
@@ -69,11 +69,10 @@ impl Connection {
     /// The next part of the answer, if it came already.
     pub(crate) fn ready(&mut self) -> Result<Option<Part>> {
         let part = self.answer.next(&mut self.input)?;
-        // A proxy that forwards stands in for the server; this answer is its own.
         if let (Some(Part::Head(head)), Some(via)) = (&part, &self.forwarder)
-            && head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(refusal) = via.refusal(head.status)
         {
-            return Err(io::Error::other(ProxyError::credentials(via)));
+            return Err(io::Error::other(refusal));
         }
         Ok(part)
     }

@@ -25,9 +25,6 @@ const KEPT_FOR: Duration = Duration::from_secs(30);
 /// How many connections are kept.
 const KEPT: usize = 8;
 
-/// What is spoken to proxies.
-const SPOKEN: [Scheme; 3] = [Scheme::Http, Scheme::Socks5, Scheme::Socks5h];
-
 /// Opens a [`Client`]'s connections, with TLS where the URL says `https`, and keeps those whose answer was whole: up to 8,
 /// for 30 seconds. One that was closed meanwhile is not used; nor is one on which something came that was not asked for.
 ///
@@ -84,7 +81,7 @@ impl Connector {
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `proxy` or the variable of the environment, if the proxy's
     /// URL is an `https://` one: TLS is not spoken to proxies here.
     pub fn via(self, proxy: Proxy) -> Result<Self, Error> {
-        Ok(Self { proxy: proxy.only(&SPOKEN)?, ..self })
+        Ok(Self { proxy: proxy.only(&Scheme::WITHOUT_TLS)?, ..self })
     }
 
     /// A connection that was kept, and is as it was.

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use chat_client::{
-    Answer, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_INTEGRATION_ID, Error,
-    FinishReason, FromSettings, Reply, RetryPolicy, Timeouts,
+    Answer, ApiKey, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_INTEGRATION_ID,
+    Error, FinishReason, FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
 };
 use tokio::io::AsyncReadExt;
 
@@ -122,7 +122,9 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
         .with_total(args.timeout.0);
     let retry = RetryPolicy::default().with_max_retries(args.max_retries);
     let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
-    let builder = builder.api_key(key).timeouts(timeouts).retry(retry);
+    let origin = "--api-key or the environment variable INKEEP_API_KEY";
+    let key = KeySource::Fixed { key: ApiKey::new(key)?, origin };
+    let builder = builder.key_source(key).timeouts(timeouts).retry(retry);
     Ok(match given(&args.server) {
         Some(server) => builder.base_url(server),
         None => builder,

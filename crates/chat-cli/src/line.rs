@@ -184,22 +184,11 @@ impl RetryAfterPart {
 
 /// An error with what caused it, on one line.
 pub(crate) fn sentence(error: &Error) -> String {
-    let mut text = match error.kind() {
-        ErrorKind::InvalidRequest { field, reason } => format!("{} {reason}", flag(field)),
-        // What the library calls its settings is a flag or a variable here.
-        _ => error.to_string().replace("the client's settings", "--api-key or the environment variable INKEEP_API_KEY"),
-    };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let message = error.to_string();
-        // Some errors repeat their cause's message in their own.
-        if !text.ends_with(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
+    let text = format!("{error:#}");
+    match error.kind() {
+        ErrorKind::InvalidRequest { field, .. } => text.replacen(&**field, flag(field), 1),
+        _ => text,
     }
-    text
 }
 
 /// What the user of the command knows a setting of the library by.

@@ -114,6 +114,13 @@ impl<T> ClientBuilder<T> {
         self
     }
 
+    /// Where the key comes from, as a value: for one whose [origin](KeySource::Fixed) a refusal is to name in words of one's
+    /// own, say.
+    pub fn key_source(mut self, source: KeySource) -> Self {
+        self.key = Some(Ok(source));
+        self
+    }
+
     /// A function that is asked for the key before every attempt, so that a key may change while the client lives. What it
     /// returns is wiped once it is sent.
     pub fn api_key_fn(mut self, key: impl Fn() -> Result<String, Source> + Send + Sync + 'static) -> Self {

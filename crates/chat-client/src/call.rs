@@ -158,66 +158,44 @@ impl Call {
     pub fn handle_head(&mut self, head: http::response::Parts, now: Timestamp) {
         self.trace.at(now);
         self.trace.head(head.status, head.version);
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_head(head, now);
-        }
+        self.input(now, |exchange| exchange.handle_head(head, now));
     }
 
     /// See [`Exchange::handle_data`].
     pub fn handle_data(&mut self, chunk: Bytes, now: Timestamp) {
-        self.trace.at(now);
         self.trace.data(chunk.len());
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_data(chunk, now);
-        }
+        self.input(now, |exchange| exchange.handle_data(chunk, now));
     }
 
     /// See [`Exchange::handle_eof`].
     pub fn handle_eof(&mut self, now: Timestamp) {
-        self.trace.at(now);
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_eof(now);
-        }
+        self.input(now, |exchange| exchange.handle_eof(now));
     }
 
     /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
     pub fn handle_error(&mut self, class: TransportError, fault: impl Into<Source>, now: Timestamp) {
-        self.trace.at(now);
         self.fault = Some(fault.into());
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_error(class, now);
-        }
+        self.input(now, |exchange| exchange.handle_error(class, now));
     }
 
     /// See [`Exchange::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.trace.at(now);
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_timeout(now);
-        }
+        self.input(now, |exchange| exchange.handle_timeout(now));
     }
 
     /// See [`Exchange::handle_wait`].
     pub fn handle_wait(&mut self, now: Timestamp) {
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_wait(now);
-        }
+        self.input(now, |exchange| exchange.handle_wait(now));
     }
 
     /// See [`Exchange::handle_yield`].
     pub fn handle_yield(&mut self, now: Timestamp) {
-        self.trace.at(now);
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.handle_yield(now);
-        }
+        self.input(now, |exchange| exchange.handle_yield(now));
     }
 
     /// Ends a call that is under way: its last item is [`Cancelled`](chat_proto::ErrorKind::Cancelled), with what had come.
     pub fn cancel(&mut self, now: Timestamp) {
-        self.trace.at(now);
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.cancel();
-        }
+        self.input(now, Exchange::cancel);
     }
 
     /// The caller dropped the reply. As [`cancel`](Self::cancel), where somebody is to be told; `now` is asked for only then.
@@ -249,7 +227,15 @@ impl Call {
         self.trace.within(io)
     }
 
-    /// There while the call is under way: once it is over, no input changes anything.
+    /// Once the call is over, no input changes anything.
+    fn input(&mut self, now: Timestamp, handle: impl FnOnce(&mut Exchange)) {
+        self.trace.at(now);
+        if let Some(exchange) = self.exchange_mut() {
+            handle(exchange);
+        }
+    }
+
+    /// There while the call is under way.
     fn exchange(&self) -> Option<&Exchange> {
         if let State::Running(exchange) = &self.state { Some(exchange) } else { None }
     }

@@ -97,3 +97,44 @@ fn a_refused_request_is_the_only_item_and_frees_the_session() {
     assert!(conversation.ask(&settings.endpoint, "Why?").is_ok());
     assert!(conversation.history().is_empty(), "what was never sent was not asked");
 }
+
+#[test]
+fn the_answer_so_far_can_be_seen_at_any_moment() {
+    let mut call = begun();
+    assert!(call.head().is_none() && call.answer().is_none());
+    call.handle_head(head(), Timestamp::START);
+    call.handle_data(chunk("Bec"), Timestamp::START);
+    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
+    assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
+    assert!(format!("{call:?}").contains("running"), "{call:?}");
+    call.handle_eof(Timestamp::START);
+    assert!(matches!(call.poll(), Step::Done));
+    assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
+    assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
+    assert!(format!("{call:?}").contains("complete"), "{call:?}");
+}
+
+#[test]
+fn a_wait_begins_the_silence_anew() {
+    let mut call = begun();
+    call.handle_head(head(), Timestamp::START);
+    call.handle_data(chunk("Bec"), Timestamp::START);
+    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    let before = call.poll_timeout().expect("a stream has clocks");
+    call.handle_wait(Timestamp::from_millis(5000));
+    assert_eq!(call.poll_timeout(), Some(before + std::time::Duration::from_secs(5)), "the pause was the caller's");
+}
+
+#[test]
+fn a_question_whose_reply_was_dropped_is_in_the_history_and_others_cost_nothing() {
+    let settings = settings();
+    let conversation = Conversation::new("docs", &settings.defaults);
+    let (request, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
+    let mut call = Call::new(Ok(request), Some(question), &settings, 0);
+    assert!(matches!(call.poll(), Step::Send(_)));
+    call.abandon(|| Timestamp::START);
+    assert_eq!(conversation.history().len(), 1);
+    // It is over: the time is not asked for again.
+    call.abandon(|| unreachable!("nobody is to be told"));
+}

@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::{Call, Client, CreateInput, Request, Step};
+use chat_client::{Call, Client, CreateInput, Request, Step, Timestamp};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};
@@ -17,23 +17,26 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// Writes down all that is told, a line each.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
+struct Log {
+    lines: Arc<Mutex<String>>,
+    /// Whether times are written down too, which differ from run to run where a transport has the clock.
+    times: bool,
+}
 
 impl Log {
     fn line(&self, what: &str, tell: impl FnOnce(&mut Fields<'_>)) {
-        let mut log = self.0.lock().unwrap();
+        let mut log = self.lines.lock().unwrap();
         log.push_str(what);
-        tell(&mut Fields(&mut log));
+        tell(&mut Fields(&mut log, self.times));
         log.push('\n');
     }
 }
 
-struct Fields<'a>(&'a mut String);
+struct Fields<'a>(&'a mut String, bool);
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        // Times differ from run to run.
-        if !matches!(field.name(), "seconds" | "gen_ai.response.time_to_first_chunk") {
+        if self.1 || !matches!(field.name(), "seconds" | "gen_ai.response.time_to_first_chunk") {
             write!(self.0, " {field}={value:?}").unwrap();
         }
     }
@@ -61,7 +64,7 @@ fn traced(scripts: impl IntoIterator<Item = Script>, ask: impl FnOnce(Client<Mem
     let client = Client::builder().api_key(KEY).base_url("https://h.example").header("x-other", KEY);
     let client = client.build_on(MemoryTransport::new(scripts)).unwrap();
     tracing::subscriber::with_default(subscriber, || ask(client));
-    let log = log.0.lock().unwrap().clone();
+    let log = log.lines.lock().unwrap().clone();
     for secret in [KEY, "a private question", "a private answer"] {
         assert!(!log.contains(secret), "{secret} was told: {log}");
     }
@@ -122,13 +125,45 @@ fn a_call_that_was_never_begun_tells_nothing() {
     assert_eq!(traced([], |client| drop(client.session("docs").ask("a private question"))), "");
 }
 
+/// A call without a driver.
+fn call() -> Call {
+    let settings = Client::<MemoryTransport>::builder().api_key(KEY).settings().unwrap();
+    let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "a private question"));
+    Call::new(request, None, &settings, 0)
+}
+
+#[test]
+fn times_are_those_that_the_driver_told() {
+    let log = Log { times: true, ..Log::default() };
+    let subscriber = tracing_subscriber::registry().with(log.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        let at = |seconds: u64| Timestamp::from_millis(1000 * seconds);
+        let mut call = call();
+        assert!(matches!(call.poll(), Step::Send(_)));
+        let head = http::Response::builder().version(http::Version::HTTP_2).header("content-type", "text/event-stream");
+        call.handle_head(head.body(()).unwrap().into_parts().0, at(2));
+        for (text, seconds) in [("", 3), ("He", 4), ("y", 5)] {
+            call.handle_data(chunk(text, "").into(), at(seconds));
+            assert!(matches!(call.poll(), Step::Item(Ok(_))));
+        }
+        call.handle_eof(at(6));
+        assert!(matches!(call.poll(), Step::Done));
+    });
+    let log = log.lines.lock().unwrap().clone();
+    assert!(
+        log.contains("network.protocol.version=\"2\"\nevent message=the head came status=200 seconds=2.0\n"),
+        "{log}"
+    );
+    let begins = "event message=the text begins gen_ai.response.time_to_first_chunk=4.0\n";
+    assert!(log.contains(begins) && log.matches("the text begins").count() == 1, "{log}");
+    assert!(log.ends_with("events=3 seconds=6.0\n"), "{log}");
+}
+
 #[test]
 fn what_the_io_tells_is_told_within_the_attempt() {
     let subscriber = tracing_subscriber::registry().with(Log::default());
     tracing::subscriber::with_default(subscriber, || {
-        let settings = Client::<MemoryTransport>::builder().api_key(KEY).settings().unwrap();
-        let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "a private question"));
-        let mut call = Call::new(request, None, &settings, 0);
+        let mut call = call();
         let here = || tracing::Span::current().metadata().map(tracing::Metadata::name);
         assert_eq!(call.within(here), None);
         let step = call.poll();

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 #[cfg(feature = "net")]
-use chat_net::{ProxyError, Via};
-#[cfg(feature = "net")]
-use http::StatusCode;
+use chat_net::Via;
 use http::{HeaderValue, Request, Response, Uri, header, uri};
 use http_body_util::Full;
 
@@ -117,12 +115,9 @@ impl<C: Connect> Shared<C> {
         if let Some(via) = self.connect.forwarder(&uri) {
             in_absolute_form(&mut request, via);
             let answer = self.send_on(origin, &uri, request).await?;
-            // The proxy stands in for the server; this answer is its own.
-            return match answer.status() {
-                StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
-                    Err(ConnectError::proxy(ProxyError::credentials(via)).into())
-                }
-                _ => Ok(answer),
+            return match via.refusal(answer.status()) {
+                Some(refusal) => Err(ConnectError::proxy(refusal).into()),
+                None => Ok(answer),
             };
         }
         in_origin_form(&mut request);

@@ -40,9 +40,6 @@ pub trait Runtime: Send + Sync + 'static {
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// What is spoken to proxies.
-const SPOKEN: [Scheme; 3] = [Scheme::Http, Scheme::Socks5, Scheme::Socks5h];
-
 /// [`Connect`] on a [`Runtime`]: names, addresses tried in turn, proxies, TLS by rustls, all within the connect timeout.
 pub struct Connector<R> {
     runtime: R,
@@ -75,7 +72,7 @@ impl<R: Runtime> Connector<R> {
     /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming `proxy` or the variable of the environment, if the
     /// proxy's URL is an `https://` one: TLS is not spoken to proxies here.
     pub fn via(self, proxy: Proxy) -> Result<Self, Error> {
-        Ok(Self { proxy: proxy.only(&SPOKEN)?, ..self })
+        Ok(Self { proxy: proxy.only(&Scheme::WITHOUT_TLS)?, ..self })
     }
 
     /// The runtime it runs on.

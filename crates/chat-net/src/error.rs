@@ -163,6 +163,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn codes_of_socks_are_told_apart() {
+        let all: std::collections::HashSet<_> = (0..=9).map(socks_code).collect();
+        assert_eq!(all.len(), 9, "eight that have names, and the others");
+    }
+
+    #[test]
     fn what_a_proxy_would_say_again_is_final() {
         let (proxy, target) = (String::new(), String::new());
         let refused = |status| ProxyError::Refused {

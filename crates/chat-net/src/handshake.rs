@@ -344,7 +344,8 @@ mod tests {
         let via = proxy.via(&target).unwrap();
         assert!(via.wants_address(&target));
         let mut handshake = Handshake::new(via, &target, Some([10, 1, 2, 3].into()));
-        assert_eq!(handshake.step().unwrap(), Step::Write(vec![5, 1, 0]));
+        let greeting = handshake.step().unwrap();
+        assert_eq!((&greeting, format!("{greeting:?}").as_str()), (&Step::Write(vec![5, 1, 0]), "Write(3 bytes)"));
         handshake.handle_data(&[5, 0]);
         assert_eq!(handshake.step().unwrap(), Step::Write(vec![5, 1, 0, 1, 10, 1, 2, 3, 0, 80]));
     }

@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chat_proto::Error;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::Origin;
+use crate::{Origin, ProxyError};
 
 /// A proxy on the way to a server. It prints as its URL, without user and password. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +42,9 @@ pub enum Scheme {
 
 impl Scheme {
     pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Socks5, Self::Socks5h];
+
+    /// Those that need no TLS on the way to the proxy, for [`Proxy::only`](crate::Proxy::only).
+    pub const WITHOUT_TLS: [Self; 3] = [Self::Http, Self::Socks5, Self::Socks5h];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -135,6 +138,11 @@ impl Via {
         !self.is_socks() && !origin.is_https
     }
 
+    /// Why it did not forward a request, by the status of what came back: it stands in for the server, and a 407 is its own.
+    pub fn refusal(&self, status: StatusCode) -> Option<ProxyError> {
+        (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| ProxyError::credentials(self))
+    }
+
     /// Whether it wants a server's address, which is to be looked up on this side.
     pub fn wants_address(&self, origin: &Origin) -> bool {
         self.0.scheme == Scheme::Socks5 && origin.ip().is_none()
@@ -189,4 +197,36 @@ fn basic((user, password): &(Vec<u8>, Vec<u8>)) -> HeaderValue {
     let mut value = HeaderValue::try_from(format!("Basic {login}")).expect("Base64 is visible ASCII");
     value.set_sensitive(true);
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_has_its_way_to_each_server() {
+        let origin = |url: &str| Origin::of(&url.parse().unwrap());
+        let [plain, tls, address] = ["http://a", "https://a", "https://10.1.2.3"].map(origin);
+        // URL, whether TLS is spoken to it, whether it forwards to each, whether it wants the address of each.
+        for (url, is_https, forwards, wants_address) in [
+            ("http://p:8/", false, [true, false, false], [false; 3]),
+            ("https://p:8/", true, [true, false, false], [false; 3]),
+            ("socks5://p:8/", false, [false; 3], [true, true, false]),
+            ("socks5h://p:8/", false, [false; 3], [false; 3]),
+        ] {
+            let via = Via::parse("proxy", url).unwrap();
+            assert_eq!((via.uri().to_string().as_str(), via.origin().is_https), (url, is_https));
+            let targets = [&plain, &tls, &address];
+            assert_eq!(targets.map(|target| via.forwards(target)), forwards, "{url}");
+            assert_eq!(targets.map(|target| via.wants_address(target)), wants_address, "{url}");
+            assert_eq!(format!("{via:?}"), url.trim_end_matches('/'));
+        }
+    }
+
+    #[test]
+    fn only_a_407_is_the_proxy_s_own_answer() {
+        let via = Via::parse("proxy", "u:s3cret@p").unwrap();
+        assert!(matches!(via.refusal(StatusCode::PROXY_AUTHENTICATION_REQUIRED), Some(ProxyError::Credentials { .. })));
+        assert!(via.refusal(StatusCode::UNAUTHORIZED).is_none() && via.refusal(StatusCode::OK).is_none());
+    }
 }

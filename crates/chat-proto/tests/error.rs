@@ -317,4 +317,10 @@ fn the_alternate_form_has_the_sources() {
     assert_eq!(format!("{error:#}"), "could not connect: the name is not known");
     let api = error_of(vec![(0, head(500, &[])), (0, In::Eof)]);
     assert_eq!(format!("{api:#}"), api.to_string());
+    // An error of I/O is as its source says, and is not said twice.
+    let twice = std::io::Error::other(error.clone());
+    assert_eq!(
+        format!("{:#}", Error::cancelled().with_source(twice)),
+        "cancelled: could not connect: the name is not known"
+    );
 }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use chat_client::Source;
-use chat_net::{ProxyError, Via};
-use http::{Response, StatusCode, Version};
+use chat_net::Via;
+use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::ResponseFuture;
 
@@ -107,11 +107,9 @@ impl Future for Sending {
 }
 
 fn pooled(response: Response<Incoming>) -> Result<Response<AnswerBody>, SendError> {
-    // A proxy that forwards stands in for the server; this answer is its own.
-    if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
-        && let Some(via) = response.extensions().get::<Via>()
-    {
-        return Err(SendError(Reason::Proxy(ProxyError::credentials(via))));
+    let forwarder = response.extensions().get::<Via>();
+    if let Some(refusal) = forwarder.and_then(|via| via.refusal(response.status())) {
+        return Err(SendError(Reason::Proxy(refusal)));
     }
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chat_mock::{Reply, ScriptServer, Server};
 use local::peer::{Peer, head};
-use local::{LONG, ask, builder, client, client_within, sentence, until};
+use local::{LONG, ask, builder, client, client_within, until};
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt as _;
 use transport_hyper::{Clock, ErrorKind};
@@ -101,7 +101,7 @@ async fn the_connect_timeout_covers_the_address_the_name_and_tls() {
         let begun = Instant::now();
         let error = ask(&client_within(builder, url, timeout)).await.unwrap_err();
         let took = begun.elapsed();
-        println!("{what}: {} ({took:.1?})", sentence(&error));
+        println!("{what}: {error:#} ({took:.1?})");
         assert!(is_connect_timeout(&error), "{what}: {error:?}");
         assert!(took >= timeout && took < LONG / 2, "{what}: {took:?}");
     }
@@ -149,7 +149,7 @@ async fn each_failure_to_connect_says_what_it_is() {
         (no_address, "http://api.example".to_owned(), "could not connect: tcp connect error: Network unreachable"),
     ] {
         let error = ask(&client(builder, &url)).await.unwrap_err();
-        assert_eq!((error.kind(), sentence(&error).as_str()), (&ErrorKind::Connect, says));
+        assert_eq!((error.kind(), format!("{error:#}").as_str()), (&ErrorKind::Connect, says));
         println!("{says}");
     }
 }
@@ -224,7 +224,7 @@ async fn a_close_that_crosses_the_request_is_an_error_and_no_second_one() {
     ask(&client).await.unwrap();
     let error = ask(&client).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Transport);
-    println!("{}", sentence(&error));
+    println!("{error:#}");
     assert_eq!((posts.load(Ordering::SeqCst), peer.accepted()), (2, 1));
 }
 

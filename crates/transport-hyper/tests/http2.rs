@@ -172,8 +172,8 @@ async fn a_dead_connection_takes_in_no_call_for_ever() {
     let client = client(builder, &format!("http://{}", peer.addr));
     ask(&client).await.unwrap();
     let error = ask(&client).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Transport, "{}", local::sentence(&error));
-    println!("{}", local::sentence(&error));
+    assert_eq!(error.kind(), &ErrorKind::Transport, "{error:#}");
+    println!("{error:#}");
     ask(&client).await.unwrap();
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_mock::{Reply, ScriptServer, Server, Step};
 use local::peer::Peer;
-use local::{Ca, Door, acceptor, ask, builder, client, client_within, sentence, until};
+use local::{Ca, Door, acceptor, ask, builder, client, client_within, until};
 use transport_hyper::{Connections, CreateInput, HyperTransportBuilder, Proxy};
 
 const CHUNK: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
@@ -94,9 +94,9 @@ async fn failures_are_those_of_pooled_connections_to_the_word() {
             ask(&client_within(builder, &url, Duration::from_secs(1))).await.unwrap_err()
         };
         let (pooled, inline) = (fails(builder()).await, fails(inline()).await);
-        assert_eq!(sentence(&inline), sentence(&pooled));
+        assert_eq!(format!("{inline:#}"), format!("{pooled:#}"));
         assert_eq!(inline.kind(), pooled.kind());
-        println!("{}", sentence(&inline));
+        println!("{inline:#}");
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chat_mock::Server;
 use local::peer::{Peer, head};
-use local::{Ca, Door, LONG, acceptor, ask, builder, client, client_within, sentence, until};
+use local::{Ca, Door, LONG, acceptor, ask, builder, client, client_within, until};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -94,8 +94,8 @@ async fn through(proxy: &str, url: &str, ca: &Ca) -> Result<String, Error> {
 /// What a failed connection says. No secret is in it, and nobody may take it for something the server has read.
 fn failure(result: Result<String, Error>) -> String {
     let error = result.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Connect, "{}", sentence(&error));
-    let text = sentence(&error);
+    assert_eq!(error.kind(), &ErrorKind::Connect, "{error:#}");
+    let text = format!("{error:#}");
     println!("{text}");
     assert!(!format!("{text}{error:?}").contains("s3cret"), "{text} {error:?}");
     text
@@ -280,7 +280,7 @@ async fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
         let client = client_within(builder, "https://api.example", Duration::from_millis(300));
         let error = ask(&client).await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. }), "{error:?}");
-        let text = sentence(&error);
+        let text = format!("{error:#}");
         assert!(text.ends_with(&format!("no connection within 300ms through the proxy {proxy}")), "{text}");
         println!("{text}");
     }
@@ -400,11 +400,11 @@ async fn child_of_the_environment() {
     let builder = transport_hyper::HyperTransport::builder().root_certificates([root.into()]);
     let transport = match builder.build(&local::settings(LONG)) {
         Ok(transport) => transport,
-        Err(error) => return println!("{}", sentence(&error)),
+        Err(error) => return println!("{error:#}"),
     };
     let client = transport_hyper::Client::builder().base_url(url).api_key("k").build_on(transport).unwrap();
     match ask(&client).await {
         Ok(answer) => println!("answered {}", answer.content),
-        Err(error) => println!("{}", sentence(&error)),
+        Err(error) => println!("{error:#}"),
     }
 }

@@ -4,15 +4,15 @@ mod local;
 
 use std::time::Duration;
 
-use local::{Ca, Door, LONG, acceptor, ask, builder, client, sentence, settings};
+use local::{Ca, Door, LONG, acceptor, ask, builder, client, settings};
 use transport_hyper::{Client, Error, ErrorKind, HyperTransport, HyperTransportBuilder, rustls};
 
 /// What a handshake that failed says. No server has read anything.
 async fn refusal(builder: HyperTransportBuilder, door: &Door, host: &str) -> String {
     let error = ask(&client(builder, &door.url(host))).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Connect, "{}", sentence(&error));
+    assert_eq!(error.kind(), &ErrorKind::Connect, "{error:#}");
     assert_eq!(door.server.requests(), 0);
-    let text = sentence(&error);
+    let text = format!("{error:#}");
     println!("{text}");
     text
 }
@@ -44,7 +44,7 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     let says = "tls names ALPN protocols, which the transport sets";
     assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
     let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
-    assert!(sentence(&no_certificate).starts_with("tls can't be set up: "), "{}", sentence(&no_certificate));
+    assert!(format!("{no_certificate:#}").starts_with("tls can't be set up: "), "{no_certificate:#}");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_server_may_ask_for_a_certificate() {
     let (chain, _) = ca.identity("client");
     let (_, key) = ca.identity("client");
     let error = builder().client_certificate(chain, key).build(&settings(Duration::ZERO)).unwrap_err();
-    assert_eq!(sentence(&error), "tls can't be set up: keys may not be consistent: KeyMismatch");
+    assert_eq!(format!("{error:#}"), "tls can't be set up: keys may not be consistent: KeyMismatch");
 }
 
 #[tokio::test]
@@ -105,6 +105,10 @@ async fn what_speaks_no_tls_says_so() {
     let url = format!("https://{}", plain.local_addr());
     let error = ask(&client(builder(), &url)).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Connect);
-    println!("{}", sentence(&error));
-    assert!(sentence(&error).contains("received corrupt message of type InvalidContentType"), "{}", sentence(&error));
+    println!("{error:#}");
+    assert!(
+        format!("{error:#}").contains("received corrupt message of type InvalidContentType"),
+        "{}",
+        format!("{error:#}")
+    );
 }

@@ -97,17 +97,6 @@ fn ask(client: &Client) -> Result<String, Error> {
     async_io::block_on(async { Ok(client.session("i").ask("What is a chunk?").finish().await?.content) })
 }
 
-/// Everything that an error says, its sources too.
-fn sentence(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
-}
-
 #[test]
 fn a_question_is_forwarded_or_goes_through_a_tunnel() {
     let net = Net::new();
@@ -129,7 +118,7 @@ fn a_question_is_forwarded_or_goes_through_a_tunnel() {
     assert_eq!(net.server.requests(), 2);
 
     // Another name behind it is as wrong as without a tunnel.
-    let text = sentence(&ask(&net.client("https://other.example", proxy)).unwrap_err());
+    let text = format!("{:#}", ask(&net.client("https://other.example", proxy)).unwrap_err());
     assert!(text.contains("not valid for name \"other.example\""), "{text}");
 }
 
@@ -169,6 +158,6 @@ fn child_of_the_environment() {
         .and_then(|transport| ask(&client(&url, transport)))
     {
         Ok(answer) => println!("answered {answer}"),
-        Err(error) => println!("{}", sentence(&error)),
+        Err(error) => println!("{error:#}"),
     }
 }

@@ -10,13 +10,11 @@ use crate::Clock;
 /// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_what(f)?;
-        self.fmt_end(f)?;
-        let first = std::error::Error::source(self).filter(|_| f.alternate());
-        for source in std::iter::successors(first, |error| error.source()) {
-            write!(f, ": {source}")?;
+        if f.alternate() {
+            return f.write_str(&self.with_sources());
         }
-        Ok(())
+        self.fmt_what(f)?;
+        self.fmt_end(f)
     }
 }
 
@@ -25,6 +23,18 @@ impl Error {
     fn other_cause(&self) -> Option<&Self> {
         let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
         self.earlier().iter().rev().find(|earlier| !alike(earlier))
+    }
+
+    /// The line with those of the sources behind it, but for what stands at its end already: some errors repeat their cause.
+    fn with_sources(&self) -> String {
+        let mut text = self.to_string();
+        let sources = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        for source in sources.map(ToString::to_string) {
+            if !text.ends_with(&source) {
+                text = format!("{text}: {source}");
+            }
+        }
+        text
     }
 
     /// What was made of it: why there was no further attempt, and what an attempt before had failed of.

@@ -4,7 +4,6 @@
 
 pub(crate) mod peer;
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -175,18 +174,4 @@ pub(crate) async fn ask(client: &Client) -> Result<Answer, Error> {
     let mut input = CreateInput::new("i", "What is a chunk?");
     input.stream = true;
     client.create(&input).finish().await
-}
-
-/// An error with what caused it, as a program prints it.
-pub(crate) fn sentence(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.ends_with(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
 }
