@@ -1,5 +1,6 @@
 //! How a client is made.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -95,7 +96,9 @@ impl<T> ClientBuilder<T> {
     /// Takes what the environment has: `INKEEP_API_KEY`, `INKEEP_API_BASE_URL`, `INKEEP_INTEGRATION_ID`. One that is set to
     /// nothing counts as not set.
     pub fn env(mut self) -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        // What is no Unicode is refused later on, as what it is, rather than taken for not set: the key would go elsewhere.
+        let unicode = |value: OsString| value.into_string().unwrap_or_else(|odd| odd.to_string_lossy().into_owned());
+        let variable = |name| std::env::var_os(name).map(unicode).filter(|value| !value.is_empty());
         if let Some(key) = variable(ENV_API_KEY) {
             self.key = Some(fixed(key, "the environment variable INKEEP_API_KEY"));
         }

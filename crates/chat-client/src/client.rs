@@ -90,7 +90,7 @@ impl<T: Transport> Client<T> {
         self.call(Request::create(&self.shared.settings.endpoint, input), None)
     }
 
-    /// Continues a session with one more message. As [`create`](Self::create) otherwise.
+    /// Continues a session with one more message. Otherwise as [`create`](Self::create).
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply<T> {
         self.call(Request::continue_session(&self.shared.settings.endpoint, chat_session_id, input), None)
     }

@@ -88,7 +88,7 @@ impl Conversation {
         Self { streaming, ..self }
     }
 
-    /// How much effort goes into the answers. As the three below, it goes with the question that creates the session.
+    /// How much effort goes into the answers. Like the three below, it goes with the question that creates the session.
     #[must_use]
     pub fn with_chat_mode(self, chat_mode: impl Into<ChatMode>) -> Self {
         Self { chat_mode: Some(chat_mode.into()), ..self }

@@ -53,7 +53,8 @@ impl<T: Transport> Reply<T> {
         Self { call, io: Io::None, timer: None, shared, start: None }
     }
 
-    /// The next event; `None` after the last one, or after an error.
+    /// The next event; `None` after the last one, or after an error. Nothing is lost if the future is dropped, as by a
+    /// `select!`: the next call goes on where it was.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -194,7 +195,7 @@ impl<T: Transport> Reply<T> {
                     self.call.handle_eof(self.now());
                 }
             },
-            Io::None => self.fail(TransportError::MaybeSent, "the transport panicked"),
+            Io::None => self.fail(TransportError::MaybeSent, "the transport or the key's callback panicked"),
         }
         Poll::Ready(())
     }

@@ -152,7 +152,9 @@ mod on {
             if let Some(reason) = answer.and_then(|answer| answer.finish_reason.as_ref()) {
                 self.call.record("gen_ai.response.finish_reasons", tracing::field::display(reason));
             }
-            let (seconds, attempts, bytes) = (self.now.since_start().as_secs_f64(), self.attempts, self.bytes);
+            let (seconds, bytes) = (self.now.since_start().as_secs_f64(), self.bytes);
+            // An attempt that got no key began, and was not sent.
+            let attempts = outcome.as_ref().map_or_else(Error::attempts, |_| self.attempts);
             let events = answer.map_or(0, |answer| answer.events);
             match outcome {
                 Ok(_) => {

@@ -12,7 +12,9 @@ use chat_proto::{Error, Source, TransportError};
 ///
 /// A transport sends what it is given as it is: it follows no redirect, repeats no request that a server may have read
 /// (one that is handed back unsent may go out again on another connection), decodes no content, and keeps no clock but
-/// the connect timeout. Dropping a `Send` or a `Body` closes or resets what it runs on unless the answer was whole.
+/// the connect timeout. What a wire wants besides is added here: a request's URI is absolute, and it has neither `Host`
+/// nor `Content-Length`. Interim answers, such as 103, are skipped. Dropping a `Send` or a `Body` closes or resets what
+/// it runs on unless the answer was whole.
 pub trait Transport {
     /// The future of an answer's head.
     type Send: Future<Output = Result<http::Response<Self::Body>, Self::Error>>;
@@ -46,7 +48,8 @@ pub trait Transport {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TransportSettings {
-    /// How long a connection may take to come about: name, TCP and TLS. `None` is for ever.
+    /// How long a connection may take to come about: name, TCP, proxy and TLS. `None` is for ever. When it is over, the
+    /// error is classified as [`TransportError::ConnectTimeout`].
     pub connect_timeout: Option<Duration>,
 }
 

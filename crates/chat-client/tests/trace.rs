@@ -111,6 +111,15 @@ fn a_failed_call_tells_its_kind() {
 }
 
 #[test]
+fn an_attempt_without_a_key_does_not_count() {
+    let log = traced([], |client| {
+        let client = client.with(|settings| settings.api_key_fn(|| Err("the vault is locked".into()))).unwrap();
+        run(client.session("docs").ask("a private question").finish()).unwrap_err();
+    });
+    assert!(log.ends_with("the call failed error.type=\"invalid_request\" attempts=0 bytes=0 events=0\n"), "{log}");
+}
+
+#[test]
 fn a_dropped_call_is_told_too() {
     let log = traced([Script::events([chunk("a private answer", "")]).stall()], |client| {
         let mut session = client.session("docs");

@@ -1,9 +1,10 @@
-//! A transport of one's own in about forty lines: here on async-io, whose sockets and timers run under any executor.
+//! A transport of one's own on one page: here on async-io, whose sockets and timers run under any executor.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p chat-http1 --example transport
 //! ```
 
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, tls};
+use chat_http1::{AnswerBody, Connector, Engine, Proxy, Runtime, SendError, Sending, tls};
 
 /// What the runtime brings.
 struct AsyncIo;
@@ -24,7 +25,9 @@ impl Runtime for AsyncIo {
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<async_net::TcpStream> {
-        async_net::TcpStream::connect(addr).await
+        let stream = async_net::TcpStream::connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     async fn sleep(&self, time: Duration) {
@@ -41,6 +44,7 @@ struct Mine {
 impl FromSettings for Mine {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
         let connector = Connector::new(AsyncIo, tls::config([], None)?, settings.connect_timeout);
+        let connector = connector.via(Proxy::from_env()?)?;
         Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
     }
 }
@@ -69,8 +73,7 @@ impl Transport for Mine {
     }
 
     fn seed(&self) -> u64 {
-        // Better chance than this spreads the retries of many clients.
-        self.origin.elapsed().as_nanos() as u64
+        RandomState::new().hash_one(0u8)
     }
 
     fn classify(error: &SendError) -> TransportError {

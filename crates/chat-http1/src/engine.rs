@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 #[cfg(feature = "net")]
 use chat_net::Via;
-use http::{HeaderValue, Request, Response, Uri, header, uri};
+use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body_util::Full;
 
 use crate::body::AnswerBody;
@@ -27,7 +27,8 @@ pub trait Connect: Send + Sync + 'static {
     fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
 
     /// The proxy that is given requests to a URI to forward, which is then the one to connect to; none, if they go to the
-    /// server, as they do by default.
+    /// server, as they do by default. It is one of [`Proxy::via`](crate::Proxy::via) that
+    /// [forwards](crate::Via::forwards).
     #[cfg(feature = "net")]
     fn forwarder(&self, _uri: &Uri) -> Option<&Via> {
         None
@@ -78,7 +79,8 @@ impl<C: Connect> Engine<C> {
         self.shared.pool.len()
     }
 
-    /// Sends a request, whose URI is absolute, on an idle connection or a new one.
+    /// Sends a request, whose URI is absolute, on an idle connection or a new one. `Host` and `Content-Length` are added
+    /// where it has none, and its version is taken for HTTP/1.1.
     ///
     /// An idle connection that turns out to be closed gives the request back unsent, and it goes out on another. Dropping
     /// the future closes what it runs on.
@@ -110,7 +112,7 @@ impl<C: Connect> Shared<C> {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, SendError> {
         let uri = request.uri().clone();
         let origin = Origin::of(&uri).ok_or_else(|| ConnectError::other("the URI has no scheme or no host"))?;
-        let mut request = with_host(request)?;
+        let mut request = of_http1(request)?;
         #[cfg(feature = "net")]
         if let Some(via) = self.connect.forwarder(&uri) {
             in_absolute_form(&mut request, via);
@@ -173,9 +175,10 @@ async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> 
     }
 }
 
-/// HTTP/1.1 wants the host of a request in a header.
-fn with_host(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
+/// The request as HTTP/1.1 has it: with the host in a header. Of some other versions hyper would panic.
+fn of_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
     let mut request = request.map(Full::new);
+    *request.version_mut() = Version::HTTP_11;
     let uri = request.uri();
     let default = if uri.scheme() == Some(&uri::Scheme::HTTPS) { 443 } else { 80 };
     let host = uri.host().unwrap_or_default();

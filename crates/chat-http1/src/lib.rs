@@ -13,7 +13,7 @@ mod stream;
 
 pub use body::AnswerBody;
 #[cfg(feature = "net")]
-pub use chat_net::{Proxy, ProxyError, Via, tls};
+pub use chat_net::{Origin, Proxy, ProxyError, Scheme, Via, tls};
 pub use engine::{Connect, Engine, Sending};
 pub use error::{ConnectError, SendError};
 #[cfg(feature = "net")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat_client::TransportError;
 use chat_http1::Engine;
+use http::Version;
 use http_body::Body as _;
 use support::{Lines, Task, answer, post, whole};
 
@@ -35,6 +36,17 @@ fn a_request_names_its_path_and_its_host() {
         let _ = answer(&engine, uri, |line| line.say(OK)).unwrap();
         let expected = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 2\r\n\r\n{{}}");
         assert_eq!(lines.last().heard(), expected);
+    }
+}
+
+#[test]
+fn what_goes_out_is_http_1_1_whatever_version_the_request_has() {
+    for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_11, Version::HTTP_2, Version::HTTP_3] {
+        let (engine, lines) = engine();
+        let mut request = post(URI);
+        *request.version_mut() = version;
+        assert!(Task::default().poll(&mut engine.send(request)).is_pending(), "{version:?}");
+        assert_eq!(lines.last().requests(), 1, "{version:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use httparse::Status;
 
 use crate::{Origin, ProxyError, Via};
 
-/// The largest head of an answer to `CONNECT`.
+/// The largest head of an answer to `CONNECT`, with those of the interim answers before it.
 const MAX_HEAD: usize = 64 << 10;
 /// As many header lines as hyper reads by itself.
 const MAX_HEADERS: usize = 100;
@@ -58,6 +58,8 @@ pub struct Handshake {
     address: Option<IpAddr>,
     state: State,
     input: Vec<u8>,
+    /// How much was read so far.
+    received: usize,
     at_end: bool,
 }
 
@@ -113,12 +115,13 @@ impl Handshake {
     pub fn new(via: &Via, target: &Origin, address: Option<IpAddr>) -> Self {
         let state = if via.is_socks() { State::Greet } else { State::Ask };
         let address = target.ip().or(address);
-        Self { via: via.clone(), target: target.clone(), address, state, input: Vec::new(), at_end: false }
+        Self { via: via.clone(), target: target.clone(), address, state, input: Vec::new(), received: 0, at_end: false }
     }
 
     /// What was read; nothing means that the connection has ended.
     pub fn handle_data(&mut self, data: &[u8]) {
         self.at_end |= data.is_empty();
+        self.received += data.len();
         self.input.extend_from_slice(data);
     }
 
@@ -188,7 +191,7 @@ impl Handshake {
             let mut head = httparse::Response::new(&mut headers);
             let parsed = head.parse(&self.input).map_err(|error| self.broken(error))?;
             let Status::Complete(length) = parsed else {
-                return if self.input.len() < MAX_HEAD {
+                return if self.received < MAX_HEAD {
                     self.more()
                 } else {
                     Err(self.broken("its answer's head is too long"))
@@ -355,6 +358,7 @@ mod tests {
         let refused = "the proxy http://p:80 refuses a connection to a:443: ";
         let failed = "talking to the proxy http://p:80 failed: ";
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
+        let interim = "HTTP/1.1 103 Early\r\n\r\n".repeat(MAX_HEAD / 20);
         let rows: &[(&str, &str, String)] = &[
             ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 asks for a user and a password".into()),
             ("u:s3cret@p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 refuses the user or the password".into()),
@@ -365,6 +369,7 @@ mod tests {
             ("p", "HTTP/1.1 20", format!("{failed}the connection was closed")),
             ("p", "", format!("{failed}the connection was closed")),
             ("p", &endless, format!("{failed}its answer's head is too long")),
+            ("p", &interim, format!("{failed}its answer's head is too long")),
         ];
         for (proxy, says, text) in rows {
             let error = talk(proxy, "https://a", says.as_bytes(), 1000).1.unwrap_err();

@@ -67,12 +67,12 @@ impl Backend {
 #[async_trait]
 impl HttpClient for Backend {
     async fn send(&self, request: Request) -> Result<Response, http_types::Error> {
-        let request = request_from(request).await?;
+        let (request, is_whole) = request_from(request).await?;
         // The engine's error crosses as it is, to be taken out again on the other side.
         let answer = self.engine.send(request).await.map_err(crossing)?;
         let (head, body) = answer.into_parts();
         let length = body.size_hint().exact().and_then(|length| length.try_into().ok());
-        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length)))
+        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length), is_whole))
     }
 
     /// Refused: what there is to set is set where the backend is made.
@@ -95,7 +95,7 @@ pub(crate) type BodyError = <chat_http1::AnswerBody as http_body::Body>::Error;
 
 /// The engine's body as surf reads it.
 struct Reader {
-    /// Locked never: it is here because http-types wants what is `Sync`.
+    /// Never locked: it is here because http-types wants `Sync`.
     body: Mutex<Option<chat_http1::AnswerBody>>,
     chunk: Bytes,
 }

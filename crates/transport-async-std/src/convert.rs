@@ -26,6 +26,8 @@ struct AnswerBeside {
     /// What `status` became.
     told: http_types::StatusCode,
     values: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the request came with all that went beside it.
+    request_was_whole: bool,
 }
 
 /// A request that can't cross.
@@ -72,36 +74,39 @@ pub(crate) fn request_into(request: http::Request<Bytes>) -> Result<(http_types:
     Ok((request, beside))
 }
 
-/// A request that has come through surf, as our backend sends it.
+/// A request that has come through surf, as our backend sends it, and whether what went beside it came along.
 ///
 /// # Errors
 ///
 /// Those of a body that somebody in between has put in.
-pub(crate) async fn request_from(mut request: http_types::Request) -> Result<http::Request<Bytes>, http_types::Error> {
+pub(crate) async fn request_from(
+    mut request: http_types::Request,
+) -> Result<(http::Request<Bytes>, bool), http_types::Error> {
     let (mut head, ()) = http::Request::new(()).into_parts();
     head.method = Method::from_str(request.method().as_ref()).expect("a method of the standard's");
     head.version = version_from(request.version());
     // Names that are none, or values, were put in by somebody in between.
     headers_from(request.as_ref(), &mut head.headers);
     let beside = request.ext_mut().remove::<RequestBeside>();
+    let is_whole = beside.is_some();
     head.uri = match &beside {
         Some(beside) if beside.url == *request.url() => beside.uri.clone(),
         _ => request.url().as_str().parse().map_err(Unheld::Uri)?,
     };
     head.headers.extend(beside.into_iter().flat_map(|beside| beside.values));
     let body = request.take_body().into_bytes().await?;
-    Ok(http::Request::from_parts(head, body.into()))
+    Ok((http::Request::from_parts(head, body.into()), is_whole))
 }
 
-/// An answer of our backend, on its way to surf.
-pub(crate) fn answer_into(head: &response::Parts, body: Body) -> http_types::Response {
+/// An answer of our backend, on its way to surf. `request_was_whole` is what [`request_from`] said.
+pub(crate) fn answer_into(head: &response::Parts, body: Body, request_was_whole: bool) -> http_types::Response {
     let told = status_into(head.status);
     let mut answer = http_types::Response::new(told);
     answer.set_version(version_into(head.version));
     answer.set_body(body);
     answer.remove_header(headers::CONTENT_TYPE);
     let values = headers_into(&head.headers, answer.as_mut());
-    answer.ext_mut().insert(AnswerBeside { status: head.status, told, values });
+    answer.ext_mut().insert(AnswerBeside { status: head.status, told, values, request_was_whole });
     answer
 }
 
@@ -111,6 +116,8 @@ pub(crate) struct Answer {
     pub(crate) body: Body,
     /// Whether it is our backend's, whose body ends without an error only where it is whole.
     pub(crate) is_ours: bool,
+    /// Whether our backend got the request with all that went beside it.
+    pub(crate) request_was_whole: bool,
     /// How many header values are lost.
     pub(crate) lost: usize,
 }
@@ -122,6 +129,7 @@ pub(crate) fn answer_from(mut answer: http_types::Response) -> Answer {
     let lost = headers_from(answer.as_ref(), &mut head.headers);
     let beside = answer.ext_mut().remove::<AnswerBeside>();
     let is_ours = beside.is_some();
+    let request_was_whole = beside.as_ref().is_some_and(|beside| beside.request_was_whole);
     if let Some(beside) = beside {
         if answer.status() == beside.told {
             head.status = beside.status;
@@ -130,7 +138,7 @@ pub(crate) fn answer_from(mut answer: http_types::Response) -> Answer {
     } else {
         drop_false_date(&mut head.headers);
     }
-    Answer { head, body: answer.take_body(), is_ours, lost }
+    Answer { head, body: answer.take_body(), is_ours, request_was_whole, lost }
 }
 
 /// A stock backend makes a date up where the answer has none, and not one that can be read.
@@ -224,12 +232,14 @@ mod tests {
         if !keeps {
             out.ext_mut().clear();
         }
-        (block_on(request_from(out)).unwrap(), beside)
+        let (request, is_whole) = block_on(request_from(out)).unwrap();
+        assert_eq!(is_whole, keeps);
+        (request, beside)
     }
 
     fn answered(head: http::response::Builder, keeps: bool) -> Answer {
         let (head, ()) = head.body(()).unwrap().into_parts();
-        let mut out = answer_into(&head, Body::from("b"));
+        let mut out = answer_into(&head, Body::from("b"), true);
         if !keeps {
             out.ext_mut().clear();
         }
@@ -264,7 +274,7 @@ mod tests {
     fn a_url_that_was_changed_on_the_way_counts() {
         let (mut out, _) = request_into(post("http://a.example/x")).unwrap();
         out.url_mut().set_path("/y");
-        assert_eq!(block_on(request_from(out)).unwrap().uri(), "http://a.example/y");
+        assert_eq!(block_on(request_from(out)).unwrap().0.uri(), "http://a.example/y");
     }
 
     #[test]
@@ -330,7 +340,7 @@ mod tests {
     #[test]
     fn a_status_that_was_changed_on_the_way_counts() {
         let (head, ()) = http::Response::builder().status(299).body(()).unwrap().into_parts();
-        let mut out = answer_into(&head, Body::empty());
+        let mut out = answer_into(&head, Body::empty(), true);
         out.set_status(http_types::StatusCode::NotFound);
         assert_eq!(answer_from(out).head.status, StatusCode::NOT_FOUND);
     }
@@ -349,7 +359,7 @@ mod tests {
         let answer = || http::Response::builder().header("set-cookie", "b").header("set-cookie", "a").header("x", "\t");
         for keeps in [true, false] {
             let answer = answered(answer(), keeps);
-            assert_eq!((answer.is_ours, answer.lost), (keeps, 0));
+            assert_eq!((answer.is_ours, answer.request_was_whole, answer.lost), (keeps, keeps, 0));
             // No type that it did not have.
             assert_eq!(answer.head.headers.len(), 3);
             assert_eq!(values(&answer.head.headers, "set-cookie"), [b"b", b"a"]);

@@ -65,7 +65,8 @@ impl AsyncStdTransport {
 
     /// How many values of headers were lost on the way through surf, by this transport and its clones.
     ///
-    /// http-types holds ASCII only; over the transport's own backend the others travel beside, and nothing is lost.
+    /// http-types holds ASCII only. Over the transport's own backend the others travel beside, and nothing is lost unless a
+    /// middleware drops the extensions, as a clone of a request does.
     pub fn lost_header_values(&self) -> u64 {
         self.lost_values.load(Ordering::Relaxed)
     }
@@ -94,7 +95,7 @@ impl Transport for AsyncStdTransport {
             let (request, beside) = request_into(request).map_err(|error| SendError(Reason::Unheld(error)))?;
             let answer = client.send(request).await.map_err(SendError::from)?;
             let mut answer = answer_from(answer.into());
-            if !answer.is_ours {
+            if !answer.request_was_whole {
                 answer.lost += beside;
             }
             lost_values.fetch_add(answer.lost as u64, Ordering::Relaxed);

@@ -265,6 +265,25 @@ fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
     assert_eq!(server.requests()[0].headers["x-asked"], "a");
 }
 
+/// A middleware that sends a clone on, which has no extensions.
+#[allow(clippy::needless_pass_by_value, reason = "a middleware has this signature")]
+fn cloned(request: surf::Request, client: surf::Client, next: Next<'_>) -> BoxFuture<'_, surf::Result<surf::Response>> {
+    next.run(request.clone(), client)
+}
+
+#[test]
+fn what_a_middleware_loses_of_a_request_is_counted() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(cloned);
+        let transport = AsyncStdTransport::with_client(surf);
+        let client = Client::builder().base_url(server.url()).api_key("k").header("x-name", "J\u{fc}rgen");
+        client.build_on(transport.clone()).unwrap().create(&question()).finish().await.unwrap();
+        assert_eq!(transport.lost_header_values(), 1);
+    });
+    assert!(!server.requests()[0].headers.contains_key("x-name"));
+}
+
 #[test]
 fn our_backends_errors_are_exact_through_a_middleware() {
     run(async {

@@ -8,7 +8,7 @@ pub use chat_client::*;
 
 pub use chat_http1::{AnswerBody, Connector, Proxy, ProxyError, SendError, Sending, rustls, tls};
 pub use runtime::AsyncIo;
-pub use transport::SmolTransport;
+pub use transport::{Sleep, SmolTransport};
 
 /// A [`chat_client::Client`] on async-io.
 pub type Client = chat_client::Client<SmolTransport>;

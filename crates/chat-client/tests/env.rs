@@ -1,0 +1,56 @@
+//! What a client takes from the environment. That is this process's own, so the part that reads it runs in another.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::{Command, Output};
+
+use chat_client::{ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+
+/// What the settings are where the environment has these and nothing else.
+fn settings(variables: &[(&str, OsString)]) -> String {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "child_of_the_environment", "--nocapture"]).env_clear().env("TEST_CHILD", "1");
+    let Output { stdout, .. } = command.envs(variables.iter().cloned()).output().unwrap();
+    let said = String::from_utf8(stdout).unwrap();
+    let (_, line) = said.split_once("settings: ").unwrap_or_else(|| panic!("{said}"));
+    line.lines().next().unwrap().to_owned()
+}
+
+/// Prints the settings for another test. Run by itself it has nothing to do.
+#[test]
+fn child_of_the_environment() {
+    if env::var_os("TEST_CHILD").is_none() {
+        return;
+    }
+    match ClientBuilder::<()>::new("test/1").api_key("sk-1").env().settings() {
+        Ok(settings) => {
+            let (base_url, integration_id) = (settings.endpoint.base_url(), settings.defaults.integration_id);
+            println!("settings: {base_url} {integration_id:?} {}", settings.key.origin());
+        }
+        Err(error) => println!("settings: {error}"),
+    }
+}
+
+const NONE: &str = "https://api.inkeep.com None the client's settings";
+
+#[test]
+fn what_the_environment_has_is_taken_and_nothing_is_nothing() {
+    assert_eq!(settings(&[]), NONE);
+    let all = [(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example/x"), (ENV_INTEGRATION_ID, "docs")];
+    let all = all.map(|(name, value)| (name, OsString::from(value)));
+    assert_eq!(settings(&all), "https://h.example/x Some(\"docs\") the environment variable INKEEP_API_KEY");
+    assert_eq!(settings(&all.map(|(name, _)| (name, OsString::new()))), NONE);
+}
+
+/// A base URL that was dropped in silence would have the key go to another server.
+#[cfg(unix)]
+#[test]
+fn what_is_no_unicode_is_refused_and_not_passed_over() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let odd = || OsString::from_vec(b"https://h\xff.example".to_vec());
+    let said = settings(&[(ENV_BASE_URL, odd())]);
+    assert!(said.starts_with("base_url has characters beyond ASCII"), "{said}");
+    let said = settings(&[(ENV_API_KEY, odd())]);
+    assert!(said.starts_with("api_key is no value for a header"), "{said}");
+}

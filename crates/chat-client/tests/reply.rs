@@ -1,0 +1,31 @@
+//! A reply as its caller polls it.
+
+mod support;
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use chat_client::Client;
+use chat_mock::memory::{MemoryTransport, Script};
+use support::chunk;
+
+#[test]
+fn a_next_that_is_dropped_loses_nothing() {
+    let script = Script::events([chunk("Yes", "")]).wait(Duration::from_secs(1)).data(chunk(", no.", ""));
+    let transport = MemoryTransport::new([Script::head(503, &[]), script]);
+    let client = Client::builder().api_key("sk-1").build_on(transport.clone()).unwrap();
+    let mut reply = client.session("docs").ask("Is it?");
+    let (mut text, mut dropped) = (String::new(), 0);
+    loop {
+        // Each of these futures is polled once.
+        match pin!(reply.next()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(event)) => text += event.unwrap().text().unwrap_or_default(),
+            Poll::Ready(None) => break,
+            Poll::Pending => dropped += 1,
+        }
+        assert!(dropped < 1000, "nothing moves any more");
+    }
+    assert_eq!((text.as_str(), transport.requests().len()), ("Yes, no.", 2));
+    assert!(dropped >= 2, "once in the wait for the next attempt, once in the body: {dropped}");
+}
