@@ -1,4 +1,4 @@
-//! The decoder against two others. No deviation of theirs is known for now: one that turns up is to be named here and
+//! The reference against two other decoders. No deviation of theirs is known: one that turns up is to be named here and
 //! passed over.
 
 use std::num::NonZeroUsize;

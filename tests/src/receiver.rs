@@ -1,6 +1,6 @@
 //! Answers of any head and any body: the cutting changes nothing, and what is handed out adds up.
 
-use chat_proto::{Error, Event, Head, Limits, MessageChunk, Receiver};
+use chat_proto::{Error, Event, Head, Limits, MessageChunk, OtherEvent, Receiver, RecordsCited};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::check::cut_every;
@@ -34,7 +34,7 @@ pub fn check_receiver(bytes: &[u8]) {
     let head = Head::new(status.try_into().expect("a legal status"), headers);
 
     if Receiver::new(head.clone(), &Limits::default()).is_stream() {
-        check_chunks(&head, body);
+        check_events(&head, body);
     }
     let mut small = Limits::default();
     small.event = 64;
@@ -49,19 +49,27 @@ pub fn check_receiver(bytes: &[u8]) {
     }
 }
 
-/// Chunks are read by what chunks before them were like: each must be what the JSON layer alone makes of it.
-fn check_chunks(head: &Head, body: &[u8]) {
-    let (events, _) = receive(head, &[body], &Limits::default());
-    let wanted = naive::decode(body).items.into_iter().filter_map(|item| match item {
-        Item::Event { event_type, data, .. } => Some((event_type, data)),
-        _ => None,
-    });
-    for (event, (event_type, data)) in events.iter().zip(wanted) {
-        if let Event::MessageChunk(chunk) = event {
-            assert_eq!(event_type, "message_chunk");
-            assert_eq!(serde_json::from_str::<MessageChunk>(&data).ok().as_ref(), Some(chunk), "of {data:?}");
+/// Each event is what the JSON layer alone makes of it, though chunks are read by what chunks before them were like; one
+/// of a type that is not known is passed on as it came. None is left out.
+fn check_events(head: &Head, body: &[u8]) {
+    let (events, error) = receive(head, &[body], &Limits::default());
+    let decoded = naive::decode(body);
+    for (event, item) in events.iter().zip(decoded.events()) {
+        let Item::Event { event_type, data, id } = item else { unreachable!("these are events") };
+        match event {
+            Event::MessageChunk(chunk) => {
+                assert_eq!(event_type, "message_chunk");
+                assert_eq!(serde_json::from_str::<MessageChunk>(data).ok().as_ref(), Some(chunk), "of {data:?}");
+            }
+            Event::RecordsCited(cited) => {
+                assert_eq!(event_type, "records_cited");
+                assert_eq!(serde_json::from_str::<RecordsCited>(data).ok().as_ref(), Some(&**cited), "of {data:?}");
+            }
+            Event::Other(other) => assert_eq!(**other, OtherEvent::new(event_type, data, id)),
+            _ => unreachable!("an event that is not known here"),
         }
     }
+    assert!(events.len() == decoded.events().count() || error.is_some(), "an event was left out");
 }
 
 /// What came out: the events and, as its parts, the end.

@@ -14,6 +14,7 @@ pub fn check_request(bytes: &[u8]) {
     let (base_url, id, name, value, key, message) = (part(), part(), part(), part(), part(), part());
 
     let endpoint = Endpoint::new(base_url).and_then(|endpoint| endpoint.with_header(name, value));
+    let accepted = endpoint.is_ok();
     let endpoint = match endpoint {
         Ok(endpoint) => endpoint,
         Err(error) => {
@@ -25,6 +26,9 @@ pub fn check_request(bytes: &[u8]) {
     check_uri(&created, &endpoint, "/v0/chat_sessions/chat_results");
     let sent: CreateInput = serde_json::from_slice(created.http().body()).expect("our own JSON");
     assert_eq!(sent, CreateInput::new("i", message));
+    if accepted {
+        assert_eq!(created.http().headers()[name].as_bytes(), value.as_bytes());
+    }
 
     match Request::continue_session(&endpoint, id, &ContinueInput::new("i", message)) {
         Ok(continued) => {
@@ -34,6 +38,8 @@ pub fn check_request(bytes: &[u8]) {
             let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().expect("an id was UTF-8");
             assert_eq!(decoded, id);
             check_uri(&continued, &endpoint, &format!("/v0/chat_sessions/{segment}/chat_results"));
+            let sent: ContinueInput = serde_json::from_slice(continued.http().body()).expect("our own JSON");
+            assert_eq!(sent, ContinueInput::new("i", message));
         }
         Err(error) => {
             assert!(matches!(id, "" | "." | "..") || id.len() > 10_000, "refused {id:?}: {error}");
@@ -42,9 +48,11 @@ pub fn check_request(bytes: &[u8]) {
 
     let mut http = created.http().clone();
     assert!(!http.headers().contains_key("authorization"));
-    if let Ok(key) = ApiKey::new(key) {
-        key.stamp(&mut http);
-        assert!(http.headers()["authorization"].is_sensitive());
+    if let Ok(api_key) = ApiKey::new(key) {
+        api_key.stamp(&mut http);
+        let stamped = &http.headers()["authorization"];
+        assert!(stamped.is_sensitive());
+        assert_eq!(stamped.as_bytes(), format!("Bearer {key}").as_bytes());
     }
 }
 

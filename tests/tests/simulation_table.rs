@@ -239,6 +239,17 @@ fn a_late_turn_of_a_busy_stream() {
 }
 
 #[test]
+fn an_event_costs_no_timer() {
+    let words = (0..1000).fold(Writer::default(), |writer, _| writer.chunk("a"));
+    let response = Response::stream(words.last("", "stop").body()).every(20);
+    let scenario = Scenario::new(vec![Attempt::answers(250, response)]);
+    let transcript = run(&scenario);
+    check(&scenario, &transcript).unwrap_or_else(|broken| panic!("{broken}\n{transcript}"));
+    assert_eq!(transcript.events().count(), 1001);
+    assert_eq!(transcript.timers, 2, "one for the head, and one for the silence in the body, which is due earlier");
+}
+
+#[test]
 fn cut_inside_an_event() {
     let length = greeting().bytes.len();
     let response = Response::stream(greeting()).every(20).cut(length - 1, End::Clean);

@@ -124,8 +124,14 @@ fn scratch_is_capped() {
         ("a retry line", format!("retry: {long}\n")),
         ("all", format!("id: {long}\nid: 1\nevent: {long}\nretry: {long}\ndata: {long}\ndata: {long}\n\n")),
     ];
+    // What may follow, and how it is cut: an event in pieces; a whole one, of the usual shape and of another.
+    let followers = [
+        (": ping\n\ndata: small\n\n", 3),
+        (": ping pong\n\ndata: small\n\n", 13),
+        (": ping\n\n:\ndata: small\n\n", 64),
+    ];
     for (what, body) in bodies {
-        for chunk in [1000, body.len()] {
+        for ((small, cut), chunk) in followers.iter().flat_map(|small| [(small, 1000), (small, body.len())]) {
             let kept = least(|| {
                 let region = Region::new(ALLOCATOR);
                 let mut decoder = Decoder::new();
@@ -133,10 +139,11 @@ fn scratch_is_capped() {
                 // What was lent goes when the decoder is asked again, the room for more with the next small event.
                 let kept = live(region.change()) - decoder.last_event_id().len();
                 assert!(kept <= KEPT_AT_FIRST + CHANGE, "after {what} in chunks of {chunk}: {kept} bytes at first");
-                drain(&mut decoder, &region, b": ping\n\ndata: small\n\n: ping\nid: 1\n\nid: 2\n\n", 3);
+                drain(&mut decoder, &region, small.as_bytes(), *cut);
+                drain(&mut decoder, &region, b": ping\nid: 1\n\nid: 2\n\n", 3);
                 live(region.change())
             });
-            assert!(kept <= KEPT + CHANGE, "after {what} in chunks of {chunk}: {kept} bytes are kept");
+            assert!(kept <= KEPT + CHANGE, "{kept} bytes are kept after {what} in chunks of {chunk}, then {small:?}");
         }
     }
 }

@@ -180,18 +180,3 @@ fn the_limit_is_exact_to_the_byte() {
         holds_exactly("a line of spaces", &format!("{}\n", " ".repeat(n)), n);
     }
 }
-
-#[test]
-fn after_the_limit_each_chunk_fails_again() {
-    let mut decoder = chat_proto::sse::Decoder::with_limit(4);
-    let mut input = &b"data: ok\n\ndata: longer\n\ndata: a\n\n"[..];
-    assert_eq!(decoder.next(&mut input).expect("an event").expect("within the limit").data(), "ok");
-    let error = decoder.next(&mut input).expect("an error").expect_err("past the limit");
-    assert_eq!(error.limit, 4);
-    assert_eq!(error.to_string(), "an event is larger than the limit of 4 bytes");
-    assert!(input.is_empty());
-    assert!(decoder.next(&mut input).is_none());
-    input = b"data: b\n\n";
-    assert_eq!(decoder.next(&mut input).expect("an error").expect_err("for good"), error);
-    assert!(input.is_empty());
-}

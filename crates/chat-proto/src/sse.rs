@@ -48,7 +48,8 @@ pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
 const RETAINED: usize = 64 * 1024;
 
 /// The most that the data's buffer keeps after an event of [`LARGE`] data: the next one may be such another, and fresh
-/// memory costs as much as filling it. What is more than [`RETAINED`] goes with the first event that is smaller.
+/// memory costs as much as filling it. What is more than [`RETAINED`] goes with the first event that is smaller or lies
+/// in its chunk.
 const RETAINED_IN_USE: usize = 2 * 1024 * 1024;
 const LARGE: usize = 16 * 1024;
 
@@ -69,6 +70,8 @@ const ID: u8 = 4;
 const NEXT_ID: u8 = 8;
 /// A `retry` line.
 const RETRY: u8 = 16;
+/// No line: the data's buffer is larger than [`RETAINED`]. The short way for whole events would pass it by.
+const ROOMY: u8 = 32;
 
 /// The decoder. See the [module](self) for what it does.
 #[derive(Debug)]
@@ -244,7 +247,8 @@ impl Decoder {
         }
     }
 
-    /// The half of [`next`](Self::next) that lends: what the newest token stands for.
+    /// The half of [`next`](Self::next) that lends: what the newest token stands for. An older one may find less than
+    /// there was, or something else.
     #[inline]
     pub fn lend<'d, 'i: 'd>(&'d self, token: Token<'i>) -> Item<'d> {
         match token.kind {
@@ -256,7 +260,6 @@ impl Decoder {
 
     #[inline]
     fn lend_event<'d, 'i: 'd>(&'d self, token: Token<'i>) -> Event<'d> {
-        // An old token may find less than there was.
         let event_type = if token.has_type { self.type_line.get(self.type_start..).unwrap_or_default() } else { b"" };
         Event {
             event_type: if event_type.is_empty() { b"message" } else { event_type },
@@ -333,7 +336,7 @@ mod tests {
 
     #[test]
     fn one_long_line_is_scanned_at_most_twice() {
-        let long = "x".repeat(4 * 1024 * 1024);
+        let long = "x".repeat(512 * 1024);
         for start in ["data: ", "event: ", "id:", ":", "", "data: a\ndata:"] {
             let body = format!("{start}{long}\n\n");
             for chunk in [1, 16, 256, 1400, body.len()] {
@@ -351,7 +354,7 @@ mod tests {
             "id: 1\nevent: a\n\ndata\n:\n\n",
             "data:\n\n",
         ] {
-            let body = event.repeat(2 * 1024 * 1024 / event.len());
+            let body = event.repeat(256 * 1024 / event.len());
             for chunk in [1, 2, 3, 7, 16, 256, 1400, body.len()] {
                 let (events, scanned) = scan(body.as_bytes(), chunk);
                 assert!(events >= body.len() / event.len());

@@ -78,6 +78,17 @@ fn what_is_asked_for_is_reported() {
 }
 
 #[test]
+fn an_event_past_what_buffers_keep_leaves_no_trace() {
+    let large = "x".repeat(100 * 1024);
+    let body = format!("id: 1\ndata: {large}\n\n\n:\n\nretry: 1\n\n\ndata: a\n\n\n").repeat(2);
+    let expected = format!("message {large:?} 1\ncomment \"\"\nblock\nmessage \"a\" 1\n").repeat(2);
+    for size in [1000, 64 * 1024, body.len()] {
+        let (said, _) = said(Decoder::new().reporting(Report::ALL), body.as_bytes(), size).expect("within the limit");
+        assert!(said == expected, "in chunks of {size}");
+    }
+}
+
+#[test]
 fn the_id_and_the_time_outlive_their_block() {
     let decoder = in_any_chunks(Decoder::new, b"id: 12\nretry: 3000\n\nid: 13\nretry: 1x\nretry: -1\nretry:\n", "");
     assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("12", Some(3000)));
@@ -121,7 +132,7 @@ fn an_end_is_inside_an_event_or_not() {
 
 #[test]
 fn a_limit_is_exact_and_for_good() {
-    // Each holds ten bytes, however it is spelled.
+    // The largest block of each holds ten bytes, however they are spelled.
     for body in [
         "data: 0123456789\n\n",
         "data:01234\ndata:6789\n\n",
@@ -133,6 +144,9 @@ fn a_limit_is_exact_and_for_good() {
         "x: 3456789\ndata: a\n\n",
         "0123456789\ndata: a\n\n",
         "retry: 0123456789\n\n",
+        "data: 0\n\ndata: 0123456789\n\n",
+        "event: 0\ndata: 0\n\nevent: 0\ndata: 012345678\n\n",
+        "event: 0123\ndata: 0\n\nevent: 0123\ndata: 01\ndata: 012\n\n",
     ] {
         for size in 1..=body.len() {
             assert!(said(Decoder::with_limit(10), body.as_bytes(), size).is_ok(), "{body:?} in chunks of {size}");
@@ -141,12 +155,15 @@ fn a_limit_is_exact_and_for_good() {
         }
     }
     let mut decoder = Decoder::with_limit(3);
-    let mut input = &b"data: long\n\ndata: a\n\n"[..];
+    let mut input = &b"data: ok\n\ndata: long\n\ndata: a\n\n"[..];
+    assert_eq!(decoder.next(&mut input).expect("an event").expect("within the limit").data(), "ok");
     let error = decoder.next(&mut input).expect("an error").unwrap_err();
     assert_eq!(error.to_string(), "an event is larger than the limit of 3 bytes");
     assert!(input.is_empty() && decoder.is_incomplete());
     assert!(decoder.next(&mut &b""[..]).is_none());
-    assert_eq!(decoder.next(&mut &b"\n\ndata: a\n\n"[..]), Some(Err(error)));
+    input = b"\n\ndata: a\n\n";
+    assert_eq!(decoder.next(&mut input), Some(Err(error)));
+    assert!(input.is_empty());
 }
 
 #[test]

@@ -92,6 +92,7 @@ impl<'a> Run<'a> {
             match self.poll() {
                 Poll::Ready(Some(Ok(event))) => self.take(event),
                 Poll::Ready(Some(Err(error))) => {
+                    self.check_freed("with an error");
                     if self.error.replace(error).is_some() {
                         self.transport.wrong("end: a second error");
                     }

@@ -14,6 +14,8 @@ pub struct Transcript {
     pub outcome: Option<Outcome>,
     /// What was seen to be wrong while it happened.
     pub wrong: Vec<String>,
+    /// How many timers the client has set.
+    pub timers: usize,
 }
 
 /// Something that happened.

@@ -139,6 +139,7 @@ impl Transport for SimTransport {
     }
 
     fn sleep_until(&self, deadline: Duration) -> Alarm {
+        self.world.transcript.borrow_mut().timers += 1;
         self.world.clock.alarm(ceil(deadline.saturating_sub(ORIGIN), self.world.scenario.tick))
     }
 

@@ -3,7 +3,7 @@
 use super::block::cap;
 use super::event::{Kind, Token};
 use super::scan::{after_line_end, find_colon, find_line_end, strip_space};
-use super::{DATA, Decoder, Exceeded, Field, NEXT_ID, RETAINED, State, Step, TYPE};
+use super::{DATA, Decoder, Exceeded, Field, NEXT_ID, RETAINED, ROOMY, State, Step, TYPE};
 
 /// What has been searched of a block that turned out to be unusual: the start of its `data` line, behind the `event`
 /// line if it `has_type`.
@@ -220,7 +220,8 @@ impl Decoder {
     /// A blank line: commits the id, dispatches the event if the block has data.
     #[inline]
     fn end_block<'i>(&mut self, held: Option<&'i [u8]>) -> Option<Token<'i>> {
-        let seen = std::mem::take(&mut self.seen);
+        let seen = self.seen;
+        self.seen &= ROOMY;
         let size = std::mem::take(&mut self.size);
         if seen & NEXT_ID != 0 {
             std::mem::swap(&mut self.last_id, &mut self.next_id);
@@ -231,13 +232,16 @@ impl Decoder {
         }
         if seen & DATA != 0 {
             if size > RETAINED || self.data.capacity() > RETAINED {
+                if held.is_some() {
+                    self.data.clear();
+                }
                 self.spent = true;
                 self.state = State::Pause;
             }
             return Some(Token { kind: Kind::Event, has_type: seen & TYPE != 0, bytes: held });
         }
         cap(&mut self.type_line);
-        let reported = self.report.blocks && seen != 0;
+        let reported = self.report.blocks && seen & !ROOMY != 0;
         reported.then_some(Token { kind: Kind::Block, has_type: false, bytes: None })
     }
 }

@@ -3,7 +3,7 @@
 use super::block::{append, cap};
 use super::event::{Kind, Token};
 use super::scan::strip_space;
-use super::{BOM, DATA, Decoder, Exceeded, Field, LARGE, RETAINED_IN_USE, State, Step};
+use super::{BOM, DATA, Decoder, Exceeded, Field, LARGE, RETAINED, RETAINED_IN_USE, ROOMY, State, Step};
 
 impl Decoder {
     /// Goes on in the value of a `data` line. Whether that used the chunk up; a limit passed is left to
@@ -65,6 +65,7 @@ impl Decoder {
             if self.data.len() < LARGE || self.data.capacity() > RETAINED_IN_USE {
                 cap(&mut self.data);
             }
+            self.seen = if self.data.capacity() > RETAINED { ROOMY } else { 0 };
             cap(&mut self.type_line);
         }
         cap(&mut self.value);
