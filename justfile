@@ -3,6 +3,8 @@
 # it is skipped.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
+# Git's bash under its other name: Windows finds WSL's `bash` before any on the PATH.
+set windows-shell := ["sh", "-euo", "pipefail", "-c"]
 
 # One folder for everything that is built.
 export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", justfile_directory() / "target")

@@ -38,12 +38,8 @@ fn main() {
     if !quick {
         println!("{}", table::goals(&rows));
     }
-    let ours = [Subject::Ours, Subject::OursText, Subject::OursOwned];
-    let mut measures = rows.iter().flat_map(|row| &row.measures);
-    assert!(
-        measures.all(|measure| measure.wrong.is_none() || !ours.contains(&measure.subject)),
-        "ours contradicts itself"
-    );
+    // Each is held against ours: a fault of ours shows as one of all the others.
+    assert!(rows.iter().flat_map(|row| &row.measures).all(|measure| measure.wrong.is_none()), "not all agree");
 }
 
 /// `--fixed LABEL PASSES`: the same work each time, for counting instructions.

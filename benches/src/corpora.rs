@@ -61,7 +61,7 @@ impl Chance {
     }
 }
 
-/// An answer as it is streamed: a word or two an event, all alike, about 110 bytes each.
+/// An answer as it is streamed: a word or two an event, all alike, about 95 bytes each.
 pub fn small(events: usize) -> Corpus {
     let mut chance = Chance(1);
     let events = (0..events).map(move |_| {
@@ -103,7 +103,8 @@ pub fn mixed(events: usize) -> Corpus {
     Corpus::new("mixed", events)
 }
 
-/// Citations: one `records_cited` an event, of sizes from the smallest to 16 times that. All ASCII, which is where peers check UTF-8 fastest.
+/// Citations: one `records_cited` an event, of sizes from the smallest to 16 times that. All ASCII, where peers check
+/// UTF-8 fastest.
 pub fn big(events: usize, smallest: usize) -> Corpus {
     let mut chance = Chance(3);
     let events = (0..events).map(move |n| {

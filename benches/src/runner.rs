@@ -60,12 +60,12 @@ fn time(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut Scrat
     start.elapsed()
 }
 
-/// The events that are enough for one pass, found by doubling: a quadratic peer is stopped early.
+/// The events that are enough for one pass, found by doubling, which warms up too: a quadratic peer is stopped early.
 fn enough(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scratch) -> &'static [u8] {
     let mut len = 64 * 1024;
     loop {
         let body = corpus.prefix(len);
-        if body.len() == corpus.body.len() || time(subject, body, chunk, scratch) > PASS / 2 && len > body.len() / 2 {
+        if body.len() == corpus.body.len() || time(subject, body, chunk, scratch) > PASS / 2 {
             return body;
         }
         len *= 2;

@@ -34,14 +34,15 @@ const fn goal(
     Goal { what, corpus, chunks, peer, memchr }
 }
 
-/// Speeds in MB/s, then the ratios. A `<` marks a subject that was too slow for the whole corpus and got fewer events:
-/// flattering, where it is quadratic.
+/// Speeds in MB/s, then the ratios: of ours to the best peer, of ours as Strings, which peers make too, to the same, of
+/// ours to memchr. A `<` marks a subject that was too slow for the whole corpus and got fewer events, which flatters
+/// one that is quadratic.
 pub fn speeds(rows: &[Row]) -> String {
     let mut out = String::from("MB/s           ");
     for subject in ALL {
         write!(out, "{:>11}", subject.label()).expect("a string takes all");
     }
-    out += "   ours : best peer   ours : memchr   noise\n";
+    out += "   ours : best peer   as Strings   ours : memchr   noise\n";
     for row in rows {
         write!(out, "{:<15}", row.label).expect("a string takes all");
         for measure in &row.measures {
@@ -54,9 +55,11 @@ pub fn speeds(rows: &[Row]) -> String {
         let mut spreads: Vec<_> = row.measures.iter().map(|measure| measure.spread).collect();
         spreads.sort_unstable_by(f64::total_cmp);
         let ratio = format!("{:.2} ({})", ours / best.speed, best.subject.label());
+        let strings = format!("{:.2}", row.speed(Subject::OursOwned) / best.speed);
         let memchr = format!("{:.2}", ours / row.speed(Subject::Memchr));
         let (median, most) = (spreads[spreads.len() / 2] * 100.0, spreads[spreads.len() - 1] * 100.0);
-        writeln!(out, "  {ratio:>17} {memchr:>15}   ±{median:.0}% (most {most:.0}%)").expect("a string takes all");
+        writeln!(out, "  {ratio:>17} {strings:>12} {memchr:>15}   ±{median:.0}% (most {most:.0}%)")
+            .expect("a string takes all");
     }
     out
 }

@@ -2,8 +2,9 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use chat_client::{CreateInput, Event, FromSettings, Reply, Transport};
-use eventsource_stream::{EventStreamError, Eventsource as _};
+use eventsource_stream::{EventStream, Eventsource as _};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -93,8 +94,8 @@ impl Stack {
     }
 }
 
-/// eventsource-stream's events.
-type Events = Pin<Box<dyn Stream<Item = Result<eventsource_stream::Event, EventStreamError<reqwest::Error>>> + Send>>;
+/// eventsource-stream's events. Only the bytes are boxed, as their type has no name: a call a chunk, not an event.
+type Events = EventStream<Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>>;
 
 impl Client for Stack {
     type Answer = Events;
@@ -102,7 +103,8 @@ impl Client for Stack {
     async fn ask(&self) -> Events {
         let request = self.client.post(&self.url).bearer_auth("k").header("content-type", "application/json");
         let response = request.body(QUESTION).send().await.and_then(reqwest::Response::error_for_status);
-        Box::pin(response.expect("an answer").bytes_stream().eventsource())
+        let bytes: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(response.expect("an answer").bytes_stream());
+        bytes.eventsource()
     }
 }
 

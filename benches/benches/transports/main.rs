@@ -132,7 +132,7 @@ fn ask(at: usize, job: Job, port: u16) -> Report {
     serde_json::from_str(&output).expect("our own report")
 }
 
-/// All events, the same text, the same order; whoever sees bytes alone has seen all of them.
+/// As many events, whose texts begin alike and are as long, in the same order; whoever sees bytes alone has seen all.
 fn check(subject: &Subject, report: &Report, seen: &Report, body: usize) {
     if subject.throws_away() {
         assert_eq!(report.bytes, body, "{} has lost bytes", subject.name);

@@ -53,7 +53,7 @@ impl Tally {
         self.events += 1;
         if let Some(latencies) = &mut self.latencies {
             let written: u64 = text.parse().expect("the time of the write");
-            latencies.push(process::clock() - written);
+            latencies.push(process::clock().saturating_sub(written));
             return;
         }
         self.bytes += text.len();

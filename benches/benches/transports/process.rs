@@ -5,25 +5,56 @@ use std::process::{Child, Command, Stdio, exit};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
+pub(crate) use system::{clock, cpu};
 
 /// No child has that much to do.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// Nanoseconds of a clock that all processes of the machine share.
-pub(crate) fn clock() -> u64 {
-    nanos(ClockId::Monotonic)
+#[cfg(unix)]
+mod system {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::time::{ClockId, clock_gettime};
+
+    /// Nanoseconds of a clock that all processes of the machine share.
+    pub(crate) fn clock() -> u64 {
+        nanos(ClockId::Monotonic)
+    }
+
+    /// Seconds that all threads of this process have spent on a processor.
+    pub(crate) fn cpu() -> f64 {
+        nanos(ClockId::ProcessCPUTime) as f64 / 1e9
+    }
+
+    fn nanos(clock: ClockId) -> u64 {
+        let time = clock_gettime(clock);
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    /// Allows as many sockets as the system does.
+    pub(super) fn allow_sockets() {
+        let limit = getrlimit(Resource::Nofile);
+        // Where it is refused, whoever needs more sockets will say so.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    }
 }
 
-/// Seconds that all threads of this process have spent on a processor.
-pub(crate) fn cpu() -> f64 {
-    nanos(ClockId::ProcessCPUTime) as f64 / 1e9
-}
+/// Enough for the rows to run and to agree.
+#[cfg(not(unix))]
+mod system {
+    use std::time::SystemTime;
 
-fn nanos(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    /// Nanoseconds of the clock on the wall.
+    pub(crate) fn clock() -> u64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
+    }
+
+    /// 0: it is not known.
+    pub(crate) fn cpu() -> f64 {
+        0.0
+    }
+
+    /// Nothing: there is no such limit.
+    pub(super) fn allow_sockets() {}
 }
 
 /// KiB of memory that this process has (`VmRSS`) or had at most (`VmHWM`); 0 where there is no `/proc`.
@@ -35,9 +66,7 @@ pub(crate) fn memory(field: &str) -> u64 {
 
 /// Allows as many sockets as the system does, and ends a process that hangs.
 pub(crate) fn prepare_child(ends: bool) {
-    let limit = getrlimit(Resource::Nofile);
-    // Where it is refused, whoever needs more sockets will say so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    system::allow_sockets();
     if ends {
         thread::spawn(|| {
             thread::sleep(TOO_LONG);

@@ -66,8 +66,8 @@ impl<C: Asks> Session<C> {
         self.map(|conversation| conversation.with_streaming(streaming))
     }
 
-    /// How much effort goes into the answers: `turbo`, `auto`, or anything else the server knows. Like the three below, it goes
-    /// with the question that creates the session; one that exists already keeps what it has.
+    /// How much effort goes into the answers: `turbo`, `auto`, or anything else the server knows. Like the three below, it
+    /// goes with the question that creates the session; one that exists already keeps what it has.
     #[must_use]
     pub fn with_chat_mode(self, chat_mode: impl Into<ChatMode>) -> Self {
         self.map(|conversation| conversation.with_chat_mode(chat_mode))
