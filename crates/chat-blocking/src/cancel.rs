@@ -108,3 +108,25 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_sleep_lasts_until_its_deadline_or_the_cancellation() {
+        let canceller = Canceller::default();
+        let begun = Instant::now();
+        canceller.sleep_until(begun.checked_add(Duration::from_millis(20)));
+        assert!(begun.elapsed() >= Duration::from_millis(20), "{:?}", begun.elapsed());
+        // These would hang.
+        let waits = canceller.clone();
+        let sleeper = thread::spawn(move || waits.sleep_until(None));
+        canceller.cancel();
+        sleeper.join().unwrap();
+        canceller.sleep_until(begun.checked_add(Duration::from_secs(3600)));
+    }
+}

@@ -6,6 +6,7 @@ mod support;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use async_std::io::ReadExt as _;
 use async_std::task;
 use bytes::Bytes;
 use chat_mock::conformance::{Harness, Setup, Suite, Wire};
@@ -263,6 +264,31 @@ fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
         assert_eq!(transport.lost_header_values(), 0);
     });
     assert_eq!(server.requests()[0].headers["x-asked"], "a");
+}
+
+/// A middleware that reads the whole answer, and hands on what it read.
+fn buffered(
+    request: surf::Request,
+    client: surf::Client,
+    next: Next<'_>,
+) -> BoxFuture<'_, surf::Result<surf::Response>> {
+    Box::pin(async move {
+        let mut answer = next.run(request, client).await?;
+        let mut body = Vec::new();
+        answer.take_body().into_reader().read_to_end(&mut body).await?;
+        answer.set_body(body);
+        Ok(answer)
+    })
+}
+
+#[test]
+fn a_middleware_may_read_the_answer() {
+    let server = serve(vec![Scripted::json(200, &[], RESULT)]);
+    run(async {
+        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(buffered);
+        let answer = once(&AsyncStdTransport::with_client(surf), &server.url()).create(&question()).finish().await;
+        assert_eq!(answer.unwrap().content, "Yes, no.");
+    });
 }
 
 /// A middleware that sends a clone on, which has no extensions.

@@ -30,6 +30,7 @@ pub(super) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
         Row::new("a drop at every await", every_await).alone(),
         Row::new("2000 drops at random points", random_drops).alone(),
         Row::new("1000 slow streams at once", slow_streams).alone(),
+        Row::new("seeds that differ", seeds),
     ]
 }
 
@@ -46,6 +47,18 @@ fn slow_stream(events: usize, pause: Duration) -> Scripted {
     ));
     let stream = (1..events).fold(head, |reply, _| reply.then(Step::Pause(pause)).chunk(FIRST));
     stream.then(Step::Pause(pause)).chunk(LAST).then(Step::Pause(pause)).last_chunk()
+}
+
+/// Looks at what spreads the retries of many clients.
+fn seeds<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    let server = stage.host.script(stage.wire, Vec::new()).map_err(said)?;
+    let client = stage.caller.client(&server.setup).map_err(said)?;
+    let first = client.transport().seed();
+    // Chance gives two that are alike once in a while, and never a hundred.
+    let differ = (0..100).any(|_| client.transport().seed() != first);
+    ensure(differ, || format!("each is {first}: clients would try again all at once"))?;
+    server.end(stage.caller, client)?;
+    Ok("they are not all the same".to_owned())
 }
 
 /// Drops the call after its first pending poll, after its second, and so on, until one comes to its end.
