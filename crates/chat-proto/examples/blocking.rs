@@ -34,11 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request::create(&Endpoint::new(&base_url)?, &input)?;
 
     let answer = drive(request, &key).map_err(|error| format!("{error}. {}", error.advice()))?;
-    println!();
-    for citation in answer.citations() {
-        let (title, url) = (citation.record.title.as_deref(), citation.record.url.as_deref());
-        println!("[{}] {} {}", citation.number.unwrap_or_default(), title.unwrap_or("-"), url.unwrap_or("-"));
-    }
+    print!("\n{}", answer.footnotes());
     Ok(())
 }
 

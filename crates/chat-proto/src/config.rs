@@ -52,7 +52,8 @@ impl Config {
     }
 }
 
-/// How long to wait for what; `None` is for ever. None of the defaults ends a long stream that is alive.
+/// How long to wait for what; `None` is for ever. None of the defaults ends a stream that goes on saying something,
+/// however long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

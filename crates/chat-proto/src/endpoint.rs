@@ -37,7 +37,7 @@ impl Endpoint {
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if it is not http or https, has no host, or
     /// carries user info, a query or a fragment; or if its path has what URL parsers turn into another one: a backslash,
-    /// `.` or `..`, also as `%2e`, or a `%` that encodes nothing. Any other path is kept as it is.
+    /// `.` or `..`, also as `%2e`, or a `%` without two digits. Any other path is kept as it is.
     pub fn new(base_url: &str) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -87,13 +87,14 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Adds a header to each request, its value marked as sensitive. `Accept` and `User-Agent` replace this crate's own.
+    /// Adds a header to each request, its value marked as sensitive. `Accept` and `User-Agent` replace this crate's own, and
+    /// are no secrets.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if name or value are none, or the header is
-    /// one that the client or its transport sets to be right: `Authorization`, `Content-Type` and those of the framing,
-    /// and `Accept-Encoding`, as nothing here could undo an encoding.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if no header can have that name or value, or
+    /// the client and its transport set it themselves: `Authorization`, `Content-Type` and those of the framing, and
+    /// `Accept-Encoding`, as nothing here could undo an encoding.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
         let parsed = HeaderName::from_str(name).map_err(|_| refuse("is no name of a header"))?;

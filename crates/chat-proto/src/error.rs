@@ -47,9 +47,9 @@ pub enum ErrorKind {
     Connect,
     /// Something took too long.
     Timeout {
-        /// What did.
+        /// Which clock ran out.
         clock: Clock,
-        /// How long it was given.
+        /// How long it allows.
         after: Duration,
     },
     /// An I/O fault before the head of the answer.
@@ -333,8 +333,9 @@ impl Error {
         }
     }
 
-    /// Whether the same call, made anew, may succeed and can't repeat what a server did: what was worth another attempt, had
-    /// one been allowed.
+    /// Whether the same call, made anew, may succeed: it was worth another attempt, had there been time and attempts left.
+    /// At worst it leaves a session nobody uses, unless [`RetryPolicy::ambiguous`](crate::RetryPolicy::ambiguous) allows
+    /// more.
     pub fn is_retryable(&self) -> bool {
         matches!(self.gave_up(), Some(GaveUp::Attempts | GaveUp::WaitTooLong { .. } | GaveUp::Deadline))
     }
@@ -381,11 +382,15 @@ impl Error {
     /// What to do about it, in a sentence.
     pub fn advice(&self) -> &'static str {
         match self.kind() {
+            // Whatever it failed of: to try again may repeat it.
+            _ if self.gave_up() == Some(GaveUp::MayHaveBeenRead) => {
+                "The server may have read the request; look before you send it again."
+            }
             ErrorKind::InvalidRequest { .. } => "Correct it and call again; nothing was sent.",
             ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
             ErrorKind::Timeout { clock: Clock::Total, .. } => "Allow the whole call more time.",
             ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
-            ErrorKind::Transport => "The server may have read the request; look before you send it again.",
+            ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
             ErrorKind::Api { .. } => match self.status().map_or(0, |status| status.as_u16()) {
                 401 | 403 => "Check the API key.",
                 404 => "Check the session id, and that the base URL is the API's.",

@@ -10,7 +10,9 @@ use bytes::{Buf, Bytes};
 use crate::dialect::Dialect;
 use crate::request::Repeat;
 use crate::retry::{self, Chance, Question};
-use crate::{Answer, Clock, Config, Cut, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, Timestamp};
+use crate::{
+    Answer, Clock, Config, Cut, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, Timeouts, Timestamp,
+};
 
 /// What the driver is to do next. Exhaustive: it is the driver's contract.
 #[derive(Debug)]
@@ -99,6 +101,8 @@ struct Body {
     handed_out: bool,
     /// Since when there was always something to read, and none of it an event that says something.
     busy_since: Option<Timestamp>,
+    /// Since when there was always something to read, and all of it empty.
+    empty_since: Option<Timestamp>,
     /// Since when others go first.
     yielded: Option<Timestamp>,
     idle: Option<Timestamp>,
@@ -175,6 +179,7 @@ impl Exchange {
             waiting: false,
             handed_out: false,
             busy_since: None,
+            empty_since: None,
             yielded: None,
             idle: now.end_of(timeouts.idle),
             content: now.end_of(content),
@@ -192,8 +197,10 @@ impl Exchange {
         {
             // A stream that always has something ready must not outrun the clock of the whole call.
             body.end = over.then_some(End::TimedOut(Clock::Total));
+            body.resume(now);
             // A read of nothing breaks no silence.
             if chunk.is_empty() {
+                body.empty_since.get_or_insert(now);
                 return;
             }
             if self.tells_waits && body.handed_out {
@@ -201,7 +208,7 @@ impl Exchange {
             }
             body.quiet_since = now;
             body.waiting = false;
-            body.resume(now);
+            body.empty_since = None;
             body.busy_since.get_or_insert(now);
             // The body of a failure has this time as a whole.
             if body.receiver.is_success() {
@@ -227,24 +234,28 @@ impl Exchange {
             body.grant_pause(now);
             body.waiting = true;
             body.quiet_since = now;
-            (body.busy_since, body.yielded) = (None, None);
+            (body.busy_since, body.empty_since, body.yielded) = (None, None, None);
             body.idle = now.end_of(idle);
         }
     }
 
     /// The driver has read for a while without an event, all that it read is decoded, there may be more, and others go first.
-    /// What passes until the next input is theirs. A server that has sent nothing but signs of life for as long as the
-    /// clock of the content allows, and leaves no moment to wait in, is given up here.
+    /// What passes until the next input is theirs. A server that leaves no moment to wait in is given up here: one that has
+    /// sent nothing but signs of life for as long as the clock of the content allows, or nothing but empty pieces for as long
+    /// as a silence may last.
     pub fn handle_yield(&mut self, now: Timestamp) {
         self.tell(now);
         let passed = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
         let over = passed(self.deadline);
         let State::Body(body) = &mut self.state else { return };
-        let busy = body.busy_since.map(|since| now.saturating_since(since));
-        let allowed = self.config.timeouts.content;
+        let Timeouts { idle, content, .. } = self.config.timeouts;
+        let lasted = |since: Option<Timestamp>, allowed: Option<Duration>| {
+            since.zip(allowed).is_some_and(|(since, allowed)| now.saturating_since(since) >= allowed)
+        };
         let clock = match () {
             () if over => Clock::Total,
-            () if passed(body.content) && body.pending.is_empty() && busy >= allowed => Clock::Content,
+            () if lasted(body.empty_since, idle) => Clock::Idle,
+            () if passed(body.content) && body.pending.is_empty() && lasted(body.busy_since, content) => Clock::Content,
             () => {
                 body.yielded = Some(now);
                 return;
@@ -307,7 +318,7 @@ impl Exchange {
         }
     }
 
-    /// The caller wants no more. What came stays with the error.
+    /// The caller wants no more. What was taken of the answer stays with the error; what is not decoded yet is dropped.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
@@ -495,6 +506,7 @@ impl Body {
             let pause = now.saturating_since(yielded);
             self.content = self.content.map(|deadline| deadline + pause);
             self.busy_since = self.busy_since.map(|since| since + pause);
+            self.empty_since = self.empty_since.map(|since| since + pause);
         }
     }
 

@@ -4,8 +4,11 @@ use std::fmt;
 
 use crate::config::setters;
 
-/// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
+/// Bounds on what a server can make a client hold, in bytes as they come. Passing one ends the answer with
 /// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.
+///
+/// Once read, text takes as much as it came as. A citation takes 160 bytes and its strings, on a 64 bit machine, though as
+/// few as 14 may have come: citations that say nothing take over ten times their limit.
 ///
 /// The defaults admit what is legal (events of megabytes) and stop what is not (a line without end). Nothing is queued
 /// in events: a chunk is decoded as its events are taken, so what waits is at most what the driver handed in.

@@ -88,12 +88,12 @@ impl Receiver {
         self.error().and_then(Error::head).unwrap_or(&self.answer.head)
     }
 
-    /// Whether the head is that of a success, so that events may come.
+    /// Whether the head is that of a success and nothing has failed since, so that events may come.
     pub fn is_success(&self) -> bool {
         matches!(self.mode, Mode::Stream(_) | Mode::Json(_) | Mode::Ended(_))
     }
 
-    /// Whether the answer comes as a stream of events.
+    /// Whether the answer comes as a stream of events, until it ends.
     pub fn is_stream(&self) -> bool {
         matches!(self.mode, Mode::Stream(_))
     }
@@ -123,16 +123,16 @@ impl Receiver {
         Ok(self.answer)
     }
 
+    /// The answer, once it is whole, for an owner who can't give the receiver away.
+    pub(crate) fn take_answer(&mut self) -> Answer {
+        std::mem::take(&mut self.answer)
+    }
+
     fn error(&self) -> Option<&Error> {
         match &self.mode {
             Mode::Failed(error) => Some(error),
             _ => None,
         }
-    }
-
-    /// The same for an owner who can't give the receiver away.
-    pub(crate) fn take_answer(&mut self) -> Answer {
-        std::mem::take(&mut self.answer)
     }
 
     /// Takes bytes of the body off the front of `input` until there is an event; `None` when they are used up.

@@ -19,8 +19,8 @@ pub enum RetryAfter {
 }
 
 impl RetryAfter {
-    /// Reads `retry-after-ms` (milliseconds, a fraction counts as a whole one) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). What is
-    /// none of these counts as not there.
+    /// Reads `retry-after-ms` (milliseconds, a fraction counts as a whole one) or else `Retry-After` (seconds, or a date
+    /// in any of HTTP's three forms). What is none of these counts as not there.
     ///
     /// ```
     /// use chat_proto::RetryAfter;
@@ -267,12 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_never_shorter_than_retry_after() {
+    fn a_wait_is_the_longer_of_retry_after_and_the_backoff() {
         let policy = RetryPolicy::default();
-        let wanted = Duration::from_millis(400);
+        let wanted = Duration::from_millis(300);
         for entropy in [0, 1 << 62, 1 << 63, u64::MAX] {
-            let wait = decide(&Question { retry_after: Some(wanted), entropy, ..question(&policy) }).unwrap();
-            assert!(wait >= wanted);
+            let wait = |retry_after| decide(&Question { retry_after, entropy, ..question(&policy) }).unwrap();
+            assert_eq!(wait(Some(wanted)), wait(None).max(wanted), "{entropy}");
         }
+        assert!(backoff(&policy, 0, 1 << 63) < wanted && backoff(&policy, 0, u64::MAX) > wanted);
     }
 }

@@ -57,20 +57,17 @@ fn result() -> Value {
 
 #[test]
 fn every_type_goes_both_ways_with_everything_set() {
-    let mut create = CreateInput::new("int", "Hi");
-    create.chat_mode = Some(ChatMode::Turbo);
-    create.stream = true;
-    create.chat_session.guidance = Some("be brief".into());
-    create.chat_session.context = Some("page /a".into());
-    create.chat_session.tags = Some(vec!["a".into(), "b".into()]);
+    let mut create = CreateInput::new("int", "Hi").with_chat_mode("turbo").with_stream(true);
+    let session = create.chat_session.with_guidance("be brief").with_context("page /a");
+    create.chat_session = session.with_tags(["a", "b"]);
+    assert_eq!(create.chat_mode, Some(ChatMode::Turbo));
     same(
         &create,
         r#"{"integration_id":"int","chat_session":{"messages":[{"role":"user","content":"Hi"}],"guidance":"be brief","context":"page /a","tags":["a","b"]},"chat_mode":"turbo","stream":true}"#,
     );
     let assistant = Message::Assistant { content: "So".into(), records_cited: Some(full_cited()) };
     same(&assistant, &format!(r#"{{"role":"assistant","content":"So","records_cited":{CITED}}}"#));
-    let mut next = ContinueInput::new("int", "And?");
-    next.stream = true;
+    let next = ContinueInput::new("int", "And?").with_stream(true);
     same(&next, r#"{"integration_id":"int","message":{"role":"user","content":"And?"},"stream":true}"#);
     same(
         &ChatResult::new("s-1", AssistantMessage::new("Hi", Some(full_cited()))),

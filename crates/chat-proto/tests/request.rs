@@ -234,15 +234,18 @@ fn accept_says_what_is_wanted_and_that_either_form_will_do() {
 }
 
 #[test]
-fn the_user_agent_names_this_crate_and_the_products_before_it() {
+fn the_user_agent_names_this_crate_and_the_products_around_it() {
     let own = concat!("chat-proto/", env!("CARGO_PKG_VERSION"));
     let agent = |endpoint: Endpoint| values(create(&endpoint).headers(), "user-agent").join("|");
     assert_eq!(agent(endpoint()), own);
     let products = endpoint().with_product("inner/1").unwrap().with_product("outer/2 (x)").unwrap();
     assert_eq!(agent(products.clone()), format!("outer/2 (x) inner/1 {own}"));
+    let program = products.clone().with_user_agent_suffix("app/3").unwrap();
+    assert_eq!(agent(program), format!("outer/2 (x) inner/1 {own} app/3"));
     assert_eq!(agent(products.with_header("USER-AGENT", "mine").unwrap()), "mine");
     for product in ["a\nb", "a\r\nx: y", "\0"] {
         assert_eq!(field(endpoint().with_product(product)), "user_agent", "{product:?}");
+        assert_eq!(field(endpoint().with_user_agent_suffix(product)), "user_agent", "{product:?}");
     }
 }
 
@@ -292,6 +295,11 @@ fn headers_that_are_none_or_ours_are_refused_by_name() {
         "Connection",
         "Host",
         "Expect",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Keep-Alive",
+        "Proxy-Connection",
     ] {
         assert_eq!(field(endpoint().with_header(name, "v")), format!("header {name:?}"));
     }

@@ -25,7 +25,7 @@ open_enum! {
     FinishReason {
         /// The answer is whole.
         Stop = "stop",
-        /// The answer reached the model's length.
+        /// The answer reached the model's limit of length.
         Length = "length",
         /// A content filter stopped the answer.
         ContentFilter = "content_filter",
@@ -35,7 +35,7 @@ open_enum! {
 open_enum! {
     /// What kind of source a [`Record`] is.
     RecordType {
-        /// A page of a documentation.
+        /// A page of documentation.
         Documentation = "documentation",
         /// A page of a site.
         Site = "site",

@@ -102,9 +102,7 @@ fn build<T: Serialize>(
     let headers = http.headers_mut();
     headers.insert(header::ACCEPT, if stream { STREAM_OR_JSON } else { JSON });
     headers.insert(header::CONTENT_TYPE, JSON);
-    for name in endpoint.headers().keys() {
-        headers.remove(name);
-    }
+    // In place of those above, where it has them.
     headers.extend(endpoint.headers().clone());
     Ok(Request { http: Box::new(http), repeat, dialect: Dialect::V0 })
 }

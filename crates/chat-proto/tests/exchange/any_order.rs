@@ -11,6 +11,8 @@ enum Step {
     /// The clock jumps to the next deadline.
     Due,
     Wait,
+    Yield,
+    Refuse,
     Pass(u64),
     Poll(u8),
 }
@@ -44,6 +46,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Timeout),
         3 => Just(Step::Due),
         2 => Just(Step::Wait),
+        2 => Just(Step::Yield),
+        1 => Just(Step::Refuse),
         3 => (0u64..40_000).prop_map(Step::Pass),
         12 => (1u8..5).prop_map(Step::Poll),
     ]
@@ -78,6 +82,15 @@ proptest! {
                     exchange.handle_timeout(now);
                 }
                 Step::Wait => exchange.handle_wait(now),
+                Step::Yield => exchange.handle_yield(now),
+                Step::Refuse => {
+                    exchange.refuse(Error::invalid_request("api_key", "is empty"));
+                    // Between the request and its head, it was not sent after all.
+                    if exchange.attempts() < sends {
+                        prop_assert!(exchange.outcome().is_some());
+                        sends -= 1;
+                    }
+                }
                 Step::Pass(passed) => now = now + millis(passed),
                 Step::Poll(times) => for _ in 0..times {
                     match exchange.poll_output() {

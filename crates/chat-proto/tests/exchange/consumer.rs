@@ -128,11 +128,15 @@ fn streaming() -> Exchange {
 }
 
 fn streaming_with(timeouts: Timeouts) -> Exchange {
+    answered_with(timeouts, 200, "text/event-stream")
+}
+
+fn answered_with(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
     let config = Config::default().with_timeouts(timeouts);
     let endpoint = Endpoint::new("https://h.example").unwrap();
     let mut exchange = Exchange::new(Request::create(&endpoint, &CreateInput::new("i", "m")).unwrap(), &config, 0);
     assert!(matches!(exchange.poll_output(), Output::Send(_)));
-    let head = http::Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
+    let head = http::Response::builder().status(status).header("content-type", content_type).body(()).unwrap();
     exchange.handle_head(head.into_parts().0, Timestamp::START);
     exchange
 }
@@ -154,6 +158,48 @@ fn signs_of_life_that_leave_no_moment_to_wait_in_end_with_the_content_clock() {
     assert_eq!(busy(&mut exchange, 0, 60_000), Some(19_900), "half of the time was others'");
     let error = exchange.into_outcome().unwrap().unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Content, .. }), "{error}");
+}
+
+#[test]
+fn empty_pieces_that_leave_no_moment_to_wait_in_end_as_a_silence_does() {
+    // The other ways in which a body may be read: an answer in JSON has no clock of the content, a failure one clock in all.
+    for (status, content_type) in [(200, "text/event-stream"), (200, "application/json"), (400, "application/json")] {
+        let mut exchange = answered_with(Timeouts::default().with_idle(Duration::from_secs(10)), status, content_type);
+        exchange.handle_data(Bytes::from_static(b" "), ms(0));
+        // Half of this time is others', but for the first piece, before which nobody read.
+        let end = (100..60_000).step_by(100).find(|&at| {
+            exchange.handle_data(Bytes::new(), ms(at));
+            assert!(matches!(exchange.poll_output(), Output::Read));
+            exchange.handle_yield(ms(at + 50));
+            matches!(exchange.poll_output(), Output::Done)
+        });
+        assert_eq!(end, Some(100 + 19_900), "{status} {content_type}");
+        let error = exchange.into_outcome().unwrap().unwrap_err();
+        if status == 200 {
+            assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Idle, .. }), "{error}");
+        } else {
+            assert_eq!(error.status().unwrap(), status);
+        }
+    }
+}
+
+#[test]
+fn empty_pieces_between_others_or_waits_end_nothing() {
+    let mut exchange = streaming_with(Timeouts::default().with_idle(Duration::from_secs(1)));
+    for second in 0..10 {
+        for at in [100, 800] {
+            exchange.handle_data(Bytes::new(), ms(second * 1000 + at));
+            assert!(matches!(exchange.poll_output(), Output::Read));
+        }
+        exchange.handle_yield(ms(second * 1000 + 800));
+        assert!(matches!(exchange.poll_output(), Output::Read), "second {second}");
+        if second % 2 == 0 {
+            exchange.handle_data(Bytes::from_static(b":\n\n"), ms(second * 1000 + 900));
+        } else {
+            exchange.handle_wait(ms(second * 1000 + 900));
+        }
+        assert!(matches!(exchange.poll_output(), Output::Read));
+    }
 }
 
 #[test]

@@ -131,6 +131,8 @@ fn after_the_end_nothing_changes() {
                 apply(&mut exchange, input.clone(), ms(n as u64 * 100_000));
                 exchange.handle_timeout(ms(n as u64 * 100_000));
                 exchange.handle_wait(ms(n as u64 * 100_000));
+                exchange.handle_yield(ms(n as u64 * 100_000));
+                exchange.refuse(Error::cancelled());
                 assert!(matches!(exchange.poll_output(), Output::Done));
             }
         }
@@ -155,6 +157,8 @@ fn inputs_where_no_attempt_is_under_way_are_ignored() {
     for input in everything().into_iter().filter(|input| !matches!(input, In::Cancel)) {
         apply(&mut exchange, input, ms(0));
         exchange.handle_wait(ms(0));
+        exchange.handle_yield(ms(0));
+        exchange.refuse(Error::cancelled());
         assert!(matches!(exchange.poll_output(), Output::Wait));
         assert_eq!(exchange.poll_timeout(), due);
     }

@@ -7,6 +7,8 @@ fn what_is_passed_around_is_small() {
     assert!(size_of::<Output>() <= 80, "{}", size_of::<Output>());
     assert!(size_of::<Event>() <= 72, "{}", size_of::<Event>());
     assert_eq!(size_of::<Error>(), 8);
+    // The docs of `Limits` say so.
+    assert!(size_of::<chat_proto::Citation>() <= 160, "{}", size_of::<chat_proto::Citation>());
 }
 
 #[test]
@@ -49,4 +51,19 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
     drain(&mut exchange);
     apply(&mut exchange, head(500, &[]), ms(0));
     assert!(exchange.answer().is_none() && exchange.head().is_some());
+}
+
+#[test]
+fn what_had_come_is_moved_into_the_error_and_not_copied() {
+    let mut exchange = Call::create().exchange();
+    drain(&mut exchange);
+    for input in [stream(), data(chunk("x"))] {
+        apply(&mut exchange, input, ms(0));
+    }
+    drain(&mut exchange);
+    let held = exchange.answer().map(|answer| answer.content.as_ptr());
+    apply(&mut exchange, In::Fail(TransportError::Body), ms(0));
+    drain(&mut exchange);
+    let kept = outcome(&exchange).as_ref().unwrap_err().partial().map(|partial| partial.content.as_ptr());
+    assert!(held.is_some() && kept == held);
 }
