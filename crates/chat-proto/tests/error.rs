@@ -130,6 +130,9 @@ fn advice_is_to_the_point() {
     ] {
         assert!(of(status).contains(word), "{status}: {}", of(status));
     }
+    let total = |timeouts: &mut chat_proto::Timeouts| timeouts.total = Some(Duration::from_secs(1));
+    let late = Call::create().with(|config| total(&mut config.timeouts)).run(&[vec![]]);
+    assert!(late.error().advice().contains("the whole call"), "{}", late.error().advice());
 }
 
 #[test]
