@@ -20,6 +20,13 @@ old_trees := "transport-async-std chat-cli chat-bench chat-tests"
 default:
     @just --list --unsorted
 
+# Each source file, with the line that says what it is.
+tree:
+    @git ls-files '*.rs' | while read -r file; do \
+        awk -v file="$file" '/^\/\/! /{ line = substr($0, 5); exit } /^#!\[doc/{ line = "The front page: README.md."; exit } \
+            END { printf "%-56s %s\n", file, line }' "$file"; \
+    done
+
 # What each change has to pass; the quick ones first.
 ci:
     .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora bench fuzz

@@ -1,4 +1,4 @@
-//! See the library's documentation for how to run this and how to read it.
+//! The decoder beside others. The library's documentation says how to run this and how to read it.
 
 use std::time::Instant;
 

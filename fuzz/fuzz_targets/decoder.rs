@@ -1,3 +1,4 @@
+//! The decoder against a naive reference, in many cuttings: `check_sse`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chat_tests::check_sse(bytes));

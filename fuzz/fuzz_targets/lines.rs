@@ -1,3 +1,4 @@
+//! The same over bodies made of fields, line ends and oddities: `check_lines`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chat_tests::check_lines(bytes));
