@@ -55,7 +55,7 @@ pub(crate) fn answer(library: &Library, session: &Session, question: &str) -> As
 /// The sentence that shows that the session has a memory.
 fn opening(session: &Session) -> String {
     let Some(last) = session.turns().back() else { return String::new() };
-    let before = last.question.content().split_whitespace().collect::<Vec<_>>().join(" ");
+    let before = last.question.split_whitespace().collect::<Vec<_>>().join(" ");
     let quote = match before.char_indices().nth(MAX_QUOTE) {
         Some((end, _)) => format!("{}…", &before[..end]),
         None => before,
@@ -64,11 +64,11 @@ fn opening(session: &Session) -> String {
 }
 
 fn last_with_words(session: &Session) -> Option<&str> {
-    session.turns().iter().rev().map(|turn| turn.question.content()).find(|question| rank::has_words(question))
+    session.turns().iter().rev().map(|turn| turn.question.as_str()).find(|question| rank::has_words(question))
 }
 
 fn was_said(session: &Session, sentence: &str) -> bool {
-    session.turns().iter().any(|turn| turn.answer.content.contains(sentence))
+    session.turns().iter().any(|turn| turn.answer.contains(sentence))
 }
 
 /// The best sections for a question, with their best sentences. `worth` is the part of the best section's score that

@@ -31,7 +31,7 @@ use crate::{Reply, Step};
 
 /// The first event: text and the session's id.
 pub const FIRST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Yes, \",\"chat_session_id\":\"s-1\"}\n\n";
-/// What says nothing.
+/// A comment: a sign of life that says nothing.
 pub const COMMENT: &str = ": ping\n\n";
 /// The last event: the rest of the text, and the reason of the end.
 pub const LAST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"no.\",\"finish_reason\":\"stop\"}\n\n";
@@ -623,7 +623,7 @@ fn foreign() -> Vec<Fault> {
     };
     let html = ("content-type", "text/html");
     // "Yes." as gzip has it.
-    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff\x8b\x4c\x2d\xd6\x03\0\x8a\x49\x8c\x5e\x04\0\0\0";
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\x02\xff\x8b\x4c\x2d\xd6\x03\0\x05\xb1\x99\x01\x04\0\0\0";
     let result = RESULT.as_bytes();
     vec![
         foreign("302", 302, &[html, ("location", "/elsewhere")], b"moved"),

@@ -56,7 +56,8 @@ impl Library {
     /// # Errors
     ///
     /// A file or a folder that can't be read, or no text in any of them (`NotFound`).
-    pub fn from_dir(dir: &Path) -> io::Result<Self> {
+    pub fn from_dir(dir: impl AsRef<Path>) -> io::Result<Self> {
+        let dir = dir.as_ref();
         let mut paths = Vec::new();
         walk(dir, Path::new(""), &mut paths)?;
         // `false` is less than `true`.

@@ -10,19 +10,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::{Transport, TransportError};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 
 /// A [`Transport`] that answers from a script. Clones share the script, the clock and the record of what was sent.
 ///
-/// Time stands still while anything can be done without it, and jumps to the next moment that something waits for: a test
-/// of a timeout of an hour takes no time.
+/// The clock stands still until a call can do nothing but wait, and then jumps to the next moment that one waits for: a
+/// test of a timeout of an hour takes no time. It knows of no other waits: what a program does beside its calls, in other
+/// tasks or by the runtime's timers, may be overtaken.
 ///
 /// ```
 /// use chat_client::Client;
 /// use chat_mock::memory::{MemoryTransport, Script};
 ///
-/// # futures_executor(async {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), chat_client::Error> {
 /// let transport = MemoryTransport::new([
 ///     Script::head(503, &[("retry-after", "30")]),
 ///     Script::events(["event: message_chunk\ndata: {\"content_chunk\":\"Yes.\",\"finish_reason\":\"stop\"}\n\n"]),
@@ -32,16 +34,7 @@ use http_body::{Body, Frame};
 /// assert_eq!(answer.content, "Yes.");
 /// assert_eq!(transport.requests().len(), 2);
 /// assert!(transport.elapsed().as_secs() >= 30);
-/// # Ok::<(), chat_client::Error>(())
-/// # });
-/// # fn futures_executor(future: impl Future<Output = Result<(), chat_client::Error>>) {
-/// #     let mut future = std::pin::pin!(future);
-/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-/// #     loop {
-/// #         if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut cx) {
-/// #             return done.unwrap();
-/// #         }
-/// #     }
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -79,11 +72,10 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// If the status or a header is none.
-    pub fn head(status: u16, headers: &[(&'static str, &str)]) -> Self {
-        let status = StatusCode::from_u16(status).expect("a status");
-        let value = |value: &str| HeaderValue::from_str(value).expect("a header's value");
-        let headers = headers.iter().map(|(name, text)| (http::HeaderName::from_static(name), value(text))).collect();
+    /// If there is no such status (100 to 999), or a header's name or value has a character that it can't have.
+    pub fn head(status: u16, headers: &[(&str, &str)]) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or_else(|_| panic!("{status} is no status"));
+        let headers = headers.iter().map(|(name, value)| header(name, value)).collect();
         Self { steps: [Step::Head(status, headers)].into() }
     }
 
@@ -131,6 +123,11 @@ impl Script {
         self.steps.push_back(Step::Stall);
         self
     }
+}
+
+fn header(name: &str, value: &str) -> (HeaderName, HeaderValue) {
+    let header = name.parse().ok().zip(value.parse().ok());
+    header.unwrap_or_else(|| panic!("{name}: {value:?} is no header"))
 }
 
 impl MemoryTransport {
@@ -229,7 +226,7 @@ impl Playing {
             }
             match self.steps.pop_front() {
                 Some(Step::Wait(time)) => {
-                    self.alarm = Some(Alarm::new(&self.transport, self.transport.elapsed() + time));
+                    self.alarm = Some(Alarm::new(&self.transport, self.transport.elapsed().saturating_add(time)));
                 }
                 Some(Step::Stall) => {
                     self.steps.push_front(Step::Stall);
@@ -342,5 +339,63 @@ impl Transport for MemoryTransport {
 
     fn classify(error: &Failed) -> TransportError {
         error.class
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use chat_client::{Answer, Client, Clock, Error, ErrorKind};
+
+    use super::*;
+
+    /// Asks once.
+    fn ask(script: Script) -> Result<Answer, Error> {
+        let client = Client::builder().api_key("k").build_on(MemoryTransport::new([script])).unwrap();
+        let mut answer = pin!(client.session("docs").ask("Is it?").finish());
+        for _ in 0..100 {
+            if let Poll::Ready(result) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return result;
+            }
+        }
+        panic!("nothing moves any more");
+    }
+
+    #[test]
+    fn header_names_may_have_capitals_and_values_any_text() {
+        let script = Script::head(404, &[("X-Request-Id", "r-1"), ("X-Name", "J\u{fc}rgen"), ("x-name", "b")]);
+        let error = ask(script).unwrap_err();
+        let headers = &error.head().unwrap().headers;
+        assert_eq!(headers["x-request-id"], "r-1");
+        let names: Vec<&[u8]> = headers.get_all("x-name").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(names, ["J\u{fc}rgen".as_bytes(), b"b"]);
+    }
+
+    #[tokio::test]
+    async fn calls_at_once_go_on_in_the_order_of_their_moments() {
+        let tick = Duration::from_secs(50);
+        let slow = (0..3).fold(Script::events(["data: x\n\n"]), |script, _| script.wait(tick).data("data: y\n\n"));
+        let transport = MemoryTransport::new([Script::events(["data: x\n\n"]).stall(), slow]);
+        let client = Client::builder().api_key("k").build_on(transport.clone()).unwrap();
+        let ask = async || {
+            let result = client.session("docs").ask("Is it?").finish().await;
+            (result, transport.elapsed())
+        };
+        let ((silent, given_up), (slow, whole)) = tokio::join!(ask(), ask());
+        assert!(silent.unwrap_err().is_timeout());
+        assert_eq!(given_up, Duration::from_secs(60), "the idle time, though the other call waits for its next event");
+        assert_eq!((slow.unwrap().events, whole), (4, 3 * tick));
+    }
+
+    #[test]
+    fn a_wait_for_ever_is_a_stall() {
+        let wait = Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).wait(Duration::MAX).data("data: y\n\n");
+        for silent in [wait, Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).stall()] {
+            let error = ask(silent).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Idle, .. }), "{error}");
+            assert_eq!(error.partial().unwrap().events, 1);
+        }
     }
 }

@@ -43,7 +43,8 @@ pub enum Step {
 /// The answer to one request: the steps to take once it was read whole.
 ///
 /// [`Step::Stall`], [`Step::Close`], [`Step::Reset`] and [`Step::KeepAlive`] are an answer's end; what stands after one
-/// is not played. Without one, [`Reply::json`] and [`Reply::sse`] keep the connection, and all others close it.
+/// is not played. Without one, whole answers keep the connection ([`Reply::json`], [`Reply::sse`], and what
+/// [`Reply::last_chunk`] ends), and all others close it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -143,7 +144,7 @@ pub struct Received {
 
 /// A server on a free loopback port that plays a list of replies.
 ///
-/// It reads one whole HTTP/1.1 request, its body delimited by `content-length`, and then plays the next reply of the
+/// It reads one whole HTTP/1.1 request, its body delimited by one `content-length`, and then plays the next reply of the
 /// list. The requests are counted over all connections: the n-th request gets the n-th reply. After the end of the
 /// list the last reply is repeated; where the list is empty every connection is closed after its request. A request
 /// that can't be read (chunked, no HTTP, broken off) closes its connection, is not recorded and takes no reply.
@@ -373,11 +374,20 @@ fn parse_head(bytes: &mut BytesMut) -> Result<Option<(Received, usize)>, Unreada
     }
     let method = head.method.and_then(|method| method.parse().ok()).ok_or(Unreadable)?;
     let path = head.path.ok_or(Unreadable)?.to_owned();
-    let body = match headers.get(CONTENT_LENGTH) {
-        Some(length) => length.to_str().ok().and_then(|length| length.parse().ok()).ok_or(Unreadable)?,
-        None if headers.contains_key(TRANSFER_ENCODING) => return Err(Unreadable),
-        None => 0,
-    };
+    let body = body_length(&headers)?;
     bytes.advance(length);
     Ok(Some((Received { method, path, headers, body: Bytes::new() }, body)))
+}
+
+/// How long the body is, where one length says so and nothing else.
+fn body_length(headers: &HeaderMap) -> Result<usize, Unreadable> {
+    if headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Unreadable);
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(0),
+        (Some(length), None) => length.to_str().ok().and_then(|length| length.parse().ok()).ok_or(Unreadable),
+        _ => Err(Unreadable),
+    }
 }

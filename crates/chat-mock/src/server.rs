@@ -80,7 +80,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The address is not to be had.
+    /// The address can't be listened on: it is taken, not this machine's, or not allowed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
     pub async fn bind(self) -> io::Result<Server> {
         let service = Arc::new(Service::new(
             self.api_key,

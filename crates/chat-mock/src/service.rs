@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{AssistantMessage, ChatResult, FinishReason, Message, MessageChunk, SessionId};
+use chat_proto::{AssistantMessage, ChatResult, FinishReason, MessageChunk, SessionId};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -106,7 +106,7 @@ impl Service {
         let (id, message) = {
             let mut sessions = self.sessions();
             let (id, session) = sessions.create();
-            (id, self.answer(session, asked.message))
+            (id, self.answer(session, asked.question))
         };
         self.deliver(id, message, asked.stream)
     }
@@ -115,15 +115,15 @@ impl Service {
         let message = {
             let mut sessions = self.sessions();
             let session = sessions.get(id).ok_or(Refusal::Session)?;
-            self.answer(session, asked.message)
+            self.answer(session, asked.question)
         };
         Ok(self.deliver(SessionId::from(id), message, asked.stream))
     }
 
     /// Answers under the lock of the sessions, so that of two questions at once the second sees the first.
-    fn answer(&self, session: &mut Session, question: Message) -> AssistantMessage {
-        let message = answer(&self.library, session, question.content());
-        session.record(question, message.clone());
+    fn answer(&self, session: &mut Session, question: String) -> AssistantMessage {
+        let message = answer(&self.library, session, &question);
+        session.record(question, message.content.clone());
         message
     }
 

@@ -3,13 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
-use chat_proto::{AssistantMessage, Message, SessionId};
+use chat_proto::SessionId;
 
 /// How many turns a session remembers. Bounded, because nothing else ends a session that is continued for ever.
 const MAX_TURNS: usize = 100;
 
-/// How many bytes of text they may hold. Questions are a few hundred bytes; this is for those who send a megabyte each time.
-/// The last turn is kept whatever its size.
+/// How many bytes they may hold. Questions are a few hundred bytes; this is for those who send a megabyte each time. The
+/// last turn is kept whatever its size.
 const MAX_HISTORY: usize = 256 << 10;
 
 /// The sessions that are remembered.
@@ -31,22 +31,22 @@ pub(crate) struct Session {
     used: u64,
     asked: usize,
     turns: VecDeque<Turn>,
-    /// Of their text.
+    /// Of all turns.
     bytes: usize,
 }
 
-/// A question and its answer.
+/// The texts of a question and of its answer. Citations are not kept: a client may send a megabyte of them each time.
 #[derive(Debug)]
 pub(crate) struct Turn {
     /// What was asked.
-    pub(crate) question: Message,
+    pub(crate) question: String,
     /// What was answered: whole, whether or not the client stayed to read it.
-    pub(crate) answer: AssistantMessage,
+    pub(crate) answer: String,
 }
 
 impl Turn {
     fn bytes(&self) -> usize {
-        self.question.content().len() + self.answer.content.len()
+        self.question.len() + self.answer.len()
     }
 }
 
@@ -99,7 +99,7 @@ impl Session {
     }
 
     /// Remembers a question and its answer.
-    pub(crate) fn record(&mut self, question: Message, answer: AssistantMessage) {
+    pub(crate) fn record(&mut self, question: String, answer: String) {
         self.asked += 1;
         let turn = Turn { question, answer };
         self.bytes += turn.bytes();
@@ -128,18 +128,18 @@ mod tests {
     fn a_history_is_bounded_and_still_counted() {
         let mut session = Session::default();
         for n in 0..MAX_TURNS + 5 {
-            session.record(Message::user(n.to_string()), AssistantMessage::new("an answer", None));
+            session.record(n.to_string(), "an answer".to_owned());
         }
         assert_eq!(session.asked(), MAX_TURNS + 5);
         assert_eq!(session.turns().len(), MAX_TURNS);
-        assert_eq!(session.turns()[0].question.content(), "5");
+        assert_eq!(session.turns()[0].question, "5");
     }
 
     #[test]
     fn a_history_is_bounded_in_bytes_too() {
         let mut session = Session::default();
         let ask = |session: &mut Session, size| {
-            session.record(Message::user("q".repeat(size)), AssistantMessage::new("an answer", None));
+            session.record("q".repeat(size), "an answer".to_owned());
             session.turns().iter().map(Turn::bytes).collect::<Vec<_>>()
         };
         let answer = "an answer".len();

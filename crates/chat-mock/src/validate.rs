@@ -3,7 +3,7 @@
 //! The body is walked as a JSON value rather than deserialized, because serde stops at the first fault and the service
 //! reports all of them, each with the way to it. Message texts and types are those of the service's framework.
 
-use chat_proto::{HttpValidationError, Location, Message, RecordsCited, ValidationError};
+use chat_proto::{HttpValidationError, Location, RecordsCited, ValidationError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -12,8 +12,8 @@ type Object = Map<String, Value>;
 /// What a valid request asks for. All else is checked and not used.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// The one message.
-    pub(crate) message: Message,
+    /// The text of the one message.
+    pub(crate) question: String,
     /// Whether to stream the answer.
     pub(crate) stream: bool,
 }
@@ -22,10 +22,10 @@ pub(crate) struct Asked {
 pub(crate) fn create(body: &[u8]) -> Result<Asked, HttpValidationError> {
     read(body, |check, body| {
         check.required(body, "integration_id", Check::string);
-        let message = check.required(body, "chat_session", Check::chat_session);
+        let question = check.required(body, "chat_session", Check::chat_session);
         check.optional(body, "chat_mode", Check::string);
         let stream = check.optional(body, "stream", Check::boolean);
-        Some(Asked { message: message?, stream: stream.unwrap_or(false) })
+        Some(Asked { question: question?.to_owned(), stream: stream.unwrap_or(false) })
     })
 }
 
@@ -33,9 +33,9 @@ pub(crate) fn create(body: &[u8]) -> Result<Asked, HttpValidationError> {
 pub(crate) fn continued(body: &[u8]) -> Result<Asked, HttpValidationError> {
     read(body, |check, body| {
         check.required(body, "integration_id", Check::string);
-        let message = check.required(body, "message", Check::message);
+        let question = check.required(body, "message", Check::message);
         let stream = check.optional(body, "stream", Check::boolean);
-        Some(Asked { message: message?, stream: stream.unwrap_or(false) })
+        Some(Asked { question: question?.to_owned(), stream: stream.unwrap_or(false) })
     })
 }
 
@@ -132,9 +132,9 @@ impl Check {
         value.as_bool().or_else(|| self.fault("value could not be parsed to a boolean", "type_error.bool"))
     }
 
-    fn chat_session(&mut self, value: &Value) -> Option<Message> {
+    fn chat_session<'v>(&mut self, value: &'v Value) -> Option<&'v str> {
         let session = self.object(value)?;
-        let message = self.required(session, "messages", Self::one_message);
+        let question = self.required(session, "messages", Self::one_message);
         self.optional(session, "guidance", Self::string);
         self.optional(session, "context", Self::string);
         self.optional(session, "tags", |check, tags| {
@@ -143,10 +143,10 @@ impl Check {
             }
             Some(())
         });
-        message
+        question
     }
 
-    fn one_message(&mut self, value: &Value) -> Option<Message> {
+    fn one_message<'v>(&mut self, value: &'v Value) -> Option<&'v str> {
         let messages = self.array(value)?;
         match messages.len() {
             0 => return self.fault("ensure this value has at least 1 items", "value_error.list.min_items"),
@@ -156,20 +156,20 @@ impl Check {
         self.under(index(0), |check| check.message(&messages[0]))
     }
 
-    fn message(&mut self, value: &Value) -> Option<Message> {
+    /// The message's text.
+    fn message<'v>(&mut self, value: &'v Value) -> Option<&'v str> {
         let message = self.object(value)?;
         let role = self.required(message, "role", Self::role);
         let content = self.required(message, "content", Self::string);
-        if role? == "user" {
-            return content.map(Message::user);
+        if role? == "assistant" {
+            self.optional(message, "records_cited", Self::records_cited);
         }
-        let records_cited = self.optional(message, "records_cited", Self::records_cited);
-        content.map(|content| Message::Assistant { content: content.to_owned(), records_cited })
+        content
     }
 
-    fn records_cited(&mut self, value: &Value) -> Option<RecordsCited> {
-        match <RecordsCited as Deserialize>::deserialize(value) {
-            Ok(records) => Some(records),
+    fn records_cited(&mut self, value: &Value) -> Option<()> {
+        match RecordsCited::deserialize(value) {
+            Ok(_) => Some(()),
             Err(error) => self.fault(error.to_string(), "value_error"),
         }
     }

@@ -29,7 +29,7 @@ fn a_folder_is_read_readme_first_and_then_by_path() {
 
 #[test]
 fn a_folder_without_markdown_is_refused() {
-    let error = Library::from_dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect_err("only code is there");
+    let error = Library::from_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect_err("only code is there");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("no Markdown file"), "{error}");
 }

@@ -153,7 +153,9 @@ async fn what_cannot_be_read_takes_no_reply() {
     for unreadable in [
         "no http\r\n\r\n",
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: 0\r\ntransfer-encoding: chunked\r\n\r\n",
         "POST / HTTP/1.1\r\ncontent-length: x\r\n\r\n",
+        "POST / HTTP/1.1\r\ncontent-length: 0\r\ncontent-length: 1\r\n\r\n",
     ] {
         let mut stream = connect(&server).await;
         stream.write_all(unreadable.as_bytes()).await.expect("it reads");

@@ -150,18 +150,32 @@ async fn create_as_a_stream() {
 }
 
 #[tokio::test]
-async fn each_event_is_a_frame_of_its_own() {
-    // With a pause between them, what arrives together was sent together.
-    let server = bind(garden().chunk_delay(Duration::from_millis(2))).await;
-    let response = send(&http(), post(&create_url(&server), question("frogs", true).to_string())).await;
-    let mut body = response.into_body();
-    let mut frames = 0;
-    while let Some(frame) = body.frame().await {
-        let data = frame.expect("whole").into_data().expect("data");
-        assert!(data.starts_with(b"event: ") && data.ends_with(b"\n\n"), "{data:?}");
-        frames += data.windows(2).filter(|end| end == b"\n\n").count();
+async fn each_event_is_a_chunk_of_its_own() {
+    let server = bind(garden()).await;
+    let body = question("frogs", true).to_string();
+    let head =
+        "POST /v0/chat_sessions/chat_results HTTP/1.1\r\nhost: h\r\nconnection: close\r\nauthorization: Bearer k\r\n";
+    let mut stream = TcpStream::connect(server.local_addr()).await.expect("it listens");
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an end in order");
+
+    let (_, mut rest) = answer.split_once("\r\n\r\n").expect("a head");
+    let mut chunks = Vec::new();
+    loop {
+        let (size, after) = rest.split_once("\r\n").expect("a chunk's size");
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        let (chunk, after) = after.split_at(size);
+        rest = after.strip_prefix("\r\n").expect("a chunk's end");
+        if size == 0 {
+            break;
+        }
+        chunks.push(chunk);
     }
-    assert_eq!(frames, "Frogs live in the pond from March to October. [1]".split(' ').count() + 1);
+    assert_eq!(rest, "");
+    assert!(chunks.iter().all(|chunk| events(chunk).len() == 1), "{chunks:?}");
+    assert_eq!(chunks.len(), "Frogs live in the pond from March to October. [1]".split(' ').count() + 1);
 }
 
 #[tokio::test]

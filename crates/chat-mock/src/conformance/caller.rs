@@ -60,7 +60,7 @@ pub trait Caller: Sync {
     }
 }
 
-/// What a client of one row is made for.
+/// What a client of one row is made for. Its API key is `k`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Setup {

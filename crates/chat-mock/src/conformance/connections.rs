@@ -1,6 +1,9 @@
-//! Which connection a call goes out on.
+//! Which connection a call goes out on, if any.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use super::faults::{ensure, said};
 use super::suite::{Row, Seen, Stage};
@@ -12,13 +15,37 @@ use crate::{Reply, Step};
 const SETTLE: Duration = Duration::from_secs(1);
 
 pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
-    let mut rows = vec![Row::new("used again after a whole answer", reuse), Row::new("not after a drop", drops)];
+    let mut rows = vec![
+        Row::new("nobody listens", refused),
+        Row::new("used again after a whole answer", reuse),
+        Row::new("not after a drop", drops),
+    ];
     if !wire.is_http2() {
         rows.push(Row::new("not after the server closed it", stale));
         rows.push(Row::new("a close that races the question", race));
         rows.push(Row::new("not after bytes that nobody asked for", unasked));
     }
     rows
+}
+
+/// A port that refuses: no server can have read the request, so a continue is tried again too.
+fn refused<C: Caller>(stage: &Stage<'_, C>) -> Seen {
+    // Bound and not listening: nobody else gets the port meanwhile.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).map_err(said)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).map_err(said)?;
+    let port = socket.local_addr().map_err(said)?.as_socket().map_or(0, |addr| addr.port());
+    let mut scene = stage.host.script(stage.wire, Vec::new()).map_err(said)?;
+    let host = scene.setup.base_url.rsplit_once(':').map_or("", |(host, _)| host);
+    scene.setup.base_url = format!("{host}:{port}");
+    scene.setup.config.retry.base = Duration::from_millis(1);
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let result = stage.caller.call(&client, &Question::go_on("s-1", true)).result.ok_or("the call was dropped")?;
+    let error = result.err().ok_or("an answer")?;
+    let (kind, attempts) = (error.kind().name(), error.attempts());
+    let all = 1 + scene.setup.config.retry.max_retries;
+    ensure((kind, attempts) == ("connect", all), || format!("{kind}, {attempts} of {all} attempts: {}", said(error)))?;
+    scene.end(stage.caller, client)?;
+    Ok(format!("connect, {all} attempts"))
 }
 
 /// Whole answers of each form.

@@ -5,6 +5,7 @@
 //! - both operations, streamed and in JSON, against [`Server`](crate::Server); the requests to the letter;
 //! - each fault of [`faults::table`](crate::faults::table), and over TLS an end without `close_notify`;
 //! - answers of one byte a write, and of megabytes in one;
+//! - a port that nobody listens on;
 //! - which connections are used again, and which never: not after a drop, not after the server closed them;
 //! - calls that are dropped at every await and at random points, thousands of times, and a thousand slow streams at once;
 //! - callers that are slow: the server is held back, and no clock counts their time;
@@ -48,7 +49,8 @@
 //! ```
 //!
 //! Call it from a plain `#[test]`, one that is in no runtime. A client that is not driven by `chat-client` implements
-//! [`Caller`] and goes through [`Suite::run_calls`]: the same rows but for those that need an executor.
+//! [`Caller`] and goes through [`Suite::run_calls`]: the same rows, but for slow callers, drops at an await and the thousand
+//! streams.
 
 mod caller;
 mod connections;
