@@ -6,6 +6,7 @@ mod answer;
 mod body;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod events;
 pub mod faults;
 mod key;
 mod library;

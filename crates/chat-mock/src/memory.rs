@@ -13,6 +13,8 @@ use chat_client::{Transport, TransportError};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 
+use crate::events::events_of_text;
+
 /// A [`Transport`] that answers from a script. Clones share the script, the clock and the record of what was sent.
 ///
 /// The clock stands still until a call can do nothing but wait, and then jumps to the next moment that one waits for: a
@@ -27,11 +29,11 @@ use http_body::{Body, Frame};
 /// # async fn main() -> Result<(), chat_client::Error> {
 /// let transport = MemoryTransport::new([
 ///     Script::head(503, &[("retry-after", "30")]),
-///     Script::events(["event: message_chunk\ndata: {\"content_chunk\":\"Yes.\",\"finish_reason\":\"stop\"}\n\n"]),
+///     Script::answer("s-1", "Yes, it is."),
 /// ]);
 /// let client = Client::builder().api_key("any").build_on(transport.clone())?;
 /// let answer = client.session("docs").ask("Is it?").finish().await?;
-/// assert_eq!(answer.content, "Yes.");
+/// assert_eq!(answer.content, "Yes, it is.");
 /// assert_eq!(transport.requests().len(), 2);
 /// assert!(transport.elapsed().as_secs() >= 30);
 /// # Ok(())
@@ -77,6 +79,11 @@ impl Script {
         let status = StatusCode::from_u16(status).unwrap_or_else(|_| panic!("{status} is no status"));
         let headers = headers.iter().map(|(name, value)| header(name, value)).collect();
         Self { steps: [Step::Head(status, headers)].into() }
+    }
+
+    /// A whole answer as the API streams it: this text in this session, word by word, an event in each chunk of the body.
+    pub fn answer(chat_session_id: &str, text: &str) -> Self {
+        Self::events(events_of_text(chat_session_id, text))
     }
 
     /// A stream of events: each part is a chunk of the body.

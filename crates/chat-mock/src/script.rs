@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::accept::Accepting;
+use crate::events::events_of_text;
 
 /// The largest request head that is read.
 const MAX_HEAD: usize = 64 << 10;
@@ -84,6 +85,12 @@ impl Reply {
     /// A whole answer with a JSON body of known length, beside `headers`. It keeps the connection.
     pub fn json(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Self {
         Self::whole(status, "application/json", headers, body.into())
+    }
+
+    /// A whole answer as the API streams it: this text in this session, word by word, an event in each chunk. It keeps the
+    /// connection.
+    pub fn answer(chat_session_id: &str, text: &str) -> Self {
+        Self::sse_chunked(events_of_text(chat_session_id, text))
     }
 
     /// A whole event stream of known length, with status 200. It keeps the connection.

@@ -1,12 +1,11 @@
 //! One request, one answer: the route, the checks, and the two forms of an answer.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{AssistantMessage, ChatResult, FinishReason, MessageChunk, SessionId};
+use chat_proto::{AssistantMessage, ChatResult, SessionId};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use serde::Serialize;
 use crate::Library;
 use crate::answer::answer;
 use crate::body::{self, Body, Unread};
+use crate::events::{events, to_json};
 use crate::key::Key;
 use crate::refusal::Refusal;
 use crate::sessions::{Session, Sessions};
@@ -152,37 +152,12 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"Bearer ") && !key.is_empty()).then_some(key)
 }
 
-/// The events of a stream: the text word by word, and before the last word what it cites.
-fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Bytes> {
-    let mut words = message.content.split_inclusive(char::is_whitespace).peekable();
-    let mut events = VecDeque::new();
-    while let Some(word) = words.next() {
-        let mut chunk = MessageChunk::new(word);
-        chunk.chat_session_id = Some(id.clone());
-        if words.peek().is_none() {
-            events.extend(message.records_cited.as_ref().map(|records| event("records_cited", records)));
-            chunk.finish_reason = Some(FinishReason::Stop);
-        }
-        events.push_back(event("message_chunk", &chunk));
-    }
-    events
-}
-
-fn event(name: &str, data: &impl Serialize) -> Bytes {
-    // JSON escapes line ends, so the data is one line.
-    format!("event: {name}\ndata: {}\n\n", to_json(data)).into()
-}
-
 /// A whole answer in JSON.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     let mut response = Response::new(Body::whole(to_json(value)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("the contract's types have string keys and cannot fail to serialize")
 }
 
 #[cfg(test)]
@@ -214,27 +189,5 @@ mod tests {
         for none in ["", "Bearer", "Bearer ", "Bearer  ", "Bearerk", "Basic k"] {
             assert_eq!(key(none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn chunks_join_to_the_text_and_the_last_one_ends_it() {
-        let message = AssistantMessage::new("one  two\nthree", Some(chat_proto::RecordsCited::new(Vec::new())));
-        let events: Vec<_> = events(&SessionId::from("s"), &message)
-            .iter()
-            .map(|event| std::str::from_utf8(event).expect("events are text").to_owned())
-            .collect();
-        let chunk = |text: &str, end: &str| {
-            format!("event: message_chunk\ndata: {{\"content_chunk\":{text},\"chat_session_id\":\"s\"{end}}}\n\n")
-        };
-        assert_eq!(
-            events,
-            [
-                chunk("\"one \"", ""),
-                chunk("\" \"", ""),
-                chunk("\"two\\n\"", ""),
-                "event: records_cited\ndata: {\"citations\":[]}\n\n".to_owned(),
-                chunk("\"three\"", ",\"finish_reason\":\"stop\""),
-            ]
-        );
     }
 }

@@ -58,6 +58,7 @@ async fn common_replies_are_http() {
     let server = start(vec![
         Reply::json(429, &[("retry-after", "2")], r#"{"detail":"slow"}"#),
         Reply::sse("data: 1\n\n"),
+        Reply::answer("s-1", "Yes, no."),
         Reply::sse_chunked(["data: 1\n", "", "\n"]),
     ]);
     let http = http();
@@ -74,6 +75,11 @@ async fn common_replies_are_http() {
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(text(response).await, "data: 1\n\n");
 
+    let chunk = |text: &str, end: &str| {
+        format!("event: message_chunk\ndata: {{\"content_chunk\":\"{text}\",\"chat_session_id\":\"s-1\"{end}}}\n\n")
+    };
+    assert_eq!(text(ask().await).await, chunk("Yes, ", "") + &chunk("no.", ",\"finish_reason\":\"stop\""));
+
     // The last reply is repeated after the end of the list.
     for _ in 0..3 {
         let response = ask().await;
@@ -81,7 +87,7 @@ async fn common_replies_are_http() {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(text(response).await, "data: 1\n\n");
     }
-    assert_eq!(server.requests().len(), 5);
+    assert_eq!(server.requests().len(), 6);
     assert_eq!(server.accepted_connections(), 1, "whole answers keep the connection");
 }
 

@@ -1,0 +1,72 @@
+//! An answer as a stream of events.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use chat_proto::{AssistantMessage, FinishReason, MessageChunk, SessionId};
+use serde::Serialize;
+
+/// The text word by word, and before the last word what it cites.
+pub(crate) fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Bytes> {
+    let mut words: Vec<&str> = message.content.split_inclusive(char::is_whitespace).collect();
+    let chunk = |word: &str, finish_reason| {
+        let mut chunk = MessageChunk::new(word);
+        chunk.chat_session_id = Some(id.clone());
+        chunk.finish_reason = finish_reason;
+        event("message_chunk", &chunk)
+    };
+    // An empty text has an end too.
+    let last = words.pop().unwrap_or_default();
+    let mut events: VecDeque<Bytes> = words.into_iter().map(|word| chunk(word, None)).collect();
+    events.extend(message.records_cited.as_ref().map(|records| event("records_cited", records)));
+    events.push_back(chunk(last, Some(FinishReason::Stop)));
+    events
+}
+
+/// The events of a text without citations.
+pub(crate) fn events_of_text(chat_session_id: &str, text: &str) -> VecDeque<Bytes> {
+    events(&SessionId::from(chat_session_id), &AssistantMessage::new(text, None))
+}
+
+fn event(name: &str, data: &impl Serialize) -> Bytes {
+    // JSON escapes line ends, so the data is one line.
+    format!("event: {name}\ndata: {}\n\n", to_json(data)).into()
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("the contract's types have string keys and cannot fail to serialize")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_join_to_the_text_and_the_last_one_ends_it() {
+        let message = AssistantMessage::new("one  two\nthree", Some(chat_proto::RecordsCited::new(Vec::new())));
+        let events: Vec<_> = events(&SessionId::from("s"), &message)
+            .iter()
+            .map(|event| std::str::from_utf8(event).expect("events are text").to_owned())
+            .collect();
+        let chunk = |text: &str, end: &str| {
+            format!("event: message_chunk\ndata: {{\"content_chunk\":{text},\"chat_session_id\":\"s\"{end}}}\n\n")
+        };
+        assert_eq!(
+            events,
+            [
+                chunk("\"one \"", ""),
+                chunk("\" \"", ""),
+                chunk("\"two\\n\"", ""),
+                "event: records_cited\ndata: {\"citations\":[]}\n\n".to_owned(),
+                chunk("\"three\"", ",\"finish_reason\":\"stop\""),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_text_is_one_event() {
+        let events = events_of_text("s", "");
+        let data = "{\"content_chunk\":\"\",\"chat_session_id\":\"s\",\"finish_reason\":\"stop\"}";
+        assert_eq!(events, [format!("event: message_chunk\ndata: {data}\n\n")]);
+    }
+}
