@@ -83,9 +83,11 @@ package:
     cargo package --locked --allow-dirty --no-verify --quiet {{ prepend("-p ", crates) }}
     .ci/packages {{ crates }}
 
-# The same, each crate built from its package alone.
+# The same, each crate built from its package alone; from nothing, as cargo takes what it built of a version before for that
+# version.
 package-build:
-    cargo package --locked --allow-dirty --quiet {{ prepend("-p ", crates) }}
+    rm -rf "$CARGO_TARGET_DIR/packages"
+    cargo package --locked --allow-dirty --quiet --target-dir "$CARGO_TARGET_DIR/packages" {{ prepend("-p ", crates) }}
 
 # The README's first command.
 demo:

@@ -67,6 +67,7 @@ fn every_type_goes_both_ways_with_everything_set() {
     );
     let assistant = Message::Assistant { content: "So".into(), records_cited: Some(full_cited()) };
     same(&assistant, &format!(r#"{{"role":"assistant","content":"So","records_cited":{CITED}}}"#));
+    assert_eq!((assistant.content(), Message::user("Hi").content()), ("So", "Hi"));
     let next = ContinueInput::new("int", "And?").with_stream(true);
     same(&next, r#"{"integration_id":"int","message":{"role":"user","content":"And?"},"stream":true}"#);
     same(

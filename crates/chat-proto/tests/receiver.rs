@@ -1,6 +1,6 @@
 //! The receiver alone: bodies that are not what their head says.
 
-use chat_proto::{Cut, Error, ErrorKind, Head, Limits, Receiver};
+use chat_proto::{Cut, Error, ErrorKind, Event, Head, Limits, MessageChunk, Receiver};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn read(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Result<(), Error> {
@@ -95,4 +95,37 @@ fn its_end_is_for_ever() {
     assert!(whole.next(&mut &CHUNK[..]).is_none());
     whole.end().unwrap();
     assert_eq!(whole.into_answer().unwrap().content, "Hi");
+}
+
+/// Chunks of the same form, one after the other: what is read of the second is not what the first was like.
+#[test]
+fn each_chunk_is_read_for_what_it_is() {
+    let texts =
+        ["plain", "a \\\"word\\\"", "two\\nlines", "caf\\u00e9", "back\\\\slash", "\\\\", "", "\u{1f600}", "plain"];
+    let mut rows: Vec<_> =
+        texts.map(|text| format!("{{\"content_chunk\":\"{text}\",\"chat_session_id\":\"s\"}}")).into();
+    let oddities = [
+        r#"{"content_chunk":"x","chat_session_id":"t"}"#,
+        r#"{"content_chunk":"x","chat_session_id":"s","finish_reason":"stop"}"#,
+        r#"{"content_chunk":"x","content_chunk_":"y","chat_session_id":"s"}"#,
+        r#"{ "content_chunk" : "x" }"#,
+    ];
+    rows.extend(oddities.map(str::to_owned));
+    for before in &rows {
+        for row in &rows {
+            let body = [before, row].map(|data| format!("event: message_chunk\ndata: {data}\n\n")).concat();
+            let (mut receiver, mut input) = (receiver(200, &[STREAM]), body.as_bytes());
+            for data in [before, row] {
+                let event = receiver.next(&mut input).expect("an event").expect("a chunk");
+                let alone: MessageChunk = serde_json::from_str(data).expect("JSON");
+                assert_eq!(event, Event::MessageChunk(alone), "{row} after {before}");
+            }
+        }
+    }
+    for broken in ["a \"word\"", "tab\there", "back\\"] {
+        let body =
+            format!("event: message_chunk\ndata: {{\"content_chunk\":\"{broken}\",\"chat_session_id\":\"s\"}}\n\n");
+        let body = format!("event: message_chunk\ndata: {}\n\n{body}", rows[0]);
+        assert!(matches!(read(200, &[STREAM], &body).unwrap_err().kind(), ErrorKind::Decode { .. }), "{broken}");
+    }
 }
