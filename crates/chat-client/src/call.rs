@@ -156,9 +156,9 @@ impl Call {
 
     /// See [`Exchange::handle_head`].
     pub fn handle_head(&mut self, head: http::response::Parts, now: Timestamp) {
-        self.trace.at(now);
-        self.trace.head(head.status, head.version);
+        let (status, version) = (head.status, head.version);
         self.input(now, |exchange| exchange.handle_head(head, now));
+        self.trace.head(status, version);
     }
 
     /// See [`Exchange::handle_data`].

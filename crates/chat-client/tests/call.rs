@@ -12,10 +12,22 @@ fn settings() -> Settings {
 }
 
 fn begun() -> Call {
-    let settings = settings();
+    begun_with(&settings())
+}
+
+fn begun_with(settings: &Settings) -> Call {
     let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "Why?"));
-    let mut call = Call::new(request, None, &settings, 0);
+    let mut call = Call::new(request, None, settings, 0);
     assert!(matches!(call.poll(), Step::Send(_)));
+    call
+}
+
+/// A call whose first event was taken: "Bec".
+fn reading() -> Call {
+    let mut call = begun();
+    call.handle_head(head(), Timestamp::START);
+    call.handle_data(chunk("Bec"), Timestamp::START);
+    assert!(matches!(call.poll(), Step::Item(Ok(_))));
     call
 }
 
@@ -36,10 +48,7 @@ fn last_item(call: &mut Call) -> Error {
 
 #[test]
 fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
-    let mut call = begun();
-    call.handle_head(head(), Timestamp::START);
-    call.handle_data(chunk("Bec"), Timestamp::START);
-    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    let mut call = reading();
     call.cancel(Timestamp::START);
     let error = last_item(&mut call);
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
@@ -73,9 +82,7 @@ fn the_end_is_for_ever() {
 #[test]
 fn a_fault_is_the_attempt_s_that_had_it() {
     let settings = ClientBuilder::<()>::new("test/1").api_key("sk-1").settings().unwrap();
-    let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "Why?"));
-    let mut call = Call::new(request, None, &settings, 0);
-    assert!(matches!(call.poll(), Step::Send(_)));
+    let mut call = begun_with(&settings);
     call.handle_error(TransportError::Connect, "no route", Timestamp::START);
     assert!(matches!(call.poll(), Step::Wait));
     call.handle_timeout(call.poll_timeout().unwrap());
@@ -100,11 +107,9 @@ fn a_refused_request_is_the_only_item_and_frees_the_session() {
 
 #[test]
 fn the_answer_so_far_can_be_seen_at_any_moment() {
-    let mut call = begun();
+    let call = begun();
     assert!(call.head().is_none() && call.answer().is_none());
-    call.handle_head(head(), Timestamp::START);
-    call.handle_data(chunk("Bec"), Timestamp::START);
-    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    let mut call = reading();
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
     assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("running"), "{call:?}");
@@ -117,10 +122,7 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
 
 #[test]
 fn a_wait_begins_the_silence_anew() {
-    let mut call = begun();
-    call.handle_head(head(), Timestamp::START);
-    call.handle_data(chunk("Bec"), Timestamp::START);
-    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    let mut call = reading();
     let before = call.poll_timeout().expect("a stream has clocks");
     call.handle_wait(Timestamp::from_millis(5000));
     assert_eq!(call.poll_timeout(), Some(before + std::time::Duration::from_secs(5)), "the pause was the caller's");

@@ -17,7 +17,7 @@ use http::Request;
 use http_client::HttpClient as _;
 use http_client::h1::H1Client;
 use support::{OurBackend, client_on, once, plain, question, run, serve, settings, until};
-use transport_async_std::surf::middleware::{Next, Redirect};
+use transport_async_std::surf::middleware::{Middleware, Next, Redirect};
 use transport_async_std::{
     AsyncStdTransport, Backend, Client, Clock, Config, CreateInput, Error, ErrorKind, Transport as _, TransportError,
     TransportSettings, surf,
@@ -206,8 +206,7 @@ fn a_stock_backend_gets_the_path_as_browsers_write_it() {
 fn the_redirect_middleware_asks_twice() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
-        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(Redirect::new(1));
-        let client = once(&AsyncStdTransport::with_client(surf), &server.url());
+        let client = once(&below(Redirect::new(1), &settings()), &server.url());
         client.create(&question()).finish().await.unwrap();
     });
     // Once without the body, to see whether there is a redirect, and then once more.
@@ -229,8 +228,9 @@ fn tag(
     })
 }
 
-fn tagged(settings: &TransportSettings) -> AsyncStdTransport {
-    AsyncStdTransport::with_client(surf::Client::with_http_client(Backend::new(settings).unwrap()).with(tag))
+/// Our backend below a middleware.
+fn below(middleware: impl Middleware, settings: &TransportSettings) -> AsyncStdTransport {
+    AsyncStdTransport::with_client(surf::Client::with_http_client(Backend::new(settings).unwrap()).with(middleware))
 }
 
 /// A middleware that changes nothing.
@@ -255,7 +255,7 @@ fn our_backend_says_how_it_is_set_and_is_not_set_anew() {
 fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
     let server = serve(vec![Scripted::json(599, &[("x-name", "J\u{fc}rgen")], "{}")]);
     run(async {
-        let transport = tagged(&settings());
+        let transport = below(tag, &settings());
         let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
         assert_eq!(error.status().unwrap(), 599);
         let headers = &error.head().unwrap().headers;
@@ -285,8 +285,7 @@ fn buffered(
 fn a_middleware_may_read_the_answer() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
-        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(buffered);
-        let answer = once(&AsyncStdTransport::with_client(surf), &server.url()).create(&question()).finish().await;
+        let answer = once(&below(buffered, &settings()), &server.url()).create(&question()).finish().await;
         assert_eq!(answer.unwrap().content, "Yes, no.");
     });
 }
@@ -301,8 +300,7 @@ fn cloned(request: surf::Request, client: surf::Client, next: Next<'_>) -> BoxFu
 fn what_a_middleware_loses_of_a_request_is_counted() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
-        let surf = surf::Client::with_http_client(Backend::new(&settings()).unwrap()).with(cloned);
-        let transport = AsyncStdTransport::with_client(surf);
+        let transport = below(cloned, &settings());
         let client = Client::builder().base_url(server.url()).api_key("k").header("x-name", "J\u{fc}rgen");
         client.build_on(transport.clone()).unwrap().create(&question()).finish().await.unwrap();
         assert_eq!(transport.lost_header_values(), 1);
@@ -316,7 +314,7 @@ fn our_backends_errors_are_exact_through_a_middleware() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut settings = TransportSettings::default();
         settings.connect_timeout = Some(Duration::from_millis(50));
-        let transport = tagged(&settings);
+        let transport = below(tag, &settings);
         let url = format!("https://{}/", silent.local_addr().unwrap());
         for (url, class) in
             [(url.as_str(), TransportError::ConnectTimeout), ("http://127.0.0.1:1/", TransportError::Connect)]

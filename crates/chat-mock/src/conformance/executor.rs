@@ -1,4 +1,5 @@
-//! What needs an executor: calls that are dropped between two polls, and a thousand of them at once.
+//! What needs an executor, or the transport itself: calls that are dropped between two polls, a thousand of them at once,
+//! and seeds.
 
 use std::future::poll_fn;
 use std::pin::pin;

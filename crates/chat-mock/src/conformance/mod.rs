@@ -9,6 +9,7 @@
 //! - which connections are used again, and which never: not after a drop, not after the server closed them;
 //! - calls that are dropped at every await and at random points, thousands of times, and a thousand slow streams at once;
 //! - callers that are slow: the server is held back, and no clock counts their time;
+//! - seeds, which must differ, so that clients whose calls fail together do not try again together;
 //! - at the end of each row, no connection that is still open, and no task where the harness can count them.
 //!
 //! What must come of each row stands in the row, so that all transports have the same transcript without one of them being
@@ -49,8 +50,8 @@
 //! ```
 //!
 //! Call it from a plain `#[test]`, one that is in no runtime. A client that is not driven by `chat-client` implements
-//! [`Caller`] and goes through [`Suite::run_calls`]: the same rows, but for slow callers, drops at an await and the thousand
-//! streams.
+//! [`Caller`] and goes through [`Suite::run_calls`]: the same rows, but for slow callers, drops at an await, the thousand
+//! streams and the seeds.
 
 mod caller;
 mod connections;
