@@ -33,7 +33,7 @@ ci:
 
 # What is left: hours for the mutants, minutes for the others.
 ci-full: ci
-    .ci/gates unused spelling package-build api minimal powerset coverage mutants
+    .ci/gates unused spelling package-build api minimal powerset test-features coverage mutants
 
 # Formatting.
 fmt:
@@ -46,11 +46,16 @@ clippy:
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 
 # Each library by itself, with as little as builds (TLS wants cryptography and roots) and with all it has.
-features:
+features: (_features "clippy --quiet" "-- -D warnings")
+
+# The tests of each library, with the same.
+test-features: (_features "test --quiet" "")
+
+_features command last:
     for crate in {{ libraries }}; do \
         tls=$(grep -qm1 '^webpki-roots' "crates/$crate/Cargo.toml" && echo ring,webpki-roots || true); \
-        cargo clippy --quiet --locked -p "$crate" --no-default-features --features "$tls" -- -D warnings; \
-        cargo clippy --quiet --locked -p "$crate" --all-features -- -D warnings; \
+        cargo {{ command }} --locked -p "$crate" --no-default-features --features "$tls" {{ last }}; \
+        cargo {{ command }} --locked -p "$crate" --all-features {{ last }}; \
         echo "$crate"; \
     done
 
@@ -83,8 +88,8 @@ package:
     cargo package --locked --allow-dirty --no-verify --quiet {{ prepend("-p ", crates) }}
     .ci/packages {{ crates }}
 
-# The same, each crate built from its package alone; from nothing, as cargo takes what it built of a version before for that
-# version.
+# As cargo takes what it has built of a version for that version, this begins with nothing.
+# The same, each crate built from its package alone.
 package-build:
     rm -rf "$CARGO_TARGET_DIR/packages"
     cargo package --locked --allow-dirty --quiet --target-dir "$CARGO_TARGET_DIR/packages" {{ prepend("-p ", crates) }}
@@ -107,8 +112,8 @@ corpora:
         echo "skipped: CHAT_CORPORA names no folder; the tests have run the committed ones"; \
     fi
 
-# Each row of the benches once on little input: does everything still agree with its peers? Not optimised, as the numbers
-# are not looked at: `cargo bench -p chat-bench` has those.
+# Not optimised, as the numbers are not looked at: `cargo bench -p chat-bench` has those.
+# Each row of the benches once on little input: does everything still agree with its peers?
 bench:
     cargo bench --locked --quiet -p chat-bench --profile dev -- --quick
 

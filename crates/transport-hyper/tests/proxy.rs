@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use chat_mock::Server;
 use local::peer::{Peer, head};
-use local::{Ca, Door, LONG, acceptor, ask, builder, client, client_within, until};
+use local::{BEST, Ca, Door, LONG, acceptor, ask, builder, client, client_within, until, with_best};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -111,7 +111,7 @@ async fn tinyproxy_tunnels_and_forwards() {
 
     let tunnelled = through(&url("user:s3cret@"), &door.url("localhost"), &ca).await.unwrap();
     assert!(tunnelled.contains("chunk"), "{tunnelled}");
-    assert_eq!(door.spoken(), (1, 0), "HTTP/2 inside of the tunnel");
+    assert_eq!(door.spoken(), with_best(1), "HTTP/2 inside of the tunnel");
     let forwarded = through(&url("user:s3cret@"), &plain.url(), &ca).await.unwrap();
     assert_eq!(forwarded, tunnelled);
     assert_eq!(plain.requests(), 1);
@@ -168,7 +168,7 @@ async fn microsocks_connects() {
     }
     println!("{}", proxy.log());
     assert_eq!(proxy.log().matches("connected to").count(), 4, "{}", proxy.log());
-    assert_eq!((door.spoken(), plain.requests()), ((2, 0), 2));
+    assert_eq!((door.spoken(), plain.requests()), (with_best(2), 2));
 }
 
 #[tokio::test]
@@ -318,7 +318,7 @@ async fn oblige(mut client: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr,
 #[tokio::test]
 async fn a_tunnel_leads_to_the_name_and_its_tls_is_from_end_to_end() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
     let (proxy, heads) = obliging(door.addr, None).await;
     let answer = through(&format!("http://us%65r:s%33cret@{}", proxy.addr), "https://api.example", &ca).await.unwrap();
     assert!(answer.contains("chunk"));
@@ -334,7 +334,7 @@ async fn a_tunnel_leads_to_the_name_and_its_tls_is_from_end_to_end() {
 #[tokio::test]
 async fn a_proxy_may_be_behind_tls_itself() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
     let (proxy, heads) = obliging(door.addr, Some(acceptor(ca.identity("localhost"), &[], None))).await;
     let url = |host| format!("https://{host}:{}", proxy.addr.port());
     let answer = through(&url("localhost"), "https://api.example", &ca).await.unwrap();
@@ -359,7 +359,7 @@ async fn excepted_hosts_are_reached_directly() {
 #[tokio::test]
 async fn the_environment_is_heeded() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[b"h2"], None)).await;
+    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
     let (proxy, heads) = obliging(door.addr, None).await;
     let dir = std::env::temp_dir().join(format!("transport-hyper-env-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();

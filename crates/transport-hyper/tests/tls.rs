@@ -4,7 +4,7 @@ mod local;
 
 use std::time::Duration;
 
-use local::{Ca, Door, LONG, acceptor, ask, builder, client, settings};
+use local::{BEST, Ca, Door, LONG, acceptor, ask, builder, client, settings, with_best};
 use transport_hyper::{Client, Error, ErrorKind, HyperTransport, HyperTransportBuilder, rustls};
 
 /// What a handshake that failed says. No server has read anything.
@@ -20,7 +20,7 @@ async fn refusal(builder: HyperTransportBuilder, door: &Door, host: &str) -> Str
 #[tokio::test]
 async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2"], None)).await;
+    let door = Door::open(acceptor(ca.identity("localhost"), &[BEST], None)).await;
     let beside = builder().root_certificates([ca.root()]);
     ask(&client(beside, &door.url("localhost"))).await.unwrap();
 
@@ -33,7 +33,7 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
         .with_root_certificates(store)
         .with_no_client_auth();
     ask(&client(builder().tls(own.clone()), &door.url("localhost"))).await.unwrap();
-    assert_eq!(door.spoken(), (2, 0));
+    assert_eq!(door.spoken(), with_best(2));
 
     // What can't be meant is refused.
     let refused = |result: Result<HyperTransport, Error>| result.unwrap_err().to_string();
@@ -51,9 +51,9 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
 async fn each_certificate_that_is_not_good_says_why() {
     let (ca, other) = (Ca::new(), Ca::named("another CA"));
     let trusting = || builder().root_certificates([ca.root()]);
-    let good = Door::open(acceptor(ca.identity("localhost"), &[b"h2"], None)).await;
-    let expired = Door::open(acceptor(ca.expired_identity("localhost"), &[b"h2"], None)).await;
-    let unknown = Door::open(acceptor(other.identity("localhost"), &[b"h2"], None)).await;
+    let good = Door::open(acceptor(ca.identity("localhost"), &[BEST], None)).await;
+    let expired = Door::open(acceptor(ca.expired_identity("localhost"), &[BEST], None)).await;
+    let unknown = Door::open(acceptor(other.identity("localhost"), &[BEST], None)).await;
 
     let text = refusal(trusting(), &good, "127.0.0.1").await;
     assert!(text.contains("certificate not valid for name \"127.0.0.1\"; certificate is only valid for"), "{text}");
@@ -73,7 +73,7 @@ async fn each_certificate_that_is_not_good_says_why() {
 #[tokio::test]
 async fn a_server_may_ask_for_a_certificate() {
     let (ca, other) = (Ca::new(), Ca::named("another CA"));
-    for protocols in [&[b"h2".as_slice()][..], &[b"http/1.1"]] {
+    for protocols in [&[BEST][..], &[b"http/1.1"]] {
         let trusting = || builder().root_certificates([ca.root()]);
         let door = Door::open(ca.asking(ca.identity("localhost"), protocols)).await;
         for _ in 0..5 {

@@ -101,6 +101,14 @@ pub(crate) fn acceptor(
     TlsAcceptor::from(Arc::new(tls))
 }
 
+/// What the transport speaks to a server that offers it: HTTP/2, where that is built in.
+pub(crate) const BEST: &[u8] = if cfg!(feature = "http2") { b"h2" } else { b"http/1.1" };
+
+/// So many connections with that, as [`Door::spoken`] counts them.
+pub(crate) fn with_best(count: usize) -> (usize, usize) {
+    if cfg!(feature = "http2") { (count, 0) } else { (0, count) }
+}
+
 /// The bundled server behind TLS.
 pub(crate) struct Door {
     pub(crate) addr: SocketAddr,
