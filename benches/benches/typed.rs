@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_bench::corpora;
 use chat_bench::subjects::{self, Sink, Subject};
-use chat_proto::{Config, CreateInput, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, Timestamp};
+use chat_proto::{Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
@@ -85,10 +85,10 @@ fn exchange(body: &'static [u8]) -> Sum {
     loop {
         match exchange.poll_output() {
             Output::Event(event) => sum.event(&black_box(event)),
-            Output::Read if !std::mem::replace(&mut begun, true) => exchange.handle_head(head(), Timestamp::START),
+            Output::Read if !std::mem::replace(&mut begun, true) => exchange.handle_head(head(), Elapsed::START),
             Output::Read => match pieces.next() {
-                Some(piece) => exchange.handle_data(Bytes::from_static(piece), Timestamp::START),
-                None => exchange.handle_eof(Timestamp::START),
+                Some(piece) => exchange.handle_data(Bytes::from_static(piece), Elapsed::START),
+                None => exchange.handle_eof(Elapsed::START),
             },
             Output::Done => break,
             Output::Send(_) | Output::Wait => {}

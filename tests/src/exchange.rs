@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Config, ContinueInput, CreateInput, Endpoint, Event, Exchange, Output, Request, Timestamp, TransportError,
+    Config, ContinueInput, CreateInput, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError,
 };
 
 const PIECES: [&[u8]; 8] = [
@@ -21,7 +21,7 @@ const PIECES: [&[u8]; 8] = [
 const ERRORS: [TransportError; 6] = [
     TransportError::Connect,
     TransportError::ConnectTimeout,
-    TransportError::Untrusted,
+    TransportError::Permanent,
     TransportError::Unsent,
     TransportError::MaybeSent,
     TransportError::Body,
@@ -46,7 +46,7 @@ pub fn check_exchange(bytes: &[u8]) {
     };
     let mut exchange = Exchange::new(request.expect("a legal request"), &config, u64::from(*setup));
     let mut watch = Watch::default();
-    let mut now = Timestamp::START;
+    let mut now = Elapsed::START;
 
     for input in inputs {
         let choice = usize::from(input >> 3);

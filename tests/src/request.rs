@@ -49,7 +49,7 @@ pub fn check_request(bytes: &[u8]) {
     let mut http = created.http().clone();
     assert!(!http.headers().contains_key("authorization"));
     if let Ok(api_key) = ApiKey::new(key) {
-        api_key.stamp(&mut http);
+        api_key.authorize(&mut http);
         let stamped = &http.headers()["authorization"];
         assert!(stamped.is_sensitive());
         assert_eq!(stamped.as_bytes(), format!("Bearer {key}").as_bytes());

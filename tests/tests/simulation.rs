@@ -77,7 +77,7 @@ fn outcomes(transcript: &Transcript) -> Vec<String> {
         Outcome::Ended(Err(error)) | Outcome::Cancelled(Err(error)) => {
             shown.extend(gave_up(error));
             match error.kind() {
-                ErrorKind::Timeout { clock, .. } => format!("timeout: {clock}"),
+                ErrorKind::Timeout { kind: clock, .. } => format!("timeout: {clock}"),
                 ErrorKind::Truncated(cut) => format!("truncated: {cut:?}"),
                 ErrorKind::Limit { limit, .. } => format!("limit of {limit}"),
                 kind => kind.name().to_owned(),

@@ -5,7 +5,7 @@ use std::alloc::System;
 
 use bytes::Bytes;
 use chat_proto::{
-    Config, CreateInput, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, SessionId, Timestamp,
+    Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, SessionId,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -88,10 +88,10 @@ fn an_idle_exchange_is_small() {
             .header("x-request-id", "req-1")
             .body(())
             .expect("a head");
-        exchange.handle_head(head.into_parts().0, Timestamp::START);
+        exchange.handle_head(head.into_parts().0, Elapsed::START);
         let chunk =
             "event: message_chunk\ndata: {\"content_chunk\":\"and \",\"chat_session_id\":\"s-1\"}\n\nevent: mess";
-        exchange.handle_data(Bytes::from_static(chunk.as_bytes()), Timestamp::START);
+        exchange.handle_data(Bytes::from_static(chunk.as_bytes()), Elapsed::START);
         assert!(matches!(exchange.poll_output(), Output::Event(_)));
         assert!(matches!(exchange.poll_output(), Output::Read));
         let stats = region.change();

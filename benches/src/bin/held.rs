@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::{
-    Client, ClientBuilder, Config, CreateInput, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply, Request,
-    Source, Timestamp, Transport, TransportError,
+    Client, ClientBuilder, Config, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply,
+    Request, Source, Transport, TransportError,
 };
 use futures_util::future::join_all;
 use http::HeaderValue;
@@ -125,9 +125,9 @@ fn exchange() -> Exchange {
     let request = Request::create(&endpoint, &CreateInput::new("i", "How?")).expect("a request");
     let mut exchange = Exchange::new(request, &Config::default(), 1);
     assert!(matches!(exchange.poll_output(), Output::Send(_)));
-    exchange.handle_head(head().into_parts().0, Timestamp::START);
+    exchange.handle_head(head().into_parts().0, Elapsed::START);
     for _ in 0..EVENTS {
-        exchange.handle_data(Bytes::from_static(EVENT.as_bytes()), Timestamp::START);
+        exchange.handle_data(Bytes::from_static(EVENT.as_bytes()), Elapsed::START);
         assert!(matches!(exchange.poll_output(), Output::Event(Event::MessageChunk(_))));
     }
     assert!(matches!(exchange.poll_output(), Output::Read));

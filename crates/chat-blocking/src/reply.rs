@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use chat_client::{Call, Question, Step};
 use chat_net::{ProxyError, tls};
-use chat_proto::{Answer, Error, Event, Head, Request, Source, Timestamp, TransportError};
+use chat_proto::{Answer, Elapsed, Error, Event, Head, Request, Source, TransportError};
 
 use crate::cancel::{Canceller, Waiting};
 use crate::client::Shared;
@@ -97,7 +97,7 @@ impl Reply {
         (self.connection, self.unwritten) = (None, None);
         self.start.get_or_insert_with(Instant::now);
         match self.shared.settings.key.key() {
-            Ok(key) => key.stamp(&mut request),
+            Ok(key) => key.authorize(&mut request),
             Err(error) => return self.call.refuse(error),
         }
         let origin = Origin::of(request.uri());
@@ -134,7 +134,7 @@ impl Reply {
         } else {
             let class = match () {
                 () if Expired::is(&error) => TransportError::ConnectTimeout,
-                () if tls::is_untrusted(&error) || is_final(&error) => TransportError::Untrusted,
+                () if tls::is_untrusted(&error) || is_final(&error) => TransportError::Permanent,
                 () => TransportError::Connect,
             };
             self.fail(class, error);
@@ -176,7 +176,7 @@ impl Reply {
             Err(error) if Expired::is(&error) => self.call.handle_timeout(now),
             Err(error) if self.call.head().is_some() => self.fail(TransportError::Body, error),
             // The server has read nothing of what its proxy did not let through.
-            Err(error) if is_final(&error) => self.fail(TransportError::Untrusted, error),
+            Err(error) if is_final(&error) => self.fail(TransportError::Permanent, error),
             Err(error) => self.fail(TransportError::MaybeSent, error),
         }
     }
@@ -198,7 +198,7 @@ impl Reply {
         self.call.handle_error(class, bare(fault), self.now());
     }
 
-    fn now(&self) -> Timestamp {
+    fn now(&self) -> Elapsed {
         since(self.start)
     }
 
@@ -258,8 +258,8 @@ impl Drop for Reply {
 }
 
 /// The time since a call began.
-fn since(start: Option<Instant>) -> Timestamp {
-    start.map_or(Timestamp::START, |start| Timestamp::from_start(start.elapsed()))
+fn since(start: Option<Instant>) -> Elapsed {
+    start.map_or(Elapsed::START, |start| Elapsed::from_start(start.elapsed()))
 }
 
 /// When a call wants to be told the time, if nothing else comes before. A time past what an instant holds never comes.

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_blocking::{Canceller, Client, Clock, Config, CreateInput, ErrorKind, Event, Reply, Session};
+use chat_blocking::{Canceller, Client, Config, CreateInput, ErrorKind, Event, Reply, Session, TimeoutKind};
 use chat_mock::faults::{COMMENT, FIRST, LAST, RESULT};
 use chat_mock::{Reply as Script, ScriptServer, Server, Step};
 use support::{LONG, chain, client, once, question, runtime, until};
@@ -181,18 +181,18 @@ fn the_time_to_connect_is_a_clock_of_its_own_and_is_tried_again() {
     config.retry.base = Duration::from_millis(1);
     let client = client(&format!("https://{}", listener.local_addr().unwrap()), &config);
     let error = client.create(&question()).finish().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Connect, .. }), "{error}");
     assert_eq!(error.attempts(), 2);
 
     // Of two clocks, the one that is due.
     config.timeouts.connect = Some(LONG);
-    for clock in [Clock::Head, Clock::Total] {
-        config.timeouts.head = Some(LONG).filter(|_| clock == Clock::Total).or(Some(Duration::from_millis(300)));
-        config.timeouts.total = Some(Duration::from_millis(300)).filter(|_| clock == Clock::Total);
+    for clock in [TimeoutKind::Head, TimeoutKind::Total] {
+        config.timeouts.head = Some(LONG).filter(|_| clock == TimeoutKind::Total).or(Some(Duration::from_millis(300)));
+        config.timeouts.total = Some(Duration::from_millis(300)).filter(|_| clock == TimeoutKind::Total);
         config.retry.max_retries = 0;
         let client = support::client(&format!("https://{}", listener.local_addr().unwrap()), &config);
         let error = client.create(&question()).finish().unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Timeout { clock: which, .. } if *which == clock), "{error}");
+        assert!(matches!(error.kind(), ErrorKind::Timeout { kind: which, .. } if *which == clock), "{error}");
     }
 }
 
@@ -210,7 +210,7 @@ fn a_flood_of_signs_of_life_does_not_outrun_the_clock() {
     config.timeouts.content = Some(Duration::from_millis(300));
     config.timeouts.total = Some(LONG);
     let error = client(&url, &config).create(&question()).finish().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Content, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Content, .. }), "{error}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::thread;
 
 use chat_blocking::rustls::pki_types::CertificateDer;
 use chat_blocking::rustls::{ServerConnection, StreamOwned};
-use chat_blocking::{Client, Connector, Cut, ErrorKind};
+use chat_blocking::{Client, Connector, ErrorKind, Truncation};
 use chat_mock::conformance::Identity;
 use chat_mock::faults::{FIRST, LAST, RESULT};
 use support::{chain, question};
@@ -126,7 +126,7 @@ fn an_end_without_tls_s_own_is_a_cut() {
         stream.sock.shutdown(Shutdown::Write)
     });
     let error = server.client(&server.ca).create(&question()).finish().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Truncated(Cut::ConnectionLost));
+    assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::ConnectionLost));
     assert_eq!(error.partial().unwrap().content, "Yes, no.");
     assert!(chain(&error).contains("close_notify"), "{}", chain(&error));
 }

@@ -158,7 +158,7 @@ impl<'a> ErrorLine<'a> {
             },
             body: error.body().map(|body| secret.hide(body)),
             timeout: match error.kind() {
-                ErrorKind::Timeout { clock, .. } => Some(clock.as_str()),
+                ErrorKind::Timeout { kind: clock, .. } => Some(clock.as_str()),
                 _ => None,
             },
             attempts: error.attempts(),

@@ -1,7 +1,7 @@
 //! A call as every driver has it, whatever does its I/O.
 
 use bytes::Bytes;
-use chat_proto::{Answer, Error, Event, Exchange, Head, Output, Request, Source, Timestamp, TransportError};
+use chat_proto::{Answer, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
 
 use crate::conversation::Question;
 use crate::settings::Settings;
@@ -14,19 +14,19 @@ use crate::trace::Trace;
 /// [`poll`](Self::poll) asks for, and hands in what comes of it with the time since the call began:
 ///
 /// ```
-/// use chat_client::{Call, Client, CreateInput, Error, Request, Step, Timestamp, TransportError};
+/// use chat_client::{Call, Client, CreateInput, Error, Request, Step, Elapsed, TransportError};
 /// # fn never_connects(_: http::Request<bytes::Bytes>) -> std::io::Error { std::io::ErrorKind::NotFound.into() }
 ///
 /// # fn main() -> Result<(), Error> {
 /// let settings = chat_client::ClientBuilder::<()>::new("my-driver/1.0").api_key("sk-1").settings()?;
 /// let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "What is a chunk?"));
 /// let mut call = Call::new(request, None, &settings, 7);
-/// let mut now = Timestamp::START; // of a clock that jumps
+/// let mut now = Elapsed::START; // of a clock that jumps
 /// let error = loop {
 ///     match call.poll() {
 ///         Step::Send(mut request) => match settings.key.key() {
 ///             Ok(key) => {
-///                 key.stamp(&mut request);
+///                 key.authorize(&mut request);
 ///                 let error = never_connects(*request);
 ///                 call.handle_error(TransportError::Connect, error, now);
 ///             }
@@ -125,7 +125,7 @@ impl Call {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else comes before; `None` if never.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
+    pub fn poll_timeout(&self) -> Option<Elapsed> {
         self.exchange()?.poll_timeout()
     }
 
@@ -155,51 +155,51 @@ impl Call {
     }
 
     /// See [`Exchange::handle_head`].
-    pub fn handle_head(&mut self, head: http::response::Parts, now: Timestamp) {
+    pub fn handle_head(&mut self, head: http::response::Parts, now: Elapsed) {
         let (status, version) = (head.status, head.version);
         self.input(now, |exchange| exchange.handle_head(head, now));
         self.trace.head(status, version);
     }
 
     /// See [`Exchange::handle_data`].
-    pub fn handle_data(&mut self, chunk: Bytes, now: Timestamp) {
+    pub fn handle_data(&mut self, chunk: Bytes, now: Elapsed) {
         self.trace.data(chunk.len());
         self.input(now, |exchange| exchange.handle_data(chunk, now));
     }
 
     /// See [`Exchange::handle_eof`].
-    pub fn handle_eof(&mut self, now: Timestamp) {
+    pub fn handle_eof(&mut self, now: Elapsed) {
         self.input(now, |exchange| exchange.handle_eof(now));
     }
 
     /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
-    pub fn handle_error(&mut self, class: TransportError, fault: impl Into<Source>, now: Timestamp) {
+    pub fn handle_error(&mut self, class: TransportError, fault: impl Into<Source>, now: Elapsed) {
         self.fault = Some(fault.into());
         self.input(now, |exchange| exchange.handle_error(class, now));
     }
 
     /// See [`Exchange::handle_timeout`].
-    pub fn handle_timeout(&mut self, now: Timestamp) {
+    pub fn handle_timeout(&mut self, now: Elapsed) {
         self.input(now, |exchange| exchange.handle_timeout(now));
     }
 
     /// See [`Exchange::handle_wait`].
-    pub fn handle_wait(&mut self, now: Timestamp) {
+    pub fn handle_wait(&mut self, now: Elapsed) {
         self.input(now, |exchange| exchange.handle_wait(now));
     }
 
     /// See [`Exchange::handle_yield`].
-    pub fn handle_yield(&mut self, now: Timestamp) {
+    pub fn handle_yield(&mut self, now: Elapsed) {
         self.input(now, |exchange| exchange.handle_yield(now));
     }
 
     /// Ends a call that is under way: its last item is [`Cancelled`](chat_proto::ErrorKind::Cancelled), with what had come.
-    pub fn cancel(&mut self, now: Timestamp) {
+    pub fn cancel(&mut self, now: Elapsed) {
         self.input(now, Exchange::cancel);
     }
 
     /// The caller dropped the reply. As [`cancel`](Self::cancel), where somebody is to be told; `now` is asked for only then.
-    pub fn abandon(&mut self, now: impl FnOnce() -> Timestamp) {
+    pub fn abandon(&mut self, now: impl FnOnce() -> Elapsed) {
         if (self.question.is_some() || Trace::IS_ON) && self.exchange().is_some() {
             self.cancel(now());
             self.end();
@@ -228,7 +228,7 @@ impl Call {
     }
 
     /// Once the call is over, no input changes anything.
-    fn input(&mut self, now: Timestamp, handle: impl FnOnce(&mut Exchange)) {
+    fn input(&mut self, now: Elapsed, handle: impl FnOnce(&mut Exchange)) {
         self.trace.at(now);
         if let Some(exchange) = self.exchange_mut() {
             handle(exchange);

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{Answer, ApiKey, Error, Event, Head, Request, Source, Timestamp, TransportError};
+use chat_proto::{Answer, ApiKey, Elapsed, Error, Event, Head, Request, Source, TransportError};
 use futures_core::Stream;
 use http_body::Body;
 
@@ -154,7 +154,7 @@ impl<T: Transport> Reply<T> {
     fn send(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
         match key {
             Ok(key) => {
-                key.stamp(&mut request);
+                key.authorize(&mut request);
                 let sending = self.call.within(|| self.shared.transport.send(*request));
                 self.io = Io::Sending(Box::pin(sending));
             }
@@ -231,14 +231,14 @@ impl<T: Transport> Reply<T> {
         }
     }
 
-    fn now(&self) -> Timestamp {
+    fn now(&self) -> Elapsed {
         now(&self.shared, self.start)
     }
 }
 
 /// The time since a call began.
-fn now<T: Transport>(shared: &Shared<T>, start: Option<Duration>) -> Timestamp {
-    start.map_or(Timestamp::START, |start| Timestamp::from_start(shared.transport.now().saturating_sub(start)))
+fn now<T: Transport>(shared: &Shared<T>, start: Option<Duration>) -> Elapsed {
+    start.map_or(Elapsed::START, |start| Elapsed::from_start(shared.transport.now().saturating_sub(start)))
 }
 
 impl<T: Transport> Drop for Reply<T> {

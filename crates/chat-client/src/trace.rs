@@ -12,7 +12,7 @@ pub(crate) use off::Trace;
 #[cfg(feature = "tracing")]
 mod on {
     use bytes::Bytes;
-    use chat_proto::{Answer, Error, Event, Timestamp};
+    use chat_proto::{Answer, Elapsed, Error, Event};
     use tracing::field::Empty;
     use tracing::{Level, Span, event, span};
 
@@ -24,8 +24,8 @@ mod on {
         call: Span,
         attempt: Span,
         /// The newest time that was told; the call began at zero.
-        now: Timestamp,
-        sent: Timestamp,
+        now: Elapsed,
+        sent: Elapsed,
         attempts: u32,
         bytes: u64,
         has_text: bool,
@@ -39,8 +39,8 @@ mod on {
             Self {
                 call: Span::none(),
                 attempt: Span::none(),
-                now: Timestamp::START,
-                sent: Timestamp::START,
+                now: Elapsed::START,
+                sent: Elapsed::START,
                 attempts: 0,
                 bytes: 0,
                 has_text: false,
@@ -48,7 +48,7 @@ mod on {
         }
 
         /// It is `now`.
-        pub(crate) fn at(&mut self, now: Timestamp) {
+        pub(crate) fn at(&mut self, now: Elapsed) {
             self.now = now;
         }
 
@@ -126,7 +126,7 @@ mod on {
         }
 
         /// The newest attempt failed, and the next one waits until then.
-        pub(crate) fn wait(&mut self, until: Option<Timestamp>, failed: Option<&Error>) {
+        pub(crate) fn wait(&mut self, until: Option<Elapsed>, failed: Option<&Error>) {
             if !self.attempt.is_none() {
                 let wait = until.map(|until| until.saturating_since(self.now).as_secs_f64());
                 let kind = failed.map(|error| error.kind().name());
@@ -183,7 +183,7 @@ mod on {
 #[cfg(not(feature = "tracing"))]
 mod off {
     use bytes::Bytes;
-    use chat_proto::{Answer, Error, Event, Timestamp};
+    use chat_proto::{Answer, Elapsed, Error, Event};
 
     /// Nothing.
     pub(crate) struct Trace;
@@ -195,7 +195,7 @@ mod off {
             Self
         }
 
-        pub(crate) fn at(&mut self, _: Timestamp) {}
+        pub(crate) fn at(&mut self, _: Elapsed) {}
 
         pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
             f()
@@ -209,7 +209,7 @@ mod off {
 
         pub(crate) fn event(&mut self, _: &Event) {}
 
-        pub(crate) fn wait(&mut self, _: Option<Timestamp>, _: Option<&Error>) {}
+        pub(crate) fn wait(&mut self, _: Option<Elapsed>, _: Option<&Error>) {}
 
         pub(crate) fn end(&mut self, _: &Result<Answer, Error>) {}
     }

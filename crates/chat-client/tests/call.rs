@@ -1,9 +1,7 @@
 //! A call without a driver: each input by hand.
 
 use bytes::Bytes;
-use chat_client::{
-    Call, ClientBuilder, Conversation, CreateInput, Error, ErrorKind, Request, Settings, Step, Timestamp,
-};
+use chat_client::{Call, ClientBuilder, Conversation, CreateInput, Elapsed, Error, ErrorKind, Request, Settings, Step};
 use chat_client::{RetryPolicy, TransportError};
 
 fn settings() -> Settings {
@@ -25,8 +23,8 @@ fn begun_with(settings: &Settings) -> Call {
 /// A call whose first event was taken: "Bec".
 fn reading() -> Call {
     let mut call = begun();
-    call.handle_head(head(), Timestamp::START);
-    call.handle_data(chunk("Bec"), Timestamp::START);
+    call.handle_head(head(), Elapsed::START);
+    call.handle_data(chunk("Bec"), Elapsed::START);
     assert!(matches!(call.poll(), Step::Item(Ok(_))));
     call
 }
@@ -49,7 +47,7 @@ fn last_item(call: &mut Call) -> Error {
 #[test]
 fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
     let mut call = reading();
-    call.cancel(Timestamp::START);
+    call.cancel(Elapsed::START);
     let error = last_item(&mut call);
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
     assert_eq!(error.into_partial().unwrap().content, "Bec");
@@ -67,13 +65,13 @@ fn the_outcome_of_a_call_under_way_is_cancelled() {
 #[test]
 fn the_end_is_for_ever() {
     let mut call = begun();
-    call.handle_error(TransportError::Connect, "no route", Timestamp::START);
+    call.handle_error(TransportError::Connect, "no route", Elapsed::START);
     let error = last_item(&mut call);
     assert_eq!(format!("{error:#}"), "could not connect: no route");
-    call.handle_head(head(), Timestamp::START);
-    call.handle_data(chunk("late"), Timestamp::START);
-    call.handle_eof(Timestamp::START);
-    call.cancel(Timestamp::START);
+    call.handle_head(head(), Elapsed::START);
+    call.handle_data(chunk("late"), Elapsed::START);
+    call.handle_eof(Elapsed::START);
+    call.cancel(Elapsed::START);
     assert!(matches!(call.poll(), Step::Done));
     assert_eq!((call.poll_timeout(), call.answer()), (None, None));
     assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Connect);
@@ -83,12 +81,12 @@ fn the_end_is_for_ever() {
 fn a_fault_is_the_attempt_s_that_had_it() {
     let settings = ClientBuilder::<()>::new("test/1").api_key("sk-1").settings().unwrap();
     let mut call = begun_with(&settings);
-    call.handle_error(TransportError::Connect, "no route", Timestamp::START);
+    call.handle_error(TransportError::Connect, "no route", Elapsed::START);
     assert!(matches!(call.poll(), Step::Wait));
     call.handle_timeout(call.poll_timeout().unwrap());
     assert!(matches!(call.poll(), Step::Send(_)));
-    call.handle_head(http::Response::builder().status(400).body(()).unwrap().into_parts().0, Timestamp::START);
-    call.handle_eof(Timestamp::START);
+    call.handle_head(http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
+    call.handle_eof(Elapsed::START);
     let error = last_item(&mut call);
     assert_eq!(format!("{error:#}"), "the API answered 400 Bad Request");
 }
@@ -113,7 +111,7 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
     assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("running"), "{call:?}");
-    call.handle_eof(Timestamp::START);
+    call.handle_eof(Elapsed::START);
     assert!(matches!(call.poll(), Step::Done));
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
     assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
@@ -124,7 +122,7 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
 fn a_wait_begins_the_silence_anew() {
     let mut call = reading();
     let before = call.poll_timeout().expect("a stream has clocks");
-    call.handle_wait(Timestamp::from_millis(5000));
+    call.handle_wait(Elapsed::from_millis(5000));
     assert_eq!(call.poll_timeout(), Some(before + std::time::Duration::from_secs(5)), "the pause was the caller's");
 }
 
@@ -135,7 +133,7 @@ fn a_question_whose_reply_was_dropped_is_in_the_history_and_others_cost_nothing(
     let (request, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
     let mut call = Call::new(Ok(request), Some(question), &settings, 0);
     assert!(matches!(call.poll(), Step::Send(_)));
-    call.abandon(|| Timestamp::START);
+    call.abandon(|| Elapsed::START);
     assert_eq!(conversation.history().len(), 1);
     // It is over: the time is not asked for again.
     call.abandon(|| unreachable!("nobody is to be told"));

@@ -68,7 +68,7 @@ fn clock_that_ends(piece: &'static [u8]) -> &'static str {
     let flood = Flood { piece, now: AtomicU64::new(0) };
     let client = Client::builder().api_key("k").timeouts(timeouts).build_on(flood).unwrap();
     let error = run(client.session("docs").ask("Is it?").finish()).unwrap_err();
-    let ErrorKind::Timeout { clock, .. } = error.kind() else { panic!("{error}") };
+    let ErrorKind::Timeout { kind: clock, .. } = error.kind() else { panic!("{error}") };
     clock.as_str()
 }
 

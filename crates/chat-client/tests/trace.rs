@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::{Call, Client, CreateInput, Request, Step, Timestamp};
+use chat_client::{Call, Client, CreateInput, Elapsed, Request, Step};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};
@@ -146,7 +146,7 @@ fn times_are_those_that_the_driver_told() {
     let log = Log { times: true, ..Log::default() };
     let subscriber = tracing_subscriber::registry().with(log.clone());
     tracing::subscriber::with_default(subscriber, || {
-        let at = |seconds: u64| Timestamp::from_millis(1000 * seconds);
+        let at = |seconds: u64| Elapsed::from_millis(1000 * seconds);
         let mut call = call();
         assert!(matches!(call.poll(), Step::Send(_)));
         let head = http::Response::builder().version(http::Version::HTTP_2).header("content-type", "text/event-stream");

@@ -85,9 +85,9 @@ impl ConnectError {
             // The system's own time for an address ran out.
             (What::Tcp | What::Other(_), Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
             #[cfg(feature = "net")]
-            (What::Tls, Some(error)) if tls::is_untrusted(error) => TransportError::Untrusted,
+            (What::Tls, Some(error)) if tls::is_untrusted(error) => TransportError::Permanent,
             #[cfg(feature = "net")]
-            (_, Some(error)) if ProxyError::of(error).is_some_and(ProxyError::is_final) => TransportError::Untrusted,
+            (_, Some(error)) if ProxyError::of(error).is_some_and(ProxyError::is_final) => TransportError::Permanent,
             _ => TransportError::Connect,
         }
     }

@@ -74,7 +74,7 @@ fn failure(proxy: &str, uri: &str) -> String {
     let error = get(&engine(Proxy::url(proxy).unwrap()), uri).unwrap_err();
     // What a proxy refuses for good is not tried again.
     let is_final = ProxyError::of(&error).is_some_and(ProxyError::is_final);
-    let class = if is_final { TransportError::Untrusted } else { TransportError::Connect };
+    let class = if is_final { TransportError::Permanent } else { TransportError::Connect };
     assert_eq!(error.class(), class, "{error}");
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -122,7 +122,7 @@ fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     let proxy = Proxy::url(&format!("u:s3cret@{}", peer.addr)).unwrap();
     let error = get(&engine(proxy), "http://api.example").unwrap_err();
     assert!(matches!(ProxyError::of(&error), Some(ProxyError::Credentials { given: true, .. })), "{error:?}");
-    assert_eq!(error.class(), TransportError::Untrusted);
+    assert_eq!(error.class(), TransportError::Permanent);
     // A server's own is its answer.
     assert_eq!(get(&engine(Proxy::none()), &format!("http://{}", peer.addr)).unwrap().0, 407);
 }

@@ -175,7 +175,7 @@ fn a_certificate_that_is_no_good_is_none_the_next_time_either() {
     ];
     for (roots, url, expected) in rows {
         let (class, says) = refusal(roots, &url);
-        assert_eq!(class, TransportError::Untrusted, "{says}");
+        assert_eq!(class, TransportError::Permanent, "{says}");
         assert!(says.contains(expected), "{says}");
     }
 }

@@ -139,7 +139,7 @@ impl Outcome {
             Ok(answer) => ("completed", None, Some(answer.head.status), Some(answer)),
             Err(error) => {
                 let clock = match error.kind() {
-                    ErrorKind::Timeout { clock, .. } => Some(clock.as_str()),
+                    ErrorKind::Timeout { kind: clock, .. } => Some(clock.as_str()),
                     _ => None,
                 };
                 (error.kind().name(), clock, error.status(), error.partial())

@@ -354,7 +354,7 @@ mod tests {
     use std::pin::pin;
     use std::task::Waker;
 
-    use chat_client::{Answer, Client, Clock, Error, ErrorKind};
+    use chat_client::{Answer, Client, Error, ErrorKind, TimeoutKind};
 
     use super::*;
 
@@ -401,7 +401,7 @@ mod tests {
         let wait = Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).wait(Duration::MAX).data("data: y\n\n");
         for silent in [wait, Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).stall()] {
             let error = ask(silent).unwrap_err();
-            assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Idle, .. }), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Idle, .. }), "{error}");
             assert_eq!(error.partial().unwrap().events, 1);
         }
     }

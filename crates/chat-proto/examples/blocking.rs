@@ -18,7 +18,7 @@ use std::time::Instant;
 use std::{env, thread};
 
 use chat_proto::{
-    Answer, ApiKey, Config, CreateInput, Endpoint, Error, Exchange, Output, Request, Timestamp, TransportError,
+    Answer, ApiKey, Config, CreateInput, Elapsed, Endpoint, Error, Exchange, Output, Request, TransportError,
 };
 use http1::{Connection, Part};
 
@@ -43,12 +43,12 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
     // The seed is a number that other clients do not have too; a real program has a better one.
     let mut exchange = Exchange::new(request, &Config::default(), u64::from(std::process::id()));
     let start = Instant::now();
-    let now = || Timestamp::from_start(start.elapsed());
+    let now = || Elapsed::from_start(start.elapsed());
     let mut connection = None;
     loop {
         match exchange.poll_output() {
             Output::Send(mut request) => {
-                key.stamp(&mut request);
+                key.authorize(&mut request);
                 match Connection::open(&request) {
                     Ok(open) => connection = Some(open),
                     Err(error) => exchange.handle_error(error, now()),

@@ -99,7 +99,7 @@ impl Default for Timeouts {
 /// One of the [`Timeouts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Clock {
+pub enum TimeoutKind {
     /// [`Timeouts::connect`].
     Connect,
     /// [`Timeouts::head`].
@@ -112,7 +112,7 @@ pub enum Clock {
     Total,
 }
 
-impl Clock {
+impl TimeoutKind {
     /// `connect`, `head`, `idle`, `content` or `total`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl Clock {
     }
 }
 
-impl fmt::Display for Clock {
+impl fmt::Display for TimeoutKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

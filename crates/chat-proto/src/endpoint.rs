@@ -213,7 +213,7 @@ impl ApiKey {
 
     /// Puts the key into a request, marked as sensitive. The driver does so on every
     /// [`Output::Send`](crate::Output::Send), so that a key that changed is taken up by the next attempt.
-    pub fn stamp<B>(&self, request: &mut http::Request<B>) {
+    pub fn authorize<B>(&self, request: &mut http::Request<B>) {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.0));
         let mut value = HeaderValue::from_str(&bearer).expect("a key is graphic ASCII");
         value.set_sensitive(true);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::{Answer, Clock, Head, Limit, RetryAfter, ValidationError};
+use crate::{Answer, Head, Limit, RetryAfter, TimeoutKind, ValidationError};
 
 /// The error that caused another.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -48,7 +48,7 @@ pub enum ErrorKind {
     /// Something took too long.
     Timeout {
         /// Which clock ran out.
-        clock: Clock,
+        kind: TimeoutKind,
         /// How long it allows.
         after: Duration,
     },
@@ -88,7 +88,7 @@ pub enum ErrorKind {
         data: String,
     },
     /// The answer had begun and broke off.
-    Truncated(Cut),
+    Truncated(Truncation),
     /// A limit of ours was passed.
     Limit {
         /// Which one.
@@ -137,7 +137,7 @@ pub enum Unexpected {
 /// How an answer broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Cut {
+pub enum Truncation {
     /// The body ended inside an event.
     InsideEvent,
     /// The body ended before its `Content-Length`.
@@ -250,8 +250,8 @@ impl Error {
         match self.kind() {
             ErrorKind::Connect
             | ErrorKind::Transport
-            | ErrorKind::Timeout { clock: Clock::Connect, .. }
-            | ErrorKind::Truncated(Cut::ConnectionLost) => self.with_source(fault),
+            | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. }
+            | ErrorKind::Truncated(Truncation::ConnectionLost) => self.with_source(fault),
             _ => self,
         }
     }
@@ -344,7 +344,7 @@ impl Error {
     pub fn phase(&self) -> Phase {
         match self.kind() {
             _ if self.head().is_some() => Phase::Body,
-            ErrorKind::Connect | ErrorKind::Timeout { clock: Clock::Connect, .. } => Phase::Connect,
+            ErrorKind::Connect | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. } => Phase::Connect,
             _ if self.attempts() == 0 => Phase::Request,
             _ => Phase::Head,
         }
@@ -388,7 +388,7 @@ impl Error {
             }
             ErrorKind::InvalidRequest { .. } => "Correct it and call again; nothing was sent.",
             ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
-            ErrorKind::Timeout { clock: Clock::Total, .. } => "Allow the whole call more time.",
+            ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Allow the whole call more time.",
             ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
             ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
             ErrorKind::Api { .. } => match self.status().map_or(0, |status| status.as_u16()) {
@@ -414,7 +414,7 @@ impl Error {
 /// is what the attempt before had failed of, if there was one.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        let ended = matches!(self.kind(), ErrorKind::Cancelled | ErrorKind::Timeout { clock: Clock::Total, .. });
+        let ended = matches!(self.kind(), ErrorKind::Cancelled | ErrorKind::Timeout { kind: TimeoutKind::Total, .. });
         let before = self.earlier().last().filter(|_| ended).map(|error| error as _);
         self.0.source.as_deref().map(|source| source as _).or(before)
     }

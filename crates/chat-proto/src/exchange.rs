@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 
 use crate::dialect::Dialect;
-use crate::request::Repeat;
-use crate::retry::{self, Chance, Question};
+use crate::request::Idempotency;
+use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
-    Answer, Clock, Config, Cut, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, Timeouts, Timestamp,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, TimeoutKind, Timeouts,
+    Truncation,
 };
 
 /// What the driver is to do next. Exhaustive: it is the driver's contract.
@@ -39,7 +40,7 @@ pub enum TransportError {
     ConnectTimeout,
     /// There is no connection, and there would be none the next time: the server's certificate is refused, or a proxy
     /// refuses whoever asks. The call ends as for [`Connect`](Self::Connect), without another attempt.
-    Untrusted,
+    Permanent,
     /// The request was certainly never read by a server: refused by the HTTP layer, handed back unsent.
     Unsent,
     /// The connection failed when the server may have read the request: it was lost, or what came was no HTTP.
@@ -56,7 +57,7 @@ pub enum TransportError {
 pub struct Exchange {
     /// What is sent; gone once the head of a success came, as nothing is sent again.
     http: Option<Box<http::Request<Bytes>>>,
-    repeat: Repeat,
+    idempotency: Idempotency,
     dialect: Dialect,
     config: Config,
     chance: u64,
@@ -64,8 +65,8 @@ pub struct Exchange {
     attempts: u32,
     waited: Duration,
     /// The latest time that was told.
-    now: Timestamp,
-    deadline: Option<Timestamp>,
+    now: Elapsed,
+    deadline: Option<Elapsed>,
     /// The driver says when it begins to wait: see `handle_wait`.
     tells_waits: bool,
     /// What the attempts that failed ended in, the oldest first; the last few of them.
@@ -77,11 +78,11 @@ enum State {
     /// The next attempt is due.
     Ready,
     /// The request is with the driver; the head is due.
-    Head { deadline: Option<Timestamp> },
+    Head { deadline: Option<Elapsed> },
     /// The head came.
     Body(Box<Body>),
     /// A retry waits for its time.
-    Wait { until: Timestamp },
+    Wait { until: Elapsed },
     /// The end.
     Done(Box<Option<Result<Answer, Error>>>),
 }
@@ -95,25 +96,25 @@ struct Body {
     /// What comes after `pending`.
     end: Option<End>,
     /// When the silence began that `idle` and `content` measure: the last input, or the start of the wait for the next.
-    quiet_since: Timestamp,
+    quiet_since: Elapsed,
     waiting: bool,
     /// An event was handed out since the last input: what passes until the next may be the caller's time.
     handed_out: bool,
     /// Since when there was always something to read, and none of it an event that says something.
-    busy_since: Option<Timestamp>,
+    busy_since: Option<Elapsed>,
     /// Since when there was always something to read, and all of it empty.
-    empty_since: Option<Timestamp>,
+    empty_since: Option<Elapsed>,
     /// Since when others go first.
-    yielded: Option<Timestamp>,
-    idle: Option<Timestamp>,
-    content: Option<Timestamp>,
+    yielded: Option<Elapsed>,
+    idle: Option<Elapsed>,
+    content: Option<Elapsed>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum End {
     Eof,
     Lost,
-    TimedOut(Clock),
+    TimedOut(TimeoutKind),
 }
 
 impl Exchange {
@@ -121,15 +122,15 @@ impl Exchange {
     pub fn new(request: Request, config: &Config, seed: u64) -> Self {
         Self {
             http: Some(request.http),
-            repeat: request.repeat,
+            idempotency: request.idempotency,
             dialect: request.dialect,
             config: config.clone(),
             chance: seed,
             state: State::Ready,
             attempts: 0,
             waited: Duration::ZERO,
-            now: Timestamp::START,
-            deadline: Timestamp::START.end_of(config.timeouts.total),
+            now: Elapsed::START,
+            deadline: Elapsed::START.end_of(config.timeouts.total),
             tells_waits: false,
             earlier: Vec::new(),
         }
@@ -148,7 +149,7 @@ impl Exchange {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else comes before; `None` if never.
-    pub fn poll_timeout(&self) -> Option<Timestamp> {
+    pub fn poll_timeout(&self) -> Option<Elapsed> {
         let deadlines = match &self.state {
             State::Ready => [self.deadline, None, None],
             State::Head { deadline } => [self.deadline, *deadline, None],
@@ -160,7 +161,7 @@ impl Exchange {
     }
 
     /// The head of the newest attempt's answer came. Interim answers (1xx) are the transport's.
-    pub fn handle_head(&mut self, head: http::response::Parts, now: Timestamp) {
+    pub fn handle_head(&mut self, head: http::response::Parts, now: Elapsed) {
         self.tell(now);
         if !matches!(self.state, State::Head { .. }) {
             return;
@@ -188,7 +189,7 @@ impl Exchange {
     }
 
     /// Some of the newest attempt's body came.
-    pub fn handle_data(&mut self, chunk: Bytes, now: Timestamp) {
+    pub fn handle_data(&mut self, chunk: Bytes, now: Elapsed) {
         self.tell(now);
         let idle = self.config.timeouts.idle;
         let over = self.deadline.is_some_and(|deadline| deadline <= now);
@@ -196,7 +197,7 @@ impl Exchange {
             && body.end.is_none()
         {
             // A stream that always has something ready must not outrun the clock of the whole call.
-            body.end = over.then_some(End::TimedOut(Clock::Total));
+            body.end = over.then_some(End::TimedOut(TimeoutKind::Total));
             body.resume(now);
             // A read of nothing breaks no silence.
             if chunk.is_empty() {
@@ -223,7 +224,7 @@ impl Exchange {
     /// is known by it too: without a wait before it, the time since the last event was the caller's.
     ///
     /// For drivers whose caller may be slow; without it those clocks run from the last input.
-    pub fn handle_wait(&mut self, now: Timestamp) {
+    pub fn handle_wait(&mut self, now: Elapsed) {
         self.tell(now);
         self.tells_waits = true;
         let idle = self.config.timeouts.idle;
@@ -243,19 +244,21 @@ impl Exchange {
     /// What passes until the next input is theirs. A server that leaves no moment to wait in is given up here: one that has
     /// sent nothing but signs of life for as long as the clock of the content allows, or nothing but empty pieces for as long
     /// as a silence may last.
-    pub fn handle_yield(&mut self, now: Timestamp) {
+    pub fn handle_yield(&mut self, now: Elapsed) {
         self.tell(now);
-        let passed = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
+        let passed = |deadline: Option<Elapsed>| deadline.is_some_and(|deadline| deadline <= now);
         let over = passed(self.deadline);
         let State::Body(body) = &mut self.state else { return };
         let Timeouts { idle, content, .. } = self.config.timeouts;
-        let lasted = |since: Option<Timestamp>, allowed: Option<Duration>| {
+        let lasted = |since: Option<Elapsed>, allowed: Option<Duration>| {
             since.zip(allowed).is_some_and(|(since, allowed)| now.saturating_since(since) >= allowed)
         };
         let clock = match () {
-            () if over => Clock::Total,
-            () if lasted(body.empty_since, idle) => Clock::Idle,
-            () if passed(body.content) && body.pending.is_empty() && lasted(body.busy_since, content) => Clock::Content,
+            () if over => TimeoutKind::Total,
+            () if lasted(body.empty_since, idle) => TimeoutKind::Idle,
+            () if passed(body.content) && body.pending.is_empty() && lasted(body.busy_since, content) => {
+                TimeoutKind::Content
+            }
             () => {
                 body.yielded = Some(now);
                 return;
@@ -265,7 +268,7 @@ impl Exchange {
     }
 
     /// The newest attempt's body ended as its framing says. Before the head it is a loss of the connection.
-    pub fn handle_eof(&mut self, now: Timestamp) {
+    pub fn handle_eof(&mut self, now: Elapsed) {
         match &self.state {
             State::Head { .. } => self.handle_error(TransportError::MaybeSent, now),
             _ => self.end_body(End::Eof, now),
@@ -273,14 +276,14 @@ impl Exchange {
     }
 
     /// The newest attempt's I/O failed. A driver that lost its own future says [`TransportError::MaybeSent`].
-    pub fn handle_error(&mut self, error: TransportError, now: Timestamp) {
+    pub fn handle_error(&mut self, error: TransportError, now: Elapsed) {
         self.end_body(End::Lost, now);
         if !matches!(self.state, State::Head { .. }) {
             return;
         }
         let kind = match error {
-            TransportError::Connect | TransportError::Untrusted => ErrorKind::Connect,
-            TransportError::ConnectTimeout => timed_out(&self.config, Clock::Connect),
+            TransportError::Connect | TransportError::Permanent => ErrorKind::Connect,
+            TransportError::ConnectTimeout => timed_out(&self.config, TimeoutKind::Connect),
             TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
         };
         self.fail(Error::new(kind), Some(error));
@@ -288,9 +291,9 @@ impl Exchange {
 
     /// It is `now`. Before [`poll_timeout`](Self::poll_timeout) this has no effect. Whatever is ready to be read is to be
     /// handed in first.
-    pub fn handle_timeout(&mut self, now: Timestamp) {
+    pub fn handle_timeout(&mut self, now: Elapsed) {
         self.tell(now);
-        let passed = |deadline: Option<Timestamp>| deadline.is_some_and(|deadline| deadline <= now);
+        let passed = |deadline: Option<Elapsed>| deadline.is_some_and(|deadline| deadline <= now);
         let over = passed(self.deadline);
         match &mut self.state {
             State::Done(_) => {}
@@ -298,19 +301,19 @@ impl Exchange {
                 // What waits to be decoded came in time: only the whole call's clock runs on.
                 let quiet = body.pending.is_empty();
                 let clock = match () {
-                    () if over => Clock::Total,
-                    () if quiet && passed(body.idle) => Clock::Idle,
-                    () if quiet && passed(body.content) => Clock::Content,
+                    () if over => TimeoutKind::Total,
+                    () if quiet && passed(body.idle) => TimeoutKind::Idle,
+                    () if quiet && passed(body.content) => TimeoutKind::Content,
                     () => return,
                 };
                 self.end_body(End::TimedOut(clock), now);
             }
             _ if over => {
-                let error = Error::new(timed_out(&self.config, Clock::Total));
+                let error = Error::new(timed_out(&self.config, TimeoutKind::Total));
                 self.finish_with(error);
             }
             State::Head { deadline } if passed(*deadline) => {
-                let error = Error::new(timed_out(&self.config, Clock::Head));
+                let error = Error::new(timed_out(&self.config, TimeoutKind::Head));
                 self.fail(error, None);
             }
             State::Wait { until } if *until <= now => self.state = State::Ready,
@@ -424,7 +427,7 @@ impl Exchange {
         self.poll_output()
     }
 
-    fn end_body(&mut self, end: End, now: Timestamp) {
+    fn end_body(&mut self, end: End, now: Elapsed) {
         self.tell(now);
         if let State::Body(body) = &mut self.state {
             body.end.get_or_insert(end);
@@ -435,9 +438,9 @@ impl Exchange {
     fn fail(&mut self, error: Error, fault: Option<TransportError>) {
         self.leave();
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
-        let verdict = retry::decide(&Question {
+        let verdict = retry::decide(&RetryContext {
             policy: &self.config.retry,
-            chance: Chance::after(&error, self.repeat, fault),
+            class: RetryClass::after(&error, self.idempotency, fault),
             attempts: self.attempts,
             waited: self.waited,
             retry_after,
@@ -478,7 +481,7 @@ impl Exchange {
         self.state = State::Done(Box::new(Some(outcome)));
     }
 
-    fn tell(&mut self, now: Timestamp) {
+    fn tell(&mut self, now: Elapsed) {
         self.now = self.now.max(now);
     }
 }
@@ -488,20 +491,20 @@ enum Poll {
     /// Everything that came is decoded, and there is more to come.
     Starved,
     Complete(Answer),
-    TimedOut(Clock),
+    TimedOut(TimeoutKind),
     Failed(Error),
 }
 
 impl Body {
     /// What passed since the last input was the caller's time, not the server's.
-    fn grant_pause(&mut self, now: Timestamp) {
+    fn grant_pause(&mut self, now: Elapsed) {
         let pause = now.saturating_since(self.quiet_since);
         self.content = self.content.map(|deadline| deadline + pause);
         self.handed_out = false;
     }
 
     /// What passed since others went first was theirs.
-    fn resume(&mut self, now: Timestamp) {
+    fn resume(&mut self, now: Elapsed) {
         if let Some(yielded) = self.yielded.take() {
             let pause = now.saturating_since(yielded);
             self.content = self.content.map(|deadline| deadline + pause);
@@ -527,7 +530,7 @@ impl Body {
         }
         match self.end {
             Some(End::Eof) => self.poll_end(),
-            Some(End::Lost) => Poll::Failed(self.receiver.interrupt(ErrorKind::Truncated(Cut::ConnectionLost))),
+            Some(End::Lost) => Poll::Failed(self.receiver.interrupt(ErrorKind::Truncated(Truncation::ConnectionLost))),
             Some(End::TimedOut(clock)) => Poll::TimedOut(clock),
             None if self.receiver.wants_more() => Poll::Starved,
             None => self.poll_end(),
@@ -546,14 +549,14 @@ impl Body {
     }
 }
 
-fn timed_out(config: &Config, clock: Clock) -> ErrorKind {
+fn timed_out(config: &Config, clock: TimeoutKind) -> ErrorKind {
     let timeouts = &config.timeouts;
     let after = match clock {
-        Clock::Connect => timeouts.connect,
-        Clock::Head => timeouts.head,
-        Clock::Idle => timeouts.idle,
-        Clock::Content => timeouts.content,
-        Clock::Total => timeouts.total,
+        TimeoutKind::Connect => timeouts.connect,
+        TimeoutKind::Head => timeouts.head,
+        TimeoutKind::Idle => timeouts.idle,
+        TimeoutKind::Content => timeouts.content,
+        TimeoutKind::Total => timeouts.total,
     };
-    ErrorKind::Timeout { clock, after: after.unwrap_or_default() }
+    ErrorKind::Timeout { kind: clock, after: after.unwrap_or_default() }
 }

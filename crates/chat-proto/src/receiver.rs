@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::content::{self, ContentType};
 use crate::dialect::{Dialect, Reader};
 use crate::sse::{Decoder, Item};
-use crate::{Answer, Cut, Error, ErrorKind, Event, Head, Limit, Limits, Unexpected};
+use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Unexpected};
 
 /// Reads one answer: its head when made, its body by [`next`](Self::next), its end by [`end`](Self::end).
 ///
@@ -158,8 +158,8 @@ impl Receiver {
         let short = self.promised.is_some_and(|promised| self.received < promised);
         let ended = match &self.mode {
             Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
-            Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Cut::InsideEvent)),
-            Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Cut::ContentLength)),
+            Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Truncation::InsideEvent)),
+            Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
             Mode::Stream(_) => Ok(Vec::new()),
             Mode::Json(body) => self.dialect.read_body(body),
             Mode::Ended(_) => return Ok(()),

@@ -7,17 +7,17 @@ use crate::dialect::Dialect;
 /// A request ready to be sent by an [`Exchange`](crate::Exchange), any number of times.
 ///
 /// Made by [`Request::create`] and [`Request::continue_session`], which refuse what the API would. It does not hold the
-/// key: see [`ApiKey::stamp`](crate::ApiKey::stamp).
+/// key: see [`ApiKey::authorize`](crate::ApiKey::authorize).
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) http: Box<http::Request<Bytes>>,
-    pub(crate) repeat: Repeat,
+    pub(crate) idempotency: Idempotency,
     pub(crate) dialect: Dialect,
 }
 
 /// What repeating a request does where the server has read it the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
+pub(crate) enum Idempotency {
     /// Nothing that matters: at worst a session nobody uses.
     Harmless,
     /// The question may stand in the history twice.

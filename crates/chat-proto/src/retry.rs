@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::exchange::TransportError;
-use crate::request::Repeat;
-use crate::{Clock, Error, ErrorKind, GaveUp, RetryPolicy, Timestamp};
+use crate::request::Idempotency;
+use crate::{Elapsed, Error, ErrorKind, GaveUp, RetryPolicy, TimeoutKind};
 
 /// When a server said to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn millis(text: &str) -> Option<u64> {
 
 /// What a failed attempt says of the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chance {
+pub(crate) enum RetryClass {
     /// It would fail the same way, or repeat output.
     None,
     /// It may go better, and does no harm.
@@ -79,22 +79,22 @@ pub(crate) enum Chance {
     Ambiguous,
 }
 
-impl Chance {
-    pub(crate) fn after(error: &Error, repeat: Repeat, fault: Option<TransportError>) -> Self {
+impl RetryClass {
+    pub(crate) fn after(error: &Error, idempotency: Idempotency, fault: Option<TransportError>) -> Self {
         if error.partial().is_some() {
             return Self::None;
         }
         match error.kind() {
-            ErrorKind::Connect if fault == Some(TransportError::Untrusted) => Self::None,
-            ErrorKind::Connect | ErrorKind::Timeout { clock: Clock::Connect, .. } => Self::Safe,
+            ErrorKind::Connect if fault == Some(TransportError::Permanent) => Self::None,
+            ErrorKind::Connect | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. } => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
-            ErrorKind::Transport | ErrorKind::Timeout { clock: Clock::Head, .. } => Self::Ambiguous,
+            ErrorKind::Transport | ErrorKind::Timeout { kind: TimeoutKind::Head, .. } => Self::Ambiguous,
             ErrorKind::Api { .. } => match error.status() {
                 Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Self::Safe,
                 Some(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
-                    match repeat {
-                        Repeat::Harmless => Self::Safe,
-                        Repeat::AddsToHistory => Self::Ambiguous,
+                    match idempotency {
+                        Idempotency::Harmless => Self::Safe,
+                        Idempotency::AddsToHistory => Self::Ambiguous,
                     }
                 }
                 _ => Self::None,
@@ -105,39 +105,39 @@ impl Chance {
 }
 
 /// What the policy is asked about.
-pub(crate) struct Question<'a> {
+pub(crate) struct RetryContext<'a> {
     pub(crate) policy: &'a RetryPolicy,
-    pub(crate) chance: Chance,
+    pub(crate) class: RetryClass,
     /// Attempts made.
     pub(crate) attempts: u32,
     /// All waits so far.
     pub(crate) waited: Duration,
     /// What the server wants to be waited, as far as that is known.
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) now: Timestamp,
+    pub(crate) now: Elapsed,
     /// The end of the whole call.
-    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) deadline: Option<Elapsed>,
     /// 64 bits of chance.
     pub(crate) entropy: u64,
 }
 
 /// Answers with the wait before the next attempt, or why there is none; `Err(None)` where none was worth making.
-pub(crate) fn decide(question: &Question<'_>) -> Result<Duration, Option<GaveUp>> {
-    let policy = question.policy;
-    match question.chance {
-        Chance::None => return Err(None),
+pub(crate) fn decide(context: &RetryContext<'_>) -> Result<Duration, Option<GaveUp>> {
+    let policy = context.policy;
+    match context.class {
+        RetryClass::None => return Err(None),
         // What the caller has to know comes first: calling again may repeat something.
-        Chance::Ambiguous if !policy.ambiguous => return Err(Some(GaveUp::MayHaveBeenRead)),
-        _ if question.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
-        Chance::Safe | Chance::Ambiguous => {}
+        RetryClass::Ambiguous if !policy.ambiguous => return Err(Some(GaveUp::MayHaveBeenRead)),
+        _ if context.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
+        RetryClass::Safe | RetryClass::Ambiguous => {}
     }
-    let left = policy.max_total_wait.saturating_sub(question.waited);
-    let backoff = backoff(policy, question.attempts.saturating_sub(1), question.entropy);
-    let wait = question.retry_after.map_or(backoff, |wanted| wanted.max(backoff));
+    let left = policy.max_total_wait.saturating_sub(context.waited);
+    let backoff = backoff(policy, context.attempts.saturating_sub(1), context.entropy);
+    let wait = context.retry_after.map_or(backoff, |wanted| wanted.max(backoff));
     if wait > left {
         return Err(Some(GaveUp::WaitTooLong { wait }));
     }
-    if question.deadline.is_some_and(|deadline| question.now + wait >= deadline) {
+    if context.deadline.is_some_and(|deadline| context.now + wait >= deadline) {
         return Err(Some(GaveUp::Deadline));
     }
     Ok(wait)
@@ -169,14 +169,14 @@ mod tests {
         pairs.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    fn question(policy: &RetryPolicy) -> Question<'_> {
-        Question {
+    fn context(policy: &RetryPolicy) -> RetryContext<'_> {
+        RetryContext {
             policy,
-            chance: Chance::Safe,
+            class: RetryClass::Safe,
             attempts: 1,
             waited: Duration::ZERO,
             retry_after: None,
-            now: Timestamp::START,
+            now: Elapsed::START,
             deadline: None,
             entropy: u64::MAX,
         }
@@ -238,14 +238,14 @@ mod tests {
     #[test]
     fn gives_up_for_the_right_reason() {
         let policy = RetryPolicy::default();
-        let asked = |change: &dyn Fn(&mut Question<'_>)| {
-            let mut question = question(&policy);
-            change(&mut question);
-            decide(&question)
+        let asked = |change: &dyn Fn(&mut RetryContext<'_>)| {
+            let mut context = context(&policy);
+            change(&mut context);
+            decide(&context)
         };
         assert_eq!(asked(&|q| q.entropy = 0), Ok(Duration::ZERO));
-        assert_eq!(asked(&|q| q.chance = Chance::None), Err(None));
-        assert_eq!(asked(&|q| q.chance = Chance::Ambiguous), Err(Some(GaveUp::MayHaveBeenRead)));
+        assert_eq!(asked(&|q| q.class = RetryClass::None), Err(None));
+        assert_eq!(asked(&|q| q.class = RetryClass::Ambiguous), Err(Some(GaveUp::MayHaveBeenRead)));
         assert!(asked(&|q| q.attempts = 2).is_ok());
         assert_eq!(asked(&|q| q.attempts = 3), Err(Some(GaveUp::Attempts)));
         let minute = Duration::from_secs(60);
@@ -255,7 +255,7 @@ mod tests {
         let backoff = backoff(&policy, 0, u64::MAX);
         assert_eq!(asked(&|q| q.waited = minute), Err(Some(GaveUp::WaitTooLong { wait: backoff })));
         assert_eq!(asked(&|q| q.waited = minute - backoff), Ok(backoff));
-        let deadline = Some(Timestamp::from_millis(5000));
+        let deadline = Some(Elapsed::from_millis(5000));
         assert!(asked(&|q| q.deadline = deadline).is_ok());
         assert_eq!(
             asked(&|q| {
@@ -271,7 +271,7 @@ mod tests {
         let policy = RetryPolicy::default();
         let wanted = Duration::from_millis(300);
         for entropy in [0, 1 << 62, 1 << 63, u64::MAX] {
-            let wait = |retry_after| decide(&Question { retry_after, entropy, ..question(&policy) }).unwrap();
+            let wait = |retry_after| decide(&RetryContext { retry_after, entropy, ..context(&policy) }).unwrap();
             assert_eq!(wait(Some(wanted)), wait(None).max(wanted), "{entropy}");
         }
         assert!(backoff(&policy, 0, 1 << 63) < wanted && backoff(&policy, 0, u64::MAX) > wanted);

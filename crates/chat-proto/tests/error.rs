@@ -5,7 +5,7 @@ mod support;
 use std::error::Error as _;
 use std::time::Duration;
 
-use chat_proto::{ApiKey, Blame, Clock, Endpoint, Error, Exchange, Output, Phase, Request, TransportError};
+use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Phase, Request, TimeoutKind, TransportError};
 use support::{Attempt, Call, In, chunk, data, event, failed, head, json, stream};
 
 /// What a call without retries ends in.
@@ -32,7 +32,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (error_of(vec![(0, In::Fail(TransportError::Connect))]), vec!["connect"]),
         (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["connection", "10s"]),
         (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["connection failed", "before"]),
-        (error_of(vec![(0, In::Fail(TransportError::Untrusted))]), vec!["could not connect"]),
+        (error_of(vec![(0, In::Fail(TransportError::Permanent))]), vec!["could not connect"]),
         (error_of(vec![]), vec!["no answer", "120s"]),
         (error_of(vec![(0, stream())]), vec!["silent", "60s"]),
         (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),
@@ -154,7 +154,8 @@ fn nobody_is_told_to_try_again_what_the_server_may_have_read() {
 
 #[test]
 fn clocks_have_the_names_of_their_settings() {
-    let names = [Clock::Connect, Clock::Head, Clock::Idle, Clock::Content, Clock::Total].map(|clock| clock.to_string());
+    let names = [TimeoutKind::Connect, TimeoutKind::Head, TimeoutKind::Idle, TimeoutKind::Content, TimeoutKind::Total]
+        .map(|clock| clock.to_string());
     assert_eq!(names, ["connect", "head", "idle", "content", "total"]);
 }
 
@@ -248,10 +249,10 @@ fn what_the_server_sent_instead_is_kept_and_so_is_its_name_for_the_request() {
 fn the_key_never_prints() {
     let key = ApiKey::new("s3cret").unwrap();
     let mut request = Call::create().request.http().clone();
-    key.stamp(&mut request);
+    key.authorize(&mut request);
     let mut exchange = Call::create().exchange();
     let Output::Send(mut sent) = exchange.poll_output() else { panic!() };
-    key.stamp(&mut sent);
+    key.authorize(&mut sent);
     let printed = [
         format!("{key:?} {key:#?} {:?}", Some(key.clone())),
         format!("{request:?} {:?} {sent:?}", request.headers()),
@@ -306,7 +307,7 @@ fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
         (Error::invalid_request("base_url", "has no host"), Phase::Request, false),
         (error_of(vec![(0, In::Fail(TransportError::Connect))]), Phase::Connect, true),
         (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), Phase::Connect, true),
-        (error_of(vec![(0, In::Fail(TransportError::Untrusted))]), Phase::Connect, false),
+        (error_of(vec![(0, In::Fail(TransportError::Permanent))]), Phase::Connect, false),
         (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), Phase::Head, false),
         (error_of(vec![]), Phase::Head, false),
         (api(429), Phase::Body, true),

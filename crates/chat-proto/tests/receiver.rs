@@ -1,6 +1,6 @@
 //! The receiver alone: bodies that are not what their head says.
 
-use chat_proto::{Cut, Error, ErrorKind, Event, Head, Limits, MessageChunk, Receiver};
+use chat_proto::{Error, ErrorKind, Event, Head, Limits, MessageChunk, Receiver, Truncation};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn read(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Result<(), Error> {
@@ -39,7 +39,7 @@ fn a_422_that_names_nothing_shows_its_body() {
 #[test]
 fn a_length_is_digits_and_nothing_else() {
     let cut = read(200, &[STREAM, ("content-length", "5")], "").unwrap_err();
-    assert_eq!(cut.kind(), &ErrorKind::Truncated(Cut::ContentLength));
+    assert_eq!(cut.kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     assert!(read(200, &[STREAM, ("content-length", "+5")], "").is_ok());
 }
 
@@ -51,7 +51,7 @@ fn what_is_not_whole_is_never_taken_for_an_answer() {
     let mut input = &[CHUNK, b"data: {"].concat()[..];
     assert!(matches!(cut.next(&mut input), Some(Ok(_))) && cut.next(&mut input).is_none());
     let error = cut.into_answer().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Truncated(Cut::InsideEvent));
+    assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
     assert_eq!(error.partial().map(|partial| &*partial.content), Some("Hi"));
 
     let mut json = receiver(200, &[JSON]);

@@ -308,8 +308,8 @@ fn headers_that_are_none_or_ours_are_refused_by_name() {
 #[test]
 fn the_key_is_stamped_as_a_sensitive_header_and_replaces_the_one_before() {
     let mut request = create(&endpoint());
-    ApiKey::new("old").unwrap().stamp(&mut request);
-    ApiKey::new("sk-!~").unwrap().stamp(&mut request);
+    ApiKey::new("old").unwrap().authorize(&mut request);
+    ApiKey::new("sk-!~").unwrap().authorize(&mut request);
     assert_eq!(values(request.headers(), "authorization"), ["Bearer sk-!~"]);
     assert!(request.headers()["authorization"].is_sensitive());
 }

@@ -19,8 +19,8 @@ use http_client::h1::H1Client;
 use support::{OurBackend, client_on, once, plain, question, run, serve, settings, until};
 use transport_async_std::surf::middleware::{Middleware, Next, Redirect};
 use transport_async_std::{
-    AsyncStdTransport, Backend, Client, Clock, Config, CreateInput, Error, ErrorKind, Transport as _, TransportError,
-    TransportSettings, surf,
+    AsyncStdTransport, Backend, Client, Config, CreateInput, Error, ErrorKind, TimeoutKind, Transport as _,
+    TransportError, TransportSettings, surf,
 };
 
 /// The stock backend, set as the README says unless the test is about that.
@@ -169,7 +169,7 @@ fn the_clock_of_the_head_stands_in_for_the_connect_timeout() {
         let begun = Instant::now();
         let error = client_on(&transport, "http://h.example", &config).create(&question()).finish().await.unwrap_err();
         let after = Duration::from_millis(100);
-        assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Head, after });
+        assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Head, after });
         assert!(begun.elapsed() >= after);
     });
 }

@@ -13,8 +13,8 @@ use chat_mock::{Reply as Scripted, Server, Step};
 use http::Request;
 use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
 use transport_async_std::{
-    AsyncStdTransport, Client, Clock, Config, ContinueInput, ErrorKind, FinishReason, FromSettings as _, Reply,
-    Session, Transport as _, TransportError, TransportSettings,
+    AsyncStdTransport, Client, Config, ContinueInput, ErrorKind, FinishReason, FromSettings as _, Reply, Session,
+    TimeoutKind, Transport as _, TransportError, TransportSettings,
 };
 
 #[test]
@@ -186,7 +186,7 @@ fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
         let transport = AsyncStdTransport::from_settings(&settings).unwrap();
         let url = format!("https://{}", silent.local_addr().unwrap());
         let error = client_on(&transport, &url, &config).create(&question()).finish().await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Connect, after });
+        assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Connect, after });
     });
 }
 

@@ -83,8 +83,8 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
     let has = |what: fn(&(dyn Error + 'static)) -> bool| chain(error.cause()).any(what);
     match error.came_to() {
         TransportError::Connect if has(was_too_slow) => TransportError::ConnectTimeout,
-        TransportError::Connect if tls::is_untrusted(error.cause()) => TransportError::Untrusted,
-        TransportError::Connect if error.proxy_error().is_some_and(ProxyError::is_final) => TransportError::Untrusted,
+        TransportError::Connect if tls::is_untrusted(error.cause()) => TransportError::Permanent,
+        TransportError::Connect if error.proxy_error().is_some_and(ProxyError::is_final) => TransportError::Permanent,
         TransportError::MaybeSent | TransportError::Unsent if tls::is_refused(error.cause()) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
         sorted => sorted,

@@ -14,7 +14,7 @@ use local::peer::{Peer, head};
 use local::{LONG, ask, builder, client, client_within, until};
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt as _;
-use transport_hyper::{Clock, ErrorKind};
+use transport_hyper::{ErrorKind, TimeoutKind};
 
 const RESULT: &str = r#"{"chat_session_id":"s-1","message":{"role":"assistant","content":"Hello"}}"#;
 
@@ -49,7 +49,7 @@ impl Blackhole {
 }
 
 fn is_connect_timeout(error: &transport_hyper::Error) -> bool {
-    matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. })
+    matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Connect, .. })
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use local::{BEST, Ca, Door, LONG, acceptor, ask, builder, client, client_within,
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
-use transport_hyper::{Clock, Error, ErrorKind, Proxy, ProxyError, SendError};
+use transport_hyper::{Error, ErrorKind, Proxy, ProxyError, SendError, TimeoutKind};
 
 /// A proxy of another's making, run for a test.
 struct Real {
@@ -279,7 +279,7 @@ async fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
         let builder = builder().proxy(Proxy::url(&proxy).unwrap());
         let client = client_within(builder, "https://api.example", Duration::from_millis(300));
         let error = ask(&client).await.unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Connect, .. }), "{error:?}");
+        assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Connect, .. }), "{error:?}");
         let text = format!("{error:#}");
         assert!(text.ends_with(&format!("no connection within 300ms through the proxy {proxy}")), "{text}");
         println!("{text}");

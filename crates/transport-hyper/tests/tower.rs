@@ -21,7 +21,7 @@ use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_http::trace::TraceLayer;
-use transport_hyper::{Clock, Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, Timeouts};
+use transport_hyper::{Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, TimeoutKind, Timeouts};
 
 fn layer() -> SetRequestHeaderLayer<HeaderValue> {
     SetRequestHeaderLayer::overriding(HeaderName::from_static("x-team"), HeaderValue::from_static("docs"))
@@ -129,7 +129,7 @@ async fn a_service_that_never_gets_ready_runs_into_the_time_for_the_head() {
         })
         .unwrap();
     let error = hasty.session("docs").ask("Is it?").finish().await.unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Head, .. }), "{error:?}");
+    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Head, .. }), "{error:?}");
 }
 
 #[tokio::test]

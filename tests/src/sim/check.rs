@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use chat_client::{Answer, Clock, Error, ErrorKind, Event, Timeouts};
+use chat_client::{Answer, Error, ErrorKind, Event, TimeoutKind, Timeouts};
 
 use super::oracle::{self, Ending, Prediction, Seen, judge, says_something};
 use super::scenario::{Consumer, End, Pace, Reaction, Response, Scenario};
@@ -212,7 +212,7 @@ impl<'a> Walk<'a> {
         }
         self.ready = self.sent + attempt.delay;
         let head = self.timeouts.head.map(|head| self.sent + head);
-        self.check_fired(self.ready, Clock::Head, head)?;
+        self.check_fired(self.ready, TimeoutKind::Head, head)?;
         self.waits_since = None;
         Ok(())
     }
@@ -227,8 +227,16 @@ impl<'a> Walk<'a> {
             let response = self.response.filter(|response| response.is_success());
             let is_stream = response.is_some_and(Response::is_stream);
             let left = |clock: Option<Duration>, before| clock.map(|clock| since + clock.saturating_sub(before));
-            self.check_fired(ready, Clock::Idle, left(self.timeouts.idle.filter(|_| response.is_some()), self.idle))?;
-            self.check_fired(ready, Clock::Content, left(self.timeouts.content.filter(|_| is_stream), self.content))?;
+            self.check_fired(
+                ready,
+                TimeoutKind::Idle,
+                left(self.timeouts.idle.filter(|_| response.is_some()), self.idle),
+            )?;
+            self.check_fired(
+                ready,
+                TimeoutKind::Content,
+                left(self.timeouts.content.filter(|_| is_stream), self.content),
+            )?;
             self.idle += waited;
             self.content += waited;
         }
@@ -239,7 +247,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The client waited for something that came then: no clock was over before.
-    fn check_fired(&self, ready: Duration, clock: Clock, deadline: Option<Duration>) -> Held {
+    fn check_fired(&self, ready: Duration, clock: TimeoutKind, deadline: Option<Duration>) -> Held {
         let fired = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline + self.scenario.tick < ready);
         // A task that is polled late does not see its timers in time.
         let late = matches!(self.scenario.consumer.pace, Pace::Late(_));
@@ -293,7 +301,8 @@ impl<'a> Walk<'a> {
                 // No scenario has more attempts than are kept. In a wait for another, all that were made had failed.
                 let earlier: Vec<_> = error.earlier().iter().map(|earlier| earlier.attempts() as usize).collect();
                 let failed = |count| (1..=count).eq(earlier.iter().copied());
-                let in_wait = matches!(ending, Ending::Cancelled | Ending::Timeout(Clock::Total)) && failed(attempts);
+                let in_wait =
+                    matches!(ending, Ending::Cancelled | Ending::Timeout(TimeoutKind::Total)) && failed(attempts);
                 hold(in_wait || failed(attempts - 1), "an error tells those of the attempts before", || {
                     format!("{earlier:?}")
                 })?;
@@ -323,13 +332,14 @@ impl<'a> Walk<'a> {
             _ => None,
         };
         // In the wait after a failure the whole call may end.
-        let in_wait = success.is_none() && ending == Ending::Timeout(Clock::Total);
+        let in_wait = success.is_none() && ending == Ending::Timeout(TimeoutKind::Total);
         match expected {
             Some(expected) => hold(ending == expected || in_wait, "the end is what the server made it", || {
                 format!("{ending:?}, not {expected:?}")
             })?,
             None if self.response.is_some() => {
-                let timed_out = matches!(ending, Ending::Timeout(Clock::Idle | Clock::Content | Clock::Total));
+                let timed_out =
+                    matches!(ending, Ending::Timeout(TimeoutKind::Idle | TimeoutKind::Content | TimeoutKind::Total));
                 hold(timed_out, "an answer that did not end is not ended", || format!("{ending:?}"))?;
             }
             None => {}
@@ -371,22 +381,22 @@ impl<'a> Walk<'a> {
 
     /// A timeout is true: so long nothing came, or nothing that says something, while the client waited.
     fn check_clock(&self, error: &Error) -> Held {
-        let ErrorKind::Timeout { clock, after } = error.kind() else { return Ok(()) };
+        let ErrorKind::Timeout { kind: clock, after } = error.kind() else { return Ok(()) };
         let waited = self.waits_since.map_or(Duration::ZERO, |since| self.at - since);
         let (given, was) = match clock {
-            Clock::Connect => (self.timeouts.connect, *after),
-            Clock::Head => (self.timeouts.head, self.at - self.sent),
-            Clock::Idle => (self.timeouts.idle, self.idle + waited),
-            Clock::Content => (self.timeouts.content, self.content + waited),
-            Clock::Total => (self.timeouts.total, self.at),
+            TimeoutKind::Connect => (self.timeouts.connect, *after),
+            TimeoutKind::Head => (self.timeouts.head, self.at - self.sent),
+            TimeoutKind::Idle => (self.timeouts.idle, self.idle + waited),
+            TimeoutKind::Content => (self.timeouts.content, self.content + waited),
+            TimeoutKind::Total => (self.timeouts.total, self.at),
             _ => (None, Duration::ZERO),
         };
         hold(given == Some(*after), "a timeout says how long it was", || error.to_string())?;
         hold(was >= *after, "a clock measures the server's silence", || format!("{error}, not {was:?}"))?;
         let attempt = &self.scenario.attempts[self.attempts - 1];
         let next = match (clock, &attempt.reaction) {
-            (Clock::Head, Reaction::Answer(_) | Reaction::Fault(_)) => Some(self.sent + attempt.delay),
-            (Clock::Idle | Clock::Content, Reaction::Answer(response)) => self.next_ready(response),
+            (TimeoutKind::Head, Reaction::Answer(_) | Reaction::Fault(_)) => Some(self.sent + attempt.delay),
+            (TimeoutKind::Idle | TimeoutKind::Content, Reaction::Answer(response)) => self.next_ready(response),
             _ => None,
         };
         hold(next.is_none_or(|next| next > self.at), "what is ready comes before the clock", || format!("{next:?}"))

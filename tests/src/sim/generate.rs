@@ -72,7 +72,7 @@ const FAULTS: [TransportError; 5] = [
     TransportError::ConnectTimeout,
     TransportError::Unsent,
     TransportError::MaybeSent,
-    TransportError::Untrusted,
+    TransportError::Permanent,
 ];
 
 struct Draw {

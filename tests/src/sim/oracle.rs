@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chat_client::{Clock, Config, Cut, ErrorKind, Event, GaveUp, Limit, Limits, TransportError, Unexpected};
+use chat_client::{
+    Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation, Unexpected,
+};
 
 use super::body::What;
 use super::scenario::{Attempt, End, Reaction, Response, Scenario};
@@ -17,7 +19,7 @@ pub enum Ending {
     /// As [`ErrorKind::Connect`].
     Connect,
     /// As [`ErrorKind::Timeout`].
-    Timeout(Clock),
+    Timeout(TimeoutKind),
     /// As [`ErrorKind::Transport`].
     Transport,
     /// As [`ErrorKind::Api`].
@@ -31,7 +33,7 @@ pub enum Ending {
     /// As [`ErrorKind::Stream`].
     Stream,
     /// As [`ErrorKind::Truncated`].
-    Truncated(Cut),
+    Truncated(Truncation),
     /// As [`ErrorKind::Limit`].
     Limit(Limit),
     /// As [`ErrorKind::Cancelled`].
@@ -46,7 +48,7 @@ impl Ending {
         match kind {
             None => Self::Complete,
             Some(ErrorKind::Connect) => Self::Connect,
-            Some(ErrorKind::Timeout { clock, .. }) => Self::Timeout(*clock),
+            Some(ErrorKind::Timeout { kind: clock, .. }) => Self::Timeout(*clock),
             Some(ErrorKind::Transport) => Self::Transport,
             Some(ErrorKind::Api { .. }) => Self::Api,
             Some(ErrorKind::Validation { .. }) => Self::Validation,
@@ -77,8 +79,8 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
                 Ending::Limit(if limits.answer < limits.json_body { Limit::Answer } else { Limit::JsonBody })
             }
             None | Some(End::Silence) => return (0, None),
-            Some(End::Reset) => Ending::Truncated(Cut::ConnectionLost),
-            Some(End::Clean) if short => Ending::Truncated(Cut::ContentLength),
+            Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
+            Some(End::Clean) if short => Ending::Truncated(Truncation::ContentLength),
             Some(End::Clean) => {
                 let events =
                     body.said.iter().filter(|said| said.whole_at <= came && said.what.event().is_some()).count();
@@ -109,9 +111,11 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
     let events = body.said.iter().filter(|said| said.whole_at <= came).count();
     let ending = match end {
         None | Some(End::Silence) => None,
-        Some(End::Reset) => Some(Ending::Truncated(Cut::ConnectionLost)),
-        Some(End::Clean) if naive::decode(&body.bytes[..came]).incomplete => Some(Ending::Truncated(Cut::InsideEvent)),
-        Some(End::Clean) if short => Some(Ending::Truncated(Cut::ContentLength)),
+        Some(End::Reset) => Some(Ending::Truncated(Truncation::ConnectionLost)),
+        Some(End::Clean) if naive::decode(&body.bytes[..came]).incomplete => {
+            Some(Ending::Truncated(Truncation::InsideEvent))
+        }
+        Some(End::Clean) if short => Some(Ending::Truncated(Truncation::ContentLength)),
         Some(End::Clean) => Some(Ending::Complete),
     };
     (events, ending)
@@ -163,12 +167,12 @@ impl Attempt {
     fn ends(&self, scenario: &Scenario, sent: Duration) -> Option<Ended> {
         let timeouts = &scenario.config.timeouts;
         let total = timeouts.total;
-        let head = [(Clock::Total, total), (Clock::Head, timeouts.head.map(|head| sent + head))];
+        let head = [(TimeoutKind::Total, total), (TimeoutKind::Head, timeouts.head.map(|head| sent + head))];
         let due = (!matches!(self.reaction, Reaction::Silence)).then_some(sent + self.delay);
         let at = match first(due, &head, scenario.tick)? {
             Ok(at) => at,
             Err((at, clock)) => {
-                let worth = if clock == Clock::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
+                let worth = if clock == TimeoutKind::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
                 return Some(Ended {
                     at,
                     ending: Ending::Timeout(clock),
@@ -183,8 +187,8 @@ impl Attempt {
             Reaction::Fault(error) => {
                 let (ending, worth) = match error {
                     TransportError::Connect => (Ending::Connect, Worth::Another),
-                    TransportError::Untrusted => (Ending::Connect, Worth::Nothing),
-                    TransportError::ConnectTimeout => (Ending::Timeout(Clock::Connect), Worth::Another),
+                    TransportError::Permanent => (Ending::Connect, Worth::Nothing),
+                    TransportError::ConnectTimeout => (Ending::Timeout(TimeoutKind::Connect), Worth::Another),
                     TransportError::Unsent => (Ending::Transport, Worth::Another),
                     _ => (Ending::Transport, Worth::AnotherIfAllowed),
                 };
@@ -209,7 +213,8 @@ impl Response {
         for (delay, length) in delays.chain([(self.end_delay, None)]) {
             due += delay;
             let comes = (length.is_some() || self.end != End::Silence).then_some(due);
-            let clocks = [(Clock::Total, timeouts.total), (Clock::Idle, idle), (Clock::Content, content)];
+            let clocks =
+                [(TimeoutKind::Total, timeouts.total), (TimeoutKind::Idle, idle), (TimeoutKind::Content, content)];
             match first(comes, &clocks, scenario.tick)? {
                 Ok(_) => {}
                 Err((at, clock)) if success => return ended(at, handed, Ending::Timeout(clock)),
@@ -226,7 +231,8 @@ impl Response {
             }
             // What came on the last moment still counts, and is the last.
             if timeouts.total.is_some_and(|total| total <= due) {
-                let ending = if success { Ending::Timeout(Clock::Total) } else { failure(self, limits, came, false) };
+                let ending =
+                    if success { Ending::Timeout(TimeoutKind::Total) } else { failure(self, limits, came, false) };
                 return ended(due, events, ending);
             }
             if length > 0 && success {
@@ -255,9 +261,9 @@ impl Response {
 /// `None` if there is nothing to wait for.
 fn first(
     due: Option<Duration>,
-    clocks: &[(Clock, Option<Duration>)],
+    clocks: &[(TimeoutKind, Option<Duration>)],
     tick: Duration,
-) -> Option<Result<Duration, (Duration, Clock)>> {
+) -> Option<Result<Duration, (Duration, TimeoutKind)>> {
     let fires = clocks.iter().filter_map(|clock| clock.1).min().map(|at| ceil(at, tick));
     match (due, fires) {
         (Some(due), fires) if fires.is_none_or(|fires| due <= fires) => Some(Ok(due)),
@@ -357,7 +363,7 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
                 && ceil(ended.at + most, scenario.tick) >= total =>
             {
                 let at = ceil(total, scenario.tick);
-                Ok(Prediction { events: 0, ..done(at, Ending::Timeout(Clock::Total), None)? })
+                Ok(Prediction { events: 0, ..done(at, Ending::Timeout(TimeoutKind::Total), None)? })
             }
             _ => Err(format!("no further attempt after {}", attempts)),
         };

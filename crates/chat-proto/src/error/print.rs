@@ -4,8 +4,8 @@ use std::fmt;
 
 use http::StatusCode;
 
-use super::{Cut, Error, ErrorKind, GaveUp, Unexpected};
-use crate::Clock;
+use super::{Error, ErrorKind, GaveUp, Truncation, Unexpected};
+use crate::TimeoutKind;
 
 /// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
 impl fmt::Display for Error {
@@ -59,7 +59,7 @@ impl Error {
         match self.kind() {
             ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
             ErrorKind::Connect => f.write_str("could not connect")?,
-            ErrorKind::Timeout { clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
+            ErrorKind::Timeout { kind: clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
             ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
             ErrorKind::Api { body } => {
                 write!(f, "the API answered {status}{}", Quote(body))?;
@@ -86,9 +86,9 @@ impl Error {
             ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit{}", Quote(message))?,
             ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
             ErrorKind::Truncated(cut) => f.write_str(match cut {
-                Cut::InsideEvent => "the answer broke off inside an event",
-                Cut::ContentLength => "the answer broke off before its content length",
-                Cut::ConnectionLost => "the answer broke off: the connection failed",
+                Truncation::InsideEvent => "the answer broke off inside an event",
+                Truncation::ContentLength => "the answer broke off before its content length",
+                Truncation::ConnectionLost => "the answer broke off: the connection failed",
             })?,
             ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
             ErrorKind::Cancelled => f.write_str("cancelled")?,
@@ -97,13 +97,13 @@ impl Error {
     }
 }
 
-fn waited_for(clock: Clock) -> &'static str {
+fn waited_for(clock: TimeoutKind) -> &'static str {
     match clock {
-        Clock::Connect => "no connection came about in time",
-        Clock::Head => "no answer began in time",
-        Clock::Idle => "the server fell silent",
-        Clock::Content => "the server sent nothing but signs of life",
-        Clock::Total => "the call as a whole took too long",
+        TimeoutKind::Connect => "no connection came about in time",
+        TimeoutKind::Head => "no answer began in time",
+        TimeoutKind::Idle => "the server fell silent",
+        TimeoutKind::Content => "the server sent nothing but signs of life",
+        TimeoutKind::Total => "the call as a whole took too long",
     }
 }
 

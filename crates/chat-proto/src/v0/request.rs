@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::dialect::Dialect;
-use crate::request::Repeat;
+use crate::request::Idempotency;
 use crate::{ContinueInput, CreateInput, Endpoint, Error, Request};
 
 /// All but the unreserved characters (RFC 3986, 2.3).
@@ -42,7 +42,7 @@ impl Request {
             let reason = format!("must hold exactly one message, not {messages}");
             return Err(Error::invalid_request("chat_session.messages", reason));
         }
-        build(endpoint, "/v0/chat_sessions/chat_results", input, input.stream, Repeat::Harmless)
+        build(endpoint, "/v0/chat_sessions/chat_results", input, input.stream, Idempotency::Harmless)
     }
 
     /// Continues a session with one more message.
@@ -74,7 +74,7 @@ impl Request {
         }
         let id = utf8_percent_encode(chat_session_id, RESERVED);
         let path = format!("/v0/chat_sessions/{id}/chat_results");
-        build(endpoint, &path, input, input.stream, Repeat::AddsToHistory)
+        build(endpoint, &path, input, input.stream, Idempotency::AddsToHistory)
     }
 }
 
@@ -87,7 +87,7 @@ fn build<T: Serialize>(
     path: &str,
     input: &T,
     stream: bool,
-    repeat: Repeat,
+    idempotency: Idempotency,
 ) -> Result<Request, Error> {
     let uri = Uri::try_from(format!("{}{path}", endpoint.base_url())).map_err(|error| {
         // The base was parsed and the path is made of legal characters: what is left is the length, to which the longer
@@ -104,5 +104,5 @@ fn build<T: Serialize>(
     headers.insert(header::CONTENT_TYPE, JSON);
     // In place of those above, where it has them.
     headers.extend(endpoint.headers().clone());
-    Ok(Request { http: Box::new(http), repeat, dialect: Dialect::V0 })
+    Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::V0 })
 }

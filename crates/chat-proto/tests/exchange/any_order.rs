@@ -32,7 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
     let faults = prop::sample::select(vec![
         TransportError::Connect,
         TransportError::ConnectTimeout,
-        TransportError::Untrusted,
+        TransportError::Permanent,
         TransportError::Unsent,
         TransportError::MaybeSent,
         TransportError::Body,

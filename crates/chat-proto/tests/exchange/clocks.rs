@@ -3,8 +3,8 @@
 use super::*;
 
 #[track_caller]
-fn assert_timeout(transcript: &support::Transcript, clock: Clock, after: u64, end: u64) {
-    assert_eq!(transcript.error().kind(), &ErrorKind::Timeout { clock, after: millis(after) });
+fn assert_timeout(transcript: &support::Transcript, clock: TimeoutKind, after: u64, end: u64) {
+    assert_eq!(transcript.error().kind(), &ErrorKind::Timeout { kind: clock, after: millis(after) });
     assert_eq!(transcript.end, ms(end));
     assert!(transcript.error().is_timeout());
 }
@@ -20,7 +20,7 @@ fn the_head_has_its_time_in_each_attempt() {
     assert_eq!(transcript.sends.len(), 2);
     assert!(transcript.waits()[0] >= millis(1000));
     let never = call.with(|config| config.retry.max_retries = 0).run(&[vec![]]);
-    assert_timeout(&never, Clock::Head, 1000, 1000);
+    assert_timeout(&never, TimeoutKind::Head, 1000, 1000);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn silence_between_bytes_ends_a_body_and_any_byte_breaks_it() {
     for begin in [stream(), json()] {
         let mut attempt = vec![(50, begin)];
         attempt.extend((0..10).map(|_| (99, data(":"))));
-        assert_timeout(&call.run(&[attempt]), Clock::Idle, 100, 50 + 990 + 100);
+        assert_timeout(&call.run(&[attempt]), TimeoutKind::Idle, 100, 50 + 990 + 100);
     }
 }
 
@@ -47,7 +47,7 @@ fn an_empty_read_is_no_byte() {
     for begin in [stream(), json()] {
         let mut attempt = vec![(0, begin)];
         attempt.extend((0..20).map(|_| (60, data(""))));
-        assert_timeout(&call.run(&[attempt]), Clock::Idle, 100, 100);
+        assert_timeout(&call.run(&[attempt]), TimeoutKind::Idle, 100, 100);
     }
 }
 
@@ -65,7 +65,7 @@ fn signs_of_life_do_not_stand_for_content() {
     for keep_alive in keep_alives {
         let mut attempt = vec![(0, stream()), (100, data(chunk("x")))];
         attempt.extend((0..20).map(|_| (90, data(&keep_alive))));
-        assert_timeout(&call.run(&[attempt]), Clock::Content, 1000, 1100);
+        assert_timeout(&call.run(&[attempt]), TimeoutKind::Content, 1000, 1100);
     }
     // What says something does.
     for content in [chunk("x"), last(""), event("records_cited", CITED), event("progress", "{\"p\":1}")] {
@@ -91,19 +91,19 @@ fn the_defaults_let_a_long_stream_live_and_end_one_that_only_breathes() {
     assert_eq!(Call::create().run(&[long]).answer().content.len(), 500);
     let mut breathing = vec![(0, stream())];
     breathing.extend((0..500).map(|_| (15_000, data(": alive\n\n"))));
-    assert_timeout(&Call::create().run(&[breathing]), Clock::Content, 180_000, 180_000);
+    assert_timeout(&Call::create().run(&[breathing]), TimeoutKind::Content, 180_000, 180_000);
 }
 
 #[test]
 fn the_whole_call_has_one_time_in_every_state() {
     let call = |total| Call::create().with(|config| config.timeouts.total = Some(millis(total)));
-    assert_timeout(&call(500).run(&[vec![]]), Clock::Total, 500, 500);
-    assert_timeout(&call(500).run(&[vec![(0, stream())]]), Clock::Total, 500, 500);
-    assert_timeout(&call(500).run(&[vec![(0, json()), (0, data("{"))]]), Clock::Total, 500, 500);
+    assert_timeout(&call(500).run(&[vec![]]), TimeoutKind::Total, 500, 500);
+    assert_timeout(&call(500).run(&[vec![(0, stream())]]), TimeoutKind::Total, 500, 500);
+    assert_timeout(&call(500).run(&[vec![(0, json()), (0, data("{"))]]), TimeoutKind::Total, 500, 500);
     let mut busy = vec![(0, stream())];
     busy.extend((0..200).map(|_| (7, data(chunk("x")))));
     let transcript = call(500).run(&[busy]);
-    assert_timeout(&transcript, Clock::Total, 500, 500);
+    assert_timeout(&transcript, TimeoutKind::Total, 500, 500);
     assert_eq!(transcript.error().partial().map(|partial| partial.content.len()), Some(71));
     // An error's body that comes too slowly is that error.
     let slow = call(500).run(&[vec![(0, head(401, &[])), (0, data("no"))]]);
@@ -124,7 +124,7 @@ fn a_stream_that_always_has_data_ends_with_the_calls_time_though_nobody_looks_at
         }
     }
     let error = outcome(&exchange).as_ref().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Total, after: millis(500) });
+    assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Total, after: millis(500) });
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_calls_time_runs_out_in_a_wait_too_and_the_cause_is_kept() {
     exchange.handle_timeout(ms(10_000));
     assert!(matches!(exchange.poll_output(), Output::Done));
     let error = outcome(&exchange).as_ref().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Timeout { clock: Clock::Total, after: millis(10_000) });
+    assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Total, after: millis(10_000) });
     let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>()).unwrap();
     assert_eq!(cause.status().map(|status| status.as_u16()), Some(503));
 }

@@ -16,7 +16,7 @@ fn paused(call: &Call) -> Exchange {
 }
 
 /// What a driver does that found nothing ready: it says so, and then looks at the clock.
-fn nothing_ready(exchange: &mut Exchange, now: Timestamp) {
+fn nothing_ready(exchange: &mut Exchange, now: Elapsed) {
     assert!(matches!(exchange.poll_output(), Output::Read));
     exchange.handle_wait(now);
     if exchange.poll_timeout().is_some_and(|due| due <= now) {
@@ -47,7 +47,7 @@ fn a_consumer_that_pauses_loses_nothing_whatever_was_waiting() {
 #[test]
 fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
     for (end, kind) in
-        [(In::Eof, None), (In::Fail(TransportError::Body), Some(ErrorKind::Truncated(Cut::ConnectionLost)))]
+        [(In::Eof, None), (In::Fail(TransportError::Body), Some(ErrorKind::Truncated(Truncation::ConnectionLost)))]
     {
         let mut exchange = Call::create().exchange();
         drain(&mut exchange);
@@ -80,9 +80,9 @@ fn many_pauses_in_a_row_are_no_different() {
 
 #[test]
 fn after_a_pause_the_server_has_its_whole_time_again_and_not_more() {
-    for (silence, clock) in [(60_000, Clock::Idle), (180_000, Clock::Content)] {
+    for (silence, clock) in [(60_000, TimeoutKind::Idle), (180_000, TimeoutKind::Content)] {
         let call = Call::create().with(|config| {
-            if clock == Clock::Content {
+            if clock == TimeoutKind::Content {
                 config.timeouts.idle = None;
             }
         });
@@ -97,7 +97,7 @@ fn after_a_pause_the_server_has_its_whole_time_again_and_not_more() {
         exchange.handle_timeout(ms(600_000 + silence));
         drain(&mut exchange);
         match outcome(&exchange).as_ref().unwrap_err().kind() {
-            ErrorKind::Timeout { clock: which, .. } => assert_eq!(*which, clock),
+            ErrorKind::Timeout { kind: which, .. } => assert_eq!(*which, clock),
             other => panic!("{other:?}"),
         }
     }
@@ -137,14 +137,14 @@ fn answered_with(timeouts: Timeouts, status: u16, content_type: &str) -> Exchang
     let mut exchange = Exchange::new(Request::create(&endpoint, &CreateInput::new("i", "m")).unwrap(), &config, 0);
     assert!(matches!(exchange.poll_output(), Output::Send(_)));
     let head = http::Response::builder().status(status).header("content-type", content_type).body(()).unwrap();
-    exchange.handle_head(head.into_parts().0, Timestamp::START);
+    exchange.handle_head(head.into_parts().0, Elapsed::START);
     exchange
 }
 
 /// Reads what is no event between two moments: for 50 ms, and then others go first for 50 ms.
 fn busy(exchange: &mut Exchange, from: u64, to: u64) -> Option<u64> {
     (from..to).step_by(100).find(|&at| {
-        let now = Timestamp::from_millis(at);
+        let now = Elapsed::from_millis(at);
         exchange.handle_data(Bytes::from_static(b":\n\n"), now);
         assert!(matches!(exchange.poll_output(), Output::Read));
         exchange.handle_yield(now + millis(50));
@@ -157,7 +157,7 @@ fn signs_of_life_that_leave_no_moment_to_wait_in_end_with_the_content_clock() {
     let mut exchange = streaming();
     assert_eq!(busy(&mut exchange, 0, 60_000), Some(19_900), "half of the time was others'");
     let error = exchange.into_outcome().unwrap().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Content, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Content, .. }), "{error}");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn empty_pieces_that_leave_no_moment_to_wait_in_end_as_a_silence_does() {
         assert_eq!(end, Some(100 + 19_900), "{status} {content_type}");
         let error = exchange.into_outcome().unwrap().unwrap_err();
         if status == 200 {
-            assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Idle, .. }), "{error}");
+            assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Idle, .. }), "{error}");
         } else {
             assert_eq!(error.status().unwrap(), status);
         }
@@ -212,15 +212,15 @@ fn the_whole_call_ends_a_flood_too() {
     exchange.handle_yield(ms(3_000));
     assert!(matches!(exchange.poll_output(), Output::Done));
     let error = exchange.into_outcome().unwrap().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { clock: Clock::Total, .. }), "{error}");
+    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Total, .. }), "{error}");
 }
 
 #[test]
 fn what_was_ready_while_nobody_looked_is_read_first() {
     let mut exchange = streaming();
-    exchange.handle_wait(Timestamp::START);
+    exchange.handle_wait(Elapsed::START);
     // The caller is away for a minute, and then has a lot to read before an event is whole.
     assert_eq!(busy(&mut exchange, 60_000, 65_000), None);
-    exchange.handle_data(Bytes::from(chunk("Yes.")), Timestamp::from_millis(65_000));
+    exchange.handle_data(Bytes::from(chunk("Yes.")), Elapsed::from_millis(65_000));
     assert!(matches!(exchange.poll_output(), Output::Event(_)));
 }

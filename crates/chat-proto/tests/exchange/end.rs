@@ -52,7 +52,7 @@ fn a_driver_that_can_not_send_ends_the_call_and_the_attempt_does_not_count() {
 
 #[test]
 fn a_server_that_is_not_trusted_is_not_asked_again() {
-    let untrusted = vec![(0, In::Fail(TransportError::Untrusted))];
+    let untrusted = vec![(0, In::Fail(TransportError::Permanent))];
     let call = Call::create().with(|config| config.retry.ambiguous = true);
     let transcript = call.run(&[untrusted, answered("never asked")]);
     let error = transcript.error();

@@ -12,20 +12,20 @@ fn ends_in(call: &Call, attempt: Attempt) -> support::Transcript {
 fn every_fault_is_told_apart_and_has_its_blame() {
     use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let cut = |cut| ErrorKind::Truncated(cut);
-    let timeout = |clock, secs| ErrorKind::Timeout { clock, after: Duration::from_secs(secs) };
+    let timeout = |clock, secs| ErrorKind::Timeout { kind: clock, after: Duration::from_secs(secs) };
     let odd = |reason, body: &str| ErrorKind::UnexpectedResponse { reason, body: body.into() };
     let api = |body: &str| ErrorKind::Api { body: body.into() };
     let with_length = |length| head(200, &[("content-type", "text/event-stream"), ("content-length", length)]);
     let table: Vec<(Attempt, ErrorKind, Blame)> = vec![
         (vec![(0, In::Fail(Connect))], ErrorKind::Connect, Blame::Network),
-        (vec![(0, In::Fail(ConnectTimeout))], timeout(Clock::Connect, 10), Blame::Network),
+        (vec![(0, In::Fail(ConnectTimeout))], timeout(TimeoutKind::Connect, 10), Blame::Network),
         (vec![(0, In::Fail(Unsent))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(MaybeSent))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(Body))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Eof)], ErrorKind::Transport, Blame::Network),
-        (vec![], timeout(Clock::Head, 120), Blame::Network),
-        (vec![(0, stream())], timeout(Clock::Idle, 60), Blame::Network),
-        (vec![(0, json())], timeout(Clock::Idle, 60), Blame::Network),
+        (vec![], timeout(TimeoutKind::Head, 120), Blame::Network),
+        (vec![(0, stream())], timeout(TimeoutKind::Idle, 60), Blame::Network),
+        (vec![(0, json())], timeout(TimeoutKind::Idle, 60), Blame::Network),
         (vec![(0, head(401, &[])), (0, data("no key")), (0, In::Eof)], api("no key"), Blame::Caller),
         (vec![(0, head(404, &[])), (0, In::Eof)], api(""), Blame::Caller),
         (vec![(0, head(408, &[])), (0, In::Eof)], api(""), Blame::Server),
@@ -70,19 +70,27 @@ fn every_fault_is_told_apart_and_has_its_blame() {
             ErrorKind::Stream { data: "{\"code\":1}".into() },
             Blame::Server,
         ),
-        (streamed(&[(0, data("event: message_chunk\ndata: {")), (0, In::Eof)]), cut(Cut::InsideEvent), Blame::Network),
-        (streamed(&[(0, data("event: x\n")), (0, In::Eof)]), cut(Cut::InsideEvent), Blame::Network),
-        (streamed(&[(0, data("id: 1\n")), (0, In::Eof)]), cut(Cut::InsideEvent), Blame::Network),
-        (streamed(&[(0, data("retr")), (0, In::Eof)]), cut(Cut::InsideEvent), Blame::Network),
-        (vec![(0, with_length("99")), (0, data(last("x"))), (0, In::Eof)], cut(Cut::ContentLength), Blame::Network),
         (
-            vec![(0, head(200, &[("content-type", "application/json"), ("content-length", "99")])), (0, In::Eof)],
-            cut(Cut::ContentLength),
+            streamed(&[(0, data("event: message_chunk\ndata: {")), (0, In::Eof)]),
+            cut(Truncation::InsideEvent),
             Blame::Network,
         ),
-        (streamed(&[(0, data(last("x"))), (0, In::Fail(Body))]), cut(Cut::ConnectionLost), Blame::Network),
-        (vec![(0, stream()), (0, In::Fail(Connect))], cut(Cut::ConnectionLost), Blame::Network),
-        (vec![(0, json()), (0, data(RESULT)), (0, In::Fail(Body))], cut(Cut::ConnectionLost), Blame::Network),
+        (streamed(&[(0, data("event: x\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
+        (streamed(&[(0, data("id: 1\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
+        (streamed(&[(0, data("retr")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
+        (
+            vec![(0, with_length("99")), (0, data(last("x"))), (0, In::Eof)],
+            cut(Truncation::ContentLength),
+            Blame::Network,
+        ),
+        (
+            vec![(0, head(200, &[("content-type", "application/json"), ("content-length", "99")])), (0, In::Eof)],
+            cut(Truncation::ContentLength),
+            Blame::Network,
+        ),
+        (streamed(&[(0, data(last("x"))), (0, In::Fail(Body))]), cut(Truncation::ConnectionLost), Blame::Network),
+        (vec![(0, stream()), (0, In::Fail(Connect))], cut(Truncation::ConnectionLost), Blame::Network),
+        (vec![(0, json()), (0, data(RESULT)), (0, In::Fail(Body))], cut(Truncation::ConnectionLost), Blame::Network),
         (streamed(&[(0, In::Cancel)]), ErrorKind::Cancelled, Blame::Caller),
     ];
     for (attempt, kind, blame) in table {
@@ -224,9 +232,9 @@ fn what_had_arrived_stays_with_every_fault() {
 #[test]
 fn a_cut_after_the_finish_reason_is_still_a_cut_and_keeps_the_reason() {
     let lost = Call::create().run(&[streamed(&[(0, data(last("!"))), (0, In::Fail(TransportError::Body))])]);
-    assert_eq!(lost.error().kind(), &ErrorKind::Truncated(Cut::ConnectionLost));
+    assert_eq!(lost.error().kind(), &ErrorKind::Truncated(Truncation::ConnectionLost));
     let inside = Call::create().run(&[streamed(&[(0, data(last("!") + "data")), (0, In::Eof)])]);
-    assert_eq!(inside.error().kind(), &ErrorKind::Truncated(Cut::InsideEvent));
+    assert_eq!(inside.error().kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
     for transcript in [lost, inside] {
         let partial = transcript.error().partial().unwrap();
         assert_eq!((partial.content.as_str(), &partial.finish_reason), ("He!", &Some(FinishReason::Stop)));
@@ -284,7 +292,7 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     assert_eq!(with_length(body.len(), &[]).answer().content, "x");
     assert_eq!(with_length(body.len() - 1, &[]).answer().content, "x");
     let short = with_length(body.len() + 1, &[]);
-    assert_eq!(short.error().kind(), &ErrorKind::Truncated(Cut::ContentLength));
+    assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     assert_eq!(short.error().partial().map(|partial| partial.content.as_str()), Some("x"));
     // Each byte counts once, however many events a chunk holds.
     let body = chunk("x").repeat(3) + &body;
@@ -293,7 +301,7 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
         (0, data(&body)),
         (0, In::Eof),
     ]]);
-    assert_eq!(short.error().kind(), &ErrorKind::Truncated(Cut::ContentLength));
+    assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     // Chunked framing overrides.
     assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().content, "x");
 }

@@ -16,15 +16,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, Blame, Clock, Config, CreateInput, Cut, Endpoint, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp,
-    Limit, Output, Request, RetryAfter, Timeouts, Timestamp, TransportError, Unexpected,
+    Answer, Blame, Config, CreateInput, Elapsed, Endpoint, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp,
+    Limit, Output, Request, RetryAfter, TimeoutKind, Timeouts, TransportError, Truncation, Unexpected,
 };
 use support::{
     Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, stream,
 };
 
-fn ms(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
+fn ms(millis: u64) -> Elapsed {
+    Elapsed::from_millis(millis)
 }
 
 const fn millis(millis: u64) -> Duration {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, Config, ContinueInput, CreateInput, Endpoint, Error, Event, Exchange, Output, Request, Timestamp,
+    Answer, Config, ContinueInput, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, Output, Request,
     TransportError,
 };
 
@@ -116,8 +116,8 @@ impl Call {
         let mut exchange = self.exchange();
         let mut transcript = Transcript::default();
         let mut attempts = attempts.iter();
-        let mut script: VecDeque<(Timestamp, In)> = VecDeque::new();
-        let mut now = Timestamp::START;
+        let mut script: VecDeque<(Elapsed, In)> = VecDeque::new();
+        let mut now = Elapsed::START;
         for _ in 0..100_000 {
             let output = exchange.poll_output();
             transcript.note(now, &output, &exchange);
@@ -160,12 +160,12 @@ impl Call {
     }
 }
 
-fn next_by(script: &mut VecDeque<(Timestamp, In)>, deadline: Option<Timestamp>) -> Option<(Timestamp, In)> {
+fn next_by(script: &mut VecDeque<(Elapsed, In)>, deadline: Option<Elapsed>) -> Option<(Elapsed, In)> {
     let (at, _) = script.front()?;
     if deadline.is_none_or(|deadline| *at <= deadline) { script.pop_front() } else { None }
 }
 
-fn on_the_clock(attempt: &[(u64, In)], start: Timestamp) -> VecDeque<(Timestamp, In)> {
+fn on_the_clock(attempt: &[(u64, In)], start: Elapsed) -> VecDeque<(Elapsed, In)> {
     let mut at = start;
     let later = attempt.iter().map(|(delay, input)| {
         at = at + Duration::from_millis(*delay);
@@ -174,7 +174,7 @@ fn on_the_clock(attempt: &[(u64, In)], start: Timestamp) -> VecDeque<(Timestamp,
     later.collect()
 }
 
-pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Timestamp) {
+pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Elapsed) {
     match input {
         In::Head(status, headers) => {
             let response = headers.iter().fold(http::Response::builder().status(status), |response, (name, value)| {
@@ -194,14 +194,14 @@ pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Timestamp) {
 pub(crate) struct Transcript {
     /// One line a step, with its time in milliseconds.
     pub(crate) lines: Vec<String>,
-    pub(crate) sends: Vec<Timestamp>,
+    pub(crate) sends: Vec<Elapsed>,
     pub(crate) events: Vec<Event>,
-    pub(crate) end: Timestamp,
+    pub(crate) end: Elapsed,
     outcome: Option<Result<Answer, Error>>,
 }
 
 impl Transcript {
-    fn note(&mut self, now: Timestamp, output: &Output, exchange: &Exchange) {
+    fn note(&mut self, now: Elapsed, output: &Output, exchange: &Exchange) {
         let step = match output {
             Output::Read => return,
             Output::Send(_) => "send".to_owned(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A moment, counted from the beginning of the exchange on the driver's monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(Duration);
+pub struct Elapsed(Duration);
 
-impl Timestamp {
+impl Elapsed {
     /// The beginning of the exchange.
     pub const START: Self = Self(Duration::ZERO);
 
@@ -38,7 +38,7 @@ impl Timestamp {
 }
 
 /// A sum past what a `Duration` holds is the largest that it does.
-impl Add<Duration> for Timestamp {
+impl Add<Duration> for Elapsed {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
