@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_bench::corpora;
 use chat_bench::subjects::{self, Sink, Subject};
-use chat_proto::{Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request};
+use chat_proto::{
+    Attempt, Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request,
+};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
@@ -82,16 +84,22 @@ fn exchange(body: &'static [u8]) -> Sum {
     let mut pieces = body.chunks(CHUNK);
     let mut sum = Sum::default();
     let mut begun = false;
+    let attempt = Attempt::new(1);
     loop {
-        match exchange.poll_output() {
+        while let Some(event) = exchange.poll_event() {
+            sum.event(&black_box(event));
+        }
+        match exchange.poll_output(Elapsed::START) {
             Output::Event(event) => sum.event(&black_box(event)),
-            Output::Read if !std::mem::replace(&mut begun, true) => exchange.handle_head(head(), Elapsed::START),
+            Output::Read if !std::mem::replace(&mut begun, true) => {
+                exchange.handle_head(attempt, head(), Elapsed::START)
+            }
             Output::Read => match pieces.next() {
-                Some(piece) => exchange.handle_data(Bytes::from_static(piece), Elapsed::START),
-                None => exchange.handle_eof(Elapsed::START),
+                Some(piece) => exchange.handle_data(attempt, Bytes::from_static(piece), Elapsed::START),
+                None => exchange.handle_eof(attempt, Elapsed::START),
             },
             Output::Done => break,
-            Output::Send(_) | Output::Wait => {}
+            Output::Send(..) | Output::Wait => {}
         }
     }
     assert!(matches!(exchange.outcome(), Some(Ok(_))));

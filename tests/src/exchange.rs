@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Config, ContinueInput, CreateInput, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError,
+    Attempt, Config, ContinueInput, CreateInput, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError,
 };
 
 const PIECES: [&[u8]; 8] = [
@@ -39,6 +39,7 @@ pub fn check_exchange(bytes: &[u8]) {
     config.retry.ambiguous = setup & 4 != 0;
     config.timeouts.total = (setup & 8 != 0).then_some(Duration::from_secs(30));
     config.limits.answer = 64;
+    config.limits.unknown_events = 64;
     let endpoint = Endpoint::new("http://api.example").expect("a legal URL");
     let request = match setup & 16 {
         0 => Request::create(&endpoint, &CreateInput::new("i", "m")),
@@ -50,6 +51,13 @@ pub fn check_exchange(bytes: &[u8]) {
 
     for input in inputs {
         let choice = usize::from(input >> 3);
+        // Mostly the newest attempt, at times the one before or one that there is not.
+        let attempts = exchange.attempts();
+        let attempt = Attempt::new(match choice {
+            29 => attempts.saturating_sub(1),
+            30 => attempts + 1,
+            _ => attempts,
+        });
         match input & 7 {
             0 => {
                 let (status, content_type) = [
@@ -60,28 +68,27 @@ pub fn check_exchange(bytes: &[u8]) {
                     (302, ""),
                 ][choice % 5];
                 let head = http::Response::builder().status(status).header("content-type", content_type);
-                exchange.handle_head(head.body(()).expect("a legal head").into_parts().0, now);
+                exchange.handle_head(attempt, head.body(()).expect("a legal head").into_parts().0, now);
             }
-            1 | 2 => exchange.handle_data(Bytes::from_static(PIECES[choice % PIECES.len()]), now),
-            3 => exchange.handle_eof(now),
-            4 => exchange.handle_error(ERRORS[choice % ERRORS.len()], now),
+            1 | 2 => exchange.handle_data(attempt, Bytes::from_static(PIECES[choice % PIECES.len()]), now),
+            3 => exchange.handle_eof(attempt, now),
+            4 => exchange.handle_error(attempt, ERRORS[choice % ERRORS.len()], now),
             5 => {
                 now = exchange.poll_timeout().filter(|_| choice % 2 == 0).unwrap_or(now + Duration::from_millis(700));
                 exchange.handle_timeout(now);
             }
             6 if choice == 31 => exchange.cancel(),
-            6 if choice % 4 == 1 => exchange.handle_yield(now),
-            6 => exchange.handle_wait(now),
+            6 => now = now + Duration::from_millis(250 * choice as u64),
             _ => {}
         }
         if input & 7 != 7 || choice % 2 == 0 {
-            watch.poll(&mut exchange);
+            watch.poll(&mut exchange, now);
         }
     }
     assert!(watch.sends <= config.retry.max_retries + 1, "sent {} times", watch.sends);
     // Whatever state that left, a cancel ends it.
     exchange.cancel();
-    watch.poll(&mut exchange);
+    watch.poll(&mut exchange, now);
     assert!(exchange.outcome().is_some(), "no end after a cancel");
 }
 
@@ -96,10 +103,10 @@ struct Watch {
 
 impl Watch {
     /// Polls until nothing new comes.
-    fn poll(&mut self, exchange: &mut Exchange) {
+    fn poll(&mut self, exchange: &mut Exchange, now: Elapsed) {
         for _ in 0..64 {
-            match exchange.poll_output() {
-                Output::Send(_) => {
+            match exchange.poll_output(now) {
+                Output::Send(..) => {
                     assert_eq!(self.events, 0, "sent again after an event");
                     self.sends += 1;
                 }

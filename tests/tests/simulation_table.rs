@@ -355,7 +355,7 @@ fn silence_in_the_body() {
           290 bytes 3
         60290 close
         60290 over
-        60290 = timeout: the server fell silent, after 60s, after "Hel" of 1 events
+        60290 = timeout: timed out: the server sent no bytes for 60s, after "Hel" of 1 events
         "#,
     );
 }
@@ -376,7 +376,7 @@ fn signs_of_life_and_nothing_else() {
         200250 bytes 3
         230250 close
         230250 over
-        230250 = timeout: the server sent nothing but signs of life, after 180s, after "Hel" of 1 events
+        230250 = timeout: timed out waiting for content (180s): the server sent only keep-alives, after "Hel" of 1 events
         "#,
     );
 }

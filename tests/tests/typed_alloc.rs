@@ -80,7 +80,7 @@ fn an_idle_exchange_is_small() {
         let region = Region::new(ALLOCATOR);
         let request = Request::create(&endpoint, &CreateInput::new("integration", "A question?")).expect("a request");
         let mut exchange = Exchange::new(request, &Config::default(), 1);
-        let Output::Send(sent) = exchange.poll_output() else { panic!("a request is due") };
+        let Output::Send(attempt, sent) = exchange.poll_output(Elapsed::START) else { panic!("a request is due") };
         drop(sent);
         let head = http::Response::builder()
             .header("content-type", "text/event-stream")
@@ -88,12 +88,12 @@ fn an_idle_exchange_is_small() {
             .header("x-request-id", "req-1")
             .body(())
             .expect("a head");
-        exchange.handle_head(head.into_parts().0, Elapsed::START);
+        exchange.handle_head(attempt, head.into_parts().0, Elapsed::START);
         let chunk =
             "event: message_chunk\ndata: {\"content_chunk\":\"and \",\"chat_session_id\":\"s-1\"}\n\nevent: mess";
-        exchange.handle_data(Bytes::from_static(chunk.as_bytes()), Elapsed::START);
-        assert!(matches!(exchange.poll_output(), Output::Event(_)));
-        assert!(matches!(exchange.poll_output(), Output::Read));
+        exchange.handle_data(attempt, Bytes::from_static(chunk.as_bytes()), Elapsed::START);
+        assert!(matches!(exchange.poll_output(Elapsed::START), Output::Event(_)));
+        assert!(matches!(exchange.poll_output(Elapsed::START), Output::Read));
         let stats = region.change();
         stats.bytes_allocated - stats.bytes_deallocated + size_of::<Exchange>()
     };

@@ -124,13 +124,13 @@ fn exchange() -> Exchange {
     let endpoint = Endpoint::new("https://api.example").expect("a URL");
     let request = Request::create(&endpoint, &CreateInput::new("i", "How?")).expect("a request");
     let mut exchange = Exchange::new(request, &Config::default(), 1);
-    assert!(matches!(exchange.poll_output(), Output::Send(_)));
-    exchange.handle_head(head().into_parts().0, Elapsed::START);
+    let Output::Send(attempt, _) = exchange.poll_output(Elapsed::START) else { panic!("a request is due") };
+    exchange.handle_head(attempt, head().into_parts().0, Elapsed::START);
     for _ in 0..EVENTS {
-        exchange.handle_data(Bytes::from_static(EVENT.as_bytes()), Elapsed::START);
-        assert!(matches!(exchange.poll_output(), Output::Event(Event::MessageChunk(_))));
+        exchange.handle_data(attempt, Bytes::from_static(EVENT.as_bytes()), Elapsed::START);
+        assert!(matches!(exchange.poll_output(Elapsed::START), Output::Event(Event::MessageChunk(_))));
     }
-    assert!(matches!(exchange.poll_output(), Output::Read));
+    assert!(matches!(exchange.poll_output(Elapsed::START), Output::Read));
     exchange
 }
 

@@ -1,20 +1,20 @@
-//! A call as every driver has it, whatever does its I/O.
+//! A call without its I/O, for any driver.
 
 use bytes::Bytes;
-use chat_proto::{Answer, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
+use chat_proto::{Answer, Attempt, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
 
 use crate::conversation::Question;
 use crate::settings::Settings;
 use crate::trace::Trace;
 
-/// One call: the exchange, with all around it that is not I/O. It tells the session what comes, tells `tracing` how it goes,
-/// gives an error the fault of its last attempt and the key's origin, and keeps the outcome.
+/// One call: the exchange and everything around it that is not I/O. It reports what comes to the session and to `tracing`,
+/// adds to an error the fault of its last attempt and the origin of the key, and keeps the outcome.
 ///
-/// [`Reply`](crate::Reply) is this with a [`Transport`](crate::Transport); a driver of one's own does what
-/// [`poll`](Self::poll) asks for, and hands in what comes of it with the time since the call began:
+/// [`Reply`](crate::Reply) is this with a [`Transport`](crate::Transport). A driver of your own does what
+/// [`poll_output`](Self::poll_output) asks for, and hands in the results with the time since the call started:
 ///
 /// ```
-/// use chat_client::{Call, Client, CreateInput, Error, Request, Step, Elapsed, TransportError};
+/// use chat_client::{Call, Client, CreateInput, Elapsed, Error, Output, Request, TransportError};
 /// # fn never_connects(_: http::Request<bytes::Bytes>) -> std::io::Error { std::io::ErrorKind::NotFound.into() }
 ///
 /// # fn main() -> Result<(), Error> {
@@ -22,26 +22,26 @@ use crate::trace::Trace;
 /// let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "What is a chunk?"));
 /// let mut call = Call::new(request, None, &settings, 7);
 /// let mut now = Elapsed::START; // of a clock that jumps
-/// let error = loop {
-///     match call.poll() {
-///         Step::Send(mut request) => match settings.key.key() {
+/// loop {
+///     match call.poll_output(now) {
+///         Output::Send(attempt, mut request) => match settings.key.key() {
 ///             Ok(key) => {
 ///                 key.authorize(&mut request);
 ///                 let error = never_connects(*request);
-///                 call.handle_error(TransportError::Connect, error, now);
+///                 call.handle_error(attempt, TransportError::Connect, error, now);
 ///             }
-///             Err(error) => call.refuse(error),
+///             Err(error) => call.refuse(attempt, error),
 ///         },
-///         Step::Wait => {
+///         Output::Wait => {
 ///             now = call.poll_timeout().expect("a wait has an end");
 ///             call.handle_timeout(now);
 ///         }
-///         Step::Read => unreachable!("there is no connection"),
-///         Step::Item(Ok(event)) => println!("{event:?}"),
-///         Step::Item(Err(error)) => break error,
-///         Step::Done => return Ok(()),
+///         Output::Read => unreachable!("there is no connection"),
+///         Output::Event(event) => println!("{event:?}"),
+///         Output::Done => break,
 ///     }
-/// };
+/// }
+/// let error = call.take_outcome().unwrap_err();
 /// assert_eq!(error.to_string(), "could not connect (after 3 attempts)");
 /// # Ok(())
 /// # }
@@ -51,37 +51,21 @@ pub struct Call {
     key_origin: &'static str,
     /// The question of a session that this answers.
     question: Option<Question>,
-    /// What the newest attempt's I/O ran into.
+    /// Why the newest attempt's I/O failed.
     fault: Option<Source>,
     trace: Trace,
 }
 
 enum State {
     Running(Box<Exchange>),
-    /// Over before it began, and not told yet.
+    /// Over before it began, and not reported yet.
     Refused(Error),
     Done(Result<Answer, Error>),
 }
 
-/// What a driver has to do next.
-#[derive(Debug)]
-#[must_use]
-pub enum Step {
-    /// Stamp it with the key, send it, and drop what is left of the attempt before.
-    Send(Box<http::Request<Bytes>>),
-    /// Read on, until [`Call::poll_timeout`] at most.
-    Read,
-    /// Wait until [`Call::poll_timeout`], then call [`Call::handle_timeout`]. Nothing is being read.
-    Wait,
-    /// For the caller. An error is the last item.
-    Item(Result<Event, Error>),
-    /// Nothing more comes; what is left of the I/O can go.
-    Done,
-}
-
 impl Call {
-    /// A call that begins with the first [`poll`](Self::poll). A request that was refused is its only item. `question` is
-    /// told what comes and how it ends. `seed` feeds the jitter of the retries.
+    /// Starts a call. If `request` is an error, the call ends with it at once. `question` is told what comes and how the
+    /// call ends. `seed` feeds the jitter of the retries.
     pub fn new(request: Result<Request, Error>, question: Option<Question>, settings: &Settings, seed: u64) -> Self {
         let state = match request {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
@@ -90,37 +74,45 @@ impl Call {
         Self { state, key_origin: settings.key.origin(), question, fault: None, trace: Trace::new() }
     }
 
-    /// What to do next.
-    pub fn poll(&mut self) -> Step {
+    /// The next event that needs no new input. Call it until it returns `None`, then call
+    /// [`poll_output`](Self::poll_output). See [`Exchange::poll_event`].
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.exchange_mut()?.poll_event()?;
+        self.note(&event);
+        Some(event)
+    }
+
+    /// What to do next. See [`Exchange::poll_output`]. After [`Output::Done`], [`error`](Self::error) and
+    /// [`take_outcome`](Self::take_outcome) say how the call ended.
+    pub fn poll_output(&mut self, now: Elapsed) -> Output {
         let exchange = match &mut self.state {
             State::Running(exchange) => exchange,
             State::Refused(error) => {
-                let error = error.clone();
                 self.question = None;
                 self.state = State::Done(Err(error.clone()));
-                return Step::Item(Err(error));
+                return Output::Done;
             }
-            State::Done(_) => return Step::Done,
+            State::Done(_) => return Output::Done,
         };
-        match exchange.poll_output() {
-            Output::Event(event) => {
-                self.trace.event(&event);
-                if let Some(question) = &self.question {
-                    question.note(&event);
-                }
-                Step::Item(Ok(event))
-            }
-            Output::Read => Step::Read,
-            Output::Send(request) => {
+        let output = exchange.poll_output(now);
+        match &output {
+            Output::Event(event) => self.note(event),
+            Output::Read => {}
+            Output::Send(_, request) => {
                 self.fault = None;
-                self.trace.attempt(exchange.attempts(), &request);
-                Step::Send(request)
+                self.trace.attempt(exchange.attempts(), request);
             }
-            Output::Wait => {
-                self.trace.wait(exchange.poll_timeout(), exchange.earlier().last());
-                Step::Wait
-            }
-            Output::Done => self.end().map_or(Step::Done, |error| Step::Item(Err(error))),
+            Output::Wait => self.trace.wait(exchange.poll_timeout(), exchange.earlier().last()),
+            Output::Done => self.end(),
+        }
+        output
+    }
+
+    /// Why the call failed, once it is done.
+    pub fn error(&self) -> Option<&Error> {
+        match &self.state {
+            State::Done(Err(error)) => Some(error),
+            _ => None,
         }
     }
 
@@ -147,35 +139,38 @@ impl Call {
         }
     }
 
-    /// The key could not be had: ends the call with `error`; the attempt does not count. See [`Exchange::refuse`].
-    pub fn refuse(&mut self, error: Error) {
+    /// No key was available: ends the call with `error`. The attempt does not count. See [`Exchange::refuse`].
+    pub fn refuse(&mut self, attempt: Attempt, error: Error) {
         if let Some(exchange) = self.exchange_mut() {
-            exchange.refuse(error);
+            exchange.refuse(attempt, error);
         }
     }
 
     /// See [`Exchange::handle_head`].
-    pub fn handle_head(&mut self, head: http::response::Parts, now: Elapsed) {
+    pub fn handle_head(&mut self, attempt: Attempt, head: http::response::Parts, now: Elapsed) {
         let (status, version) = (head.status, head.version);
-        self.input(now, |exchange| exchange.handle_head(head, now));
+        self.input(now, |exchange| exchange.handle_head(attempt, head, now));
         self.trace.head(status, version);
     }
 
     /// See [`Exchange::handle_data`].
-    pub fn handle_data(&mut self, chunk: Bytes, now: Elapsed) {
+    pub fn handle_data(&mut self, attempt: Attempt, chunk: Bytes, now: Elapsed) {
         self.trace.data(chunk.len());
-        self.input(now, |exchange| exchange.handle_data(chunk, now));
+        self.input(now, |exchange| exchange.handle_data(attempt, chunk, now));
     }
 
     /// See [`Exchange::handle_eof`].
-    pub fn handle_eof(&mut self, now: Elapsed) {
-        self.input(now, |exchange| exchange.handle_eof(now));
+    pub fn handle_eof(&mut self, attempt: Attempt, now: Elapsed) {
+        self.input(now, |exchange| exchange.handle_eof(attempt, now));
     }
 
     /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
-    pub fn handle_error(&mut self, class: TransportError, fault: impl Into<Source>, now: Elapsed) {
-        self.fault = Some(fault.into());
-        self.input(now, |exchange| exchange.handle_error(class, now));
+    pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, fault: impl Into<Source>, now: Elapsed) {
+        // A late failure of an older attempt explains nothing.
+        if self.exchange().is_some_and(|exchange| exchange.attempts() == attempt.number()) {
+            self.fault = Some(fault.into());
+        }
+        self.input(now, |exchange| exchange.handle_error(attempt, class, now));
     }
 
     /// See [`Exchange::handle_timeout`].
@@ -183,22 +178,13 @@ impl Call {
         self.input(now, |exchange| exchange.handle_timeout(now));
     }
 
-    /// See [`Exchange::handle_wait`].
-    pub fn handle_wait(&mut self, now: Elapsed) {
-        self.input(now, |exchange| exchange.handle_wait(now));
-    }
-
-    /// See [`Exchange::handle_yield`].
-    pub fn handle_yield(&mut self, now: Elapsed) {
-        self.input(now, |exchange| exchange.handle_yield(now));
-    }
-
-    /// Ends a call that is under way: its last item is [`Cancelled`](chat_proto::ErrorKind::Cancelled), with what had come.
+    /// Ends a call that is under way with [`Cancelled`](chat_proto::ErrorKind::Cancelled) and what had come.
     pub fn cancel(&mut self, now: Elapsed) {
         self.input(now, Exchange::cancel);
     }
 
-    /// The caller dropped the reply. As [`cancel`](Self::cancel), where somebody is to be told; `now` is asked for only then.
+    /// The caller dropped the reply. Like [`cancel`](Self::cancel), if a session or a trace has to know. Only then, `now` is
+    /// called.
     pub fn abandon(&mut self, now: impl FnOnce() -> Elapsed) {
         if (self.question.is_some() || Trace::IS_ON) && self.exchange().is_some() {
             self.cancel(now());
@@ -206,7 +192,8 @@ impl Call {
         }
     }
 
-    /// What came of a call that is done or was cancelled. Of any other it is [`Cancelled`](chat_proto::ErrorKind::Cancelled).
+    /// The outcome of a call that is done or was cancelled. For any other call it is
+    /// [`Cancelled`](chat_proto::ErrorKind::Cancelled).
     ///
     /// # Errors
     ///
@@ -222,7 +209,7 @@ impl Call {
         }
     }
 
-    /// Does I/O of the newest attempt within its span.
+    /// Runs I/O of the newest attempt in its span.
     pub fn within<R>(&self, io: impl FnOnce() -> R) -> R {
         self.trace.within(io)
     }
@@ -235,7 +222,14 @@ impl Call {
         }
     }
 
-    /// There while the call is under way.
+    fn note(&mut self, event: &Event) {
+        self.trace.event(event);
+        if let Some(question) = &self.question {
+            question.note(event);
+        }
+    }
+
+    /// The exchange, while the call is under way.
     fn exchange(&self) -> Option<&Exchange> {
         if let State::Running(exchange) = &self.state { Some(exchange) } else { None }
     }
@@ -244,8 +238,8 @@ impl Call {
         if let State::Running(exchange) = &mut self.state { Some(exchange) } else { None }
     }
 
-    /// The exchange is done: tells everybody how it ended, an error with the fault of the last attempt as its cause.
-    fn end(&mut self) -> Option<Error> {
+    /// The exchange is done: reports how it ended, an error with the fault of the last attempt as its cause.
+    fn end(&mut self) {
         let outcome = self.exchange_mut().and_then(Exchange::take_outcome).unwrap_or_else(|| Err(Error::cancelled()));
         let fault = self.fault.take();
         let explain = |error: Error| match fault {
@@ -254,14 +248,12 @@ impl Call {
         };
         let outcome = outcome.map_err(|error| explain(error).with_key_origin(self.key_origin));
         self.trace.end(&outcome);
-        let error = outcome.as_ref().err().cloned();
-        // A question that never went out was not asked.
-        let was_sent = error.as_ref().is_none_or(|error| error.attempts() > 0);
+        // A question that was never sent was not asked.
+        let was_sent = outcome.as_ref().err().is_none_or(|error| error.attempts() > 0);
         if let Some(question) = self.question.take().filter(|_| was_sent) {
             question.end(outcome.clone());
         }
         self.state = State::Done(outcome);
-        error
     }
 }
 

@@ -15,7 +15,7 @@ mod transport;
 pub use chat_proto::*;
 
 pub use builder::{Build, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
-pub use call::{Call, Step};
+pub use call::Call;
 pub use client::Client;
 pub use conversation::{Conversation, Question, Turn};
 pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};

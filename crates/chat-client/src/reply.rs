@@ -1,4 +1,4 @@
-//! A call on a transport: the loop that turns what the core wants into I/O.
+//! A call on a transport: the loop that does the I/O that the core asks for.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -8,17 +8,18 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{Answer, ApiKey, Elapsed, Error, Event, Head, Request, Source, TransportError};
+use chat_proto::{Answer, ApiKey, Attempt, Elapsed, Error, Event, Head, Output, Request, Source, TransportError};
 use futures_core::Stream;
 use http_body::Body;
 
 use crate::client::Shared;
 use crate::conversation::Question;
 use crate::key::{self, Asked, KeyFuture};
-use crate::{Call, Step, Transport};
+use crate::{Call, Transport};
 
-/// How many reads in a row may bring no event before other tasks get their turn.
-const READS_A_TURN: u32 = 64;
+/// How many reads in a row may succeed before other tasks get their turn, so that a server that floods the client starves
+/// nobody.
+const READS_PER_TURN: u32 = 64;
 
 /// The answer to one question, under way: a [`Stream`] of its events.
 ///
@@ -28,15 +29,19 @@ const READS_A_TURN: u32 = 64;
 pub struct Reply<T: Transport> {
     call: Call,
     io: Io<T>,
+    attempt: Attempt,
     timer: Option<Timer<T::Sleep>>,
     shared: Arc<Shared<T>>,
-    /// When the call began, on the transport's clock: with the first poll, however long ago the reply was made.
+    /// When the call started, on the transport's clock: at the first poll.
     start: Option<Duration>,
+    /// Reads that succeeded since the task last gave way.
+    reads: u32,
+    has_failed: bool,
 }
 
 enum Io<T: Transport> {
     None,
-    /// The key is waited for.
+    /// Waits for the key.
     Keying(KeyFuture, Box<http::Request<Bytes>>),
     Sending(Pin<Box<T::Send>>),
     Reading(Pin<Box<T::Body>>),
@@ -50,7 +55,8 @@ struct Timer<S> {
 impl<T: Transport> Reply<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, question: Option<Question>) -> Self {
         let call = Call::new(request, question, &shared.settings, shared.transport.seed());
-        Self { call, io: Io::None, timer: None, shared, start: None }
+        let attempt = Attempt::new(0);
+        Self { call, io: Io::None, attempt, timer: None, shared, start: None, reads: 0, has_failed: false }
     }
 
     /// The next event; `None` after the last one, or after an error. Nothing is lost if the future is dropped, as by a
@@ -104,51 +110,51 @@ impl<T: Transport> Reply<T> {
 
     /// The next event, or `None` at the end.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        let mut reads = 0;
         loop {
-            match self.call.poll() {
-                Step::Item(item) => {
-                    if item.is_err() {
-                        self.io = Io::None;
-                    }
-                    return Poll::Ready(Some(item));
-                }
-                Step::Send(request) => self.begin(request),
-                Step::Done => {
-                    self.io = Io::None;
-                    return Poll::Ready(None);
-                }
-                Step::Read if reads == READS_A_TURN => {
-                    self.call.handle_yield(self.now());
+            if let Some(event) = self.call.poll_event() {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            // The clock is read once per chunk: here. What is ready now has come by now.
+            let now = self.now();
+            match self.call.poll_output(now) {
+                Output::Event(event) => return Poll::Ready(Some(Ok(event))),
+                Output::Send(attempt, request) => self.begin(attempt, request),
+                Output::Read if self.reads == READS_PER_TURN => {
+                    self.reads = 0;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::Read => {
-                    // What is ready comes before the clock: a caller who was slow must not make the stream look dead.
-                    if self.poll_read(cx).is_pending() {
-                        self.call.handle_wait(self.now());
+                // Reading comes before the timer: after a pause of the caller or of the process, what is ready counts.
+                Output::Read => match self.poll_read(cx, now) {
+                    Poll::Ready(()) => self.reads += 1,
+                    Poll::Pending => {
+                        self.reads = 0;
                         ready!(self.poll_timer(cx));
                     }
-                    reads += 1;
-                }
-                Step::Wait => {
+                },
+                Output::Wait => {
                     self.io = Io::None;
                     ready!(self.poll_timer(cx));
+                }
+                Output::Done => {
+                    self.io = Io::None;
+                    let error = self.call.error().filter(|_| !self.has_failed).cloned();
+                    self.has_failed |= error.is_some();
+                    return Poll::Ready(error.map(Err));
                 }
             }
         }
     }
 
-    /// A new attempt: first its key.
-    fn begin(&mut self, request: Box<http::Request<Bytes>>) {
+    /// A new attempt. It starts with its key.
+    fn begin(&mut self, attempt: Attempt, request: Box<http::Request<Bytes>>) {
         self.io = Io::None;
+        self.attempt = attempt;
         self.start.get_or_insert_with(|| self.shared.transport.now());
         match self.shared.settings.key.ask() {
             Asked::Key(key) => self.send(request, key),
             Asked::Future(key) => self.io = Io::Keying(key, request),
         }
-        // An answer may be ready before any wait for it: from here on the exchange knows that waits are told.
-        self.call.handle_wait(self.now());
     }
 
     fn send(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
@@ -160,13 +166,13 @@ impl<T: Transport> Reply<T> {
             }
             Err(error) => {
                 self.io = Io::None;
-                self.call.refuse(error);
+                self.call.refuse(self.attempt, error);
             }
         }
     }
 
     /// One read: the key, the head, or a piece of the body.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Elapsed) -> Poll<()> {
         match &mut self.io {
             Io::Keying(key, _) => {
                 let key = key::take(ready!(self.call.within(|| key.as_mut().poll(cx))));
@@ -178,37 +184,37 @@ impl<T: Transport> Reply<T> {
                 Ok(response) => {
                     let (head, body) = response.into_parts();
                     self.io = Io::Reading(Box::pin(body));
-                    self.call.handle_head(head, self.now());
+                    self.call.handle_head(self.attempt, head, now);
                 }
-                Err(error) => self.fail(T::classify(&error), error),
+                Err(error) => self.fail(T::classify(&error), error, now),
             },
             Io::Reading(body) => match ready!(self.call.within(|| body.as_mut().poll_frame(cx))) {
                 Some(Ok(frame)) => {
-                    // Trailers say nothing here.
+                    // Trailers carry nothing that is used.
                     if let Ok(chunk) = frame.into_data() {
-                        self.call.handle_data(chunk, self.now());
+                        self.call.handle_data(self.attempt, chunk, now);
                     }
                 }
-                Some(Err(error)) => self.fail(TransportError::Body, error),
+                Some(Err(error)) => self.fail(TransportError::Body, error, now),
                 None => {
                     self.io = Io::None;
-                    self.call.handle_eof(self.now());
+                    self.call.handle_eof(self.attempt, now);
                 }
             },
-            Io::None => self.fail(TransportError::MaybeSent, "the transport or the key's callback panicked"),
+            Io::None => self.fail(TransportError::MaybeSent, "the transport or the key's callback panicked", now),
         }
         Poll::Ready(())
     }
 
-    fn fail(&mut self, class: TransportError, error: impl Into<Source>) {
+    fn fail(&mut self, class: TransportError, error: impl Into<Source>, now: Elapsed) {
         self.io = Io::None;
-        self.call.handle_error(class, error, self.now());
+        self.call.handle_error(self.attempt, class, error, now);
     }
 
-    /// Ready when a deadline has passed and the exchange was told.
+    /// Ready when a deadline has passed and was handed in.
     ///
-    /// Deadlines move with every read; the timer does not. It is left to fire for the earlier one and is set anew then, so
-    /// that an event costs no timer.
+    /// Deadlines move with every read, the timer does not. It fires at the earlier deadline and is set again then, so that
+    /// an event costs no timer.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.call.poll_timeout() else { return Poll::Pending };
         let deadline = self.start.unwrap_or_default().saturating_add(deadline.since_start());

@@ -1,8 +1,12 @@
 //! A call without a driver: each input by hand.
 
 use bytes::Bytes;
-use chat_client::{Call, ClientBuilder, Conversation, CreateInput, Elapsed, Error, ErrorKind, Request, Settings, Step};
-use chat_client::{RetryPolicy, TransportError};
+use chat_client::{
+    Attempt, Call, ClientBuilder, Conversation, CreateInput, Elapsed, Error, ErrorKind, Output, Request, RetryPolicy,
+    Settings, TransportError,
+};
+
+const FIRST: Attempt = Attempt::new(1);
 
 fn settings() -> Settings {
     let builder = ClientBuilder::<()>::new("test/1").api_key("sk-1").retry(RetryPolicy::default().with_max_retries(0));
@@ -16,16 +20,16 @@ fn begun() -> Call {
 fn begun_with(settings: &Settings) -> Call {
     let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "Why?"));
     let mut call = Call::new(request, None, settings, 0);
-    assert!(matches!(call.poll(), Step::Send(_)));
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Send(..)));
     call
 }
 
 /// A call whose first event was taken: "Bec".
 fn reading() -> Call {
     let mut call = begun();
-    call.handle_head(head(), Elapsed::START);
-    call.handle_data(chunk("Bec"), Elapsed::START);
-    assert!(matches!(call.poll(), Step::Item(Ok(_))));
+    call.handle_head(FIRST, head(), Elapsed::START);
+    call.handle_data(FIRST, chunk("Bec"), Elapsed::START);
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Event(_)));
     call
 }
 
@@ -37,21 +41,19 @@ fn chunk(text: &str) -> Bytes {
     format!("event: message_chunk\ndata: {{\"content_chunk\":\"{text}\"}}\n\n").into()
 }
 
-fn last_item(call: &mut Call) -> Error {
-    match call.poll() {
-        Step::Item(Err(error)) => error,
-        other => panic!("{other:?}"),
-    }
+fn error(call: &mut Call) -> Error {
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
+    call.error().expect("it failed").clone()
 }
 
 #[test]
 fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
     let mut call = reading();
     call.cancel(Elapsed::START);
-    let error = last_item(&mut call);
+    let error = error(&mut call);
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
     assert_eq!(error.into_partial().unwrap().content, "Bec");
-    assert!(matches!(call.poll(), Step::Done));
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert_eq!(call.take_outcome().unwrap_err().into_partial().unwrap().content, "Bec");
 }
 
@@ -59,20 +61,20 @@ fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
 fn the_outcome_of_a_call_under_way_is_cancelled() {
     let mut call = begun();
     assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Cancelled);
-    assert!(matches!(call.poll(), Step::Done));
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
 }
 
 #[test]
 fn the_end_is_for_ever() {
     let mut call = begun();
-    call.handle_error(TransportError::Connect, "no route", Elapsed::START);
-    let error = last_item(&mut call);
+    call.handle_error(FIRST, TransportError::Connect, "no route", Elapsed::START);
+    let error = error(&mut call);
     assert_eq!(format!("{error:#}"), "could not connect: no route");
-    call.handle_head(head(), Elapsed::START);
-    call.handle_data(chunk("late"), Elapsed::START);
-    call.handle_eof(Elapsed::START);
+    call.handle_head(FIRST, head(), Elapsed::START);
+    call.handle_data(FIRST, chunk("late"), Elapsed::START);
+    call.handle_eof(FIRST, Elapsed::START);
     call.cancel(Elapsed::START);
-    assert!(matches!(call.poll(), Step::Done));
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert_eq!((call.poll_timeout(), call.answer()), (None, None));
     assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Connect);
 }
@@ -81,13 +83,15 @@ fn the_end_is_for_ever() {
 fn a_fault_is_the_attempt_s_that_had_it() {
     let settings = ClientBuilder::<()>::new("test/1").api_key("sk-1").settings().unwrap();
     let mut call = begun_with(&settings);
-    call.handle_error(TransportError::Connect, "no route", Elapsed::START);
-    assert!(matches!(call.poll(), Step::Wait));
+    call.handle_error(FIRST, TransportError::Connect, "no route", Elapsed::START);
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Wait));
     call.handle_timeout(call.poll_timeout().unwrap());
-    assert!(matches!(call.poll(), Step::Send(_)));
-    call.handle_head(http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
-    call.handle_eof(Elapsed::START);
-    let error = last_item(&mut call);
+    let Output::Send(second, _) = call.poll_output(Elapsed::START) else { panic!("a second attempt") };
+    // What comes late of the first attempt explains nothing.
+    call.handle_error(FIRST, TransportError::MaybeSent, "late", Elapsed::START);
+    call.handle_head(second, http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
+    call.handle_eof(second, Elapsed::START);
+    let error = error(&mut call);
     assert_eq!(format!("{error:#}"), "the API answered 400 Bad Request");
 }
 
@@ -97,8 +101,8 @@ fn a_refused_request_is_the_only_item_and_frees_the_session() {
     let conversation = Conversation::new("docs", &settings.defaults);
     let (_, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
     let mut call = Call::new(Err(Error::invalid_request("message", "is odd")), Some(question), &settings, 0);
-    assert_eq!(last_item(&mut call).to_string(), "message is odd");
-    assert!(matches!(call.poll(), Step::Done));
+    assert_eq!(error(&mut call).to_string(), "message is odd");
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert!(conversation.ask(&settings.endpoint, "Why?").is_ok());
     assert!(conversation.history().is_empty(), "what was never sent was not asked");
 }
@@ -111,18 +115,22 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
     assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("running"), "{call:?}");
-    call.handle_eof(Elapsed::START);
-    assert!(matches!(call.poll(), Step::Done));
+    call.handle_eof(FIRST, Elapsed::START);
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
     assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("complete"), "{call:?}");
 }
 
 #[test]
-fn a_wait_begins_the_silence_anew() {
-    let mut call = reading();
-    let before = call.poll_timeout().expect("a stream has clocks");
-    call.handle_wait(Elapsed::from_millis(5000));
+fn events_come_before_the_time_is_asked_for() {
+    let mut call = begun();
+    call.handle_head(FIRST, head(), Elapsed::START);
+    call.handle_data(FIRST, chunk("Be"), Elapsed::START);
+    assert_eq!(call.poll_event().unwrap().text(), Some("Be"));
+    assert!(call.poll_event().is_none());
+    let before = call.poll_timeout().expect("a stream has timeouts");
+    assert!(matches!(call.poll_output(Elapsed::from_millis(5000)), Output::Read));
     assert_eq!(call.poll_timeout(), Some(before + std::time::Duration::from_secs(5)), "the pause was the caller's");
 }
 
@@ -132,7 +140,7 @@ fn a_question_whose_reply_was_dropped_is_in_the_history_and_others_cost_nothing(
     let conversation = Conversation::new("docs", &settings.defaults);
     let (request, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
     let mut call = Call::new(Ok(request), Some(question), &settings, 0);
-    assert!(matches!(call.poll(), Step::Send(_)));
+    assert!(matches!(call.poll_output(Elapsed::START), Output::Send(..)));
     call.abandon(|| Elapsed::START);
     assert_eq!(conversation.history().len(), 1);
     // It is over: the time is not asked for again.

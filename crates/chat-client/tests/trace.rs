@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::{Call, Client, CreateInput, Elapsed, Request, Step};
+use chat_client::{Attempt, Call, Client, CreateInput, Elapsed, Output, Request};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};
@@ -148,15 +148,15 @@ fn times_are_those_that_the_driver_told() {
     tracing::subscriber::with_default(subscriber, || {
         let at = |seconds: u64| Elapsed::from_millis(1000 * seconds);
         let mut call = call();
-        assert!(matches!(call.poll(), Step::Send(_)));
+        assert!(matches!(call.poll_output(at(0)), Output::Send(..)));
         let head = http::Response::builder().version(http::Version::HTTP_2).header("content-type", "text/event-stream");
-        call.handle_head(head.body(()).unwrap().into_parts().0, at(2));
+        call.handle_head(Attempt::new(1), head.body(()).unwrap().into_parts().0, at(2));
         for (text, seconds) in [("", 3), ("He", 4), ("y", 5)] {
-            call.handle_data(chunk(text, "").into(), at(seconds));
-            assert!(matches!(call.poll(), Step::Item(Ok(_))));
+            call.handle_data(Attempt::new(1), chunk(text, "").into(), at(seconds));
+            assert!(call.poll_event().is_some());
         }
-        call.handle_eof(at(6));
-        assert!(matches!(call.poll(), Step::Done));
+        call.handle_eof(Attempt::new(1), at(6));
+        assert!(matches!(call.poll_output(at(6)), Output::Done));
     });
     let log = log.lines.lock().unwrap().clone();
     assert!(
@@ -175,8 +175,8 @@ fn what_the_io_tells_is_told_within_the_attempt() {
         let mut call = call();
         let here = || tracing::Span::current().metadata().map(tracing::Metadata::name);
         assert_eq!(call.within(here), None);
-        let step = call.poll();
-        assert!(matches!(step, Step::Send(_)), "{step:?}");
+        let output = call.poll_output(Elapsed::START);
+        assert!(matches!(output, Output::Send(..)), "{output:?}");
         assert_eq!(call.within(here), Some("POST"));
     });
 }

@@ -18,7 +18,7 @@ use std::time::Instant;
 use std::{env, thread};
 
 use chat_proto::{
-    Answer, ApiKey, Config, CreateInput, Elapsed, Endpoint, Error, Exchange, Output, Request, TransportError,
+    Answer, ApiKey, Attempt, Config, CreateInput, Elapsed, Endpoint, Error, Exchange, Output, Request, TransportError,
 };
 use http1::{Connection, Part};
 
@@ -45,13 +45,15 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
     let start = Instant::now();
     let now = || Elapsed::from_start(start.elapsed());
     let mut connection = None;
+    let mut attempt = Attempt::new(0);
     loop {
-        match exchange.poll_output() {
-            Output::Send(mut request) => {
+        match exchange.poll_output(now()) {
+            Output::Send(number, mut request) => {
+                attempt = number;
                 key.authorize(&mut request);
                 match Connection::open(&request) {
                     Ok(open) => connection = Some(open),
-                    Err(error) => exchange.handle_error(error, now()),
+                    Err(error) => exchange.handle_error(attempt, error, now()),
                 }
             }
             Output::Read => {
@@ -59,14 +61,14 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
                 let left = exchange.poll_timeout().map(|deadline| deadline.saturating_since(now()));
                 match connection.read(left) {
                     Ok(Part::Nothing) => {}
-                    Ok(Part::Head(head)) => exchange.handle_head(head, now()),
-                    Ok(Part::Data(data)) => exchange.handle_data(data, now()),
-                    Ok(Part::End) => exchange.handle_eof(now()),
+                    Ok(Part::Head(head)) => exchange.handle_head(attempt, head, now()),
+                    Ok(Part::Data(data)) => exchange.handle_data(attempt, data, now()),
+                    Ok(Part::End) => exchange.handle_eof(attempt, now()),
                     // Which of the two it is depends on the system.
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                         exchange.handle_timeout(now());
                     }
-                    Err(_) => exchange.handle_error(TransportError::MaybeSent, now()),
+                    Err(_) => exchange.handle_error(attempt, TransportError::MaybeSent, now()),
                 }
             }
             Output::Event(event) => {

@@ -18,7 +18,7 @@ macro_rules! setters {
 }
 pub(crate) use setters;
 
-/// How an exchange behaves: its clocks, its retries, its bounds.
+/// The settings of an exchange: timeouts, retries and limits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,34 +52,39 @@ impl Config {
     }
 }
 
-/// How long to wait for what; `None` is for ever. None of the defaults ends a stream that goes on saying something,
-/// however long it is.
+/// How long to wait for what. `None` means no limit.
+///
+/// The [crate page](crate#timeouts) has a table of what ends by which timeout, and says whose time counts. The defaults
+/// never end a stream that keeps sending content, however long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For a connection: name, TCP and TLS. 10 s. The transport keeps this one.
+    /// Time to establish a connection: name resolution, TCP and TLS. Default: 10 s. The transport enforces this one.
     pub connect: Option<Duration>,
-    /// For the head of the answer, connecting included, in each attempt. 120 s: an answer in one JSON object starts late.
+    /// Time to receive the response head in each attempt, connecting included. Default: 120 s, because an answer in one
+    /// JSON object starts late. Interim (1xx) responses do not reset it.
     pub head: Option<Duration>,
-    /// Between two reads of the body that bring something. 60 s. An error's body gets this time as a whole.
+    /// Time between two reads of the body that return bytes. Default: 60 s. The body of an error gets this time as a whole.
     pub idle: Option<Duration>,
-    /// Between two events of a stream that say something: comments and empty events do not. 180 s.
+    /// Time between two pieces of content: text, a finish reason, citations, or an unknown event that is neither empty
+    /// nor a ping. Default: 180 s. The bytes of an unfinished event postpone it while they arrive. For an answer in one JSON
+    /// object, it ends with the first byte that is not white space.
     pub content: Option<Duration>,
-    /// For the whole call, retries and waits included. Off.
+    /// Time for the whole call: retries, waits and the caller's own time included. Default: none.
     pub total: Option<Duration>,
 }
 
 impl Timeouts {
     setters! {
-        /// Sets [`connect`](Self::connect): a time, or `None` for ever.
+        /// Sets [`connect`](Self::connect): a duration, or `None` for no limit.
         with_connect(connect: impl Into<Option<Duration>>);
-        /// Sets [`head`](Self::head): a time, or `None` for ever.
+        /// Sets [`head`](Self::head): a duration, or `None` for no limit.
         with_head(head: impl Into<Option<Duration>>);
-        /// Sets [`idle`](Self::idle): a time, or `None` for ever.
+        /// Sets [`idle`](Self::idle): a duration, or `None` for no limit.
         with_idle(idle: impl Into<Option<Duration>>);
-        /// Sets [`content`](Self::content): a time, or `None` for ever.
+        /// Sets [`content`](Self::content): a duration, or `None` for no limit.
         with_content(content: impl Into<Option<Duration>>);
-        /// Sets [`total`](Self::total): a time, or `None` for ever.
+        /// Sets [`total`](Self::total): a duration, or `None` for no limit.
         with_total(total: impl Into<Option<Duration>>);
     }
 }

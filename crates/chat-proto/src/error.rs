@@ -32,6 +32,20 @@ struct Inner {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
+/// What came in the time that a timeout allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Received {
+    /// No bytes.
+    Nothing,
+    /// Comments, blank lines, pings or events without content.
+    KeepAlives,
+    /// White space, where an answer in one JSON object should begin.
+    WhiteSpace,
+    /// Part of an event.
+    UnfinishedEvent,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -45,12 +59,14 @@ pub enum ErrorKind {
     },
     /// No connection came about: name, refusal, TLS.
     Connect,
-    /// Something took too long.
+    /// A timeout expired. The [crate page](crate#timeouts) says which one ends what.
     Timeout {
-        /// Which clock ran out.
+        /// Which timeout.
         kind: TimeoutKind,
-        /// How long it allows.
+        /// Its duration.
         after: Duration,
+        /// What came in that time.
+        received: Received,
     },
     /// An I/O fault before the head of the answer.
     Transport,

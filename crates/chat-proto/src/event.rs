@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, header};
 
+use crate::clocks::Weight;
 use crate::{Citation, FinishReason, MessageChunk, RecordsCited, SessionId};
 
 /// The status and headers of an answer.
@@ -56,14 +57,23 @@ impl Event {
         }
     }
 
-    /// Whether the event carries anything, or only shows that the server is there.
-    pub(crate) fn says_something(&self) -> bool {
+    /// What the event says, for the content timeout.
+    pub(crate) fn weight(&self) -> Weight {
         match self {
-            Self::MessageChunk(chunk) => !chunk.content_chunk.is_empty() || chunk.finish_reason.is_some(),
-            Self::RecordsCited(_) => true,
-            Self::Other(other) => !matches!(other.data.trim(), "" | "{}" | "[]" | "null"),
+            Self::MessageChunk(chunk) if chunk.content_chunk.is_empty() && chunk.finish_reason.is_none() => {
+                Weight::Empty
+            }
+            Self::MessageChunk(_) | Self::RecordsCited(_) => Weight::Content,
+            Self::Other(other) if is_keep_alive(other.event_type.as_bytes()) => Weight::KeepAlive,
+            Self::Other(other) if matches!(other.data.trim(), "" | "{}" | "[]" | "null") => Weight::Empty,
+            Self::Other(_) => Weight::Content,
         }
     }
+}
+
+/// Whether events of this type only show that the server is there, whatever their data.
+pub(crate) fn is_keep_alive(event_type: &[u8]) -> bool {
+    ["ping", "heartbeat", "keepalive", "keep-alive"].iter().any(|name| event_type.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// An event of an unknown type.

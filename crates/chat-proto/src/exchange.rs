@@ -1,75 +1,93 @@
-//! One logical call, retries and timeouts included: the only place where state changes.
+//! One logical call, retries and timeouts included: the only file that changes state.
 //!
-//! See the [crate page](crate) for the diagram and the rules that a driver keeps to.
+//! The [crate page](crate) has the diagram and the duties of a driver.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::fmt;
 
 use bytes::{Buf, Bytes};
 
+use crate::clocks::{Clocks, Expired};
 use crate::dialect::Dialect;
 use crate::request::Idempotency;
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
-    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, TimeoutKind, Timeouts,
-    Truncation,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, TimeoutKind, Truncation,
 };
 
-/// What the driver is to do next. Exhaustive: it is the driver's contract.
+/// What the driver does next. Exhaustive: it is the driver's contract.
 #[derive(Debug)]
 pub enum Output {
-    /// Drop what is held of the attempt before, and send this. Comes once an attempt.
-    Send(Box<http::Request<Bytes>>),
-    /// Read: the head of the answer, then its body.
+    /// Drop what is left of the previous attempt and send this request. Returned once per attempt.
+    Send(Attempt, Box<http::Request<Bytes>>),
+    /// Read from the newest attempt: the response head, then the body.
     Read,
-    /// Drop what is held of the attempt, and wait until [`poll_timeout`](Exchange::poll_timeout).
+    /// Drop what is left of the attempt and wait until [`poll_timeout`](Exchange::poll_timeout).
     Wait,
-    /// An event for the caller. Comes once each.
+    /// An event for the caller. Returned once each, by [`poll_event`](Exchange::poll_event) or here.
     Event(Event),
-    /// Drop what is held of the attempt: [`outcome`](Exchange::outcome) is there and stays.
+    /// Drop what is left of the attempt. [`outcome`](Exchange::outcome) is available and final.
     Done,
 }
 
-/// What a driver's I/O ran into. Whoever is unsure says [`MaybeSent`](Self::MaybeSent).
+/// The number of an attempt, from 1. Inputs name the attempt that they belong to, so that those of an older attempt are
+/// told apart and ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attempt(u32);
+
+impl Attempt {
+    /// The attempt of this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a driver's I/O failed. If in doubt, use [`MaybeSent`](Self::MaybeSent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// No connection came about: name, refusal, TLS.
+    /// The connection was not established: name resolution, TCP or TLS failed.
     Connect,
-    /// No connection came about within [`Timeouts::connect`](crate::Timeouts::connect).
+    /// The connection was not established within [`Timeouts::connect`](crate::Timeouts::connect).
     ConnectTimeout,
-    /// There is no connection, and there would be none the next time: the server's certificate is refused, or a proxy
-    /// refuses whoever asks. The call ends as for [`Connect`](Self::Connect), without another attempt.
+    /// The connection was not established, and another attempt would fail the same way: the server's certificate is
+    /// rejected, or a proxy refuses the client. The call ends as for [`Connect`](Self::Connect), without a retry.
     Permanent,
-    /// The request was certainly never read by a server: refused by the HTTP layer, handed back unsent.
+    /// No server has read the request: the HTTP layer refused it or handed it back unsent.
     Unsent,
-    /// The connection failed when the server may have read the request: it was lost, or what came was no HTTP.
+    /// The connection failed when the server may have read the request: it was lost, or the response was not HTTP.
     MaybeSent,
-    /// The connection was lost, or its framing broken, in the answer's body.
+    /// The connection was lost, or its framing broken, in the response body.
     Body,
 }
 
 /// One logical call as a state machine, without a socket or a clock.
 ///
-/// Inputs are `handle_*`, outputs `poll_*`; `now` counts from the exchange's beginning. The example on the
+/// Inputs are `handle_*`, outputs `poll_*`. Every `now` counts from the start of the exchange. The example on the
 /// [crate page](crate) drives one by hand.
 #[derive(Debug)]
 pub struct Exchange {
-    /// What is sent; gone once the head of a success came, as nothing is sent again.
+    /// The request. Taken once the head of a success came, because nothing is sent again after it.
     http: Option<Box<http::Request<Bytes>>>,
     idempotency: Idempotency,
     dialect: Dialect,
     config: Config,
-    chance: u64,
+    random: u64,
     state: State,
     attempts: u32,
-    waited: Duration,
-    /// The latest time that was told.
-    now: Elapsed,
-    deadline: Option<Elapsed>,
-    /// The driver says when it begins to wait: see `handle_wait`.
-    tells_waits: bool,
-    /// What the attempts that failed ended in, the oldest first; the last few of them.
+    clocks: Clocks,
+    /// The errors of the attempts that failed, the oldest first; the last few of them.
     earlier: Vec<Error>,
 }
 
@@ -78,36 +96,23 @@ enum State {
     /// The next attempt is due.
     Ready,
     /// The request is with the driver; the head is due.
-    Head { deadline: Option<Elapsed> },
+    Head,
     /// The head came.
     Body(Box<Body>),
     /// A retry waits for its time.
-    Wait { until: Elapsed },
+    Wait,
     /// The end.
     Done(Box<Option<Result<Answer, Error>>>),
 }
 
-/// The body of an answer on its way through the receiver.
+/// The body of a response on its way through the receiver.
 #[derive(Debug)]
 struct Body {
     receiver: Receiver,
-    /// What came and was not decoded yet. A chunk is decoded as its events are taken, so nothing else queues.
+    /// Input that is not decoded yet. A chunk is decoded as its events are taken, so nothing else queues.
     pending: VecDeque<Bytes>,
     /// What comes after `pending`.
     end: Option<End>,
-    /// When the silence began that `idle` and `content` measure: the last input, or the start of the wait for the next.
-    quiet_since: Elapsed,
-    waiting: bool,
-    /// An event was handed out since the last input: what passes until the next may be the caller's time.
-    handed_out: bool,
-    /// Since when there was always something to read, and none of it an event that says something.
-    busy_since: Option<Elapsed>,
-    /// Since when there was always something to read, and all of it empty.
-    empty_since: Option<Elapsed>,
-    /// Since when others go first.
-    yielded: Option<Elapsed>,
-    idle: Option<Elapsed>,
-    content: Option<Elapsed>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -118,52 +123,79 @@ enum End {
 }
 
 impl Exchange {
-    /// A call that begins now. `seed` feeds the jitter of the retries: any number that other clients do not have too.
+    /// Starts a call. `seed` feeds the jitter of the retries: any number that other clients are unlikely to share.
     pub fn new(request: Request, config: &Config, seed: u64) -> Self {
         Self {
             http: Some(request.http),
             idempotency: request.idempotency,
             dialect: request.dialect,
             config: config.clone(),
-            chance: seed,
+            random: seed,
             state: State::Ready,
             attempts: 0,
-            waited: Duration::ZERO,
-            now: Elapsed::START,
-            deadline: Elapsed::START.end_of(config.timeouts.total),
-            tells_waits: false,
+            clocks: Clocks::new(&config.timeouts),
             earlier: Vec::new(),
         }
     }
 
-    /// What to do next. Never blocks; the work is bounded by what was handed in. [`Output::Send`] and [`Output::Event`] come
-    /// once, the others again and again until an input changes the state.
-    pub fn poll_output(&mut self) -> Output {
-        match &self.state {
-            State::Ready => self.send(),
-            State::Head { .. } => Output::Read,
-            State::Body(_) => self.poll_body(),
-            State::Wait { .. } => Output::Wait,
-            State::Done(_) => Output::Done,
+    /// The next event that needs no new input. It takes no time, because decoding takes no time.
+    ///
+    /// Call it until it returns `None`, then call [`poll_output`](Self::poll_output).
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let State::Body(body) = &mut self.state else { return None };
+        let error = match body.poll() {
+            Poll::Event(event) => {
+                self.clocks.event(event.weight());
+                return Some(event);
+            }
+            Poll::Starved => return None,
+            Poll::Complete(answer) => {
+                self.done(Ok(answer));
+                return None;
+            }
+            Poll::TimedOut(kind) => {
+                let kind = self.clocks.timed_out(kind);
+                body.receiver.interrupt(kind)
+            }
+            Poll::Failed(error) => error,
+        };
+        self.fail(error, None);
+        None
+    }
+
+    /// What to do next. Never blocks; the work is bounded by what was handed in. [`Output::Send`] and [`Output::Event`] are
+    /// returned once, the others until an input changes the state.
+    ///
+    /// The time from an input to the first `poll_output` that returns [`Output::Read`] is the caller's if an event was
+    /// handed out in between, and the `idle` and `content` timeouts move by as much. All other time is the server's.
+    pub fn poll_output(&mut self, now: Elapsed) -> Output {
+        self.clocks.tell(now);
+        loop {
+            if let Some(event) = self.poll_event() {
+                return Output::Event(event);
+            }
+            match &mut self.state {
+                State::Ready => return self.send(),
+                State::Head => return Output::Read,
+                State::Body(body) => match self.clocks.read(body.receiver.progress()) {
+                    Some(kind) => body.end = Some(End::TimedOut(kind)),
+                    None => return Output::Read,
+                },
+                State::Wait => return Output::Wait,
+                State::Done(_) => return Output::Done,
+            }
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else comes before; `None` if never.
+    /// When to call [`handle_timeout`](Self::handle_timeout) if no other input comes first. `None` means never.
     pub fn poll_timeout(&self) -> Option<Elapsed> {
-        let deadlines = match &self.state {
-            State::Ready => [self.deadline, None, None],
-            State::Head { deadline } => [self.deadline, *deadline, None],
-            State::Body(body) => [self.deadline, body.idle, body.content],
-            State::Wait { until } => [self.deadline, Some(*until), None],
-            State::Done(_) => [None; 3],
-        };
-        deadlines.into_iter().flatten().min()
+        self.clocks.next()
     }
 
-    /// The head of the newest attempt's answer came. Interim answers (1xx) are the transport's.
-    pub fn handle_head(&mut self, head: http::response::Parts, now: Elapsed) {
-        self.tell(now);
-        if !matches!(self.state, State::Head { .. }) {
+    /// The response head of an attempt came. A second one is ignored. The transport skips interim (1xx) responses.
+    pub fn handle_head(&mut self, attempt: Attempt, head: http::response::Parts, now: Elapsed) {
+        self.clocks.tell(now);
+        if !self.is_newest(attempt) || !matches!(self.state, State::Head) {
             return;
         }
         let head = Head::new(head.status, head.headers);
@@ -171,157 +203,72 @@ impl Exchange {
         if receiver.is_success() {
             self.http = None;
         }
-        let timeouts = &self.config.timeouts;
-        let content = if receiver.is_stream() { timeouts.content } else { None };
-        self.state = State::Body(Box::new(Body {
-            pending: VecDeque::new(),
-            end: None,
-            quiet_since: now,
-            waiting: false,
-            handed_out: false,
-            busy_since: None,
-            empty_since: None,
-            yielded: None,
-            idle: now.end_of(timeouts.idle),
-            content: now.end_of(content),
-            receiver,
-        }));
+        self.clocks.start_body(receiver.progress());
+        self.state = State::Body(Box::new(Body { receiver, pending: VecDeque::new(), end: None }));
     }
 
-    /// Some of the newest attempt's body came.
-    pub fn handle_data(&mut self, chunk: Bytes, now: Elapsed) {
-        self.tell(now);
-        let idle = self.config.timeouts.idle;
-        let over = self.deadline.is_some_and(|deadline| deadline <= now);
-        if let State::Body(body) = &mut self.state
-            && body.end.is_none()
-        {
-            // A stream that always has something ready must not outrun the clock of the whole call.
-            body.end = over.then_some(End::TimedOut(TimeoutKind::Total));
-            body.resume(now);
-            // A read of nothing breaks no silence.
-            if chunk.is_empty() {
-                body.empty_since.get_or_insert(now);
-                return;
-            }
-            if self.tells_waits && body.handed_out {
-                body.grant_pause(now);
-            }
-            body.quiet_since = now;
-            body.waiting = false;
-            body.empty_since = None;
-            body.busy_since.get_or_insert(now);
-            // The body of a failure has this time as a whole.
-            if body.receiver.is_success() {
-                body.idle = now.end_of(idle);
-            }
+    /// Part of an attempt's body came. An empty chunk is not a sign of life.
+    pub fn handle_data(&mut self, attempt: Attempt, chunk: Bytes, now: Elapsed) {
+        self.clocks.tell(now);
+        let Some(body) = self.open_body(attempt) else { return };
+        let len = chunk.len();
+        if len > 0 {
             body.pending.push_back(chunk);
         }
-    }
-
-    /// The driver found nothing ready and begins to wait. The silence is the server's only from now on: what passed since
-    /// the last input was the caller's time, and moves the clocks of the silence by as much. What was ready after a pause
-    /// is known by it too: without a wait before it, the time since the last event was the caller's.
-    ///
-    /// For drivers whose caller may be slow; without it those clocks run from the last input.
-    pub fn handle_wait(&mut self, now: Elapsed) {
-        self.tell(now);
-        self.tells_waits = true;
-        let idle = self.config.timeouts.idle;
-        if let State::Body(body) = &mut self.state
-            && !body.waiting
-            && body.receiver.is_success()
-        {
-            body.grant_pause(now);
-            body.waiting = true;
-            body.quiet_since = now;
-            (body.busy_since, body.empty_since, body.yielded) = (None, None, None);
-            body.idle = now.end_of(idle);
+        self.clocks.input(len);
+        // A stream that always has something ready must not outrun the timeout of the whole call.
+        if self.clocks.is_over() {
+            self.end_body(attempt, End::TimedOut(TimeoutKind::Total));
         }
     }
 
-    /// The driver has read for a while without an event, all that it read is decoded, there may be more, and others go first.
-    /// What passes until the next input is theirs. A server that leaves no moment to wait in is given up here: one that has
-    /// sent nothing but signs of life for as long as the clock of the content allows, or nothing but empty pieces for as long
-    /// as a silence may last.
-    pub fn handle_yield(&mut self, now: Elapsed) {
-        self.tell(now);
-        let passed = |deadline: Option<Elapsed>| deadline.is_some_and(|deadline| deadline <= now);
-        let over = passed(self.deadline);
-        let State::Body(body) = &mut self.state else { return };
-        let Timeouts { idle, content, .. } = self.config.timeouts;
-        let lasted = |since: Option<Elapsed>, allowed: Option<Duration>| {
-            since.zip(allowed).is_some_and(|(since, allowed)| now.saturating_since(since) >= allowed)
-        };
-        let clock = match () {
-            () if over => TimeoutKind::Total,
-            () if lasted(body.empty_since, idle) => TimeoutKind::Idle,
-            () if passed(body.content) && body.pending.is_empty() && lasted(body.busy_since, content) => {
-                TimeoutKind::Content
-            }
-            () => {
-                body.yielded = Some(now);
-                return;
-            }
-        };
-        self.end_body(End::TimedOut(clock), now);
-    }
-
-    /// The newest attempt's body ended as its framing says. Before the head it is a loss of the connection.
-    pub fn handle_eof(&mut self, now: Elapsed) {
+    /// An attempt's body ended as its framing says. Before the head, this is a lost connection.
+    pub fn handle_eof(&mut self, attempt: Attempt, now: Elapsed) {
+        self.clocks.tell(now);
         match &self.state {
-            State::Head { .. } => self.handle_error(TransportError::MaybeSent, now),
-            _ => self.end_body(End::Eof, now),
+            State::Head => self.handle_error(attempt, TransportError::MaybeSent, now),
+            _ => self.end_body(attempt, End::Eof),
         }
     }
 
-    /// The newest attempt's I/O failed. A driver that lost its own future says [`TransportError::MaybeSent`].
-    pub fn handle_error(&mut self, error: TransportError, now: Elapsed) {
-        self.end_body(End::Lost, now);
-        if !matches!(self.state, State::Head { .. }) {
+    /// An attempt's I/O failed. A driver that lost its own future reports [`TransportError::MaybeSent`].
+    pub fn handle_error(&mut self, attempt: Attempt, error: TransportError, now: Elapsed) {
+        self.clocks.tell(now);
+        self.end_body(attempt, End::Lost);
+        if !self.is_newest(attempt) || !matches!(self.state, State::Head) {
             return;
         }
         let kind = match error {
             TransportError::Connect | TransportError::Permanent => ErrorKind::Connect,
-            TransportError::ConnectTimeout => timed_out(&self.config, TimeoutKind::Connect),
+            TransportError::ConnectTimeout => self.clocks.timed_out(TimeoutKind::Connect),
             TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
         };
         self.fail(Error::new(kind), Some(error));
     }
 
-    /// It is `now`. Before [`poll_timeout`](Self::poll_timeout) this has no effect. Whatever is ready to be read is to be
-    /// handed in first.
+    /// It is `now`. This has no effect before [`poll_timeout`](Self::poll_timeout). Hand in what is ready to be read first.
+    ///
+    /// A `head`, `idle` or `content` timeout that is noticed more than 1 s late is extended once by 1 s.
     pub fn handle_timeout(&mut self, now: Elapsed) {
-        self.tell(now);
-        let passed = |deadline: Option<Elapsed>| deadline.is_some_and(|deadline| deadline <= now);
-        let over = passed(self.deadline);
+        self.clocks.tell(now);
+        // What waits to be decoded came in time.
+        let is_busy = matches!(&self.state, State::Body(body) if !body.pending.is_empty() || body.end.is_some());
+        let kind = match self.clocks.expired(is_busy) {
+            None => return,
+            Some(Expired::Retry) => {
+                self.state = State::Ready;
+                return;
+            }
+            Some(Expired::Timeout(kind)) => kind,
+        };
         match &mut self.state {
-            State::Done(_) => {}
-            State::Body(body) => {
-                // What waits to be decoded came in time: only the whole call's clock runs on.
-                let quiet = body.pending.is_empty();
-                let clock = match () {
-                    () if over => TimeoutKind::Total,
-                    () if quiet && passed(body.idle) => TimeoutKind::Idle,
-                    () if quiet && passed(body.content) => TimeoutKind::Content,
-                    () => return,
-                };
-                self.end_body(End::TimedOut(clock), now);
-            }
-            _ if over => {
-                let error = Error::new(timed_out(&self.config, TimeoutKind::Total));
-                self.finish_with(error);
-            }
-            State::Head { deadline } if passed(*deadline) => {
-                let error = Error::new(timed_out(&self.config, TimeoutKind::Head));
-                self.fail(error, None);
-            }
-            State::Wait { until } if *until <= now => self.state = State::Ready,
-            State::Ready | State::Head { .. } | State::Wait { .. } => {}
+            State::Body(body) => _ = body.end.get_or_insert(End::TimedOut(kind)),
+            State::Head if kind == TimeoutKind::Head => self.fail(Error::new(self.clocks.timed_out(kind)), None),
+            _ => self.finish_with(Error::new(self.clocks.timed_out(kind))),
         }
     }
 
-    /// The caller wants no more. What was taken of the answer stays with the error; what is not decoded yet is dropped.
+    /// The caller wants no more. The events that were taken stay with the error; what is not decoded yet is dropped.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
@@ -337,10 +284,10 @@ impl Exchange {
         }
     }
 
-    /// The driver did not send what [`Output::Send`] gave it, and never will: its caller's key could not be had, say. Ends
-    /// the call with `error`; the attempt does not count.
-    pub fn refuse(&mut self, error: Error) {
-        if matches!(self.state, State::Head { .. }) {
+    /// The request of [`Output::Send`] was not sent, e.g. because no API key was available. Ends the call with `error`; the
+    /// attempt does not count.
+    pub fn refuse(&mut self, attempt: Attempt, error: Error) {
+        if self.is_newest(attempt) && matches!(self.state, State::Head) {
             self.attempts -= 1;
             self.finish_with(error);
         }
@@ -359,7 +306,7 @@ impl Exchange {
         self.take_outcome()
     }
 
-    /// The end, to keep, for an owner who can't give the exchange away: it is there once.
+    /// The end, to keep, for an owner that cannot give the exchange away. It is returned once.
     pub fn take_outcome(&mut self) -> Option<Result<Answer, Error>> {
         match &mut self.state {
             State::Done(outcome) => outcome.take(),
@@ -367,7 +314,7 @@ impl Exchange {
         }
     }
 
-    /// The answer so far, from the head of a success on: before the end, as it is; after, what the outcome has.
+    /// The answer so far, from the head of a success on. After the end, what the outcome has.
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             State::Body(body) => body.receiver.is_success().then(|| body.receiver.answer()),
@@ -376,7 +323,7 @@ impl Exchange {
         }
     }
 
-    /// The status and headers of the newest attempt's answer, or of the outcome's.
+    /// The status and headers of the newest attempt's response, or of the outcome's.
     pub fn head(&self) -> Option<&Head> {
         match &self.state {
             State::Body(body) => Some(body.receiver.head()),
@@ -390,51 +337,38 @@ impl Exchange {
         self.attempts
     }
 
-    /// What the attempts before have failed of so far, the oldest first: the [last few](Error::EARLIER) of them.
+    /// The errors of the attempts that failed so far, the oldest first: the [last few](Error::EARLIER) of them.
     pub fn earlier(&self) -> &[Error] {
         &self.earlier
     }
 
     fn send(&mut self) -> Output {
         self.attempts += 1;
-        self.state = State::Head { deadline: self.now.end_of(self.config.timeouts.head) };
-        Output::Send(self.http.clone().expect("only the head of a success takes the request away"))
+        self.state = State::Head;
+        self.clocks.start_attempt();
+        let request = self.http.clone().expect("only the head of a success takes the request away");
+        Output::Send(Attempt(self.attempts), request)
     }
 
-    fn poll_body(&mut self) -> Output {
-        let State::Body(body) = &mut self.state else { return Output::Done };
-        let error = match body.poll() {
-            Poll::Event(event) => {
-                if body.content.is_some() && event.says_something() {
-                    body.content = body.quiet_since.end_of(self.config.timeouts.content);
-                    body.busy_since = None;
-                }
-                body.handed_out = true;
-                return Output::Event(event);
-            }
-            Poll::Starved => return Output::Read,
-            Poll::Complete(answer) => {
-                self.done(Ok(answer));
-                return Output::Done;
-            }
-            Poll::TimedOut(clock) => {
-                let kind = timed_out(&self.config, clock);
-                body.receiver.interrupt(kind)
-            }
-            Poll::Failed(error) => error,
-        };
-        self.fail(error, None);
-        self.poll_output()
+    fn is_newest(&self, attempt: Attempt) -> bool {
+        attempt.0 == self.attempts
     }
 
-    fn end_body(&mut self, end: End, now: Elapsed) {
-        self.tell(now);
-        if let State::Body(body) = &mut self.state {
-            body.end.get_or_insert(end);
+    /// The body that this attempt's input belongs to.
+    fn open_body(&mut self, attempt: Attempt) -> Option<&mut Body> {
+        match &mut self.state {
+            State::Body(body) if attempt.0 == self.attempts && body.end.is_none() => Some(body),
+            _ => None,
         }
     }
 
-    /// An attempt failed: what now?
+    fn end_body(&mut self, attempt: Attempt, end: End) {
+        if let Some(body) = self.open_body(attempt) {
+            body.end = Some(end);
+        }
+    }
+
+    /// An attempt failed: retry or end.
     fn fail(&mut self, error: Error, fault: Option<TransportError>) {
         self.leave();
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
@@ -442,16 +376,16 @@ impl Exchange {
             policy: &self.config.retry,
             class: RetryClass::after(&error, self.idempotency, fault),
             attempts: self.attempts,
-            waited: self.waited,
+            waited: self.clocks.waited(),
             retry_after,
-            now: self.now,
-            deadline: self.deadline,
-            entropy: retry::draw(&mut self.chance),
+            now: self.clocks.now(),
+            deadline: self.clocks.total(),
+            entropy: retry::draw(&mut self.random),
         });
         match verdict {
             Ok(wait) => {
-                self.waited += wait;
-                self.state = State::Wait { until: self.now + wait };
+                self.state = State::Wait;
+                self.clocks.start_wait(wait);
                 if self.earlier.len() == Error::EARLIER {
                     self.earlier.remove(0);
                 }
@@ -461,7 +395,7 @@ impl Exchange {
         }
     }
 
-    /// The end, whatever the policy says.
+    /// Ends the call, whatever the policy says.
     fn finish_with(&mut self, error: Error) {
         self.leave();
         self.end_with(error, None);
@@ -479,10 +413,7 @@ impl Exchange {
 
     fn done(&mut self, outcome: Result<Answer, Error>) {
         self.state = State::Done(Box::new(Some(outcome)));
-    }
-
-    fn tell(&mut self, now: Elapsed) {
-        self.now = self.now.max(now);
+        self.clocks.stop();
     }
 }
 
@@ -496,23 +427,6 @@ enum Poll {
 }
 
 impl Body {
-    /// What passed since the last input was the caller's time, not the server's.
-    fn grant_pause(&mut self, now: Elapsed) {
-        let pause = now.saturating_since(self.quiet_since);
-        self.content = self.content.map(|deadline| deadline + pause);
-        self.handed_out = false;
-    }
-
-    /// What passed since others went first was theirs.
-    fn resume(&mut self, now: Elapsed) {
-        if let Some(yielded) = self.yielded.take() {
-            let pause = now.saturating_since(yielded);
-            self.content = self.content.map(|deadline| deadline + pause);
-            self.busy_since = self.busy_since.map(|since| since + pause);
-            self.empty_since = self.empty_since.map(|since| since + pause);
-        }
-    }
-
     fn poll(&mut self) -> Poll {
         while let Some(chunk) = self.pending.front_mut() {
             let mut rest = &chunk[..];
@@ -531,7 +445,7 @@ impl Body {
         match self.end {
             Some(End::Eof) => self.poll_end(),
             Some(End::Lost) => Poll::Failed(self.receiver.interrupt(ErrorKind::Truncated(Truncation::ConnectionLost))),
-            Some(End::TimedOut(clock)) => Poll::TimedOut(clock),
+            Some(End::TimedOut(kind)) => Poll::TimedOut(kind),
             None if self.receiver.wants_more() => Poll::Starved,
             None => self.poll_end(),
         }
@@ -547,16 +461,4 @@ impl Body {
             None => Poll::Complete(self.receiver.take_answer()),
         }
     }
-}
-
-fn timed_out(config: &Config, clock: TimeoutKind) -> ErrorKind {
-    let timeouts = &config.timeouts;
-    let after = match clock {
-        TimeoutKind::Connect => timeouts.connect,
-        TimeoutKind::Head => timeouts.head,
-        TimeoutKind::Idle => timeouts.idle,
-        TimeoutKind::Content => timeouts.content,
-        TimeoutKind::Total => timeouts.total,
-    };
-    ErrorKind::Timeout { kind: clock, after: after.unwrap_or_default() }
 }

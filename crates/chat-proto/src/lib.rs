@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod clocks;
 mod config;
 mod content;
 mod dialect;
@@ -22,9 +23,9 @@ mod wire;
 pub use config::{Config, RetryPolicy, TimeoutKind, Timeouts};
 pub use elapsed::Elapsed;
 pub use endpoint::{ApiKey, DEFAULT_BASE_URL, Endpoint};
-pub use error::{Blame, Error, ErrorKind, GaveUp, Phase, Source, Truncation, Unexpected};
+pub use error::{Blame, Error, ErrorKind, GaveUp, Phase, Received, Source, Truncation, Unexpected};
 pub use event::{Answer, Event, Head, OtherEvent};
-pub use exchange::{Exchange, Output, TransportError};
+pub use exchange::{Attempt, Exchange, Output, TransportError};
 pub use footnotes::{Footnotes, Reference};
 pub use limits::{Limit, Limits};
 pub use receiver::Receiver;

@@ -24,6 +24,9 @@ pub struct Limits {
     pub error_body: usize,
     /// The answer as a whole, text and citations as they came: 64 MiB, so that a stream that never ends, ends.
     pub answer: usize,
+    /// Unknown events, pings included, since the last text, finish reason or citations: 64 MiB of type and data. They are
+    /// handed out and not kept, so this bounds no memory. It ends a stream that sends nothing else.
+    pub unknown_events: usize,
 }
 
 impl Limits {
@@ -36,12 +39,14 @@ impl Limits {
         with_error_body(error_body: usize);
         /// Sets [`answer`](Self::answer), in bytes.
         with_answer(answer: usize);
+        /// Sets [`unknown_events`](Self::unknown_events), in bytes.
+        with_unknown_events(unknown_events: usize);
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { event: 16 << 20, json_body: 32 << 20, error_body: 64 << 10, answer: 64 << 20 }
+        Self { event: 16 << 20, json_body: 32 << 20, error_body: 64 << 10, answer: 64 << 20, unknown_events: 64 << 20 }
     }
 }
 
@@ -55,6 +60,8 @@ pub enum Limit {
     JsonBody,
     /// [`Limits::answer`].
     Answer,
+    /// [`Limits::unknown_events`].
+    UnknownEvents,
 }
 
 impl fmt::Display for Limit {
@@ -63,6 +70,7 @@ impl fmt::Display for Limit {
             Self::Event => "one event",
             Self::JsonBody => "a JSON body",
             Self::Answer => "an answer",
+            Self::UnknownEvents => "a run of unknown events",
         })
     }
 }

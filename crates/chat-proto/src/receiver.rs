@@ -5,9 +5,11 @@
 
 use http::StatusCode;
 
+use crate::clocks::Weight;
 use crate::content::{self, ContentType};
 use crate::dialect::{Dialect, Reader};
-use crate::sse::{Decoder, Item};
+use crate::event::is_keep_alive;
+use crate::sse::{Decoder, Item, Report};
 use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Unexpected};
 
 /// Reads one answer: its head when made, its body by [`next`](Self::next), its end by [`end`](Self::end).
@@ -43,12 +45,30 @@ pub struct Receiver {
     promised: Option<u64>,
     /// What the citations of `answer` took in the stream.
     cited_size: usize,
+    /// How many blocks of the stream were no events.
+    empty_blocks: u64,
+    /// What unknown events have carried since the last content.
+    unknown_size: usize,
+}
+
+/// How far a body has come, for the content timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The body of a failure.
+    Failure,
+    /// An answer in one JSON object, and whether a byte of it has come that is not white space.
+    Json { has_begun: bool },
+    /// How many events and other blocks are finished, and how much has come of the next event. Nothing, if it is a ping.
+    Stream { finished: u64, unfinished: usize },
 }
 
 #[derive(Debug)]
 enum Mode {
     Stream(Box<(Decoder, Reader)>),
-    Json(Vec<u8>),
+    Json {
+        body: Vec<u8>,
+        has_begun: bool,
+    },
     /// The body has ended; these are the events that it still gives.
     Ended(std::vec::IntoIter<Event>),
     Failure {
@@ -71,16 +91,27 @@ impl Receiver {
             StatusCode::OK if content::is_encoded(&head) => failure(Some(Unexpected::ContentEncoding)),
             StatusCode::OK => match ContentType::of(&head) {
                 Some(ContentType::EventStream) => {
-                    Mode::Stream(Box::new((Decoder::with_limit(limits.event), dialect.reader())))
+                    let report = Report { blocks: true, ..Report::default() };
+                    Mode::Stream(Box::new((Decoder::with_limit(limits.event).reporting(report), dialect.reader())))
                 }
-                Some(ContentType::Json) => Mode::Json(Vec::new()),
+                Some(ContentType::Json) => Mode::Json { body: Vec::new(), has_begun: false },
                 None => failure(Some(Unexpected::ContentType)),
             },
             status if status.is_client_error() || status.is_server_error() => failure(None),
             _ => failure(Some(Unexpected::Status)),
         };
         let promised = content::length(&head);
-        Self { dialect, limits: *limits, mode, answer: Answer::new(head), received: 0, promised, cited_size: 0 }
+        Self {
+            dialect,
+            limits: *limits,
+            mode,
+            answer: Answer::new(head),
+            received: 0,
+            promised,
+            cited_size: 0,
+            empty_blocks: 0,
+            unknown_size: 0,
+        }
     }
 
     /// The status and headers.
@@ -90,7 +121,7 @@ impl Receiver {
 
     /// Whether the head is that of a success and nothing has failed since, so that events may come.
     pub fn is_success(&self) -> bool {
-        matches!(self.mode, Mode::Stream(_) | Mode::Json(_) | Mode::Ended(_))
+        matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended(_))
     }
 
     /// Whether the answer comes as a stream of events, until it ends.
@@ -101,9 +132,22 @@ impl Receiver {
     /// Whether more of the body would change anything: not once an error's body fills what is kept of it.
     pub fn wants_more(&self) -> bool {
         match &self.mode {
-            Mode::Stream(_) | Mode::Json(_) => true,
+            Mode::Stream(_) | Mode::Json { .. } => true,
             Mode::Failure { body, .. } => body.len() < self.limits.error_body,
             Mode::Ended(_) | Mode::Failed(_) => false,
+        }
+    }
+
+    /// How far the body has come.
+    pub(crate) fn progress(&self) -> Progress {
+        match &self.mode {
+            Mode::Stream(stream) => {
+                let unfinished = stream.0.unfinished().filter(|event| !event.event_type.is_some_and(is_keep_alive));
+                let finished = self.answer.events + self.empty_blocks;
+                Progress::Stream { finished, unfinished: unfinished.map_or(0, |event| event.len) }
+            }
+            Mode::Json { has_begun, .. } => Progress::Json { has_begun: *has_begun },
+            Mode::Failure { .. } | Mode::Ended(_) | Mode::Failed(_) => Progress::Failure,
         }
     }
 
@@ -159,9 +203,9 @@ impl Receiver {
         let ended = match &self.mode {
             Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
             Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Truncation::InsideEvent)),
-            Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
+            Mode::Stream(_) | Mode::Json { .. } if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
             Mode::Stream(_) => Ok(Vec::new()),
-            Mode::Json(body) => self.dialect.read_body(body),
+            Mode::Json { body, .. } => self.dialect.read_body(body),
             Mode::Ended(_) => return Ok(()),
             Mode::Failed(error) => return Err(error.clone()),
         };
@@ -187,12 +231,24 @@ impl Receiver {
                 let (decoder, reader) = &mut **stream;
                 while let Some(token) = decoder.advance(input) {
                     let token = token.map_err(|error| over(Limit::Event, error.limit))?;
-                    let Item::Event(raw) = decoder.lend(token) else { continue };
+                    let Item::Event(raw) = decoder.lend(token) else {
+                        self.empty_blocks += 1;
+                        continue;
+                    };
                     let event = reader.read(raw)?;
                     let cited_size = match event {
                         Event::RecordsCited(_) => raw.data_bytes().len(),
                         _ => self.cited_size,
                     };
+                    if let Event::Other(_) = event {
+                        let size = raw.event_type_bytes().len() + raw.data_bytes().len();
+                        self.unknown_size = self.unknown_size.saturating_add(size);
+                        if self.unknown_size > self.limits.unknown_events {
+                            return Err(over(Limit::UnknownEvents, self.limits.unknown_events));
+                        }
+                    } else if self.unknown_size > 0 && event.weight() == Weight::Content {
+                        self.unknown_size = 0;
+                    }
                     let text = self.answer.content.len() + event.text().map_or(0, str::len);
                     if text.saturating_add(cited_size) > self.limits.answer {
                         return Err(over(Limit::Answer, self.limits.answer));
@@ -202,7 +258,8 @@ impl Receiver {
                     return Ok(Some(event));
                 }
             }
-            Mode::Json(body) => {
+            Mode::Json { body, has_begun } => {
+                *has_begun |= !input.iter().all(u8::is_ascii_whitespace);
                 // The smaller one alone, or it would depend on the cutting which is passed first.
                 let limits = [(self.limits.json_body, Limit::JsonBody), (self.limits.answer, Limit::Answer)];
                 let (bytes, limit) = limits.into_iter().min_by_key(|&(bytes, _)| bytes).expect("there are two");

@@ -39,7 +39,7 @@ use lines::Start;
 use scan::is_line_end;
 
 pub(crate) use event::text;
-pub use event::{Event, Item, LimitExceeded, Report, Token};
+pub use event::{Event, Item, LimitExceeded, Report, Token, Unfinished};
 
 /// What one event may hold by default: 16 MiB. Citations of megabytes are legal, a line without end is not.
 pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
@@ -90,6 +90,8 @@ pub struct Decoder {
     skipped: usize,
     /// Bytes the block holds so far: data with its separators, type, id.
     size: usize,
+    /// How many `data` lines the block has.
+    data_lines: usize,
     limit: usize,
     /// The block's data, or what is left of an older one's while it has none.
     data: Vec<u8>,
@@ -181,6 +183,7 @@ impl Decoder {
             name_len: 0,
             skipped: 0,
             size: 0,
+            data_lines: 0,
             limit,
             data: Vec::new(),
             type_line: Vec::new(),
@@ -290,6 +293,32 @@ impl Decoder {
             State::Colon(field) | State::Value(field) => field != Field::Comment,
         };
         in_line || self.seen & (DATA | TYPE | ID) != 0
+    }
+
+    /// The event that has begun and is not finished. Comments, unknown fields and `retry` lines are not part of an event.
+    pub fn unfinished(&self) -> Option<Unfinished<'_>> {
+        // What a line adds beside its value: its name, a colon, a space and a line end of up to two bytes. What has not come
+        // of the line that is cut is taken off again, so that each byte counts when it comes.
+        let line = |field: u8, name: &str| if self.seen & field != 0 { name.len() + 4 } else { 0 };
+        let lines = self.data_lines * ("data".len() + 4) + line(TYPE, "event") + line(ID, "id");
+        let (in_line, missing) = match self.state {
+            State::Name => {
+                let name = &self.name[..self.name_len.into()];
+                let may_be_field = ["data", "event", "id"].iter().any(|field| field.as_bytes().starts_with(name));
+                (if may_be_field { name.len() } else { 0 }, 0)
+            }
+            State::Colon(Field::Id) => ("id:".len(), 0),
+            State::Value(Field::Id) => ("id: ".len() + self.value.len(), 0),
+            State::Colon(Field::Data | Field::Event) => (0, 3),
+            State::Value(Field::Data | Field::Event) => (0, 2),
+            State::Pause if self.after_cr => (0, 1),
+            _ => (0, 0),
+        };
+        let len = (self.size + lines + in_line).saturating_sub(missing);
+        let in_type = matches!(self.state, State::Colon(Field::Event) | State::Value(Field::Event));
+        let has_type = self.seen & TYPE != 0 && !in_type;
+        let event_type = has_type.then(|| &self.type_line[self.type_start..]);
+        (len > 0).then_some(Unfinished { event_type, len })
     }
 
     /// Everything else. Out of line, so that the short ways stay short.

@@ -5,7 +5,9 @@ mod support;
 use std::error::Error as _;
 use std::time::Duration;
 
-use chat_proto::{ApiKey, Blame, Endpoint, Error, Exchange, Output, Phase, Request, TimeoutKind, TransportError};
+use chat_proto::{
+    ApiKey, Blame, Elapsed, Endpoint, Error, Exchange, Output, Phase, Request, TimeoutKind, TransportError,
+};
 use support::{Attempt, Call, In, chunk, data, event, failed, head, json, stream};
 
 /// What a call without retries ends in.
@@ -30,11 +32,11 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (Endpoint::new("ftp://h").unwrap_err(), vec!["base_url", "https://"]),
         (Error::cancelled(), vec!["cancelled"]),
         (error_of(vec![(0, In::Fail(TransportError::Connect))]), vec!["connect"]),
-        (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["connection", "10s"]),
+        (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["timed out connecting (10s)"]),
         (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["connection failed", "before"]),
         (error_of(vec![(0, In::Fail(TransportError::Permanent))]), vec!["could not connect"]),
-        (error_of(vec![]), vec!["no answer", "120s"]),
-        (error_of(vec![(0, stream())]), vec!["silent", "60s"]),
+        (error_of(vec![]), vec!["timed out", "head (120s)"]),
+        (error_of(vec![(0, stream())]), vec!["sent no bytes for 60s"]),
         (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),
         (answer(599, &[], ""), vec!["599"]),
         (answer(500, &[], "a\nb\r\nc\0\u{85}d\u{1b}[31m"), vec!["500", "a b", "d"]),
@@ -251,13 +253,13 @@ fn the_key_never_prints() {
     let mut request = Call::create().request.http().clone();
     key.authorize(&mut request);
     let mut exchange = Call::create().exchange();
-    let Output::Send(mut sent) = exchange.poll_output() else { panic!() };
+    let Output::Send(_, mut sent) = exchange.poll_output(Elapsed::START) else { panic!() };
     key.authorize(&mut sent);
     let printed = [
         format!("{key:?} {key:#?} {:?}", Some(key.clone())),
         format!("{request:?} {:?} {sent:?}", request.headers()),
         format!("{:?}", request.into_parts().0),
-        format!("{:?}", Output::Send(sent)),
+        format!("{:?}", Output::Send(support::newest(&exchange), sent)),
         format!("{exchange:?}"),
         format!("{:?}", Call::create().request),
         format!("{:?}", ApiKey::new("s3cret s3cret").unwrap_err()),

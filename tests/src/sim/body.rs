@@ -1,6 +1,7 @@
 //! What a server says, as bytes, beside what a client should make of it.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,34 @@ pub struct Body {
     pub said: Vec<Said>,
     /// Where each thing ends that was written, comments too.
     pub marks: Vec<usize>,
+    /// The lines of a stream.
+    pub lines: Vec<Line>,
+    /// How many bytes must have come until each block is finished that had a field, whether it was an event or not.
+    pub blocks: Vec<usize>,
+}
+
+/// A line of a stream.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its bytes, line end included.
+    pub bytes: Range<usize>,
+    /// What it is.
+    pub kind: LineKind,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// Part of an event: `data`, `event`, `id`.
+    Field,
+    /// The `event` line of a ping.
+    Ping,
+    /// No part of an event: `retry`, an unknown field.
+    Other,
+    /// A comment.
+    Comment,
+    /// A blank line.
+    Blank,
 }
 
 /// Something that a body says.
@@ -28,6 +57,8 @@ pub struct Said {
     pub what: What,
     /// The length of its data.
     pub size: usize,
+    /// The length of its type and data.
+    pub carries: usize,
 }
 
 /// What a client should make of something said.
@@ -57,9 +88,15 @@ pub struct Writer {
     text: String,
     said: Vec<Said>,
     marks: Vec<usize>,
+    lines: Vec<Line>,
+    blocks: Vec<usize>,
     line_end: &'static str,
     session: Option<SessionId>,
     last_id: String,
+    /// The block that is being written has a field that the standard knows.
+    in_block: bool,
+    /// And an `id` line.
+    has_id: bool,
 }
 
 impl Default for Writer {
@@ -71,8 +108,18 @@ impl Default for Writer {
 impl Writer {
     /// A stream of events whose lines end so: LF, CR LF or CR.
     pub fn new(line_end: &'static str) -> Self {
-        let (said, marks) = (Vec::new(), Vec::new());
-        Self { text: String::new(), said, marks, line_end, session: None, last_id: String::new() }
+        Self {
+            text: String::new(),
+            said: Vec::new(),
+            marks: Vec::new(),
+            lines: Vec::new(),
+            blocks: Vec::new(),
+            line_end,
+            session: None,
+            last_id: String::new(),
+            in_block: false,
+            has_id: false,
+        }
     }
 
     /// A byte order mark, which means something at the very start only.
@@ -136,31 +183,60 @@ impl Writer {
 
     /// A comment with the blank line that many servers send with it.
     pub fn comment(mut self, text: &str) -> Self {
-        let end = self.line_end;
-        write!(self.text, ":{text}{end}{end}").expect("memory");
-        self.mark()
+        self.push(&format!(":{text}"), LineKind::Comment);
+        self.blank().mark()
     }
 
-    /// A line of its own, in the block of what is written next.
-    pub fn line(mut self, line: &str) -> Self {
-        if let Some(id) = line.strip_prefix("id: ") {
-            id.clone_into(&mut self.last_id);
+    /// A blank line.
+    pub fn blank(mut self) -> Self {
+        self.push("", LineKind::Blank);
+        if std::mem::take(&mut self.in_block) {
+            // The first byte of a blank line's end is enough.
+            self.blocks.push(self.text.len() - self.line_end.len() + 1);
         }
-        self.text += line;
-        self.text += self.line_end;
+        self.has_id = false;
+        self
+    }
+
+    /// A line of its own, in the block of what is written next. A block gets one id.
+    pub fn line(mut self, line: &str) -> Self {
+        let kind = match line.split_once(": ") {
+            Some(("id", _)) if self.has_id => return self,
+            Some(("id", id)) => {
+                id.clone_into(&mut self.last_id);
+                self.has_id = true;
+                LineKind::Field
+            }
+            _ => LineKind::Other,
+        };
+        self.in_block |= kind == LineKind::Field || line.starts_with("retry:");
+        self.push(line, kind);
         self.mark()
     }
 
     fn event(mut self, event_type: &str, data: &str, what: What) -> Self {
-        let end = self.line_end;
-        write!(self.text, "event: {event_type}{end}data: {data}{end}").expect("memory");
-        // The first byte of a blank line's end is enough.
-        self.said.push(Said { whole_at: self.text.len() + 1, what, size: data.len() });
-        self.text += end;
-        self.mark()
+        let kind = if is_ping(event_type) { LineKind::Ping } else { LineKind::Field };
+        self.push(&format!("event: {event_type}"), kind);
+        self.push(&format!("data: {data}"), LineKind::Field);
+        self.said.push(Said {
+            whole_at: self.text.len() + 1,
+            what,
+            size: data.len(),
+            carries: event_type.len() + data.len(),
+        });
+        self.in_block = true;
+        self.blank().mark()
     }
 
-    fn mark(mut self) -> Self {
+    fn push(&mut self, line: &str, kind: LineKind) {
+        let start = self.text.len();
+        self.text += line;
+        self.text += self.line_end;
+        self.lines.push(Line { bytes: start..self.text.len(), kind });
+    }
+
+    /// Marks the end of something.
+    pub fn mark(mut self) -> Self {
         self.marks.push(self.text.len());
         self
     }
@@ -172,7 +248,7 @@ impl Writer {
 
     /// The body.
     pub fn body(self) -> Body {
-        Body { bytes: self.text.into(), said: self.said, marks: self.marks }
+        Body { bytes: self.text.into(), said: self.said, marks: self.marks, lines: self.lines, blocks: self.blocks }
     }
 }
 
@@ -191,21 +267,53 @@ impl Body {
         }
         json += "}}";
         let whole_at = json.len();
-        let said = events.into_iter().map(|event| Said { whole_at, what: What::Event(event), size: 0 }).collect();
-        Self { bytes: json.into(), said, marks: Vec::new() }
+        let said =
+            events.into_iter().map(|event| Said { whole_at, what: What::Event(event), size: 0, carries: 0 }).collect();
+        Self { bytes: json.into(), said, ..Self::default() }
     }
 
     /// An answer in one JSON object that does not fit.
     pub fn bad_json() -> Self {
         let json = r#"{"chat_session_id":"s","message":{"role":"assistant"}}"#;
-        let said = vec![Said { whole_at: json.len(), what: What::Garbage, size: 0 }];
-        Self { bytes: Bytes::from_static(json.as_bytes()), said, marks: Vec::new() }
+        let said = vec![Said { whole_at: json.len(), what: What::Garbage, size: 0, carries: 0 }];
+        Self { bytes: Bytes::from_static(json.as_bytes()), said, ..Self::default() }
+    }
+
+    /// The same behind white space.
+    #[must_use]
+    pub fn behind(mut self, white_space: &str) -> Self {
+        self.bytes = [white_space.as_bytes(), &self.bytes].concat().into();
+        self.said.iter_mut().for_each(|said| said.whole_at += white_space.len());
+        self
+    }
+
+    /// How many bytes of an event are under way when so many have come.
+    pub fn unfinished(&self, came: usize) -> usize {
+        let start = self.blocks.iter().copied().filter(|end| *end <= came).max().unwrap_or(0);
+        let mut size = 0;
+        for line in self.lines.iter().filter(|line| line.bytes.end > start && line.bytes.start < came) {
+            let bytes = line.bytes.end.min(came) - line.bytes.start;
+            let text = &self.bytes[line.bytes.clone()];
+            let name_end = text.iter().take_while(|byte| !byte.is_ascii_control()).count();
+            match line.kind {
+                // Known as soon as its line end begins.
+                LineKind::Ping if bytes > name_end => return 0,
+                LineKind::Field | LineKind::Ping => size += bytes,
+                LineKind::Other | LineKind::Comment | LineKind::Blank => {}
+            }
+        }
+        size
     }
 
     /// The body of a failure, which says nothing to go on with.
     pub fn text(text: &str) -> Self {
         Self { bytes: Bytes::copy_from_slice(text.as_bytes()), ..Self::default() }
     }
+}
+
+/// Whether events of this type only show that the server is there.
+pub(super) fn is_ping(event_type: &str) -> bool {
+    ["ping", "heartbeat", "keepalive", "keep-alive"].contains(&event_type.to_ascii_lowercase().as_str())
 }
 
 fn citations(count: usize) -> (String, RecordsCited) {

@@ -20,6 +20,12 @@ impl Scenario {
         draw.windows = !matches!(consumer.pace, Pace::Late(_));
         let stream = draw.rng.percent(75);
         let retries = u64::from(draw.config.retry.max_retries);
+        // A stop is for one attempt: when the next one is sent is seen, and not predicted.
+        let suspended = (matches!(consumer.pace, Pace::Prompt) && draw.rng.percent(12)).then(|| draw.suspension());
+        if suspended.is_some() {
+            draw.config.retry.max_retries = 0;
+        }
+        let retries = if suspended.is_some() { 0 } else { retries };
         // One more than is allowed, so that an attempt too many has something to begin with.
         let attempts = (0..retries + 2).map(|attempt| draw.attempt(attempt < retries)).collect();
         let tick = if draw.rng.percent(60) { 0 } else { draw.rng.between(1, 5) };
@@ -30,6 +36,7 @@ impl Scenario {
             tick: Duration::from_millis(tick),
             attempts,
             consumer,
+            suspended,
             config: draw.config,
         }
     }
@@ -57,6 +64,9 @@ fn config(rng: &mut Rng) -> Config {
     config.limits.error_body = rng.between(8, 200) as usize;
     if rng.percent(15) {
         config.limits.answer = rng.between(20, 300) as usize;
+    }
+    if rng.percent(15) {
+        config.limits.unknown_events = rng.between(20, 300) as usize;
     }
     config
 }
@@ -112,7 +122,59 @@ impl Draw {
         Duration::from_millis(ms)
     }
 
+    /// Mostly for longer than the timeouts, and at times for more than the second that is forgiven.
+    fn suspension(&mut self) -> (Duration, Duration) {
+        let length = match self.rng.between(0, 2) {
+            0 => self.rng.between(1, 200),
+            1 => self.rng.between(200, 1500),
+            _ => self.rng.between(1000, 10_000),
+        };
+        (Duration::from_millis(self.rng.between(0, 300)), Duration::from_millis(length))
+    }
+
+    /// The same thing again and again, faster than it can be read.
+    fn flood(&mut self) -> Response {
+        let mut writer = Writer::new(self.rng.pick(&["\n", "\r\n"]));
+        let kind = self.rng.below(8);
+        for _ in 0..self.rng.between(20, 120) {
+            writer = match kind {
+                0 => writer.comment(" x"),
+                1 => writer.other("ping", "{\"ts\":1}"),
+                2 => writer.other("HEARTBEAT", "x"),
+                3 => writer.chunk(""),
+                4 => writer.blank().mark(),
+                5 => writer.line("id: 7").blank().mark(),
+                6 => writer.line("unknown: x"),
+                _ => writer.other("news", "x"),
+            };
+        }
+        if self.rng.percent(50) {
+            writer = writer.last(&self.text(), "stop");
+        }
+        let body = writer.body();
+        let shift = self.rng.below(3);
+        let cuts: Vec<usize> = body.marks.iter().map(|at| at.saturating_sub(shift)).chain([body.bytes.len()]).collect();
+        let mut response = Response::stream(body);
+        response.pieces.clear();
+        let mut start = 0;
+        for end in cuts.into_iter().filter(|end| *end > 0) {
+            let delay = if self.rng.percent(3) { self.delay() } else { Duration::ZERO };
+            response.pieces.push(Piece { delay, bytes: start..end.max(start) });
+            start = end.max(start);
+            if self.rng.percent(3) {
+                response.pieces.push(Piece { delay: Duration::ZERO, bytes: start..start });
+            }
+        }
+        response.read_time = Duration::from_millis(self.rng.between(1, 12));
+        response.end_delay = self.delay();
+        response.end = self.rng.pick(&[End::Clean, End::Silence, End::Reset]);
+        response
+    }
+
     fn success(&mut self) -> Response {
+        if self.rng.percent(12) {
+            return self.flood();
+        }
         if self.rng.percent(75) {
             let (body, tender) = self.stream_body();
             let content_type = self.rng.pick(&["text/event-stream", "text/event-stream; charset=utf-8"]);
@@ -124,6 +186,8 @@ impl Draw {
                 let cited = self.rng.percent(50).then(|| self.rng.below(3));
                 Body::json(&self.text(), "s", cited)
             };
+            let body =
+                if self.rng.percent(30) { body.behind(self.rng.pick(&[" ", "\n\t ", "    \r\n    "])) } else { body };
             self.deliver(Response::new(200, "application/json", body), None)
         }
     }
@@ -146,7 +210,8 @@ impl Draw {
                 45..=52 => writer.cited(self.rng.below(4)),
                 53..=65 => writer.comment(self.rng.pick(&["", " ping", " keep-alive: data: x"])),
                 66..=72 => {
-                    writer.other(self.rng.pick(&["new", "status"]), self.rng.pick(&["{}", "", "x", "{\"a\":1}"]))
+                    let names = ["new", "status", "ping", "Keep-Alive", "heartbeat"];
+                    writer.other(self.rng.pick(&names), self.rng.pick(&["{}", "", "x", "{\"a\":1}"]))
                 }
                 73..=78 => writer.chunk(""),
                 79..=82 => writer.line(self.rng.pick(&["id: 7", "retry: 10", "unknown: x", "unknown"])),
@@ -298,6 +363,9 @@ impl Draw {
         }
         response.end_delay = self.delay();
         response.trailers = self.rng.percent(10);
+        if self.rng.percent(15) && response.is_success() {
+            response.read_time = Duration::from_millis(self.rng.between(1, 20));
+        }
         response.window = (self.windows && self.rng.percent(30)).then(|| 1 + self.rng.below(3));
         response
     }

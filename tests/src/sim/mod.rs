@@ -5,6 +5,7 @@
 //! always gives the same transcript.
 
 mod body;
+mod by_hand;
 mod check;
 mod clock;
 mod generate;
@@ -12,10 +13,12 @@ pub mod oracle;
 mod rng;
 mod run;
 mod scenario;
+mod silence;
 mod transcript;
 mod transport;
 
 pub use body::{Body, Said, What, Writer};
+pub use by_hand::run_by_hand;
 pub use check::{Broken, check};
 pub use clock::{Alarm, VirtualClock};
 pub use rng::Rng;

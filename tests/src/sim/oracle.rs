@@ -8,6 +8,7 @@ use chat_client::{
 
 use super::body::What;
 use super::scenario::{Attempt, End, Reaction, Response, Scenario};
+use super::silence::{Clocks, Timer, Watch, Weight};
 use super::transport::ceil;
 use crate::naive;
 
@@ -89,7 +90,7 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
         };
         return (0, Some(ending));
     }
-    let (mut text, mut cited) = (0, 0);
+    let (mut text, mut cited, mut unknown) = (0, 0, 0);
     for (events, said) in body.said.iter().enumerate() {
         // An event that is too large is over before it is whole. No scenario cuts one where that is in doubt.
         if said.size > limits.event && came + said.size > said.whole_at + limits.event {
@@ -102,7 +103,18 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
             What::Error => return (events, Some(Ending::Stream)),
             What::Garbage => return (events, Some(Ending::Decode)),
             What::Event(Event::RecordsCited(_)) => cited = said.size,
+            What::Event(Event::Other(_)) => unknown += said.carries,
             What::Event(event) => text += event.text().map_or(0, str::len),
+        }
+        if unknown > limits.unknown_events {
+            return (events, Some(Ending::Limit(Limit::UnknownEvents)));
+        }
+        if said
+            .what
+            .event()
+            .is_some_and(|event| !matches!(event, Event::Other(_)) && Weight::of(event) == Weight::Content)
+        {
+            unknown = 0;
         }
         if text + cited > limits.answer {
             return (events, Some(Ending::Limit(Limit::Answer)));
@@ -133,15 +145,6 @@ fn failure(response: &Response, limits: &Limits, came: usize, ended: bool) -> En
     }
 }
 
-/// Whether an event is more than a sign of life.
-pub fn says_something(event: &Event) -> bool {
-    match event {
-        Event::MessageChunk(chunk) => !chunk.content_chunk.is_empty() || chunk.finish_reason.is_some(),
-        Event::Other(other) => !["", "{}", "[]", "null"].contains(&other.data.trim()),
-        _ => true,
-    }
-}
-
 /// Whether an attempt that failed is worth another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Worth {
@@ -151,10 +154,12 @@ enum Worth {
     AnotherIfAllowed,
 }
 
-/// How an attempt ends for a prompt consumer.
+/// How an attempt ends.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     at: Duration,
+    /// When its connection was let go of.
+    closed: Duration,
     ending: Ending,
     events: usize,
     worth: Worth,
@@ -165,25 +170,19 @@ struct Ended {
 impl Attempt {
     /// How it ends if it is sent then; `None` if it never does.
     fn ends(&self, scenario: &Scenario, sent: Duration) -> Option<Ended> {
-        let timeouts = &scenario.config.timeouts;
-        let total = timeouts.total;
-        let head = [(TimeoutKind::Total, total), (TimeoutKind::Head, timeouts.head.map(|head| sent + head))];
+        let mut watch = Watch::new(scenario, sent);
+        let mut clocks = Clocks::of_attempt(&scenario.config.timeouts, sent);
         let due = (!matches!(self.reaction, Reaction::Silence)).then_some(sent + self.delay);
-        let at = match first(due, &head, scenario.tick)? {
-            Ok(at) => at,
-            Err((at, clock)) => {
-                let worth = if clock == TimeoutKind::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
-                return Some(Ended {
-                    at,
-                    ending: Ending::Timeout(clock),
-                    events: 0,
-                    worth,
-                    retry_after: Duration::ZERO,
-                });
-            }
+        let ended = |watch: &Watch<'_>, ending, worth| {
+            let (at, closed) = (watch.now, watch.now);
+            Some(Ended { at, closed, ending, events: 0, worth, retry_after: Duration::ZERO })
         };
+        if let Some(kind) = watch.wait(due, &mut clocks)? {
+            let worth = if kind == TimeoutKind::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
+            return ended(&watch, Ending::Timeout(kind), worth);
+        }
         match &self.reaction {
-            Reaction::Answer(response) => response.ends(scenario, at),
+            Reaction::Answer(response) => response.ends(watch, sent + self.delay),
             Reaction::Fault(error) => {
                 let (ending, worth) = match error {
                     TransportError::Connect => (Ending::Connect, Worth::Another),
@@ -192,7 +191,7 @@ impl Attempt {
                     TransportError::Unsent => (Ending::Transport, Worth::Another),
                     _ => (Ending::Transport, Worth::AnotherIfAllowed),
                 };
-                Some(Ended { at, ending, events: 0, worth, retry_after: Duration::ZERO })
+                ended(&watch, ending, worth)
             }
             Reaction::Silence => None,
         }
@@ -200,49 +199,57 @@ impl Attempt {
 }
 
 impl Response {
-    /// How it ends if its head comes then.
-    fn ends(&self, scenario: &Scenario, head: Duration) -> Option<Ended> {
-        let Config { timeouts, limits, .. } = &scenario.config;
-        let success = self.is_success();
-        let mut idle = timeouts.idle.map(|idle| head + idle);
-        let mut content = timeouts.content.filter(|_| self.is_stream()).map(|content| head + content);
-        let (mut due, mut came, mut handed) = (head, 0, 0);
+    /// How it ends if its head is read now, and could be read at `ready`.
+    fn ends(&self, mut watch: Watch<'_>, mut ready: Duration) -> Option<Ended> {
+        let scenario = watch.scenario;
+        let limits = &scenario.config.limits;
+        let mut clocks = Clocks::of_body(&scenario.config.timeouts, self, watch.now);
+        let (mut came, mut handed) = (0, 0);
+        let mut taken: Vec<Duration> = Vec::new();
         let (worth, retry_after) = (self.worth(scenario.continues), self.retry_after.unwrap_or_default());
-        let ended = |at, events, ending| Some(Ended { at, ending, events, worth, retry_after });
-        let delays = self.pieces.iter().map(|piece| (piece.delay, Some(piece.bytes.len())));
-        for (delay, length) in delays.chain([(self.end_delay, None)]) {
-            due += delay;
-            let comes = (length.is_some() || self.end != End::Silence).then_some(due);
-            let clocks =
-                [(TimeoutKind::Total, timeouts.total), (TimeoutKind::Idle, idle), (TimeoutKind::Content, content)];
-            match first(comes, &clocks, scenario.tick)? {
-                Ok(_) => {}
-                Err((at, clock)) if success => return ended(at, handed, Ending::Timeout(clock)),
-                Err((at, _)) => return ended(at, 0, failure(self, limits, came, false)),
+        let ended = |at, closed, events, ending| Some(Ended { at, closed, ending, events, worth, retry_after });
+        let timed_out = |at, came, events, kind| {
+            let ending = if self.is_success() { Ending::Timeout(kind) } else { failure(self, limits, came, false) };
+            ended(at, at, events, ending)
+        };
+        for index in 0..=self.pieces.len() {
+            if let Some(kind) = clocks.read(self, came, watch.now) {
+                return timed_out(watch.now, came, handed, kind);
             }
-            let Some(length) = length else {
+            let piece = self.pieces.get(index);
+            if let Some(window) = self.window
+                && index >= window
+            {
+                ready = ready.max(taken[index - window]);
+            }
+            ready += piece.map_or(self.end_delay, |piece| piece.delay);
+            let comes = piece.is_some() || self.end != End::Silence;
+            if let Some(kind) = watch.wait(comes.then_some(ready), &mut clocks)? {
+                return timed_out(watch.now, came, handed, kind);
+            }
+            let now = watch.now;
+            taken.push(now);
+            let Some(piece) = piece else {
                 let (events, ending) = judge(self, limits, came, Some(self.end));
-                return ended(due, events, ending?);
+                watch.hand_out(events - handed);
+                return ended(watch.now, now, events, ending?);
             };
-            came += length;
+            came += piece.bytes.len();
+            clocks.input(now, piece.bytes.len());
+            watch.now += self.read_time;
             let (events, ending) = judge(self, limits, came, None);
-            if let Some(ending) = ending {
-                return ended(due, events, ending);
-            }
-            // What came on the last moment still counts, and is the last.
-            if timeouts.total.is_some_and(|total| total <= due) {
-                let ending =
-                    if success { Ending::Timeout(TimeoutKind::Total) } else { failure(self, limits, came, false) };
-                return ended(due, events, ending);
-            }
-            if length > 0 && success {
-                idle = timeouts.idle.map(|idle| due + idle);
-            }
-            let new = &self.body.said[handed..events];
-            if new.iter().filter_map(|said| said.what.event()).any(says_something) {
-                content = timeouts.content.map(|content| due + content);
+            for said in self.body.said[handed..events].iter().filter_map(|said| said.what.event()) {
+                watch.hand_out(1);
+                clocks.event(Weight::of(said));
             }
             handed = events;
+            if let Some(ending) = ending {
+                return ended(watch.now, watch.now, events, ending);
+            }
+            // What came at the last moment still counts, and is the last.
+            if clocks.is_over(Timer::Total, now) {
+                return timed_out(watch.now, came, events, TimeoutKind::Total);
+            }
         }
         None
     }
@@ -257,26 +264,7 @@ impl Response {
     }
 }
 
-/// What is first: the thing that is due, or a clock that fires. A thing that comes until a clock's timer fires is first.
-/// `None` if there is nothing to wait for.
-fn first(
-    due: Option<Duration>,
-    clocks: &[(TimeoutKind, Option<Duration>)],
-    tick: Duration,
-) -> Option<Result<Duration, (Duration, TimeoutKind)>> {
-    let fires = clocks.iter().filter_map(|clock| clock.1).min().map(|at| ceil(at, tick));
-    match (due, fires) {
-        (Some(due), fires) if fires.is_none_or(|fires| due <= fires) => Some(Ok(due)),
-        (_, Some(fires)) => {
-            // Of those that are over by then, the first in order is told.
-            let told = clocks.iter().find(|clock| clock.1.is_some_and(|at| at <= fires))?;
-            Some(Err((fires, told.0)))
-        }
-        _ => None,
-    }
-}
-
-/// What a call comes to for a prompt consumer who stays.
+/// What a call comes to for a consumer who stays, prompt or with pauses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
     /// How many attempts are made.
@@ -301,7 +289,7 @@ pub struct Seen {
     pub gave_up: Option<GaveUp>,
 }
 
-/// Predicts a call by a prompt consumer who stays.
+/// Predicts a call by a consumer who stays, prompt or with pauses.
 ///
 /// # Errors
 ///
@@ -317,7 +305,7 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
         let Some(ended) = attempt.ends(scenario, sent) else {
             return Ok(Prediction { attempts, closes, events: 0, end: None, gave_up: None });
         };
-        closes.push(ended.at);
+        closes.push(ended.closed);
         let done = |at, ending, gave_up| {
             let (closes, events) = (closes.clone(), ended.events);
             Ok(Prediction { attempts, closes, events, end: Some((at, ending)), gave_up })

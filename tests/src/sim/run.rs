@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
         let clock = self.transport.clock();
         while !self.woken.0.load(Ordering::Relaxed) {
             let Some(at) = clock.next_alarm() else { return false };
-            clock.advance_to(at);
+            clock.advance_to(self.scenario.wakes(at));
         }
         if let Pace::Late(times) = &self.scenario.consumer.pace {
             self.pause(times);

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub attempts: Vec<Attempt>,
     /// Who takes the events.
     pub consumer: Consumer,
+    /// The process is stopped at this time, for this long. Timers that are due meanwhile fire afterwards.
+    pub suspended: Option<(Duration, Duration)>,
 }
 
 /// What happens to one attempt.
@@ -70,6 +72,8 @@ pub struct Response {
     pub window: Option<usize>,
     /// Trailers come before a clean end.
     pub trailers: bool,
+    /// How long it takes to read a piece.
+    pub read_time: Duration,
 }
 
 /// Part of a body.
@@ -133,6 +137,17 @@ impl Scenario {
             tick: Duration::ZERO,
             attempts,
             consumer: Consumer::default(),
+            suspended: None,
+        }
+    }
+}
+
+impl Scenario {
+    /// When a sleep that ends at this time ends: later, if the process is stopped then.
+    pub fn wakes(&self, at: Duration) -> Duration {
+        match self.suspended {
+            Some((stop, length)) if (stop..stop + length).contains(&at) => stop + length,
+            _ => at,
         }
     }
 }
@@ -164,6 +179,7 @@ impl Response {
             end: End::Clean,
             window: None,
             trailers: false,
+            read_time: Duration::ZERO,
         }
     }
 
@@ -228,7 +244,7 @@ impl fmt::Display for Scenario {
         let operation = if self.continues { "continue" } else { "create" };
         writeln!(f, "seed {}, {operation}, stream {}, tick {:?}", self.seed, self.stream, self.tick)?;
         writeln!(f, "{:?}", self.config)?;
-        writeln!(f, "{:?}", self.consumer)?;
+        writeln!(f, "{:?}, suspended {:?}", self.consumer, self.suspended)?;
         for (index, attempt) in self.attempts.iter().enumerate() {
             write!(f, "attempt {}, after {:?}: ", index + 1, attempt.delay)?;
             match &attempt.reaction {
@@ -242,7 +258,8 @@ impl fmt::Display for Scenario {
 
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {:?}, window {:?}, trailers {}", self.status, self.headers, self.window, self.trailers)?;
+        let Self { status, headers, window, trailers, read_time, .. } = self;
+        writeln!(f, "{status} {headers:?}, window {window:?}, trailers {trailers}, read time {read_time:?}")?;
         for piece in &self.pieces {
             writeln!(f, "  after {:?}: {:?}", piece.delay, self.body.bytes.slice(piece.bytes.clone()))?;
         }

@@ -300,6 +300,7 @@ impl http_body::Body for SimBody {
             this.taken += 1;
             this.times.push_back(world.clock.now());
             this.alarm = None;
+            world.clock.advance_to(world.clock.now() + response.read_time);
             let bytes = response.body.bytes.slice(piece.bytes.clone());
             return Poll::Ready(Some(Ok(Frame::data(Chunk::counted(bytes, &world.chunks)))));
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::Received;
 use super::{Error, ErrorKind, GaveUp, Truncation, Unexpected};
 use crate::TimeoutKind;
 
@@ -59,7 +60,17 @@ impl Error {
         match self.kind() {
             ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
             ErrorKind::Connect => f.write_str("could not connect")?,
-            ErrorKind::Timeout { kind: clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
+            ErrorKind::Timeout { kind, after, received } => match kind {
+                TimeoutKind::Connect => write!(f, "timed out connecting ({after:?})")?,
+                TimeoutKind::Head => write!(f, "timed out waiting for the response head ({after:?})")?,
+                TimeoutKind::Idle => {
+                    write!(f, "timed out: the server sent no bytes for {after:?}{}", in_event(*received))?;
+                }
+                TimeoutKind::Content => {
+                    write!(f, "timed out waiting for content ({after:?}): the server sent {}", sent(*received))?;
+                }
+                TimeoutKind::Total => write!(f, "the whole call timed out ({after:?})")?,
+            },
             ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
             ErrorKind::Api { body } => {
                 write!(f, "the API answered {status}{}", Quote(body))?;
@@ -97,13 +108,16 @@ impl Error {
     }
 }
 
-fn waited_for(clock: TimeoutKind) -> &'static str {
-    match clock {
-        TimeoutKind::Connect => "no connection came about in time",
-        TimeoutKind::Head => "no answer began in time",
-        TimeoutKind::Idle => "the server fell silent",
-        TimeoutKind::Content => "the server sent nothing but signs of life",
-        TimeoutKind::Total => "the call as a whole took too long",
+fn in_event(received: Received) -> &'static str {
+    if received == Received::UnfinishedEvent { ", in the middle of an event" } else { "" }
+}
+
+fn sent(received: Received) -> &'static str {
+    match received {
+        Received::Nothing => "no bytes",
+        Received::KeepAlives => "only keep-alives",
+        Received::WhiteSpace => "only white space",
+        Received::UnfinishedEvent => "an unfinished event",
     }
 }
 

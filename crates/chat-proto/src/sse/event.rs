@@ -104,6 +104,18 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
+/// The event that is under way. Returned by [`Decoder::unfinished`](super::Decoder::unfinished).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unfinished<'d> {
+    /// The value of its last whole `event` line, if there was one.
+    pub event_type: Option<&'d [u8]>,
+    /// How much has come of its `data`, `event` and `id` lines, in bytes. A line that replaces an earlier one, as a second
+    /// `event` line does, counts in its place, so endless repetition does not grow it. It says whether an event makes
+    /// progress; it is not an exact count.
+    pub len: usize,
+}
+
 /// An event, or a line on its way to be none, was larger than the decoder may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

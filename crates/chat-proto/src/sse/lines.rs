@@ -152,6 +152,7 @@ impl Decoder {
     /// `data`.
     #[inline(always)]
     fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), Exceeded> {
+        self.data_lines += 1;
         if self.seen & DATA == 0 {
             self.seen |= DATA;
             *held = Some(value);
@@ -223,6 +224,7 @@ impl Decoder {
         let seen = self.seen;
         self.seen &= ROOMY;
         let size = std::mem::take(&mut self.size);
+        self.data_lines = 0;
         if seen & NEXT_ID != 0 {
             std::mem::swap(&mut self.last_id, &mut self.next_id);
             cap(&mut self.next_id);

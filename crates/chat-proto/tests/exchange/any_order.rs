@@ -10,8 +10,8 @@ enum Step {
     Timeout,
     /// The clock jumps to the next deadline.
     Due,
-    Wait,
-    Yield,
+    /// An input for the attempt before.
+    Late(In),
     Refuse,
     Pass(u64),
     Poll(u8),
@@ -37,6 +37,12 @@ fn step() -> impl Strategy<Value = Step> {
         TransportError::MaybeSent,
         TransportError::Body,
     ]);
+    let late = prop_oneof![
+        Just(support::stream()),
+        Just(support::data(chunk("late"))),
+        Just(In::Eof),
+        Just(In::Fail(TransportError::Connect)),
+    ];
     prop_oneof![
         4 => head.prop_map(Step::Input),
         8 => data.prop_map(Step::Input),
@@ -45,8 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Input(In::Cancel)),
         2 => Just(Step::Timeout),
         3 => Just(Step::Due),
-        2 => Just(Step::Wait),
-        2 => Just(Step::Yield),
+        2 => late.prop_map(Step::Late),
         1 => Just(Step::Refuse),
         3 => (0u64..40_000).prop_map(Step::Pass),
         12 => (1u8..5).prop_map(Step::Poll),
@@ -81,10 +86,14 @@ proptest! {
                     now = now.max(exchange.poll_timeout().unwrap_or(now));
                     exchange.handle_timeout(now);
                 }
-                Step::Wait => exchange.handle_wait(now),
-                Step::Yield => exchange.handle_yield(now),
+                Step::Late(input) => {
+                    let before = format!("{exchange:?}");
+                    let older = chat_proto::Attempt::new(exchange.attempts().wrapping_sub(1));
+                    support::apply_to(&mut exchange, older, input, ms(0));
+                    prop_assert_eq!(before, format!("{exchange:?}"));
+                }
                 Step::Refuse => {
-                    exchange.refuse(Error::invalid_request("api_key", "is empty"));
+                    exchange.refuse(newest(&exchange), Error::invalid_request("api_key", "is empty"));
                     // Between the request and its head, it was not sent after all.
                     if exchange.attempts() < sends {
                         prop_assert!(exchange.outcome().is_some());
@@ -93,8 +102,8 @@ proptest! {
                 }
                 Step::Pass(passed) => now = now + millis(passed),
                 Step::Poll(times) => for _ in 0..times {
-                    match exchange.poll_output() {
-                        Output::Send(_) => {
+                    match exchange.poll_output(ms(0)) {
+                        Output::Send(..) => {
                             sends += 1;
                             prop_assert!(events == 0, "sent again after an event");
                         }

@@ -1,12 +1,20 @@
-//! The five clocks.
+//! The five timeouts: what resets each, and what ends by it.
 
 use super::*;
 
 #[track_caller]
 fn assert_timeout(transcript: &support::Transcript, clock: TimeoutKind, after: u64, end: u64) {
-    assert_eq!(transcript.error().kind(), &ErrorKind::Timeout { kind: clock, after: millis(after) });
+    assert_eq!(timeout(transcript.error()), (clock, millis(after)));
     assert_eq!(transcript.end, ms(end));
     assert!(transcript.error().is_timeout());
+}
+
+#[track_caller]
+fn timeout(error: &Error) -> (TimeoutKind, Duration) {
+    match error.kind() {
+        ErrorKind::Timeout { kind, after, .. } => (*kind, *after),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -27,7 +35,7 @@ fn the_head_has_its_time_in_each_attempt() {
 fn the_heads_time_begins_when_the_exchange_is_first_asked_if_it_is_told_the_time() {
     let mut exchange = Call::create().exchange();
     exchange.handle_timeout(ms(500_000));
-    assert!(matches!(exchange.poll_output(), Output::Send(_)));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
     assert_eq!(exchange.poll_timeout(), Some(ms(620_000)));
 }
 
@@ -60,7 +68,16 @@ fn signs_of_life_do_not_stand_for_content() {
         chunk(""),
         event("ping", "{}"),
         event("ping", ""),
-        event("heartbeat", " null "),
+        event("ping", "{\"ts\":1}"),
+        event("Ping", "x"),
+        event("HEARTBEAT", "{\"a\":1}"),
+        event("keepalive", "x"),
+        event("Keep-Alive", "x"),
+        event("news", " null "),
+        "data:\n\n".to_owned(),
+        "event: news\n\n".to_owned(),
+        "\n".to_owned(),
+        "unknown: field\n".to_owned(),
     ];
     for keep_alive in keep_alives {
         let mut attempt = vec![(0, stream()), (100, data(chunk("x")))];
@@ -77,10 +94,153 @@ fn signs_of_life_do_not_stand_for_content() {
 }
 
 #[test]
-fn an_answer_in_one_json_object_has_no_clock_of_content() {
+fn the_content_timeout_of_a_json_answer_ends_with_its_first_byte() {
     let call = Call::create().with(|config| config.timeouts.content = Some(millis(100)));
-    let transcript = call.run(&[vec![(0, json()), (500, data(RESULT)), (500, In::Eof)]]);
+    let transcript =
+        call.run(&[vec![(0, json()), (99, data(&RESULT[..1])), (500, data(&RESULT[1..])), (500, In::Eof)]]);
     assert_eq!(transcript.answer().content, "Hi");
+    let mut blank = vec![(0, json())];
+    blank.extend((0..20).map(|_| (30, data(" \r\n\t"))));
+    let transcript = call.run(&[blank.clone()]);
+    assert_timeout(&transcript, TimeoutKind::Content, 100, 100);
+    assert!(transcript.error().to_string().contains("only white space"), "{}", transcript.error());
+    // White space is no fault if the answer comes in time.
+    blank.truncate(4);
+    blank.extend([(5, data(RESULT)), (1000, In::Eof)]);
+    assert_eq!(call.run(&[blank]).answer().content, "Hi");
+}
+
+#[test]
+fn a_timeout_says_what_came() {
+    let call = Call::create().with(|config| config.timeouts.content = Some(millis(1000)));
+    let says = |inputs: &[(u64, In)], words: &str| {
+        let transcript = call.run(&[[&[(0, stream())], inputs].concat()]);
+        let message = transcript.error().to_string();
+        assert!(message.contains(words), "{message} does not say {words}");
+    };
+    says(&[], "waiting for content (1s): the server sent no bytes");
+    says(&[(900, data(":\n\n"))], "only keep-alives");
+    says(&[(900, data(event("ping", "{}")))], "only keep-alives");
+    says(&[(900, data(chunk("x")))], "the server sent no bytes");
+    says(&[(900, data("data: {"))], "an unfinished event");
+    says(&[(900, data("event: ping\ndata: {"))], "only keep-alives");
+    let idle = call.with(|config| config.timeouts.idle = Some(millis(500)));
+    let message = |inputs: &[(u64, In)]| {
+        let transcript = idle.run(&[[&[(0, stream())], inputs].concat()]);
+        transcript.error().to_string()
+    };
+    assert_eq!(message(&[(1, data(":\n\n"))]), "timed out: the server sent no bytes for 500ms");
+    assert_eq!(
+        message(&[(1, data("data: {"))]),
+        "timed out: the server sent no bytes for 500ms, in the middle of an event"
+    );
+}
+
+/// A content timeout of one second, and this in pieces of so many bytes, a piece each so many milliseconds.
+fn slow(body: &str, size: usize, every: u64) -> support::Transcript {
+    let call = Call::create().with(|config| {
+        (config.timeouts.content, config.timeouts.idle) = (Some(millis(1000)), Some(millis(1000)));
+    });
+    let mut attempt = vec![(0, stream())];
+    attempt.extend(body.as_bytes().chunks(size).map(|piece| (every, data(piece))));
+    attempt.push((every, In::Eof));
+    call.run(&[attempt])
+}
+
+#[test]
+fn the_bytes_of_an_unfinished_event_postpone_the_content_timeout_in_any_chunking() {
+    let large = event("records_cited", &CITED.replace("\"u\"", &format!("\"{}\"", "u".repeat(500))));
+    let lines = event("news", "a\ndata: b\ndata: c\ndata:d\nid: 7\ndata: e");
+    let carriage = lines.replace('\n', "\r\n");
+    for body in [&large, &lines, &carriage, &chunk("a text that takes its time")] {
+        for (size, every) in [(1, 900), (2, 900), (7, 900), (64, 900), (1, 150), (5, 400)] {
+            let transcript = slow(body, size, every);
+            assert_eq!(transcript.events.len(), 1, "{size} bytes each {every} ms of {body}: {:?}", transcript.lines);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_part_of_an_event_postpone_nothing() {
+    for body in [
+        format!(": {}\n", "x".repeat(99)),
+        format!("unknown: {}\n", "x".repeat(99)),
+        format!("retry: {}\n", "1".repeat(99)),
+        "\n".repeat(99),
+        "foo\n".repeat(30),
+        // Each replaces the one before, so the event does not grow.
+        format!("data: x\n{}", "event: aa\n".repeat(30)),
+        format!("data: x\n{}", "id: 1\n".repeat(30)),
+        format!("data: x\n{}", ": x\n".repeat(30)),
+        format!("data: x\n{}", "foo: x\n".repeat(30)),
+        event("ping", &"x".repeat(99)),
+        event("ping", &"x\ndata: ".repeat(20)),
+        // Events that say nothing, and blocks that are no events.
+        "data:\n\n".repeat(30),
+        "event: a\n\n".repeat(30),
+        "id: 1\n\n".repeat(30),
+        chunk("").repeat(10),
+    ] {
+        for (size, every) in [(1, 90), (3, 200), (8, 300), (20, 450)] {
+            let transcript = slow(&body, size, every);
+            let (kind, _) = timeout(transcript.error());
+            assert_eq!(kind, TimeoutKind::Content, "{size} bytes each {every} ms of {body}");
+            // A period from the last byte of an event, at most two of which come, and one more for input that came late.
+            let event = if body.starts_with("event: message") { chunk("").len() as u64 / size as u64 } else { 12 };
+            let most = ms(2000 + 2 * (event + 1) * every);
+            assert!(transcript.end <= most, "{:?}: {size} bytes each {every} ms of {body}", transcript.end);
+        }
+    }
+}
+
+#[test]
+fn a_finished_event_that_says_nothing_gives_the_earlier_deadline_back() {
+    let call = Call::create().with(|config| {
+        (config.timeouts.content, config.timeouts.idle) = (Some(millis(1000)), None);
+    });
+    // The first half comes at 900, the rest at 1500: more than the period, but bytes came meanwhile.
+    let halves = |text: &str, rest: &[(u64, In)]| {
+        let whole = chunk(text);
+        let (first, second) = whole.split_at(whole.len() - 5);
+        let halves = [(0, stream()), (900, data(first)), (600, data(second))];
+        call.run(&[[&halves[..], rest].concat()])
+    };
+    // It said nothing, and the deadline of 1000 is over: one more period from then on.
+    assert_timeout(&halves("", &[]), TimeoutKind::Content, 1000, 2500);
+    assert_timeout(&halves("", &[(900, data(":\n"))]), TimeoutKind::Content, 1000, 2500);
+    // It said something: a period from then on, and bytes of a comment change nothing.
+    assert_timeout(&halves("x", &[(900, data(":\n"))]), TimeoutKind::Content, 1000, 2500);
+    // Within the deadline, it is as if nothing had come.
+    let whole = chunk("");
+    let (first, second) = whole.split_at(30);
+    let early = [(0, stream()), (200, data(first)), (200, data(second))];
+    assert_timeout(&call.run(&[early.to_vec()]), TimeoutKind::Content, 1000, 1000);
+}
+
+#[test]
+fn an_event_of_a_byte_a_minute_lives() {
+    let call = Call::create();
+    let mut attempt = vec![(0, stream())];
+    attempt.extend(chunk("ab").as_bytes().chunks(1).map(|byte| (59_999, data(byte))));
+    attempt.push((0, In::Eof));
+    assert_eq!(call.run(&[attempt]).answer().content, "ab");
+}
+
+#[test]
+fn unknown_events_reset_the_content_timeout_and_end_by_a_limit_of_their_own() {
+    let call = Call::create().with(|config| config.limits.unknown_events = 1000);
+    let news = event("news", &"x".repeat(96));
+    let mut attempt = vec![(0, stream())];
+    attempt.extend((0..9).map(|_| (1, data(&news))));
+    attempt.push((1, data(chunk("x"))));
+    attempt.extend((0..11).map(|_| (1, data(&news))));
+    let transcript = call.run(&[attempt]);
+    assert_eq!(transcript.error().kind(), &ErrorKind::Limit { limit: Limit::UnknownEvents, bytes: 1000 });
+    assert_eq!((transcript.events.len(), transcript.text()), (20, "x".to_owned()));
+    // Pings count too; events without content do not begin the count anew.
+    let mut attempt = vec![(0, stream())];
+    attempt.extend((0..20).map(|_| (1, data(event("ping", &"x".repeat(96)) + &chunk("")))));
+    assert_eq!(call.run(&[attempt]).events.len(), 20);
 }
 
 #[test]
@@ -117,14 +277,14 @@ fn a_stream_that_always_has_data_ends_with_the_calls_time_though_nobody_looks_at
     drain(&mut exchange);
     apply(&mut exchange, stream(), ms(0));
     for now in 0..2000 {
-        exchange.handle_data(Bytes::from(chunk("x")), ms(now));
+        exchange.handle_data(newest(&exchange), Bytes::from(chunk("x")), ms(now));
         if let (_, Output::Done) = drain(&mut exchange) {
             assert_eq!(now, 500);
             break;
         }
     }
     let error = outcome(&exchange).as_ref().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Total, after: millis(500) });
+    assert_eq!(timeout(error), (TimeoutKind::Total, millis(500)));
 }
 
 #[test]
@@ -133,14 +293,14 @@ fn the_calls_time_runs_out_in_a_wait_too_and_the_cause_is_kept() {
     let mut exchange = call.exchange();
     drain(&mut exchange);
     apply(&mut exchange, head(503, &[("retry-after", "9")]), ms(0));
-    exchange.handle_eof(ms(0));
-    assert!(matches!(exchange.poll_output(), Output::Wait));
+    exchange.handle_eof(newest(&exchange), ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
     assert_eq!(exchange.poll_timeout(), Some(ms(9000)));
     // A driver that slept too long.
     exchange.handle_timeout(ms(10_000));
-    assert!(matches!(exchange.poll_output(), Output::Done));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
     let error = outcome(&exchange).as_ref().unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Total, after: millis(10_000) });
+    assert_eq!(timeout(error), (TimeoutKind::Total, millis(10_000)));
     let cause = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>()).unwrap();
     assert_eq!(cause.status().map(|status| status.as_u16()), Some(503));
 }

@@ -1,46 +1,35 @@
-//! A consumer that is slow, and one that is flooded.
+//! Whose time passes: the caller's after an event, the server's otherwise. And what comes late.
 
 use super::*;
 
-/// An exchange whose stream has said `x` at 0, in the manner of a driver that waits: nothing is ready.
-fn paused(call: &Call) -> Exchange {
+/// An exchange in the body of a response, at 0.
+fn begun(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
+    let call = Call::create().with(|config| config.timeouts = timeouts);
     let mut exchange = call.exchange();
     drain(&mut exchange);
-    exchange.handle_wait(ms(0));
-    apply(&mut exchange, stream(), ms(0));
-    assert!(matches!(drain(&mut exchange).1, Output::Read));
-    exchange.handle_wait(ms(0));
-    exchange.handle_data(Bytes::from(chunk("x")), ms(0));
-    assert!(matches!(exchange.poll_output(), Output::Event(_)));
+    apply(&mut exchange, head(status, &[("content-type", content_type)]), ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
     exchange
 }
 
-/// What a driver does that found nothing ready: it says so, and then looks at the clock.
-fn nothing_ready(exchange: &mut Exchange, now: Elapsed) {
-    assert!(matches!(exchange.poll_output(), Output::Read));
-    exchange.handle_wait(now);
-    if exchange.poll_timeout().is_some_and(|due| due <= now) {
-        exchange.handle_timeout(now);
-    }
+/// A stream at 0. The idle timeout is one second, the content timeout three.
+fn streaming() -> Exchange {
+    begun(Timeouts::default().with_idle(millis(1000)).with_content(millis(3000)), 200, "text/event-stream")
 }
 
-#[test]
-fn a_consumer_that_pauses_loses_nothing_whatever_was_waiting() {
-    let half = "event: message_chunk\n";
-    for waiting in [chunk("y"), ": alive\n\n".to_owned(), half.to_owned(), chunk(""), event("ping", "{}")] {
-        let mut exchange = paused(&Call::create());
-        let now = ms(600_000);
-        exchange.handle_data(Bytes::from(waiting.clone()), now);
-        drain(&mut exchange);
-        nothing_ready(&mut exchange, now);
-        assert!(matches!(exchange.poll_output(), Output::Read), "{waiting:?} ended in {:?}", exchange.outcome());
-        let rest = if waiting == half { "data: {\"content_chunk\":\"y\"}\n\n".to_owned() } else { last("y") };
-        exchange.handle_data(Bytes::from(rest), now);
-        exchange.handle_eof(now);
-        let (events, output) = drain(&mut exchange);
-        assert!(matches!(output, Output::Done));
-        assert_eq!(events.last().and_then(Event::text), Some("y"));
-        assert!(outcome(&exchange).is_ok());
+/// Feeds input at a time, and polls at another until the exchange wants more.
+fn feed(exchange: &mut Exchange, input: impl AsRef<[u8]>, at: u64, polled: u64) -> Output {
+    apply(exchange, data(input), ms(at));
+    while exchange.poll_event().is_some() {}
+    exchange.poll_output(ms(polled))
+}
+
+#[track_caller]
+fn assert_timed_out(exchange: &mut Exchange, kind: TimeoutKind) {
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
+    match outcome(exchange).as_ref().unwrap_err().kind() {
+        ErrorKind::Timeout { kind: which, .. } => assert_eq!(*which, kind),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -63,164 +52,259 @@ fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
 }
 
 #[test]
-fn many_pauses_in_a_row_are_no_different() {
-    let mut exchange = paused(&Call::create());
+fn events_need_no_time() {
+    let mut exchange = streaming();
+    apply(&mut exchange, data(chunk("a") + &chunk("b")), ms(10));
+    let texts: Vec<_> =
+        std::iter::from_fn(|| exchange.poll_event()).map(|event| event.text().map(str::to_owned)).collect();
+    assert_eq!(texts, [Some("a".to_owned()), Some("b".to_owned())]);
+    apply(&mut exchange, In::Eof, ms(20));
+    assert!(exchange.poll_event().is_none() && exchange.outcome().is_some());
+}
+
+#[test]
+fn the_time_after_an_event_is_the_callers() {
+    let mut exchange = streaming();
+    assert!(matches!(feed(&mut exchange, chunk("x"), 100, 5000), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(6000)), "idle moved by 4900");
+    exchange.handle_timeout(ms(5999));
+    assert!(matches!(exchange.poll_output(ms(5999)), Output::Read));
+    exchange.handle_timeout(ms(6000));
+    assert_timed_out(&mut exchange, TimeoutKind::Idle);
+    // The content timeout moves too.
+    let mut exchange = streaming();
+    feed(&mut exchange, chunk("x"), 100, 5000);
+    for at in (5500..8000).step_by(500) {
+        assert!(matches!(feed(&mut exchange, ":\n", at, at), Output::Read));
+    }
+    assert_eq!(exchange.poll_timeout(), Some(ms(8000)), "100, 4900 and 3000");
+}
+
+#[test]
+fn only_the_first_read_after_an_input_counts() {
+    let mut exchange = streaming();
+    feed(&mut exchange, chunk("x"), 100, 200);
+    for spurious in [300, 700, 1100] {
+        assert!(matches!(exchange.poll_output(ms(spurious)), Output::Read));
+        assert_eq!(exchange.poll_timeout(), Some(ms(1200)));
+    }
+}
+
+#[test]
+fn a_caller_may_pause_between_any_two_events_and_lose_nothing() {
+    for waiting in [chunk("y"), ": alive\n\n".to_owned(), "event: mess".to_owned(), chunk(""), event("ping", "{}")] {
+        let mut exchange = streaming();
+        feed(&mut exchange, chunk("x"), 0, 600_000);
+        assert!(matches!(feed(&mut exchange, &waiting, 600_000, 600_000), Output::Read), "{waiting:?}");
+        let rest =
+            if waiting.starts_with("event: mess") { "age_chunk\ndata: {\"content_chunk\":\"y\"}\n\n" } else { "" };
+        apply(&mut exchange, data(rest.to_owned() + &last("z")), ms(600_000));
+        apply(&mut exchange, In::Eof, ms(600_000));
+        let (events, output) = drain(&mut exchange);
+        assert!(matches!(output, Output::Done));
+        assert_eq!(events.last().and_then(Event::text), Some("z"), "{waiting:?}");
+        assert!(outcome(&exchange).is_ok());
+    }
+}
+
+#[test]
+fn two_events_of_one_chunk_may_each_take_their_time() {
+    let mut exchange = streaming();
     for n in 1..10 {
-        let now = ms(n * 600_000);
-        exchange.handle_data(Bytes::from(chunk("x") + &chunk("y")), now);
-        // The second event is taken after a pause of its own.
-        assert!(matches!(exchange.poll_output(), Output::Event(_)));
-        let later = ms(n * 600_000 + 300_000);
-        exchange.handle_timeout(later);
-        assert!(matches!(exchange.poll_output(), Output::Event(_)));
-        nothing_ready(&mut exchange, later);
-        assert!(matches!(exchange.poll_output(), Output::Read), "{n}: {:?}", exchange.outcome());
+        let now = n * 600_000;
+        apply(&mut exchange, data(chunk("x") + &chunk("y")), ms(now));
+        assert!(exchange.poll_event().is_some());
+        // A timer that fires meanwhile ends nothing: the other event came in time, and the caller is away.
+        exchange.handle_timeout(ms(now + 300_000));
+        assert!(exchange.poll_event().is_some());
+        exchange.handle_timeout(ms(now + 500_000));
+        assert!(matches!(exchange.poll_output(ms(now + 600_000)), Output::Read), "{n}: {:?}", exchange.outcome());
     }
 }
 
 #[test]
-fn after_a_pause_the_server_has_its_whole_time_again_and_not_more() {
-    for (silence, clock) in [(60_000, TimeoutKind::Idle), (180_000, TimeoutKind::Content)] {
-        let call = Call::create().with(|config| {
-            if clock == TimeoutKind::Content {
-                config.timeouts.idle = None;
-            }
-        });
-        let mut exchange = paused(&call);
-        nothing_ready(&mut exchange, ms(600_000));
-        assert_eq!(exchange.poll_timeout(), Some(ms(600_000 + silence)));
-        // The wait is running: to be polled again for whatever reason does not begin it anew.
-        for now in [600_001, 630_000, 650_000] {
-            nothing_ready(&mut exchange, ms(now));
-            assert_eq!(exchange.poll_timeout(), Some(ms(600_000 + silence)));
-        }
-        exchange.handle_timeout(ms(600_000 + silence));
-        drain(&mut exchange);
-        match outcome(&exchange).as_ref().unwrap_err().kind() {
-            ErrorKind::Timeout { kind: which, .. } => assert_eq!(*which, clock),
-            other => panic!("{other:?}"),
-        }
+fn time_without_an_event_is_the_servers() {
+    for input in [":\n\n", "event: ping\ndata: {\"ts\":1}\n\n"] {
+        let mut exchange = streaming();
+        assert!(matches!(feed(&mut exchange, input, 0, 900), Output::Read));
+        assert_eq!(exchange.poll_timeout(), Some(ms(1000)), "{input:?}");
     }
 }
 
 #[test]
-fn a_flood_of_comments_is_no_pause_of_the_consumers() {
-    let mut exchange = paused(&Call::create());
-    // Always ready, so that the driver never waits.
-    for now in (0..200_000).step_by(1000) {
-        exchange.handle_data(Bytes::from_static(b": alive\n\n"), ms(now));
-        assert!(matches!(exchange.poll_output(), Output::Read));
-    }
-    assert_eq!(exchange.poll_timeout(), Some(ms(180_000)));
-}
-
-#[test]
-fn a_pause_does_not_stop_the_whole_calls_time() {
-    let call = Call::create().with(|config| config.timeouts.total = Some(millis(100_000)));
-    let mut exchange = paused(&call);
-    nothing_ready(&mut exchange, ms(99_999));
+fn a_pause_does_not_move_the_timeout_of_the_whole_call() {
+    let mut exchange = begun(Timeouts::default().with_total(millis(100_000)), 200, "text/event-stream");
+    feed(&mut exchange, chunk("x"), 0, 99_999);
     assert_eq!(exchange.poll_timeout(), Some(ms(100_000)));
 }
 
-/// An exchange in the body of a stream, with a content timeout of ten seconds, at 0.
-fn streaming() -> Exchange {
-    streaming_with(Timeouts::default().with_content(Duration::from_secs(10)))
-}
-
-fn streaming_with(timeouts: Timeouts) -> Exchange {
-    answered_with(timeouts, 200, "text/event-stream")
-}
-
-fn answered_with(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
-    let config = Config::default().with_timeouts(timeouts);
-    let endpoint = Endpoint::new("https://h.example").unwrap();
-    let mut exchange = Exchange::new(Request::create(&endpoint, &CreateInput::new("i", "m")).unwrap(), &config, 0);
-    assert!(matches!(exchange.poll_output(), Output::Send(_)));
-    let head = http::Response::builder().status(status).header("content-type", content_type).body(()).unwrap();
-    exchange.handle_head(head.into_parts().0, Elapsed::START);
-    exchange
-}
-
-/// Reads what is no event between two moments: for 50 ms, and then others go first for 50 ms.
-fn busy(exchange: &mut Exchange, from: u64, to: u64) -> Option<u64> {
-    (from..to).step_by(100).find(|&at| {
-        let now = Elapsed::from_millis(at);
-        exchange.handle_data(Bytes::from_static(b":\n\n"), now);
-        assert!(matches!(exchange.poll_output(), Output::Read));
-        exchange.handle_yield(now + millis(50));
-        matches!(exchange.poll_output(), Output::Done)
+/// Input each 50 ms without a moment to wait in. Gives when the call is over.
+fn flood(exchange: &mut Exchange, input: &str, until: u64, callers: u64) -> Option<u64> {
+    (0..until).step_by(50).find(|&at| {
+        apply(exchange, data(input), ms(at));
+        while exchange.poll_event().is_some() {}
+        matches!(exchange.poll_output(ms(at + callers)), Output::Done)
     })
 }
 
 #[test]
-fn signs_of_life_that_leave_no_moment_to_wait_in_end_with_the_content_clock() {
-    let mut exchange = streaming();
-    assert_eq!(busy(&mut exchange, 0, 60_000), Some(19_900), "half of the time was others'");
-    let error = exchange.into_outcome().unwrap().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Content, .. }), "{error}");
-}
-
-#[test]
-fn empty_pieces_that_leave_no_moment_to_wait_in_end_as_a_silence_does() {
-    // The other ways in which a body may be read: an answer in JSON has no clock of the content, a failure one clock in all.
-    for (status, content_type) in [(200, "text/event-stream"), (200, "application/json"), (400, "application/json")] {
-        let mut exchange = answered_with(Timeouts::default().with_idle(Duration::from_secs(10)), status, content_type);
-        exchange.handle_data(Bytes::from_static(b" "), ms(0));
-        // Half of this time is others', but for the first piece, before which nobody read.
-        let end = (100..60_000).step_by(100).find(|&at| {
-            exchange.handle_data(Bytes::new(), ms(at));
-            assert!(matches!(exchange.poll_output(), Output::Read));
-            exchange.handle_yield(ms(at + 50));
-            matches!(exchange.poll_output(), Output::Done)
-        });
-        assert_eq!(end, Some(100 + 19_900), "{status} {content_type}");
-        let error = exchange.into_outcome().unwrap().unwrap_err();
-        if status == 200 {
-            assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Idle, .. }), "{error}");
-        } else {
-            assert_eq!(error.status().unwrap(), status);
+fn a_flood_without_content_ends_within_twice_the_content_timeout() {
+    let empty = chunk("");
+    let floods = [":\n", "\n", "data:\n\n", "event: ping\ndata: {\"ts\":1}\n\n", "foo: x\n", "id: 1\n\n", &empty];
+    for input in floods {
+        for repeat in [1, 3] {
+            let mut exchange = streaming();
+            let end = flood(&mut exchange, &input.repeat(repeat), 60_000, 0);
+            // The first input after 3000 starts one more period; the first input after that ends the call.
+            assert_eq!(end, Some(6100), "{input:?}");
+            assert_timed_out(&mut exchange, TimeoutKind::Content);
         }
+        // Cut inside a line, so that something is always unfinished.
+        let mut exchange = streaming();
+        let cut = input.repeat(2);
+        assert_eq!(flood(&mut exchange, &(cut[1..].to_owned() + &cut[..1]), 60_000, 0), Some(6100), "{input:?}, cut");
     }
 }
 
 #[test]
-fn empty_pieces_between_others_or_waits_end_nothing() {
-    let mut exchange = streaming_with(Timeouts::default().with_idle(Duration::from_secs(1)));
-    for second in 0..10 {
-        for at in [100, 800] {
-            exchange.handle_data(Bytes::new(), ms(second * 1000 + at));
-            assert!(matches!(exchange.poll_output(), Output::Read));
-        }
-        exchange.handle_yield(ms(second * 1000 + 800));
-        assert!(matches!(exchange.poll_output(), Output::Read), "second {second}");
-        if second % 2 == 0 {
-            exchange.handle_data(Bytes::from_static(b":\n\n"), ms(second * 1000 + 900));
+fn the_callers_share_of_a_flood_of_empty_events_is_one_period_at_most() {
+    // Of each 50 ms the caller takes 25: half of the time counts, up to one period.
+    let mut exchange = streaming();
+    let end = flood(&mut exchange, &chunk(""), 60_000, 25).unwrap();
+    assert!((8_900..=9_200).contains(&end), "{end}");
+    assert_timed_out(&mut exchange, TimeoutKind::Content);
+    // Content gives the share back.
+    let mut exchange = streaming();
+    flood(&mut exchange, &chunk(""), 2000, 49);
+    feed(&mut exchange, chunk("x"), 2000, 2000);
+    feed(&mut exchange, chunk(""), 2000, 4500);
+    exchange.handle_timeout(ms(5499));
+    assert!(matches!(exchange.poll_output(ms(5499)), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(5500)), "idle: 2000, 2500 and 1000");
+}
+
+#[test]
+fn empty_reads_end_by_the_idle_timeout() {
+    for (status, content_type) in [(200, "text/event-stream"), (200, "application/json"), (400, "application/json")] {
+        let timeouts = Timeouts::default().with_idle(millis(1000));
+        let mut exchange = begun(timeouts, status, content_type);
+        feed(&mut exchange, " ", 0, 0);
+        let end = flood(&mut exchange, "", 60_000, 0);
+        assert_eq!(end, Some(2100), "{status} {content_type}");
+        if status == 200 {
+            assert_timed_out(&mut exchange, TimeoutKind::Idle);
         } else {
-            exchange.handle_wait(ms(second * 1000 + 900));
+            assert_eq!(outcome(&exchange).as_ref().unwrap_err().status().unwrap(), status);
         }
-        assert!(matches!(exchange.poll_output(), Output::Read));
+        // One that waits between them sees its timer fire.
+        let mut exchange = begun(timeouts, status, content_type);
+        feed(&mut exchange, "", 600, 600);
+        assert_eq!(exchange.poll_timeout(), Some(ms(1000)));
     }
 }
 
 #[test]
 fn the_whole_call_ends_a_flood_too() {
-    let mut exchange = streaming_with(Timeouts::default().with_content(None).with_total(Duration::from_secs(3)));
-    exchange.handle_data(Bytes::from_static(b":\n\n"), ms(2_900));
-    assert!(matches!(exchange.poll_output(), Output::Read));
-    exchange.handle_yield(ms(2_999));
-    assert!(matches!(exchange.poll_output(), Output::Read));
-    exchange.handle_yield(ms(3_000));
-    assert!(matches!(exchange.poll_output(), Output::Done));
-    let error = exchange.into_outcome().unwrap().unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Total, .. }), "{error}");
+    let timeouts = Timeouts::default().with_content(None).with_total(Duration::from_secs(3));
+    let mut exchange = begun(timeouts, 200, "text/event-stream");
+    assert_eq!(flood(&mut exchange, ":\n", 60_000, 0), Some(3000));
+    assert_timed_out(&mut exchange, TimeoutKind::Total);
 }
 
 #[test]
-fn what_was_ready_while_nobody_looked_is_read_first() {
+fn input_after_a_deadline_is_read_first() {
+    // It resets the deadline.
     let mut exchange = streaming();
-    exchange.handle_wait(Elapsed::START);
-    // The caller is away for a minute, and then has a lot to read before an event is whole.
-    assert_eq!(busy(&mut exchange, 60_000, 65_000), None);
-    exchange.handle_data(Bytes::from(chunk("Yes.")), Elapsed::from_millis(65_000));
-    assert!(matches!(exchange.poll_output(), Output::Event(_)));
+    assert!(matches!(feed(&mut exchange, chunk("x"), 10_000, 10_000), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(11_000)));
+    // It does not: one more period from then on.
+    let mut exchange = streaming();
+    assert!(matches!(feed(&mut exchange, ":\n", 10_000, 10_000), Output::Read));
+    assert!(matches!(feed(&mut exchange, ":\n", 10_900, 10_900), Output::Read));
+    assert!(matches!(feed(&mut exchange, ":\n", 11_800, 11_800), Output::Read));
+    assert!(matches!(feed(&mut exchange, ":\n", 12_700, 12_700), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(13_000)), "the content timeout's second period");
+    // Text in that period is as good as ever.
+    assert!(matches!(feed(&mut exchange, chunk("x"), 12_800, 12_800), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(13_800)));
+    // At the deadline itself, input is in time, and the deadline holds.
+    let mut exchange = begun(Timeouts::default().with_content(millis(3000)), 200, "text/event-stream");
+    assert!(matches!(feed(&mut exchange, ":\n", 3000, 3000), Output::Read));
+    exchange.handle_timeout(ms(3000));
+    assert_timed_out(&mut exchange, TimeoutKind::Content);
+    // Content in the input that ends the call is read too, and the call goes on.
+    let mut exchange = streaming();
+    feed(&mut exchange, ":\n", 3100, 3100);
+    assert!(matches!(feed(&mut exchange, ":\n".to_owned() + &chunk("x"), 6200, 6200), Output::Read));
+}
+
+#[test]
+fn a_deadline_that_is_noticed_late_is_extended_once_by_a_second() {
+    let mut exchange = streaming();
+    exchange.handle_timeout(ms(50_000));
+    assert!(matches!(exchange.poll_output(ms(50_000)), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(51_000)), "idle and content");
+    // What the kernel held is read. It sets both anew, and a later delay is forgiven again.
+    assert!(matches!(feed(&mut exchange, chunk("x"), 50_010, 50_010), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(51_010)));
+    exchange.handle_timeout(ms(90_000));
+    assert_eq!(exchange.poll_timeout(), Some(ms(91_000)));
+    exchange.handle_timeout(ms(99_000));
+    assert_timed_out(&mut exchange, TimeoutKind::Idle);
+    // A comment in that second: it came late and changes nothing for the content timeout, so one more period starts.
+    let mut exchange = streaming();
+    exchange.handle_timeout(ms(50_000));
+    assert!(matches!(feed(&mut exchange, ":\n", 50_500, 50_500), Output::Read));
+    assert!(matches!(feed(&mut exchange, ":\n", 51_400, 51_400), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(52_400)), "idle, not the end of the extension");
+    // Up to a second late is not late.
+    let mut exchange = streaming();
+    exchange.handle_timeout(ms(2000));
+    assert_timed_out(&mut exchange, TimeoutKind::Idle);
+    // The head's timeout is extended as well, the whole call's is not.
+    let call = Call::create().with(|config| {
+        (config.timeouts.head, config.timeouts.total) = (Some(millis(1000)), Some(millis(60_000)));
+    });
+    let mut exchange = call.exchange();
+    drain(&mut exchange);
+    exchange.handle_timeout(ms(30_000));
+    assert!(matches!(exchange.poll_output(ms(30_000)), Output::Read));
+    apply(&mut exchange, stream(), ms(30_100));
+    assert!(exchange.head().is_some(), "a head that arrived meanwhile is read");
+    exchange.handle_timeout(ms(90_000));
+    assert_timed_out(&mut exchange, TimeoutKind::Total);
+}
+
+#[test]
+fn late_completions_of_an_older_attempt_change_nothing_but_the_time() {
+    let mut exchange = Call::create().exchange();
+    let Output::Send(first, _) = exchange.poll_output(ms(0)) else { panic!() };
+    exchange.handle_error(first, TransportError::Connect, ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
+    exchange.handle_timeout(exchange.poll_timeout().unwrap());
+    let Output::Send(second, _) = exchange.poll_output(ms(0)) else { panic!() };
+    assert_eq!((first.number(), second.number()), (1, 2));
+    let newer = chat_proto::Attempt::new(3);
+    for other in [first, newer] {
+        for input in
+            [failed(500, &[]).remove(0).1, stream(), data(chunk("old")), In::Eof, In::Fail(TransportError::Body)]
+        {
+            support::apply_to(&mut exchange, other, input, ms(0));
+            exchange.refuse(other, Error::cancelled());
+            assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
+        }
+    }
+    apply(&mut exchange, stream(), ms(5000));
+    for other in [first, newer] {
+        for input in [json(), data(chunk("old")), In::Eof, In::Fail(TransportError::Body)] {
+            // An input of another attempt is no sign of life, though its time counts.
+            support::apply_to(&mut exchange, other, input, ms(64_000));
+            assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
+            assert_eq!(exchange.poll_timeout(), Some(ms(65_000)));
+        }
+    }
+    exchange.handle_data(second, Bytes::from(chunk("new")), ms(10));
+    assert_eq!(exchange.poll_event().unwrap().text(), Some("new"));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(124_000)), "64000, the latest time that was named");
 }

@@ -23,7 +23,7 @@ fn a_call_can_be_cancelled_in_every_state() {
             }
         }
         exchange.cancel();
-        assert!(matches!(exchange.poll_output(), Output::Done), "{before:?}");
+        assert!(matches!(exchange.poll_output(ms(0)), Output::Done), "{before:?}");
         assert_eq!(exchange.poll_timeout(), None);
         let error = outcome(&exchange).as_ref().unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Cancelled, attempts), "{before:?}");
@@ -35,16 +35,16 @@ fn a_call_can_be_cancelled_in_every_state() {
 fn a_driver_that_can_not_send_ends_the_call_and_the_attempt_does_not_count() {
     let no_key = || Error::invalid_request("api_key", "is empty");
     let mut exchange = Call::create().exchange();
-    exchange.refuse(no_key());
-    assert!(matches!(exchange.poll_output(), Output::Send(_)), "nothing was given to send yet");
+    exchange.refuse(newest(&exchange), no_key());
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)), "nothing was given to send yet");
     apply(&mut exchange, head(503, &[("retry-after", "0")]), ms(0));
-    exchange.handle_eof(ms(0));
-    assert!(matches!(exchange.poll_output(), Output::Wait));
+    exchange.handle_eof(newest(&exchange), ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
     exchange.handle_timeout(exchange.poll_timeout().unwrap());
-    assert!(matches!(exchange.poll_output(), Output::Send(_)));
-    exchange.refuse(no_key());
-    assert!(matches!(exchange.poll_output(), Output::Done));
-    exchange.refuse(Error::cancelled());
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
+    exchange.refuse(newest(&exchange), no_key());
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
+    exchange.refuse(newest(&exchange), Error::cancelled());
     let error = outcome(&exchange).as_ref().unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (no_key().kind(), 1));
     assert_eq!(error.earlier().iter().filter_map(Error::status).map(u16::from).collect::<Vec<_>>(), [503]);
@@ -130,16 +130,14 @@ fn after_the_end_nothing_changes() {
             for input in [&all[n / all.len()], &all[n % all.len()]] {
                 apply(&mut exchange, input.clone(), ms(n as u64 * 100_000));
                 exchange.handle_timeout(ms(n as u64 * 100_000));
-                exchange.handle_wait(ms(n as u64 * 100_000));
-                exchange.handle_yield(ms(n as u64 * 100_000));
-                exchange.refuse(Error::cancelled());
-                assert!(matches!(exchange.poll_output(), Output::Done));
+                exchange.refuse(newest(&exchange), Error::cancelled());
+                assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
             }
         }
         assert_eq!(exchange.poll_timeout(), None);
         assert_eq!(format!("{:?}", exchange.outcome()), end);
         assert!(exchange.take_outcome().is_some() && exchange.take_outcome().is_none());
-        assert!(matches!(exchange.poll_output(), Output::Done));
+        assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
     }
 }
 
@@ -150,23 +148,21 @@ fn inputs_where_no_attempt_is_under_way_are_ignored() {
     for input in everything().into_iter().filter(|input| !matches!(input, In::Cancel)) {
         apply(&mut exchange, input, ms(0));
     }
-    assert!(matches!(exchange.poll_output(), Output::Send(_)));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
     // In a wait: the driver dropped the attempt, but something of it was on its way.
-    exchange.handle_error(TransportError::Unsent, ms(0));
+    exchange.handle_error(newest(&exchange), TransportError::Unsent, ms(0));
     let due = exchange.poll_timeout();
     for input in everything().into_iter().filter(|input| !matches!(input, In::Cancel)) {
         apply(&mut exchange, input, ms(0));
-        exchange.handle_wait(ms(0));
-        exchange.handle_yield(ms(0));
-        exchange.refuse(Error::cancelled());
-        assert!(matches!(exchange.poll_output(), Output::Wait));
+        exchange.refuse(newest(&exchange), Error::cancelled());
+        assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
         assert_eq!(exchange.poll_timeout(), due);
     }
     // A body before its head.
     let mut exchange = Call::create().exchange();
     drain(&mut exchange);
-    exchange.handle_data(Bytes::from(last("early")), ms(0));
-    assert!(matches!(exchange.poll_output(), Output::Read));
+    exchange.handle_data(newest(&exchange), Bytes::from(last("early")), ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
     // A second head, and what comes after the end of the body.
     for input in [stream(), data(chunk("x")), json(), In::Eof, data(last("late")), In::Fail(TransportError::Body)] {
         apply(&mut exchange, input, ms(0));

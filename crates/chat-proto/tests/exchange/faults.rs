@@ -12,7 +12,8 @@ fn ends_in(call: &Call, attempt: Attempt) -> support::Transcript {
 fn every_fault_is_told_apart_and_has_its_blame() {
     use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let cut = |cut| ErrorKind::Truncated(cut);
-    let timeout = |clock, secs| ErrorKind::Timeout { kind: clock, after: Duration::from_secs(secs) };
+    let timeout =
+        |kind, secs| ErrorKind::Timeout { kind, after: Duration::from_secs(secs), received: Received::Nothing };
     let odd = |reason, body: &str| ErrorKind::UnexpectedResponse { reason, body: body.into() };
     let api = |body: &str| ErrorKind::Api { body: body.into() };
     let with_length = |length| head(200, &[("content-type", "text/event-stream"), ("content-length", length)]);

@@ -40,10 +40,10 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
     apply(&mut exchange, stream(), ms(0));
     assert_eq!(exchange.answer().map(|answer| answer.events), Some(0));
     assert_eq!(exchange.head().map(|head| head.status.as_u16()), Some(200));
-    exchange.handle_data(Bytes::from(chunk("x")), ms(0));
+    exchange.handle_data(newest(&exchange), Bytes::from(chunk("x")), ms(0));
     drain(&mut exchange);
     assert_eq!(exchange.answer().map(|answer| answer.content.as_str()), Some("x"));
-    exchange.handle_eof(ms(0));
+    exchange.handle_eof(newest(&exchange), ms(0));
     drain(&mut exchange);
     assert_eq!(exchange.answer(), outcome(&exchange).as_ref().ok());
     assert_eq!(exchange.head().map(|head| head.status.as_u16()), Some(200));

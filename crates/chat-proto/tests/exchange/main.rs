@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, Blame, Config, CreateInput, Elapsed, Endpoint, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp,
-    Limit, Output, Request, RetryAfter, TimeoutKind, Timeouts, TransportError, Truncation, Unexpected,
+    Answer, Blame, Config, Elapsed, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp, Limit, Output, Received,
+    RetryAfter, TimeoutKind, Timeouts, TransportError, Truncation, Unexpected,
 };
 use support::{
-    Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, stream,
+    Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, newest, stream,
 };
 
 fn ms(millis: u64) -> Elapsed {
@@ -37,11 +37,11 @@ fn streamed(then: &[(u64, In)]) -> Attempt {
     [&begun[..], then].concat()
 }
 
-/// Polls all events out, up to the next output of another kind.
+/// Polls all events out, up to the next output of another kind. It takes no time.
 fn drain(exchange: &mut Exchange) -> (Vec<Event>, Output) {
     let mut events = Vec::new();
     loop {
-        match exchange.poll_output() {
+        match exchange.poll_output(ms(0)) {
             Output::Event(event) => events.push(event),
             output => return (events, output),
         }

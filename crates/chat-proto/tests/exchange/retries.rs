@@ -197,13 +197,13 @@ fn what_a_retry_sends_is_the_same_request_without_a_key() {
     let call = Call::create();
     let mut exchange = call.exchange();
     for attempt in 1..=3 {
-        let Output::Send(request) = exchange.poll_output() else { panic!() };
+        let Output::Send(_, request) = exchange.poll_output(ms(0)) else { panic!() };
         assert_eq!((request.uri(), request.headers()), (call.request.http().uri(), call.request.http().headers()));
         assert_eq!((request.method(), request.body()), (call.request.http().method(), call.request.http().body()));
         assert!(!request.headers().contains_key("authorization"));
         assert_eq!(exchange.attempts(), attempt);
-        exchange.handle_error(TransportError::Connect, ms(0));
-        if let (Output::Wait, Some(due)) = (exchange.poll_output(), exchange.poll_timeout()) {
+        exchange.handle_error(newest(&exchange), TransportError::Connect, ms(0));
+        if let (Output::Wait, Some(due)) = (exchange.poll_output(ms(0)), exchange.poll_timeout()) {
             exchange.handle_timeout(due);
         }
     }

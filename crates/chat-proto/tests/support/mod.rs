@@ -102,31 +102,23 @@ impl Call {
         Exchange::new(self.request.clone(), &self.config, self.seed)
     }
 
-    /// Runs to the end: with a driver that tells its waits and with one that does not, which must come to the same.
+    /// Runs to the end.
     #[track_caller]
     pub(crate) fn run(&self, attempts: &[Attempt]) -> Transcript {
-        let told = self.run_with(attempts, true);
-        let untold = self.run_with(attempts, false);
-        assert_eq!(told.lines, untold.lines);
-        told
-    }
-
-    #[track_caller]
-    fn run_with(&self, attempts: &[Attempt], tells_waits: bool) -> Transcript {
         let mut exchange = self.exchange();
         let mut transcript = Transcript::default();
         let mut attempts = attempts.iter();
         let mut script: VecDeque<(Elapsed, In)> = VecDeque::new();
         let mut now = Elapsed::START;
         for _ in 0..100_000 {
-            let output = exchange.poll_output();
+            let output = exchange.poll_output(now);
             transcript.note(now, &output, &exchange);
             match output {
                 Output::Event(event) => {
                     transcript.events.push(event);
                     continue;
                 }
-                Output::Send(_) => {
+                Output::Send(..) => {
                     transcript.sends.push(now);
                     script = on_the_clock(attempts.next().map_or(&[], Vec::as_slice), now);
                     continue;
@@ -139,9 +131,6 @@ impl Call {
                 // Nothing comes any more of an attempt that is over; a cancel is the caller's.
                 Output::Wait => script.retain(|(_, input)| matches!(input, In::Cancel)),
                 Output::Read => {}
-            }
-            if tells_waits && script.front().is_none_or(|(at, _)| *at > now) {
-                exchange.handle_wait(now);
             }
             // What is ready comes before the clock.
             let deadline = exchange.poll_timeout();
@@ -160,6 +149,11 @@ impl Call {
     }
 }
 
+/// The attempt that was sent last.
+pub(crate) fn newest(exchange: &Exchange) -> chat_proto::Attempt {
+    chat_proto::Attempt::new(exchange.attempts())
+}
+
 fn next_by(script: &mut VecDeque<(Elapsed, In)>, deadline: Option<Elapsed>) -> Option<(Elapsed, In)> {
     let (at, _) = script.front()?;
     if deadline.is_none_or(|deadline| *at <= deadline) { script.pop_front() } else { None }
@@ -174,17 +168,22 @@ fn on_the_clock(attempt: &[(u64, In)], start: Elapsed) -> VecDeque<(Elapsed, In)
     later.collect()
 }
 
+/// Hands an input of the newest attempt in.
 pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Elapsed) {
+    apply_to(exchange, newest(exchange), input, now);
+}
+
+pub(crate) fn apply_to(exchange: &mut Exchange, attempt: chat_proto::Attempt, input: In, now: Elapsed) {
     match input {
         In::Head(status, headers) => {
             let response = headers.iter().fold(http::Response::builder().status(status), |response, (name, value)| {
                 response.header(*name, value)
             });
-            exchange.handle_head(response.body(()).expect("a head").into_parts().0, now);
+            exchange.handle_head(attempt, response.body(()).expect("a head").into_parts().0, now);
         }
-        In::Data(bytes) => exchange.handle_data(bytes, now),
-        In::Eof => exchange.handle_eof(now),
-        In::Fail(error) => exchange.handle_error(error, now),
+        In::Data(bytes) => exchange.handle_data(attempt, bytes, now),
+        In::Eof => exchange.handle_eof(attempt, now),
+        In::Fail(error) => exchange.handle_error(attempt, error, now),
         In::Cancel => exchange.cancel(),
     }
 }
@@ -204,7 +203,7 @@ impl Transcript {
     fn note(&mut self, now: Elapsed, output: &Output, exchange: &Exchange) {
         let step = match output {
             Output::Read => return,
-            Output::Send(_) => "send".to_owned(),
+            Output::Send(..) => "send".to_owned(),
             Output::Wait => "wait".to_owned(),
             Output::Event(Event::MessageChunk(chunk)) => format!("chunk {}", chunk.content_chunk),
             Output::Event(Event::RecordsCited(cited)) => format!("cited {}", cited.citations.len()),

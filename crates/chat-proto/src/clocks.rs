@@ -1,0 +1,484 @@
+//! All deadlines of an exchange, and whose time passes. The only file that does arithmetic on times.
+
+use std::time::Duration;
+
+use crate::receiver::Progress;
+use crate::{Elapsed, ErrorKind, Received, TimeoutKind, Timeouts};
+
+/// A deadline that is noticed later than this is extended by as much, once: the process was stopped or busy, and what the
+/// kernel holds is read first.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The timers, in the order in which they are reported if several have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    Total,
+    Retry,
+    Head,
+    Idle,
+    Content,
+}
+
+impl Timer {
+    const ALL: [Self; 5] = [Self::Total, Self::Retry, Self::Head, Self::Idle, Self::Content];
+}
+
+/// A deadline for each timer that is set.
+#[derive(Debug, Default)]
+struct Table([Option<Deadline>; Timer::ALL.len()]);
+
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    at: Elapsed,
+    /// The deadline was noticed late and holds until then.
+    extended: Option<Elapsed>,
+}
+
+impl Table {
+    fn set(&mut self, timer: Timer, at: Option<Elapsed>) {
+        self.0[timer as usize] = at.map(|at| Deadline { at, extended: None });
+    }
+
+    fn clear(&mut self, timer: Timer) {
+        self.set(timer, None);
+    }
+
+    /// The deadline as it was set.
+    fn get(&self, timer: Timer) -> Option<Elapsed> {
+        self.0[timer as usize].map(|deadline| deadline.at)
+    }
+
+    /// Moves a deadline that is set.
+    fn postpone(&mut self, timer: Timer, by: Duration) {
+        if let Some(deadline) = &mut self.0[timer as usize] {
+            deadline.at = deadline.at + by;
+        }
+    }
+
+    /// The earliest deadline.
+    fn next(&self) -> Option<Elapsed> {
+        self.0.iter().flatten().map(Deadline::end).min()
+    }
+
+    /// Whether the timer has expired at `now`. A deadline is the first moment at which it has.
+    fn has_expired(&self, timer: Timer, now: Elapsed) -> bool {
+        self.0[timer as usize].is_some_and(|deadline| deadline.end() <= now)
+    }
+
+    /// Extends a deadline that is noticed late, once. Whether it did.
+    fn extend_if_late(&mut self, timer: Timer, now: Elapsed) -> bool {
+        let late =
+            self.0[timer as usize].as_mut().filter(|deadline| deadline.extended.is_none() && deadline.at + GRACE < now);
+        late.map(|deadline| deadline.extended = Some(now + GRACE)).is_some()
+    }
+}
+
+impl Deadline {
+    fn end(&self) -> Elapsed {
+        self.extended.map_or(self.at, |extended| extended.max(self.at))
+    }
+}
+
+/// What an event says, for the content timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// A ping.
+    KeepAlive,
+    /// An event without text, finish reason or other content.
+    Empty,
+    /// Content.
+    Content,
+}
+
+/// What has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expired {
+    /// The wait before the next attempt is over.
+    Retry,
+    Timeout(TimeoutKind),
+}
+
+/// The clocks of one exchange.
+///
+/// Time passes on the server's account, with one exception: the time from an input to the first
+/// [`read`](Self::read) after it is the caller's if an event was handed out between the two.
+#[derive(Debug)]
+pub(crate) struct Clocks {
+    timeouts: Timeouts,
+    /// The latest time that an input or a poll has named.
+    now: Elapsed,
+    table: Table,
+    /// The sum of the waits before retries.
+    waited: Duration,
+    body: Body,
+}
+
+/// The part that starts anew with each head.
+#[derive(Debug, Default)]
+struct Body {
+    last_input: Elapsed,
+    /// No [`Clocks::read`] has followed the last input.
+    is_unread: bool,
+    /// The heaviest event since the last input.
+    handed_out: Option<Weight>,
+    /// Bytes have come since the last content.
+    has_bytes: bool,
+    /// The body is JSON, of which only white space has come.
+    is_blank: bool,
+    /// Each byte sets the idle timeout anew. Not so for the body of a failure.
+    resets_idle: bool,
+    /// The idle timeout is in its second period.
+    idle_overtime: bool,
+    /// The content timeout is in its second period.
+    content_overtime: bool,
+    /// The deadline of the content timeout but for the bytes of an unfinished event.
+    content: Option<Elapsed>,
+    /// How far events without content have moved the content timeout on the caller's account.
+    granted: Duration,
+    /// How many events and blocks were finished at the last `read`.
+    finished: u64,
+    /// The most that has come of the event that is unfinished.
+    longest: usize,
+}
+
+impl Clocks {
+    /// The clocks of a call that begins.
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
+        let mut table = Table::default();
+        table.set(Timer::Total, Elapsed::START.end_of(timeouts.total));
+        Self { timeouts: *timeouts, now: Elapsed::START, table, waited: Duration::ZERO, body: Body::default() }
+    }
+
+    /// It is `now`, or later if that was known.
+    pub(crate) fn tell(&mut self, now: Elapsed) {
+        self.now = self.now.max(now);
+    }
+
+    pub(crate) fn now(&self) -> Elapsed {
+        self.now
+    }
+
+    /// The end of the whole call.
+    pub(crate) fn total(&self) -> Option<Elapsed> {
+        self.table.get(Timer::Total)
+    }
+
+    /// The sum of the waits before retries.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// The next deadline.
+    pub(crate) fn next(&self) -> Option<Elapsed> {
+        self.table.next()
+    }
+
+    /// A request goes out.
+    pub(crate) fn start_attempt(&mut self) {
+        self.clear_attempt();
+        self.set(Timer::Head, self.timeouts.head);
+    }
+
+    /// A head came. `progress` is that of a body of which nothing has come.
+    pub(crate) fn start_body(&mut self, progress: Progress) {
+        self.clear_attempt();
+        self.set(Timer::Idle, self.timeouts.idle);
+        let mut body = Body { last_input: self.now, is_unread: true, ..Body::default() };
+        match progress {
+            Progress::Failure => {}
+            Progress::Json { .. } => (body.resets_idle, body.is_blank) = (true, true),
+            Progress::Stream { .. } => body.resets_idle = true,
+        }
+        if progress != Progress::Failure {
+            self.set(Timer::Content, self.timeouts.content);
+            body.content = self.table.get(Timer::Content);
+        }
+        self.body = body;
+    }
+
+    /// The attempt failed and the next one follows after `wait`.
+    pub(crate) fn start_wait(&mut self, wait: Duration) {
+        self.clear_attempt();
+        self.waited += wait;
+        self.table.set(Timer::Retry, Some(self.now + wait));
+    }
+
+    /// The call is over.
+    pub(crate) fn stop(&mut self) {
+        self.clear_attempt();
+        self.table.clear(Timer::Total);
+    }
+
+    /// `len` bytes of the body came, or none.
+    pub(crate) fn input(&mut self, len: usize) {
+        self.note_content();
+        let body = &mut self.body;
+        (body.last_input, body.is_unread, body.handed_out) = (self.now, true, None);
+        if len > 0 {
+            body.has_bytes = true;
+            if body.resets_idle {
+                body.idle_overtime = false;
+                self.set(Timer::Idle, self.timeouts.idle);
+            }
+        }
+    }
+
+    /// An event was handed out. Decoding takes no time: it is as old as the last input.
+    #[inline]
+    pub(crate) fn event(&mut self, weight: Weight) {
+        self.body.handed_out = self.body.handed_out.max(Some(weight));
+    }
+
+    /// Everything that came is decoded, and the driver reads on. The first time after an input, this settles what the input
+    /// did to the timeouts, and whose time has passed since. An input that came after a deadline and did not reset it starts
+    /// one more period; an input after that period is too late.
+    pub(crate) fn read(&mut self, progress: Progress) -> Option<TimeoutKind> {
+        if !std::mem::take(&mut self.body.is_unread) {
+            return None;
+        }
+        self.note_content();
+        let expired = self.settle_idle().or_else(|| self.settle_content(progress));
+        self.grant();
+        self.body.handed_out = None;
+        expired
+    }
+
+    /// What has expired by now. With `is_busy`, there is still something to decode: it came in time.
+    pub(crate) fn expired(&mut self, is_busy: bool) -> Option<Expired> {
+        Timer::ALL.into_iter().find(|timer| self.check(*timer, is_busy)).map(|timer| match timer {
+            Timer::Retry => Expired::Retry,
+            Timer::Total => Expired::Timeout(TimeoutKind::Total),
+            Timer::Head => Expired::Timeout(TimeoutKind::Head),
+            Timer::Idle => Expired::Timeout(TimeoutKind::Idle),
+            Timer::Content => Expired::Timeout(TimeoutKind::Content),
+        })
+    }
+
+    /// Whether the whole call is out of time.
+    pub(crate) fn is_over(&self) -> bool {
+        self.table.has_expired(Timer::Total, self.now)
+    }
+
+    /// The error of a timeout, with what came instead.
+    pub(crate) fn timed_out(&self, kind: TimeoutKind) -> ErrorKind {
+        let timeouts = &self.timeouts;
+        let after = match kind {
+            TimeoutKind::Connect => timeouts.connect,
+            TimeoutKind::Head => timeouts.head,
+            TimeoutKind::Idle => timeouts.idle,
+            TimeoutKind::Content => timeouts.content,
+            TimeoutKind::Total => timeouts.total,
+        };
+        let body = &self.body;
+        let received = match kind {
+            TimeoutKind::Idle | TimeoutKind::Content if body.longest > 0 => Received::UnfinishedEvent,
+            TimeoutKind::Content if body.has_bytes && body.is_blank => Received::WhiteSpace,
+            TimeoutKind::Content if body.has_bytes => Received::KeepAlives,
+            _ => Received::Nothing,
+        };
+        ErrorKind::Timeout { kind, after: after.unwrap_or_default(), received }
+    }
+
+    fn set(&mut self, timer: Timer, after: Option<Duration>) {
+        self.table.set(timer, self.now.end_of(after));
+    }
+
+    fn clear_attempt(&mut self) {
+        for timer in [Timer::Retry, Timer::Head, Timer::Idle, Timer::Content] {
+            self.table.clear(timer);
+        }
+        self.body = Body::default();
+    }
+
+    /// Whether the timer has expired for good. One that is noticed late gets its grace.
+    fn check(&mut self, timer: Timer, is_busy: bool) -> bool {
+        if !self.table.has_expired(timer, self.now) {
+            return false;
+        }
+        match timer {
+            Timer::Total | Timer::Retry => true,
+            Timer::Head => !self.table.extend_if_late(timer, self.now),
+            // Before the driver reads on, the time may be the caller's.
+            Timer::Idle | Timer::Content if is_busy || self.body.is_unread => false,
+            Timer::Idle | Timer::Content => !self.table.extend_if_late(timer, self.now),
+        }
+    }
+
+    /// Content has come with the last input: the content timeout starts anew.
+    fn note_content(&mut self) {
+        let body = &mut self.body;
+        if body.handed_out == Some(Weight::Content) && body.content.is_some() {
+            (body.content_overtime, body.granted, body.has_bytes) = (false, Duration::ZERO, false);
+            body.content = body.last_input.end_of(self.timeouts.content);
+            self.table.set(Timer::Content, body.content);
+        }
+    }
+
+    fn settle_idle(&mut self) -> Option<TimeoutKind> {
+        if !self.is_overdue(Timer::Idle) {
+            return None;
+        }
+        if std::mem::replace(&mut self.body.idle_overtime, true) {
+            return Some(TimeoutKind::Idle);
+        }
+        self.table.set(Timer::Idle, self.body.last_input.end_of(self.timeouts.idle));
+        None
+    }
+
+    fn settle_content(&mut self, progress: Progress) -> Option<TimeoutKind> {
+        let body = &mut self.body;
+        match progress {
+            Progress::Failure => return None,
+            Progress::Json { has_begun } => {
+                if has_begun {
+                    (body.is_blank, body.content) = (false, None);
+                    self.table.clear(Timer::Content);
+                }
+            }
+            Progress::Stream { finished, unfinished } => {
+                let is_same = finished == body.finished && body.longest > 0 && unfinished > 0;
+                if !is_same {
+                    // What the bytes of an unfinished event have postponed is over with it.
+                    (body.finished, body.longest) = (finished, 0);
+                    self.table.set(Timer::Content, body.content);
+                    if let Some(expired) = self.settle_overdue_content() {
+                        return Some(expired);
+                    }
+                }
+                if unfinished > self.body.longest {
+                    self.postpone_content(unfinished);
+                    return None;
+                }
+            }
+        }
+        self.settle_overdue_content()
+    }
+
+    /// More of an unfinished event came.
+    fn postpone_content(&mut self, unfinished: usize) {
+        let body = &mut self.body;
+        body.longest = unfinished;
+        if body.content.is_some() {
+            self.table.set(Timer::Content, body.last_input.end_of(self.timeouts.content));
+        }
+    }
+
+    fn settle_overdue_content(&mut self) -> Option<TimeoutKind> {
+        if !self.is_overdue(Timer::Content) {
+            return None;
+        }
+        let body = &mut self.body;
+        if std::mem::replace(&mut body.content_overtime, true) {
+            return Some(TimeoutKind::Content);
+        }
+        body.content = body.last_input.end_of(self.timeouts.content);
+        self.table.set(Timer::Content, body.content);
+        None
+    }
+
+    /// Whether the last input came after this deadline.
+    fn is_overdue(&self, timer: Timer) -> bool {
+        self.table.get(timer).is_some_and(|deadline| deadline < self.body.last_input)
+    }
+
+    /// Gives the caller back the time that it took. Events without content move the content timeout by one period at most,
+    /// or a flood of them would not end.
+    fn grant(&mut self) {
+        let body = &mut self.body;
+        let pause = self.now.saturating_since(body.last_input);
+        let content = match body.handed_out {
+            None | Some(Weight::KeepAlive) => return,
+            Some(Weight::Empty) => {
+                let left = self.timeouts.content.unwrap_or_default().saturating_sub(body.granted);
+                let granted = pause.min(left);
+                body.granted += granted;
+                granted
+            }
+            Some(Weight::Content) => pause,
+        };
+        body.content = body.content.map(|deadline| deadline + content);
+        self.table.postpone(Timer::Content, content);
+        self.table.postpone(Timer::Idle, pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(millis: u64) -> Elapsed {
+        Elapsed::from_millis(millis)
+    }
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn the_table_gives_the_earliest_deadline_and_what_has_expired() {
+        let mut table = Table::default();
+        assert_eq!(table.next(), None);
+        table.set(Timer::Content, Some(ms(30)));
+        table.set(Timer::Idle, Some(ms(20)));
+        table.set(Timer::Head, None);
+        assert_eq!(
+            (table.next(), table.get(Timer::Content), table.get(Timer::Head)),
+            (Some(ms(20)), Some(ms(30)), None)
+        );
+        assert!(!table.has_expired(Timer::Idle, ms(19)) && table.has_expired(Timer::Idle, ms(20)));
+        assert!(!table.has_expired(Timer::Content, ms(20)) && !table.has_expired(Timer::Head, ms(20)));
+        table.postpone(Timer::Idle, millis(15));
+        table.postpone(Timer::Head, millis(15));
+        assert_eq!((table.next(), table.get(Timer::Idle), table.get(Timer::Head)), (Some(ms(30)), Some(ms(35)), None));
+        table.clear(Timer::Content);
+        assert_eq!(table.next(), Some(ms(35)));
+    }
+
+    #[test]
+    fn a_late_deadline_is_extended_once_until_it_is_set_again() {
+        let mut table = Table::default();
+        table.set(Timer::Idle, Some(ms(500)));
+        assert!(!table.extend_if_late(Timer::Idle, ms(1500)), "a second late is not late");
+        assert!(!table.extend_if_late(Timer::Content, ms(9000)), "it is not set");
+        assert!(table.extend_if_late(Timer::Idle, ms(1501)));
+        assert_eq!((table.next(), table.get(Timer::Idle)), (Some(ms(2501)), Some(ms(500))));
+        assert!(!table.has_expired(Timer::Idle, ms(2500)) && table.has_expired(Timer::Idle, ms(2501)));
+        assert!(!table.extend_if_late(Timer::Idle, ms(9000)));
+        // A deadline that moves beyond its extension counts as it is.
+        table.postpone(Timer::Idle, millis(3000));
+        assert_eq!(table.next(), Some(ms(3500)));
+        table.set(Timer::Idle, Some(ms(4000)));
+        assert!(table.extend_if_late(Timer::Idle, ms(6000)));
+    }
+
+    #[test]
+    fn time_does_not_go_back() {
+        let mut clocks = Clocks::new(&Timeouts::default().with_total(millis(100)));
+        clocks.tell(ms(90));
+        clocks.tell(ms(50));
+        assert_eq!((clocks.now(), clocks.is_over()), (ms(90), false));
+        clocks.tell(ms(100));
+        assert!(clocks.is_over());
+        assert_eq!(clocks.expired(true), Some(Expired::Timeout(TimeoutKind::Total)));
+    }
+
+    #[test]
+    fn an_attempt_leaves_no_deadline_behind() {
+        let mut clocks = Clocks::new(&Timeouts::default());
+        clocks.start_attempt();
+        assert_eq!(clocks.next(), Some(ms(120_000)));
+        clocks.tell(ms(10));
+        clocks.start_body(Progress::Stream { finished: 0, unfinished: 0 });
+        assert_eq!(clocks.next(), Some(ms(60_010)));
+        clocks.start_wait(millis(500));
+        assert_eq!((clocks.next(), clocks.waited()), (Some(ms(510)), millis(500)));
+        clocks.tell(ms(510));
+        assert_eq!(clocks.expired(false), Some(Expired::Retry));
+        clocks.start_attempt();
+        assert_eq!(clocks.next(), Some(ms(120_510)));
+        clocks.start_wait(millis(40));
+        assert_eq!(clocks.waited(), millis(540));
+        clocks.stop();
+        assert_eq!(clocks.next(), None);
+    }
+}
