@@ -1,47 +1,55 @@
-//! Time as the core sees it: told, never asked for.
+//! Time as the core sees it: an argument, never a clock.
 
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment, counted from the beginning of the exchange on the driver's monotonic clock.
+/// A point in time: the time since the start of the exchange, on the driver's monotonic clock.
+///
+/// It counts nanoseconds in 64 bits, which is enough for 584 years. What is longer counts as that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Elapsed(Duration);
+pub struct Elapsed(u64);
 
 impl Elapsed {
-    /// The beginning of the exchange.
-    pub const START: Self = Self(Duration::ZERO);
+    /// The start of the exchange.
+    pub const START: Self = Self(0);
 
-    /// The moment so long after the beginning.
+    /// This long after the start.
     pub const fn from_start(elapsed: Duration) -> Self {
-        Self(elapsed)
+        Self(nanos(elapsed))
     }
 
-    /// The moment so many milliseconds after the beginning.
+    /// This many milliseconds after the start.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(Duration::from_millis(millis))
+        Self(millis.saturating_mul(1_000_000))
     }
 
-    /// How long after the beginning it is.
+    /// The time since the start.
     pub const fn since_start(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0)
     }
 
-    /// How long after `earlier` it is; nothing if it is not after it.
+    /// The time since `earlier`. Zero if `earlier` is later.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The end of a time that is set and begins now; `None` where nothing ends.
-    pub(crate) fn end_of(self, time: Option<Duration>) -> Option<Self> {
-        time.and_then(|time| self.0.checked_add(time)).map(Self)
+    /// The end of a period that starts now. `None` if there is no period, or its end is out of range.
+    pub(crate) fn end_of(self, period: Option<Duration>) -> Option<Self> {
+        let nanos = u64::try_from(period?.as_nanos()).ok()?;
+        self.0.checked_add(nanos).map(Self)
     }
 }
 
-/// A sum past what a `Duration` holds is the largest that it does.
+/// Saturates at the largest value.
 impl Add<Duration> for Elapsed {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(duration))
+        Self(self.0.saturating_add(nanos(duration)))
     }
+}
+
+const fn nanos(duration: Duration) -> u64 {
+    let nanos = duration.as_nanos();
+    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }

@@ -12,7 +12,8 @@ use crate::dialect::Dialect;
 use crate::request::Idempotency;
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
-    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, TimeoutKind, Truncation,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Limits, Receiver, Request, RetryPolicy,
+    TimeoutKind, Truncation,
 };
 
 /// What the driver does next. Exhaustive: it is the driver's contract.
@@ -82,7 +83,8 @@ pub struct Exchange {
     http: Option<Box<http::Request<Bytes>>>,
     idempotency: Idempotency,
     dialect: Dialect,
-    config: Config,
+    retry: RetryPolicy,
+    limits: Limits,
     random: u64,
     state: State,
     attempts: u32,
@@ -129,7 +131,8 @@ impl Exchange {
             http: Some(request.http),
             idempotency: request.idempotency,
             dialect: request.dialect,
-            config: config.clone(),
+            retry: config.retry,
+            limits: config.limits,
             random: seed,
             state: State::Ready,
             attempts: 0,
@@ -199,7 +202,7 @@ impl Exchange {
             return;
         }
         let head = Head::new(head.status, head.headers);
-        let receiver = Receiver::of_dialect(self.dialect, head, &self.config.limits);
+        let receiver = Receiver::of_dialect(self.dialect, head, &self.limits);
         if receiver.is_success() {
             self.http = None;
         }
@@ -373,7 +376,7 @@ impl Exchange {
         self.leave();
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
         let verdict = retry::decide(&RetryContext {
-            policy: &self.config.retry,
+            policy: &self.retry,
             class: RetryClass::after(&error, self.idempotency, fault),
             attempts: self.attempts,
             waited: self.clocks.waited(),
