@@ -15,8 +15,6 @@ mod tunnel;
 pub use chat_client::*;
 
 pub use body::{AnswerBody, Sending};
-#[cfg(feature = "inline")]
-pub use builder::Connections;
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
