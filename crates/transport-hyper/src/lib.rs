@@ -32,4 +32,4 @@ pub type Client = chat_client::Client<HyperTransport>;
 pub type Reply = chat_client::Reply<HyperTransport>;
 
 /// A [`chat_client::Session`] on tokio and hyper.
-pub type Session = chat_client::Session<Client>;
+pub type Session = chat_client::Session<HyperTransport>;
