@@ -9,7 +9,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use serde::Deserialize;
 use transport_async_std::AsyncStdTransport;
-use transport_hyper::{Connections, HyperTransport, TransportSettings};
+use transport_hyper::HyperTransport;
 use transport_smol::SmolTransport;
 
 use crate::limits::{PATH, QUESTION};
@@ -45,16 +45,9 @@ where
     }
 }
 
-/// Ours on hyper, with its pool.
+/// Ours on hyper.
 pub(crate) fn hyper(base_url: &str) -> chat_client::Client<HyperTransport> {
     ours(base_url)
-}
-
-/// Ours on hyper, each connection polled by whoever reads from it.
-pub(crate) fn hyper_inline(base_url: &str) -> chat_client::Client<HyperTransport> {
-    let transport = HyperTransport::builder().connections(Connections::Inline).build(&TransportSettings::default());
-    let client = chat_client::Client::builder().api_key("k").base_url(base_url);
-    client.build_on(transport.expect("a transport")).expect("a client")
 }
 
 /// Ours on async-io.

@@ -72,8 +72,6 @@ pub(crate) const ALL: &[Subject] = &[
     subject!("reqwest + es-stream, 2 workers", Stack, TokioTwo, clients::Stack::new),
     subject!("transport-hyper, 1 thread", Ours, Tokio, clients::hyper),
     subject!("transport-hyper, 2 workers", Ours, TokioTwo, clients::hyper),
-    subject!("transport-hyper inline, 1 thread", Ours, Tokio, clients::hyper_inline),
-    subject!("transport-hyper inline, 2 workers", Ours, TokioTwo, clients::hyper_inline),
     subject!("transport-smol", Ours, AsyncIo, clients::smol),
     subject!("transport-async-std", Ours, AsyncStd, clients::async_std),
 ];

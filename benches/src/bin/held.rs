@@ -20,7 +20,7 @@ use http::HeaderValue;
 use http_body::Frame;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use transport_async_std::AsyncStdTransport;
-use transport_hyper::{Connections, HyperTransport, TransportSettings};
+use transport_hyper::HyperTransport;
 use transport_smol::SmolTransport;
 
 #[global_allocator]
@@ -45,7 +45,6 @@ fn main() {
     let driver = tokio.block_on(of_replies(|_| builder().build_on(Memory)));
     let rows = [
         ("transport-hyper", tokio.block_on(of_replies(|streams| client::<HyperTransport>(port, streams)))),
-        ("transport-hyper inline", tokio.block_on(of_replies(|streams| inline(port, streams)))),
         ("transport-smol", async_io::block_on(of_replies(|streams| client::<SmolTransport>(port, streams)))),
         (
             "transport-async-std",
@@ -67,11 +66,6 @@ fn builder<T: Transport>() -> ClientBuilder<T> {
 /// not at its end.
 fn client<T: FromSettings>(port: u16, streams: usize) -> Result<Client<T>, Error> {
     builder::<T>().base_url(base_url(port, streams)).build()
-}
-
-fn inline(port: u16, streams: usize) -> Result<Client<HyperTransport>, Error> {
-    let transport = HyperTransport::builder().connections(Connections::Inline);
-    builder().base_url(base_url(port, streams)).build_on(transport.build(&TransportSettings::default())?)
 }
 
 fn base_url(port: u16, streams: usize) -> String {

@@ -1,39 +1,18 @@
 //! The client.
 
-use std::fmt;
-use std::sync::Arc;
+use transport_smol::{
+    Build, ClientBuilder, ContinueInput, CreateInput, Error, FromSettings as _, Settings, SmolTransport,
+    TransportSettings,
+};
 
-use chat_client::{Asks, ClientBuilder, Conversation, Question, Settings};
-use chat_proto::{ContinueInput, CreateInput, Error, Request};
-
-use crate::{Connector, Reply, Session};
+use crate::{Reply, Session};
 
 /// Name and version for `User-Agent`.
 const PRODUCT: &str = concat!("chat-blocking/", env!("CARGO_PKG_VERSION"));
 
 /// A client of the chat API whose calls block. Cheap to clone; clones share connections, and may be used from many threads.
-#[derive(Clone)]
-pub struct Client {
-    shared: Arc<Shared>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) settings: Settings,
-    pub(crate) connector: Arc<Connector>,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { endpoint, key, config, defaults, .. } = &self.shared.settings;
-        f.debug_struct("Client")
-            .field("base_url", &endpoint.base_url())
-            .field("key", key)
-            .field("config", config)
-            .field("defaults", defaults)
-            .field("connector", &self.shared.connector)
-            .finish_non_exhaustive()
-    }
-}
+#[derive(Clone, Debug)]
+pub struct Client(transport_smol::Client);
 
 impl Client {
     /// A client whose key is in `INKEEP_API_KEY`, whose base URL is in `INKEEP_API_BASE_URL` if it is not the service's, and
@@ -46,15 +25,28 @@ impl Client {
         Self::builder().env().build()
     }
 
-    /// The settings of a client, to be changed and built. An async callback for the key can't be waited for here: a client
-    /// that has one refuses its calls.
-    pub fn builder() -> ClientBuilder<Connector> {
+    /// The settings of a client, to be changed and built.
+    pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::new(PRODUCT)
     }
 
-    /// A client whose connections are another [`Connector`]'s; [`ClientBuilder::settings`] makes the settings.
-    pub fn new(settings: Settings, connector: Connector) -> Self {
-        Self::on(settings, Arc::new(connector))
+    /// A client on a transport of your own: other roots, a client certificate, another proxy. [`ClientBuilder::settings`]
+    /// makes the settings. The connect timeout is the transport's.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), chat_blocking::Error> {
+    /// # let private_ca = Vec::new();
+    /// use chat_blocking::{AsyncIo, Client, Connector, Proxy, SmolTransport, tls};
+    ///
+    /// let settings = Client::builder().api_key("k").settings()?;
+    /// let connector = Connector::new(AsyncIo, tls::config(private_ca, None)?, settings.config.timeouts.connect);
+    /// let transport = SmolTransport::with_connector(connector.via(Proxy::from_env()?)?);
+    /// let client = Client::new(settings, transport);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(settings: Settings, transport: SmolTransport) -> Self {
+        Self(transport_smol::Client::new(settings, transport))
     }
 
     /// A client with other settings on the same connections: for calls that need them.
@@ -71,37 +63,30 @@ impl Client {
     /// # Errors
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the setting that is no good.
-    pub fn with(
-        &self,
-        change: impl FnOnce(ClientBuilder<Connector>) -> ClientBuilder<Connector>,
-    ) -> Result<Self, Error> {
+    pub fn with(&self, change: impl FnOnce(ClientBuilder<Self>) -> ClientBuilder<Self>) -> Result<Self, Error> {
         let settings = change(ClientBuilder::from_settings(self.settings())).settings()?;
-        Ok(Self::on(settings, Arc::clone(&self.shared.connector)))
-    }
-
-    fn on(settings: Settings, connector: Arc<Connector>) -> Self {
-        Self { shared: Arc::new(Shared { settings, connector }) }
+        Ok(Self::new(settings, self.0.transport().clone()))
     }
 
     /// What the client was set to.
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        self.0.settings()
     }
 
     /// Creates a session with its first message. Nothing is sent before the reply is asked for its first item; a request
     /// that is refused is that item.
     pub fn create(&self, input: &CreateInput) -> Reply {
-        self.call(Request::create(&self.settings().endpoint, input), None)
+        Reply::new(self.0.create(input))
     }
 
     /// Continues a session with one more message. As [`create`](Self::create) otherwise.
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply {
-        self.call(Request::continue_session(&self.settings().endpoint, chat_session_id, input), None)
+        Reply::new(self.0.continue_session(chat_session_id, input))
     }
 
     /// A conversation that remembers its session: its first question creates it, the next continue it.
     pub fn session(&self, integration_id: impl Into<String>) -> Session {
-        Session::new(self.clone(), Conversation::new(integration_id, &self.settings().defaults))
+        Session(self.0.session(integration_id))
     }
 
     /// A conversation with the integration that the client was set to.
@@ -110,18 +95,20 @@ impl Client {
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is none.
     pub fn default_session(&self) -> Result<Session, Error> {
-        Ok(Session::new(self.clone(), Conversation::with_default_integration(&self.settings().defaults)?))
+        self.0.default_session().map(Session)
+    }
+
+    pub(crate) fn inner(&self) -> &transport_smol::Client {
+        &self.0
     }
 }
 
-impl Asks for Client {
-    type Reply = Reply;
+impl Build for Client {
+    type Client = Self;
 
-    fn settings(&self) -> &Settings {
-        &self.shared.settings
-    }
-
-    fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply {
-        Reply::new(Arc::clone(&self.shared), request, question)
+    fn build(settings: Settings) -> Result<Self, Error> {
+        let mut of_transport = TransportSettings::default();
+        of_transport.connect_timeout = settings.config.timeouts.connect;
+        Ok(Self::new(settings, SmolTransport::from_settings(&of_transport)?))
     }
 }

@@ -1,6 +1,6 @@
 //! The script that every transport passes, but for what needs an executor.
 
-use chat_blocking::{Client, Connector, Error};
+use chat_blocking::{Client, Error, SmolTransport, tls};
 use chat_mock::conformance::{Ask, Caller, Question, Setup, Suite, Transcript, Wire};
 
 struct Blocking;
@@ -10,7 +10,8 @@ impl Caller for Blocking {
 
     fn client(&self, setup: &Setup) -> Result<Client, Error> {
         let settings = setup.apply(Client::builder()).settings()?;
-        Ok(Client::new(settings, Connector::with_roots(setup.ca())?))
+        let transport = SmolTransport::with_tls(&setup.transport_settings(), tls::config(setup.ca(), None)?)?;
+        Ok(Client::new(settings, transport))
     }
 
     fn call(&self, client: &Client, question: &Question) -> Transcript {

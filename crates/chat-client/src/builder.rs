@@ -240,7 +240,7 @@ impl<T: Transport> ClientBuilder<T> {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting, if one is missing or no good.
     pub fn build_on(self, transport: T) -> Result<Client<T>, Error> {
-        Ok(Client::new(self.settings()?, Arc::new(transport)))
+        Ok(Client::new(self.settings()?, transport))
     }
 }
 

@@ -7,7 +7,7 @@ use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
 use crate::conversation::{Conversation, Question};
 use crate::settings::Settings;
-use crate::{Asks, ClientBuilder, FromSettings, Reply, Session, Transport, TransportSettings};
+use crate::{ClientBuilder, FromSettings, Reply, Session, Transport, TransportSettings};
 
 /// A client of the chat API on a transport. Cheap to clone; clones share connections.
 pub struct Client<T> {
@@ -55,6 +55,12 @@ impl<T: Transport> Client<T> {
         ClientBuilder::new(T::PRODUCT)
     }
 
+    /// A client with settings that are checked already; [`ClientBuilder::settings`] makes them. Clients that are given
+    /// the same `Arc` share its connections.
+    pub fn new(settings: Settings, transport: impl Into<Arc<T>>) -> Self {
+        Self { shared: Arc::new(Shared { transport: transport.into(), settings }) }
+    }
+
     /// A client with other settings on the same connections: for calls that need them.
     ///
     /// ```
@@ -96,7 +102,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// A conversation that remembers its session: its first question creates it, the next continue it.
-    pub fn session(&self, integration_id: impl Into<String>) -> Session<Self> {
+    pub fn session(&self, integration_id: impl Into<String>) -> Session<T> {
         Session::new(self.clone(), Conversation::new(integration_id, &self.shared.settings.defaults))
     }
 
@@ -105,7 +111,7 @@ impl<T: Transport> Client<T> {
     /// # Errors
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if there is none.
-    pub fn default_session(&self) -> Result<Session<Self>, Error> {
+    pub fn default_session(&self) -> Result<Session<T>, Error> {
         let conversation = Conversation::with_default_integration(&self.shared.settings.defaults)?;
         Ok(Session::new(self.clone(), conversation))
     }
@@ -116,22 +122,11 @@ impl<T: Transport> Client<T> {
     ) -> Result<Self, Error> {
         let connect_timeout = settings.config.timeouts.connect;
         let transport = make(&TransportSettings { connect_timeout })?;
-        Ok(Self::new(settings, Arc::new(transport)))
+        Ok(Self::new(settings, transport))
     }
 
-    pub(crate) fn new(settings: Settings, transport: Arc<T>) -> Self {
-        Self { shared: Arc::new(Shared { transport, settings }) }
-    }
-}
-
-impl<T: Transport> Asks for Client<T> {
-    type Reply = Reply<T>;
-
-    fn settings(&self) -> &Settings {
-        &self.shared.settings
-    }
-
-    fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
+    /// Begins a call. A refused request is the reply's first item. The question of a session is told what comes.
+    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
         Reply::new(Arc::clone(&self.shared), request, question)
     }
 }

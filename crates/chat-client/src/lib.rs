@@ -20,6 +20,6 @@ pub use client::Client;
 pub use conversation::{Conversation, Question, Turn};
 pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};
 pub use reply::{Reply, Text};
-pub use session::{Asks, Session};
+pub use session::Session;
 pub use settings::{Defaults, Settings};
 pub use transport::{FromSettings, Transport, TransportSettings};

@@ -1,24 +1,12 @@
 //! A conversation with a client.
 
+use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::{ChatMode, Error, Request, SessionId};
+use chat_proto::{ChatMode, SessionId};
 
-use crate::conversation::{Conversation, Question, Turn};
-use crate::settings::Settings;
-
-/// A client that asks the questions of a [`Session`]: [`Client`](crate::Client), or one with a driver of its own.
-pub trait Asks {
-    /// The answer to a question, under way.
-    type Reply;
-
-    /// What the client was set to.
-    fn settings(&self) -> &Settings;
-
-    /// Begins a call. A request that was refused is what the reply has to tell first. The question, if it is one of a
-    /// session, is to be told what comes and how it ends.
-    fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Self::Reply;
-}
+use crate::conversation::{Conversation, Turn};
+use crate::{Client, Reply, Transport};
 
 /// A conversation: its first question creates a session on the server, the next continue it.
 ///
@@ -38,15 +26,19 @@ pub trait Asks {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
-pub struct Session<C> {
-    client: C,
+pub struct Session<T> {
+    client: Client<T>,
     conversation: Conversation,
 }
 
-impl<C: Asks> Session<C> {
-    /// A conversation that a client is to have.
-    pub fn new(client: C, conversation: Conversation) -> Self {
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client", &self.client).field("conversation", &self.conversation).finish()
+    }
+}
+
+impl<T: Transport> Session<T> {
+    pub(crate) fn new(client: Client<T>, conversation: Conversation) -> Self {
         Self { client, conversation }
     }
 
@@ -109,17 +101,17 @@ impl<C: Asks> Session<C> {
 
     /// Asks: creates the session, or continues it once its id is known. A question that is refused, and that is any while
     /// another is under way, is the reply's first item.
-    pub fn ask(&mut self, message: impl Into<String>) -> C::Reply {
+    pub fn ask(&mut self, message: impl Into<String>) -> Reply<T> {
         ask(&self.conversation, &self.client, message.into())
     }
 
     /// Asks by another client, for settings of this one question: see `with` of the client.
-    pub fn ask_by(&mut self, client: &C, message: impl Into<String>) -> C::Reply {
+    pub fn ask_by(&mut self, client: &Client<T>, message: impl Into<String>) -> Reply<T> {
         ask(&self.conversation, client, message.into())
     }
 }
 
-fn ask<C: Asks>(conversation: &Conversation, client: &C, message: String) -> C::Reply {
+fn ask<T: Transport>(conversation: &Conversation, client: &Client<T>, message: String) -> Reply<T> {
     match conversation.ask(&client.settings().endpoint, message) {
         Ok((request, question)) => client.call(Ok(request), Some(question)),
         Err(error) => client.call(Err(error), None),

@@ -11,7 +11,7 @@ fn builder() -> ClientBuilder<MemoryTransport> {
     Client::builder().api_key("sk-1").base_url("https://h.example")
 }
 
-fn session(transport: &MemoryTransport) -> Session<Client<MemoryTransport>> {
+fn session(transport: &MemoryTransport) -> Session<MemoryTransport> {
     builder().build_on(transport.clone()).unwrap().session("docs")
 }
 

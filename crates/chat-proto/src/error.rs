@@ -232,6 +232,11 @@ impl Error {
         Self::new(ErrorKind::Cancelled)
     }
 
+    /// The driver could not begin to connect: for example, no file descriptor is left.
+    pub fn connect() -> Self {
+        Self::new(ErrorKind::Connect)
+    }
+
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
         let inner = self.inner();
         (inner.attempts, inner.gave_up) = (attempts, gave_up);

@@ -25,4 +25,4 @@ pub type Client = chat_client::Client<AsyncStdTransport>;
 pub type Reply = chat_client::Reply<AsyncStdTransport>;
 
 /// A [`chat_client::Session`] on async-std and surf.
-pub type Session = chat_client::Session<Client>;
+pub type Session = chat_client::Session<AsyncStdTransport>;

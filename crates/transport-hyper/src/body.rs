@@ -23,8 +23,6 @@ pub struct AnswerBody(Way);
 enum Way {
     Near(Answer),
     Far(Relay),
-    #[cfg(feature = "inline")]
-    Inline(chat_http1::AnswerBody),
 }
 
 impl Body for AnswerBody {
@@ -35,8 +33,6 @@ impl Body for AnswerBody {
         match &mut self.0 {
             Way::Near(answer) => Pin::new(answer).poll_frame(cx),
             Way::Far(relay) => relay.poll_frame(cx),
-            #[cfg(feature = "inline")]
-            Way::Inline(body) => Pin::new(body).poll_frame(cx).map_err(Source::from),
         }
     }
 }
@@ -77,32 +73,14 @@ impl std::error::Error for EndedEarly {}
 
 /// The future of an answer's head.
 #[derive(Debug)]
-pub struct Sending(pub(crate) Head);
-
-#[derive(Debug)]
-pub(crate) enum Head {
-    Pooled(ResponseFuture),
-    #[cfg(feature = "inline")]
-    Inline(chat_http1::Sending),
-}
+pub struct Sending(pub(crate) ResponseFuture);
 
 impl Future for Sending {
     type Output = Result<Response<AnswerBody>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(match &mut self.0 {
-            Head::Pooled(sending) => {
-                let answered = ready!(Pin::new(sending).poll(cx));
-                answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(pooled)
-            }
-            #[cfg(feature = "inline")]
-            Head::Inline(sending) => {
-                let answered = ready!(Pin::new(sending).poll(cx));
-                answered
-                    .map(|response| response.map(|body| AnswerBody(Way::Inline(body))))
-                    .map_err(|error| SendError(Reason::Inline(error)))
-            }
-        })
+        let answered = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(pooled))
     }
 }
 

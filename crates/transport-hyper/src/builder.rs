@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::connect::Connector;
 use crate::resolve::Resolver;
-use crate::transport::{self, HyperTransport, Pool};
+use crate::transport::{HyperTransport, Pool};
 
 /// How long a connection may lie idle before it is closed. Servers and load balancers close them too, after a minute or
 /// more (60 s in AWS, 75 s in nginx); a request that is written while one does is lost, and nobody can tell whether it
@@ -40,20 +40,6 @@ pub enum Http2 {
     Off,
     /// HTTP/2 alone, over TLS or not: the server is known to speak it.
     PriorKnowledge,
-}
-
-/// What moves the bytes of a connection.
-#[cfg(feature = "inline")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Connections {
-    /// A task of the runtime for each connection, and hyper-util's pool, which speaks HTTP/1.1 and HTTP/2.
-    #[default]
-    Pooled,
-    /// Whoever polls the answer, so that no event is handed from one task to another. HTTP/1.1 alone; an HTTP proxy is
-    /// asked for a tunnel whatever the URL. Nobody listens to a connection that is idle: it is asked before it is used
-    /// again.
-    Inline,
 }
 
 /// Makes a [`HyperTransport`].
@@ -84,8 +70,6 @@ pub struct HyperTransportBuilder {
     http2: Http2,
     #[cfg(feature = "http2")]
     http2_keep_alive: Option<Duration>,
-    #[cfg(feature = "inline")]
-    connections: Connections,
     pool_idle: Option<Duration>,
 }
 
@@ -146,13 +130,6 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// What moves the bytes of a connection; [`Connections::Pooled`] if not set.
-    #[cfg(feature = "inline")]
-    pub fn connections(mut self, connections: Connections) -> Self {
-        self.connections = connections;
-        self
-    }
-
     /// How long a connection is kept while nothing is asked, 30 s if not set: less than servers do, because a question
     /// that crosses their close is lost. 0 keeps none.
     pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
@@ -169,32 +146,13 @@ impl HyperTransportBuilder {
     /// be used, no certificate roots, a configuration of TLS that names protocols or comes with certificates beside it,
     /// a proxy in the environment that is none.
     pub fn build(mut self, settings: &TransportSettings) -> Result<HyperTransport, Error> {
-        if self.is_inline() && self.is_http2_only() {
-            return Err(Error::invalid_request("connections", "that are inline speak no HTTP/2"));
-        }
         let mut tls = self.take_tls()?;
         tls.alpn_protocols = self.protocols().iter().map(|name| name.to_vec()).collect();
         let proxy = self.proxy.take().map_or_else(Proxy::from_env, Ok)?;
-        // The pool alone writes requests as a proxy wants them, and no proxy forwards HTTP/2.
-        let forwards = !self.is_http2_only() && !self.is_inline();
+        // No proxy forwards HTTP/2.
+        let forwards = !self.is_http2_only();
         let connector = Connector::new(tls, &proxy, self.resolver.clone(), forwards, settings.connect_timeout);
-        Ok(HyperTransport::new(self.connections_of(connector.clone()), connector))
-    }
-
-    fn connections_of(&self, connector: Connector) -> transport::Connections {
-        #[cfg(feature = "inline")]
-        if self.is_inline() {
-            let idle = self.pool_idle.unwrap_or(POOL_IDLE);
-            return transport::Connections::Inline(chat_http1::Engine::with_max_idle_time(connector, idle));
-        }
-        transport::Connections::Pooled(Box::new(self.pool(connector)))
-    }
-
-    fn is_inline(&self) -> bool {
-        #[cfg(feature = "inline")]
-        return self.connections == Connections::Inline;
-        #[cfg(not(feature = "inline"))]
-        false
+        Ok(HyperTransport::new(self.pool(connector.clone()), connector))
     }
 
     fn take_tls(&mut self) -> Result<ClientConfig, Error> {
@@ -215,7 +173,6 @@ impl HyperTransportBuilder {
     fn protocols(&self) -> &'static [&'static [u8]] {
         #[cfg(feature = "http2")]
         match self.http2 {
-            _ if self.is_inline() => {}
             Http2::Alpn => return &[b"h2", b"http/1.1"],
             Http2::PriorKnowledge => return &[b"h2"],
             Http2::Off => {}

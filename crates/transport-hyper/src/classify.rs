@@ -16,8 +16,6 @@ pub struct SendError(pub(crate) Reason);
 #[derive(Debug)]
 pub(crate) enum Reason {
     Pooled(legacy::Error),
-    #[cfg(feature = "inline")]
-    Inline(chat_http1::SendError),
     /// A proxy that forwards would not.
     Proxy(ProxyError),
     /// Somebody else's service failed.
@@ -26,12 +24,10 @@ pub(crate) enum Reason {
 }
 
 impl SendError {
-    /// The error that says the most: what hyper-util and the engine put around the errors of connecting says less.
+    /// The error that says the most: what hyper-util puts around the errors of connecting says less.
     fn cause(&self) -> &(dyn Error + 'static) {
         match &self.0 {
             Reason::Pooled(error) => error.source().unwrap_or(error),
-            #[cfg(feature = "inline")]
-            Reason::Inline(error) => error.connect_error().and_then(Error::source).unwrap_or(error),
             Reason::Proxy(error) => error,
             #[cfg(feature = "tower")]
             Reason::Service(error) => &**error,
@@ -48,8 +44,6 @@ impl SendError {
         match &self.0 {
             Reason::Pooled(error) if error.is_connect() => TransportError::Connect,
             Reason::Pooled(_) => TransportError::MaybeSent,
-            #[cfg(feature = "inline")]
-            Reason::Inline(error) => error.class(),
             Reason::Proxy(_) => TransportError::Connect,
             #[cfg(feature = "tower")]
             Reason::Service(error) => chain(&**error).find_map(known).unwrap_or(TransportError::MaybeSent),

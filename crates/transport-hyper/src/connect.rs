@@ -94,16 +94,6 @@ impl Service<Uri> for Connector {
     }
 }
 
-#[cfg(feature = "inline")]
-impl chat_http1::Connect for Connector {
-    type Io = Stream;
-
-    fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Stream, chat_http1::ConnectError>> + Send {
-        let connecting = self.clone().call(uri.clone());
-        async move { connecting.await.map_err(chat_http1::ConnectError::wrap) }
-    }
-}
-
 /// No connection came about in time.
 #[derive(Debug)]
 pub(crate) struct TimedOut {

@@ -15,8 +15,6 @@ mod tunnel;
 pub use chat_client::*;
 
 pub use body::{AnswerBody, Sending};
-#[cfg(feature = "inline")]
-pub use builder::Connections;
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
@@ -34,4 +32,4 @@ pub type Client = chat_client::Client<HyperTransport>;
 pub type Reply = chat_client::Reply<HyperTransport>;
 
 /// A [`chat_client::Session`] on tokio and hyper.
-pub type Session = chat_client::Session<Client>;
+pub type Session = chat_client::Session<HyperTransport>;

@@ -11,24 +11,17 @@ use http_body_util::Full;
 use hyper_util::client::legacy;
 use tokio::time::Instant;
 
-use crate::body::{AnswerBody, Head, Sending};
+use crate::body::{AnswerBody, Sending};
 use crate::builder::HyperTransportBuilder;
 use crate::classify::{SendError, classify};
 use crate::connect::Connector;
 
 pub(crate) type Pool = legacy::Client<Connector, Full<Bytes>>;
 
-#[derive(Clone)]
-pub(crate) enum Connections {
-    Pooled(Box<Pool>),
-    #[cfg(feature = "inline")]
-    Inline(chat_http1::Engine<Connector>),
-}
-
 /// [`Transport`] over hyper. It must be used inside a tokio runtime with I/O and time.
 #[derive(Clone)]
 pub struct HyperTransport {
-    connections: Connections,
+    pool: Pool,
     /// Which knows where a request goes.
     connector: Connector,
     /// On tokio's clock, which tests may stop.
@@ -56,8 +49,8 @@ impl HyperTransport {
         Self::builder().tls(tls).build(settings)
     }
 
-    pub(crate) fn new(connections: Connections, connector: Connector) -> Self {
-        Self { connections, connector, origin: Instant::now() }
+    pub(crate) fn new(pool: Pool, connector: Connector) -> Self {
+        Self { pool, connector, origin: Instant::now() }
     }
 }
 
@@ -81,11 +74,7 @@ impl Transport for HyperTransport {
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        Sending(match &self.connections {
-            Connections::Pooled(pool) => Head::Pooled(pool.request(request.map(Full::new))),
-            #[cfg(feature = "inline")]
-            Connections::Inline(engine) => Head::Inline(engine.send(request)),
-        })
+        Sending(self.pool.request(request.map(Full::new)))
     }
 
     fn now(&self) -> Duration {

@@ -17,4 +17,4 @@ pub type Client = chat_client::Client<SmolTransport>;
 pub type Reply = chat_client::Reply<SmolTransport>;
 
 /// A [`chat_client::Session`] on async-io.
-pub type Session = chat_client::Session<Client>;
+pub type Session = chat_client::Session<SmolTransport>;

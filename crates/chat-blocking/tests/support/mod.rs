@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_blocking::{Client, Config, CreateInput, RetryPolicy};
+use chat_mock::Reply as Script;
 use tokio::runtime::{Builder, Runtime};
 
 /// Longer than anything here may take.
@@ -56,8 +57,7 @@ pub(crate) fn question() -> CreateInput {
     input
 }
 
-/// The sources of an error, joined.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+/// The head of an endless stream.
+pub(crate) fn stream() -> Script {
+    Script::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
 }

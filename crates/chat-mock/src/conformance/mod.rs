@@ -49,9 +49,9 @@
 //! # }
 //! ```
 //!
-//! Call it from a plain `#[test]`, one that is in no runtime. A client that is not driven by `chat-client` implements
-//! [`Caller`] and goes through [`Suite::run_calls`]: the same rows, but for slow callers, drops at an await, the thousand
-//! streams and the seeds.
+//! Call it from a plain `#[test]`, one that is in no runtime. A client whose calls block implements [`Caller`]
+//! and goes through [`Suite::run_calls`]: the same rows, but for slow callers, drops at an await, the thousand streams and
+//! the seeds.
 
 mod caller;
 mod connections;

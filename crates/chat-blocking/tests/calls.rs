@@ -1,0 +1,196 @@
+//! What is this crate's own: sessions, replies, keys and threads, against the bundled server and scripts of its answers.
+
+mod support;
+
+use std::future::poll_fn;
+use std::sync::Barrier;
+use std::task::Poll;
+use std::thread;
+
+use chat_blocking::{Canceller, Client, CreateInput, ErrorKind, Event, Reply, Session};
+use chat_mock::faults::{FIRST, LAST, RESULT};
+use chat_mock::{Reply as Script, ScriptServer, Server, Step};
+use support::{once, question, runtime, stream, until};
+
+#[test]
+fn a_session_creates_and_continues() {
+    let runtime = runtime();
+    let server = runtime.block_on(Server::builder().api_key("k").bind()).unwrap();
+    let client = Client::builder().base_url(server.url()).api_key("k").integration_id("i").build().unwrap();
+    let mut session = client.default_session().unwrap();
+
+    let mut reply = session.ask("What is a transport?");
+    assert!(reply.head().is_none() && reply.answer().is_none());
+    let mut text = String::new();
+    for event in &mut reply {
+        text += event.unwrap().text().unwrap_or_default();
+    }
+    assert_eq!(reply.answer().unwrap().content, text);
+    assert_eq!(reply.head().unwrap().status, 200);
+    assert!(reply.next().is_none());
+    let first = reply.finish().unwrap();
+    assert!(!text.is_empty() && first.finish_reason.is_some());
+    assert_eq!(session.id(), first.chat_session_id);
+
+    // In one JSON object, and as pieces of text.
+    let mut session = client.session("i").with_id(session.id().unwrap()).with_streaming(false);
+    let mut pieces = session.ask("And a driver?").text();
+    let piece = pieces.next().unwrap().unwrap();
+    assert!(pieces.next().is_none());
+    let second = pieces.into_reply().finish().unwrap();
+    assert_eq!(second.content, piece);
+    assert_eq!(second.chat_session_id, first.chat_session_id);
+    assert_eq!(session.history().len(), 1);
+    runtime.block_on(server.shutdown());
+}
+
+#[test]
+fn a_second_question_on_a_session_is_refused_while_one_is_under_way() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let server =
+        ScriptServer::start(vec![stream().chunk(FIRST).then(Step::Stall), Script::sse([FIRST, LAST].concat())]);
+    let server = server.unwrap();
+    let mut session = once(&server.url()).session("i");
+    let mut first = session.ask("one");
+    assert!(first.next().unwrap().is_ok());
+    let error = session.ask("two").next().unwrap().unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::InvalidRequest { field, .. } if field == "session"), "{error}");
+    assert_eq!(server.requests().len(), 1);
+    drop(first);
+    assert_eq!(session.ask("three").finish().unwrap().content, "Yes, no.");
+    assert_eq!(server.requests()[1].path, "/v0/chat_sessions/s-1/chat_results");
+    let kinds: Vec<&str> = session
+        .history()
+        .iter()
+        .map(|turn| turn.outcome.as_ref().map_or_else(|error| error.kind().name(), |_| "completed"))
+        .collect();
+    assert_eq!(kinds, ["cancelled", "completed"]);
+}
+
+#[test]
+fn a_client_names_itself_and_has_other_settings_on_the_same_connections() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let server = ScriptServer::start(vec![Script::json(200, &[], RESULT)]).unwrap();
+    let client = once(&server.url());
+    client.create(&question()).finish().unwrap();
+    let traced = client.with(|settings| settings.header("x-trace", "7f")).unwrap();
+    traced.create(&question()).finish().unwrap();
+    client.session("i").ask_by(&traced, "What is a chunk?").finish().unwrap();
+    let requests = server.requests();
+    let traces: Vec<bool> = requests.iter().map(|request| request.headers.contains_key("x-trace")).collect();
+    assert_eq!(traces, [false, true, true]);
+    assert!(requests[0].headers["user-agent"].to_str().unwrap().starts_with("chat-blocking/"));
+    assert_eq!(server.accepted_connections(), 1);
+}
+
+#[test]
+fn an_error_is_the_last_item_and_is_what_finish_gives() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let server = ScriptServer::start(vec![Script::sse(FIRST).then(Step::Close), Script::json(404, &[], "{}")]).unwrap();
+    let client = once(&server.url());
+    let mut reply = client.create(&question());
+    assert!(reply.next().unwrap().is_ok());
+    while reply.next().is_some_and(|item| item.is_ok()) {}
+    assert!(reply.next().is_none());
+    assert_eq!((reply.answer().unwrap().content.as_str(), reply.head().unwrap().status.as_u16()), ("Yes, ", 200));
+
+    let mut reply = client.create(&question());
+    let error = reply.next().unwrap().unwrap_err();
+    assert!(reply.next().is_none() && reply.answer().is_none());
+    assert_eq!(reply.head().unwrap().status, 404);
+    assert_eq!(reply.finish().unwrap_err().kind(), error.kind());
+}
+
+#[test]
+fn a_reply_that_is_cancelled_has_what_came() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let server = ScriptServer::start(vec![stream().chunk(FIRST).then(Step::Stall)]).unwrap();
+    let mut reply = once(&server.url()).create(&question());
+    assert!(matches!(reply.next(), Some(Ok(Event::MessageChunk(_)))));
+    let error = reply.cancel().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Cancelled);
+    assert_eq!(error.partial().unwrap().content, "Yes, ");
+    until("the close", || server.open_connections() == 0);
+}
+
+#[test]
+fn a_key_is_asked_for_before_each_attempt_and_may_be_waited_for() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    let busy = Script::json(503, &[("retry-after", "0")], "{}");
+    let server = ScriptServer::start(vec![]).unwrap();
+    let settings = || Client::builder().base_url(server.url());
+    let count = std::sync::atomic::AtomicU32::new(1);
+    let key = move || Ok(format!("k{}", count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let key = std::sync::Arc::new(key);
+    let waited_for = {
+        let key = std::sync::Arc::clone(&key);
+        // Another thread has it ready.
+        move || {
+            let key = std::sync::Arc::clone(&key);
+            let mut teller = None;
+            poll_fn(move |cx| match teller.take() {
+                None => {
+                    let waker = cx.waker().clone();
+                    teller = Some(thread::spawn(move || waker.wake()));
+                    Poll::Pending
+                }
+                Some(told) => {
+                    told.join().unwrap();
+                    Poll::Ready(key())
+                }
+            })
+        }
+    };
+    for client in [settings().api_key_fn(move || key()), settings().api_key_async(waited_for)] {
+        server.replay(vec![busy.clone(), Script::json(200, &[], RESULT)]);
+        let answer = client.build().unwrap().create(&question()).finish().unwrap();
+        assert_eq!(answer.content, "Yes, no.");
+        let requests = server.requests();
+        let keys: Vec<_> = requests.iter().map(|request| request.headers["authorization"].to_str().unwrap()).collect();
+        assert!(matches!(keys[..], ["Bearer k1", "Bearer k2"] | ["Bearer k3", "Bearer k4"]), "{keys:?}");
+    }
+}
+
+#[test]
+fn two_hundred_threads_ask_one_client_at_once() {
+    const THREADS: usize = 200;
+    let runtime = runtime();
+    let server = runtime.block_on(Server::builder().bind()).unwrap();
+    let client = once(&server.url());
+    let all_there = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                all_there.wait();
+                let mut reply = client.create(&question());
+                let text: String =
+                    reply.by_ref().map(|event| event.unwrap().text().unwrap_or_default().to_owned()).collect();
+                let answer = reply.finish().unwrap();
+                assert!(answer.finish_reason.is_some() && !text.is_empty());
+                assert_eq!(answer.content, text);
+            });
+        }
+    });
+    assert_eq!(server.requests(), THREADS as u64);
+}
+
+#[test]
+fn all_of_it_may_go_to_another_thread() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<Reply>();
+    is_send::<Session>();
+    is_send::<Client>();
+    is_sync::<Client>();
+    is_send::<Canceller>();
+    is_sync::<Canceller>();
+    // And says nothing of the key.
+    let client = Client::builder().api_key("sesame").build().unwrap();
+    let printed = format!("{client:?} {:?} {:?}", client.session("i"), client.create(&CreateInput::new("i", "m")));
+    assert!(!printed.contains("sesame"), "{printed}");
+}
