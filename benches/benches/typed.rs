@@ -92,7 +92,7 @@ fn exchange(body: &'static [u8]) -> Sum {
         match exchange.poll_output(Elapsed::START) {
             Output::Event(event) => sum.event(&black_box(event)),
             Output::Read if !std::mem::replace(&mut begun, true) => {
-                exchange.handle_head(attempt, head(), Elapsed::START)
+                exchange.handle_head(attempt, head(), Elapsed::START);
             }
             Output::Read => match pieces.next() {
                 Some(piece) => exchange.handle_data(attempt, Bytes::from_static(piece), Elapsed::START),

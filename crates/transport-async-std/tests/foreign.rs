@@ -169,7 +169,10 @@ fn the_clock_of_the_head_stands_in_for_the_connect_timeout() {
         let begun = Instant::now();
         let error = client_on(&transport, "http://h.example", &config).create(&question()).finish().await.unwrap_err();
         let after = Duration::from_millis(100);
-        assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Head, after });
+        assert!(
+            matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Head, after: is, .. } if *is == after),
+            "{error}"
+        );
         assert!(begun.elapsed() >= after);
     });
 }

@@ -186,7 +186,10 @@ fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
         let transport = AsyncStdTransport::from_settings(&settings).unwrap();
         let url = format!("https://{}", silent.local_addr().unwrap());
         let error = client_on(&transport, &url, &config).create(&question()).finish().await.unwrap_err();
-        assert_eq!(error.kind(), &ErrorKind::Timeout { kind: TimeoutKind::Connect, after });
+        assert!(
+            matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Connect, after: is, .. } if *is == after),
+            "{error}"
+        );
     });
 }
 

@@ -162,7 +162,8 @@ impl Driver<'_> {
     /// Hands in what has come by now of attempts that are over.
     fn hand_in_late(&mut self) {
         let now = Elapsed::from_start(self.now);
-        while let Some((_, attempt, input)) = self.late.pop_front_if(|(at, _, _)| *at <= self.now) {
+        while self.late.front().is_some_and(|(at, _, _)| *at <= self.now) {
+            let (_, attempt, input) = self.late.pop_front().expect("looked at above");
             match input {
                 Input::Head => {
                     let head = http::Response::builder().header("content-type", "text/event-stream").body(());

@@ -99,8 +99,8 @@ impl Draw {
             0..=9 => Reaction::Fault(self.rng.pick(&FAULTS)),
             10..=11 => Reaction::Silence,
             // A call that ends at its first attempt shows little of its retries.
-            roll if roll < if more { 60 } else { 30 } => Reaction::Answer(self.failure()),
-            _ => Reaction::Answer(self.success()),
+            roll if roll < if more { 60 } else { 30 } => Reaction::Answer(Box::new(self.failure())),
+            _ => Reaction::Answer(Box::new(self.success())),
         };
         Attempt { delay, reaction }
     }

@@ -46,7 +46,7 @@ pub enum Reaction {
     /// The transport fails.
     Fault(TransportError),
     /// The server answers.
-    Answer(Response),
+    Answer(Box<Response>),
 }
 
 /// A server's answer.
@@ -160,7 +160,7 @@ impl Attempt {
 
     /// The server answers after so many milliseconds.
     pub fn answers(delay_ms: u64, response: Response) -> Self {
-        Self { delay: Duration::from_millis(delay_ms), reaction: Reaction::Answer(response) }
+        Self { delay: Duration::from_millis(delay_ms), reaction: Reaction::Answer(Box::new(response)) }
     }
 }
 
