@@ -73,6 +73,14 @@ const RETRY: u8 = 16;
 /// No line: the data's buffer is larger than [`RETAINED`]. The short way for whole events would pass it by.
 const ROOMY: u8 = 32;
 
+// What a stream has had so far, as bits of `Decoder::lines`. The short ways for events need not set them: an event is
+// known by itself.
+
+/// A block with an `event` or `id` line and without data.
+const OURS: u8 = 1;
+/// A line of an unknown field.
+const FOREIGN: u8 = 2;
+
 /// The decoder. See the [module](self) for what it does.
 #[derive(Debug)]
 pub struct Decoder {
@@ -83,6 +91,7 @@ pub struct Decoder {
     spent: bool,
     report: Report,
     seen: u8,
+    lines: u8,
     /// The start of a name whose colon has not come yet.
     name: [u8; LONGEST_NAME],
     name_len: u8,
@@ -177,6 +186,7 @@ impl Decoder {
             spent: false,
             report: Report::default(),
             seen: 0,
+            lines: 0,
             name: [0; LONGEST_NAME],
             name_len: 0,
             skipped: 0,
@@ -276,6 +286,18 @@ impl Decoder {
     /// The reconnection time in milliseconds, if the stream set one. A number past 64 bits is the largest of them.
     pub fn retry_ms(&self) -> Option<u64> {
         self.retry
+    }
+
+    /// The event that has begun and is not whole, as far as its data has come.
+    pub(crate) fn unfinished(&self) -> Option<Event<'_>> {
+        let event_type = if self.seen & TYPE != 0 { &self.type_line[self.type_start..] } else { b"" };
+        let event_type = if event_type.is_empty() { b"message" } else { event_type };
+        (self.seen & DATA != 0).then_some(Event { event_type, data: &self.data, id: &self.last_id })
+    }
+
+    /// Whether a stream that has had no event is none: it has lines of unknown fields, and none that is part of an event.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.lines == FOREIGN
     }
 
     /// Whether the stream, if it ended here, would end inside an event, which is then discarded.
