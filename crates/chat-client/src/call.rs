@@ -1,9 +1,10 @@
 //! A call as every driver has it, whatever does its I/O.
 
 use bytes::Bytes;
-use chat_proto::{Answer, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
+use chat_proto::{Answer, ApiKey, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
 
 use crate::conversation::Question;
+use crate::key::SentKeys;
 use crate::settings::Settings;
 use crate::trace::Trace;
 
@@ -49,6 +50,7 @@ use crate::trace::Trace;
 pub struct Call {
     state: State,
     key_origin: &'static str,
+    keys: SentKeys,
     /// The question of a session that this answers.
     question: Option<Question>,
     /// What the newest attempt's I/O ran into.
@@ -87,7 +89,8 @@ impl Call {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
             Err(error) => State::Refused(error),
         };
-        Self { state, key_origin: settings.key.origin(), question, fault: None, trace: Trace::new() }
+        let keys = SentKeys::of(&settings.key);
+        Self { state, key_origin: settings.key.origin(), keys, question, fault: None, trace: Trace::new() }
     }
 
     /// What to do next.
@@ -154,8 +157,15 @@ impl Call {
         }
     }
 
+    /// The key that this attempt is sent with, which nothing that is told of the call is to have. A
+    /// [fixed](crate::KeySource::Fixed) key need not be named.
+    pub fn hide(&mut self, key: &ApiKey) {
+        self.keys.add(key);
+    }
+
     /// See [`Exchange::handle_head`].
-    pub fn handle_head(&mut self, head: http::response::Parts, now: Elapsed) {
+    pub fn handle_head(&mut self, mut head: http::response::Parts, now: Elapsed) {
+        self.keys.mark(&mut head.headers);
         let (status, version) = (head.status, head.version);
         self.input(now, |exchange| exchange.handle_head(head, now));
         self.trace.head(status, version);
@@ -252,8 +262,8 @@ impl Call {
             Some(fault) => error.with_fault(fault),
             None => error,
         };
-        let outcome = outcome.map_err(|error| explain(error).with_key_origin(self.key_origin));
-        self.trace.end(&outcome);
+        let outcome = self.keys.redact(outcome.map_err(|error| explain(error).with_key_origin(self.key_origin)));
+        self.trace.end(&outcome, &self.keys);
         let error = outcome.as_ref().err().cloned();
         // A question that never went out was not asked.
         let was_sent = error.as_ref().is_none_or(|error| error.attempts() > 0);
@@ -272,6 +282,13 @@ impl std::fmt::Debug for Call {
             State::Refused(_) | State::Done(Err(_)) => "failed",
             State::Done(Ok(_)) => "complete",
         };
-        f.debug_struct("Call").field("state", &state).field("answer", &self.answer()).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Call");
+        debug.field("state", &state);
+        // The text is the server's, and anything may stand in it.
+        if let Some(answer) = self.answer() {
+            debug.field("status", &answer.head.status).field("events", &answer.events);
+            debug.field("text_bytes", &answer.content.len());
+        }
+        debug.finish_non_exhaustive()
     }
 }
