@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use chat_client::DEFAULT_BASE_URL;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 const EXIT_STATUS: &str = "Exit status: 0 completed, 2 usage or a refused request, 3 an API or validation error, \
     4 connect, transport or timeout, 5 an answer that is unexpected, undecodable, broken off, too large or ended by an \
@@ -19,6 +20,18 @@ const EXIT_STATUS: &str = "Exit status: 0 completed, 2 usage or a refused reques
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// The command line, and what it leaves to the environment.
+    pub(crate) fn read() -> Self {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let (Command::Ask(ask), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            ask.take_from_env(matches);
+        }
+        cli
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,8 +60,36 @@ pub(crate) enum Command {
     Decode(Decode),
 }
 
+/// Which settings came from their variables.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FromEnv {
+    pub(crate) server: bool,
+    pub(crate) api_key: bool,
+    pub(crate) integration: bool,
+}
+
+impl Ask {
+    /// Leaves out white space around what variables hold, and what is nothing then.
+    fn take_from_env(&mut self, matches: &ArgMatches) {
+        let take = |id: &str, value: &mut Option<String>| {
+            let is_from_env = matches.value_source(id) == Some(ValueSource::EnvVariable);
+            if is_from_env {
+                *value = value.take().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+            }
+            is_from_env && value.is_some()
+        };
+        self.from_env = FromEnv {
+            server: take("server", &mut self.server),
+            api_key: take("api_key", &mut self.api_key),
+            integration: take("integration", &mut self.integration),
+        };
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Ask {
+    #[arg(skip)]
+    pub(crate) from_env: FromEnv,
     /// The question; `-` reads standard input
     pub(crate) message: String,
     // The help is written out for its address, which in a doc comment would have to be a link.
@@ -184,7 +225,6 @@ fn parse_header(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definition_is_consistent() {

@@ -1,16 +1,18 @@
 //! `chat ask`: one question over a transport.
 
-use std::io::{self, Write};
+use std::io;
 
 use chat_client::{
-    Answer, ApiKey, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_INTEGRATION_ID,
-    Error, FinishReason, FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
+    Answer, ApiKey, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_BASE_URL,
+    ENV_INTEGRATION_ID, Error, FinishReason, FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
 };
 use tokio::io::AsyncReadExt;
 
 use crate::args::{Ask, Transport};
 use crate::interrupt::Interrupt;
-use crate::print::Printer;
+use crate::line::Names;
+use crate::print::{Printer, say};
+use crate::shell::{self, Shell};
 
 /// Asks over the transport that was named. Those that are not tokio's have a thread of their own which wakes this one.
 pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
@@ -26,8 +28,7 @@ pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
 }
 
 async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = Printer::new(args.json);
-    printer.hide(args.api_key.clone());
+    let mut printer = Printer::new(args.json).with_names(names(&args));
     let reply = tokio::select! {
         biased;
         () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
@@ -53,8 +54,7 @@ async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result
 /// The same without an executor: the call has a thread of its own, and Ctrl-C ends its wait.
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = Printer::new(args.json);
-    printer.hide(args.api_key.clone());
+    let mut printer = Printer::new(args.json).with_names(names(&args));
     let started = async {
         let client = set_up(chat_blocking::Client::builder(), &args)?.build()?;
         let question = Question::read(&args).await?;
@@ -94,7 +94,7 @@ fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) ->
         return Ok(status);
     }
     if let Ok(answer) = outcome {
-        say_more(answer);
+        say_more(args, answer);
     }
     // A session whose first answer broke off can go on too.
     if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
@@ -122,7 +122,7 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
         .with_total(args.timeout.0);
     let retry = RetryPolicy::default().with_max_retries(args.max_retries);
     let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
-    let origin = "--api-key or the environment variable INKEEP_API_KEY";
+    let origin = if args.from_env.api_key { "the environment variable INKEEP_API_KEY" } else { "--api-key" };
     let key = KeySource::Fixed { key: ApiKey::new(key)?, origin };
     let builder = builder.key_source(key).timeouts(timeouts).retry(retry);
     Ok(match given(&args.server) {
@@ -131,7 +131,18 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
     })
 }
 
-/// A variable that is set to nothing is one that is not set.
+/// Where the values came from.
+fn names(args: &Ask) -> Names {
+    let flags = Names::default();
+    let name = |from_env, variable, flag| if from_env { variable } else { flag };
+    Names {
+        api_key: name(args.from_env.api_key, ENV_API_KEY, flags.api_key),
+        base_url: name(args.from_env.server, ENV_BASE_URL, flags.base_url),
+        integration_id: name(args.from_env.integration, ENV_INTEGRATION_ID, flags.integration_id),
+    }
+}
+
+/// A flag that is set to nothing is one that is not set.
 fn given(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
@@ -152,7 +163,7 @@ impl Question {
         let integration_id =
             given(&args.integration).ok_or_else(|| missing("integration_id", ENV_INTEGRATION_ID))?.to_owned();
         let text = read_message(&args.message).await?;
-        if text.trim().is_empty() {
+        if text.trim_matches(|c: char| c.is_whitespace() || c == BOM).is_empty() {
             return Err(Error::invalid_request("message", "is empty: there is nothing to ask"));
         }
         Ok(Self { integration_id, message: text, stream: !args.no_stream })
@@ -175,7 +186,10 @@ impl Question {
     }
 }
 
-/// The message itself, or standard input without the line break at its end.
+/// A byte order mark, which some programs write before all text.
+const BOM: char = '\u{feff}';
+
+/// The message itself, or standard input without the mark at its start and the line break at its end.
 async fn read_message(message: &str) -> Result<String, Error> {
     if message != "-" {
         return Ok(message.to_owned());
@@ -185,43 +199,35 @@ async fn read_message(message: &str) -> Result<String, Error> {
         .read_to_string(&mut text)
         .await
         .map_err(|error| Error::invalid_request("message", "can't be read from standard input").with_source(error))?;
-    let end = text.trim_end_matches(['\n', '\r']).len();
-    text.truncate(end);
-    Ok(text)
+    Ok(text.strip_prefix(BOM).unwrap_or(&text).trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// What a person may want to know beside the answer. Nobody can be told that standard error is gone.
-fn say_more(answer: &Answer) {
-    let mut err = io::stderr();
+/// What a person may want to know beside the answer.
+fn say_more(args: &Ask, answer: &Answer) {
+    let say = |line: &str| tell(args, line);
     let kind = answer.head.headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
     let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
-    if streamed && answer.finish_reason.is_none() {
-        let _ = writeln!(err, "The stream ended without a finish reason; the answer may not be whole.");
-    }
-    if let Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) = &answer.finish_reason {
-        let _ = writeln!(err, "The server ended the answer early: {reason}.");
+    match &answer.finish_reason {
+        Some(FinishReason::Stop) => {}
+        Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) => {
+            say(&format!("The server ended the answer early: {reason}."));
+        }
+        Some(reason) => say(&format!("The server ended the answer for a reason of its own: {reason}.")),
+        None if streamed => say("The stream ended without a finish reason; the answer may not be whole."),
+        None => {}
     }
 }
 
 fn say_how_to_go_on(args: &Ask, answer: &Answer) {
-    let id = answer.chat_session_id.as_ref().filter(|_| args.session.is_none());
-    if let Some(flag) = id.and_then(|id| session_flag(id)) {
-        let _ = writeln!(io::stderr(), "To go on: {flag}");
+    let Some(id) = answer.chat_session_id.as_deref().filter(|_| args.session.is_none()) else { return };
+    match shell::session_flag(id, Shell::HERE) {
+        Some(flag) => tell(args, &format!("To go on: {flag}")),
+        None => tell(args, &format!("The session can't be continued from here: the server gave it the id {id:?}.")),
     }
 }
 
-/// The flag that continues a session, to be pasted into a shell; none for an id that would steer the terminal. The id is
-/// the server's word.
-fn session_flag(id: &str) -> Option<String> {
-    if id.contains(char::is_control) {
-        return None;
-    }
-    // A dash would make it a flag of its own.
-    let join = if id.starts_with('-') { '=' } else { ' ' };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/".contains(c);
-    Some(if id.chars().all(plain) {
-        format!("--session{join}{id}")
-    } else {
-        format!("--session{join}'{}'", id.replace('\'', r"'\''"))
-    })
+/// Says a line that has the server's words in it, and not the key.
+fn tell(args: &Ask, line: &str) {
+    let key = given(&args.api_key).and_then(|key| ApiKey::new(key).ok());
+    say(&key.map_or(line.into(), |key| key.redact(line)));
 }

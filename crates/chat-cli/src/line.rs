@@ -1,5 +1,6 @@
 //! The machine-readable lines of `ask --json` and `decode`: one JSON object each.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
@@ -31,22 +32,6 @@ impl Formatter for OneLine {
             written = at + found.len();
         }
         writer.write_all(&fragment.as_bytes()[written..])
-    }
-}
-
-/// The key, which a server may send back in what it says of an error.
-#[derive(Default)]
-pub(crate) struct Secret(pub(crate) Option<String>);
-
-impl Secret {
-    /// What is shorter is no key worth hiding, and stands in many a word.
-    const SHORTEST: usize = 8;
-
-    pub(crate) fn hide(&self, text: &str) -> String {
-        match &self.0 {
-            Some(key) if key.len() >= Self::SHORTEST => text.replace(key, "***"),
-            _ => text.to_owned(),
-        }
     }
 }
 
@@ -101,9 +86,9 @@ pub(crate) struct ErrorLine<'a> {
     message: String,
     status: Option<u16>,
     retry_after: Option<RetryAfterPart>,
-    location: Option<String>,
-    detail: Option<Vec<ValidationError>>,
-    body: Option<String>,
+    location: Option<Cow<'a, str>>,
+    detail: Option<&'a [ValidationError]>,
+    body: Option<&'a str>,
     timeout: Option<&'static str>,
     attempts: u32,
     partial: Option<AnswerPart<'a>>,
@@ -117,10 +102,10 @@ enum RetryAfterPart {
 }
 
 impl<'a> OutcomeLine<'a> {
-    pub(crate) fn new(outcome: &'a Result<Answer, Error>, secret: &Secret) -> Self {
+    pub(crate) fn new(outcome: &'a Result<Answer, Error>, names: &Names) -> Self {
         match outcome {
             Ok(answer) => Self::Completed { outcome: "completed", answer: AnswerPart::new(answer) },
-            Err(error) => Self::Error(Box::new(ErrorLine::new(error, secret))),
+            Err(error) => Self::Error(Box::new(ErrorLine::new(error, names))),
         }
     }
 }
@@ -137,26 +122,22 @@ impl<'a> AnswerPart<'a> {
 }
 
 impl<'a> ErrorLine<'a> {
-    fn new(error: &'a Error, secret: &Secret) -> Self {
+    fn new(error: &'a Error, names: &Names) -> Self {
         Self {
             outcome: "error",
             kind: error.kind().name(),
-            message: secret.hide(&sentence(error)),
+            message: sentence(error, names),
             status: error.status().map(|status| status.as_u16()),
             retry_after: error.retry_after().and_then(RetryAfterPart::new),
             location: error
                 .head()
                 .and_then(|head| head.headers.get("location"))
-                .map(|location| secret.hide(&String::from_utf8_lossy(location.as_bytes()))),
+                .map(|location| String::from_utf8_lossy(location.as_bytes())),
             detail: match error.kind() {
-                ErrorKind::Validation { detail, .. } => {
-                    let mut detail = detail.clone();
-                    detail.iter_mut().for_each(|error| error.msg = secret.hide(&error.msg));
-                    Some(detail)
-                }
+                ErrorKind::Validation { detail, .. } => Some(detail),
                 _ => None,
             },
-            body: error.body().map(|body| secret.hide(body)),
+            body: error.body(),
             timeout: match error.kind() {
                 ErrorKind::Timeout { kind: clock, .. } => Some(clock.as_str()),
                 _ => None,
@@ -183,23 +164,37 @@ impl RetryAfterPart {
 }
 
 /// An error with what caused it, on one line.
-pub(crate) fn sentence(error: &Error) -> String {
+pub(crate) fn sentence(error: &Error, names: &Names) -> String {
     let text = format!("{error:#}");
     match error.kind() {
-        ErrorKind::InvalidRequest { field, .. } => text.replacen(&**field, flag(field), 1),
+        ErrorKind::InvalidRequest { field, .. } => text.replacen(&**field, names.of(field), 1),
         _ => text,
     }
 }
 
-/// What the user of the command knows a setting of the library by.
-fn flag(field: &str) -> &str {
-    match field {
-        "api_key" => "--api-key",
-        "base_url" => "--server",
-        "integration_id" => "--integration",
-        "chat_session_id" => "--session",
-        "message" | "chat_session.messages" => "the question",
-        other => other,
+/// What the user of the command knows the settings of the library by: the flag or the variable that the value came from.
+pub(crate) struct Names {
+    pub(crate) api_key: &'static str,
+    pub(crate) base_url: &'static str,
+    pub(crate) integration_id: &'static str,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { api_key: "--api-key", base_url: "--server", integration_id: "--integration" }
+    }
+}
+
+impl Names {
+    fn of<'a>(&self, field: &'a str) -> &'a str {
+        match field {
+            "api_key" => self.api_key,
+            "base_url" => self.base_url,
+            "integration_id" => self.integration_id,
+            "chat_session_id" => "--session",
+            "message" | "chat_session.messages" => "the question",
+            other => other,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod interrupt;
 mod line;
 mod print;
 mod serve;
+mod shell;
 mod sse;
 mod verbose;
 
@@ -16,13 +17,11 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-
 use crate::args::{Cli, Command};
 use crate::interrupt::Interrupt;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match run(Cli::read()) {
         Ok(status) => ExitCode::from(status),
         // Whoever read our output has left; there is nobody to tell. The status is what a shell shows for SIGPIPE.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
@@ -58,7 +57,7 @@ fn run(cli: Cli) -> io::Result<u8> {
         // One answer at a time: a second thread would only add hand-offs.
         Command::Ask(args) => {
             if args.verbose {
-                verbose::listen(args.api_key.clone());
+                verbose::listen();
             }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))

@@ -1,12 +1,13 @@
 //! What is printed while an answer comes, for people or for programs, and the exit status that it ends with.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chat_client::{Answer, Citation, Error, ErrorKind, Event};
+use chat_client::{Answer, Error, ErrorKind, Event, OneLine};
 use serde::Serialize;
 
-use crate::line::{self, EventLine, OutcomeLine, Secret, sentence};
+use crate::line::{self, EventLine, Names, OutcomeLine, sentence};
 
 /// Exit status of a command that was used wrongly, or whose request was refused.
 pub(crate) const USAGE: u8 = 2;
@@ -24,7 +25,7 @@ pub(crate) fn leave_line() -> bool {
 /// Prints an answer, event by event.
 pub(crate) struct Printer {
     json: bool,
-    secret: Secret,
+    names: Names,
     out: Stdout,
     /// Whether standard output is a terminal, which control characters from a server must not steer.
     terminal: bool,
@@ -33,12 +34,12 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, secret: Secret::default(), terminal: out.is_terminal(), out }
+        Self { json, names: Names::default(), terminal: out.is_terminal(), out }
     }
 
-    /// Hides a key in whatever is said of an error.
-    pub(crate) fn hide(&mut self, key: Option<String>) {
-        self.secret = Secret(key);
+    /// The same, with these names for settings.
+    pub(crate) fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// Prints one event, at once.
@@ -56,13 +57,16 @@ impl Printer {
     /// Prints how it ended, and tells the exit status.
     pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
         if self.json {
-            json_line(&mut self.out, &OutcomeLine::new(outcome, &self.secret))?;
+            json_line(&mut self.out, &OutcomeLine::new(outcome, &self.names))?;
         } else {
             if IN_LINE.swap(false, Ordering::Relaxed) {
                 writeln!(self.out)?;
             }
             if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
-                self.citations(answer.citations())?;
+                let footnotes = answer.footnotes().to_string();
+                if !footnotes.is_empty() {
+                    write!(self.out, "\n{footnotes}")?;
+                }
             }
         }
         self.out.flush()?;
@@ -71,28 +75,25 @@ impl Printer {
             Err(error) => error,
         };
         let request = error.request_id().map(|id| format!(" The server calls this request {id}.")).unwrap_or_default();
-        report(&self.secret.hide(&sentence(error)), &self.secret.hide(&(error.advice().to_owned() + &request)));
+        report(&sentence(error, &self.names), &(error.advice().to_owned() + &request));
         Ok(status(error))
     }
 
-    fn citations(&mut self, citations: &[Citation]) -> io::Result<()> {
-        if !citations.is_empty() {
-            writeln!(self.out)?;
+    /// Text as it came, or without what would steer a terminal.
+    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if !self.terminal {
+            return Cow::Borrowed(text);
         }
-        for citation in citations {
-            let number = citation.number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-            let record = &citation.record;
-            let title = record.title.as_deref().unwrap_or("untitled");
-            let url = citation.hit_url.as_deref().or(record.url.as_deref()).unwrap_or("no address");
-            let line = format!("[{number}] {title}: {url}");
-            writeln!(self.out, "{}", self.shown(&line))?;
+        let mut shown = String::with_capacity(text.len());
+        for c in text.chars() {
+            let mut bytes = [0; 4];
+            let c: &str = c.encode_utf8(&mut bytes);
+            // A character that has no place on a line has none in a terminal, but for what makes lines and columns.
+            if matches!(c, "\n" | "\t") || OneLine(c).to_string() == c {
+                shown.push_str(c);
+            }
         }
-        Ok(())
-    }
-
-    fn shown(&self, text: &str) -> String {
-        let harmless = |c: &char| !self.terminal || !c.is_control() || matches!(c, '\n' | '\t');
-        text.chars().filter(harmless).collect()
+        Cow::Owned(shown)
     }
 }
 
@@ -107,11 +108,14 @@ pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Resu
 
 /// Tells on standard error what is wrong and what to do.
 pub(crate) fn report(sentence: &str, advice: &str) {
-    // A sentence may quote the server, which must not steer the terminal.
-    let sentence: String = sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    // Nobody can be told that standard error is gone.
-    let advice: String = advice.chars().filter(|c| !c.is_control()).collect();
-    let _ = writeln!(io::stderr(), "chat: {sentence}\n{advice}");
+    // Both may quote the server, which must not steer the terminal.
+    say(&format!("chat: {}", OneLine(sentence)));
+    say(advice);
+}
+
+/// Tells a line on standard error, whoever wrote it. Nobody can be told that standard error is gone.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{}", OneLine(line));
 }
 
 fn status(error: &Error) -> u8 {

@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use chat_client::OneLine;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::FmtContext;
@@ -10,14 +11,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::line::Secret;
 use crate::print;
 
-/// Prints what the client tells from now on, without the key, should a server say it. What is asked or answered is not
-/// told at all.
-pub(crate) fn listen(key: Option<String>) {
-    let lines =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line(Secret(key)));
+/// Prints what the client tells from now on. It tells neither the key nor what is asked or answered.
+pub(crate) fn listen() {
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line);
     // Nobody can be told that standard error is gone.
     let lines = lines.log_internal_errors(false);
     let ours = Targets::new().with_target("chat_client", Level::DEBUG);
@@ -25,7 +23,7 @@ pub(crate) fn listen(key: Option<String>) {
 }
 
 /// What happened, with its fields; which call it was is clear where there is one.
-struct Line(Secret);
+struct Line;
 
 impl<S, F> FormatEvent<S, F> for Line
 where
@@ -38,6 +36,6 @@ where
         }
         let mut fields = String::new();
         context.field_format().format_fields(Writer::new(&mut fields), event)?;
-        writeln!(line, "chat: {}", self.0.hide(&fields))
+        writeln!(line, "chat: {}", OneLine(&fields))
     }
 }

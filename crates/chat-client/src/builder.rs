@@ -6,7 +6,9 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use chat_proto::{ApiKey, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, Limits, RetryPolicy, Source, Timeouts};
+use chat_proto::{
+    ApiKey, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Source, Timeouts,
+};
 
 use crate::settings::{Defaults, Settings};
 use crate::{Client, FromSettings, KeySource, Transport, TransportSettings};
@@ -35,8 +37,8 @@ pub const ENV_INTEGRATION_ID: &str = "INKEEP_INTEGRATION_ID";
 /// ```
 #[must_use]
 pub struct ClientBuilder<T> {
-    /// Where it goes, checked at the end: the last word counts.
-    base_url: Option<String>,
+    /// Where it goes, checked at the end: the last word counts. With the variable that it came from.
+    base_url: Option<(String, Option<&'static str>)>,
     /// What goes with it, with the first mistake in it.
     endpoint: Result<Endpoint, Error>,
     key: Option<Result<KeySource, Error>>,
@@ -93,17 +95,20 @@ impl<T> ClientBuilder<T> {
         }
     }
 
-    /// Takes what the environment has: `INKEEP_API_KEY`, `INKEEP_API_BASE_URL`, `INKEEP_INTEGRATION_ID`. One that is set to
-    /// nothing counts as not set.
+    /// Takes what the environment has: `INKEEP_API_KEY`, `INKEEP_API_BASE_URL`, `INKEEP_INTEGRATION_ID`. White space at
+    /// both ends of a value is left out; one with nothing else counts as not set.
     pub fn env(mut self) -> Self {
         // What is no Unicode is refused later on, as what it is, rather than taken for not set: the key would go elsewhere.
         let unicode = |value: OsString| value.into_string().unwrap_or_else(|odd| odd.to_string_lossy().into_owned());
-        let variable = |name| std::env::var_os(name).map(unicode).filter(|value| !value.is_empty());
+        let trimmed = |value: OsString| unicode(value).trim().to_owned();
+        let variable = |name| std::env::var_os(name).map(trimmed).filter(|value| !value.is_empty());
+        self.defaults.env_was_read = true;
         if let Some(key) = variable(ENV_API_KEY) {
-            self.key = Some(fixed(key, "the environment variable INKEEP_API_KEY"));
+            let key = fixed(key, "the environment variable INKEEP_API_KEY");
+            self.key = Some(key.map_err(|error| from_variable(&error, ENV_API_KEY)));
         }
         if let Some(base_url) = variable(ENV_BASE_URL) {
-            self = self.base_url(base_url);
+            self.base_url = Some((base_url, Some(ENV_BASE_URL)));
         }
         if let Some(integration_id) = variable(ENV_INTEGRATION_ID) {
             self = self.integration_id(integration_id);
@@ -142,7 +147,7 @@ impl<T> ClientBuilder<T> {
 
     /// The base URL, with or without a path prefix; the service's own if not set.
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
-        self.base_url = Some(base_url.into());
+        self.base_url = Some((base_url.into(), None));
         self
     }
 
@@ -201,12 +206,12 @@ impl<T> ClientBuilder<T> {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting, if one is missing or no good.
     pub fn settings(self) -> Result<Settings, Error> {
-        let missing =
-            || Error::invalid_request("api_key", format!("is not set; {ENV_API_KEY} would be read by `env()`"));
+        let missing = || Error::invalid_request("api_key", self.defaults.missing(ENV_API_KEY));
         let key = self.key.ok_or_else(missing)??;
         let mut endpoint = self.endpoint?;
-        if let Some(base_url) = &self.base_url {
-            endpoint = endpoint.with_base_url(base_url)?;
+        if let Some((base_url, variable)) = &self.base_url {
+            let named = |error: Error| variable.map_or(error.clone(), |variable| from_variable(&error, variable));
+            endpoint = endpoint.with_base_url(base_url).map_err(named)?;
         }
         Ok(Settings { endpoint, key, config: self.config, defaults: self.defaults })
     }
@@ -246,6 +251,17 @@ impl<T: Transport> ClientBuilder<T> {
 
 fn fixed(key: String, origin: &'static str) -> Result<KeySource, Error> {
     Ok(KeySource::Fixed { key: ApiKey::new(key)?, origin })
+}
+
+/// The same error, saying which variable the value came from.
+fn from_variable(error: &Error, variable: &str) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidRequest { field, reason } => Error::invalid_request(
+            field.clone(),
+            format!("{reason} (it came from the environment variable {variable})"),
+        ),
+        _ => error.clone(),
+    }
 }
 
 impl<T> fmt::Debug for ClientBuilder<T> {

@@ -1,9 +1,12 @@
 //! A call without its I/O, for any driver.
 
 use bytes::Bytes;
-use chat_proto::{Answer, Attempt, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError};
+use chat_proto::{
+    Answer, ApiKey, Attempt, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError,
+};
 
 use crate::conversation::Question;
+use crate::key::SentKeys;
 use crate::settings::Settings;
 use crate::trace::Trace;
 
@@ -49,6 +52,7 @@ use crate::trace::Trace;
 pub struct Call {
     state: State,
     key_origin: &'static str,
+    keys: SentKeys,
     /// The question of a session that this answers.
     question: Option<Question>,
     /// Why the newest attempt's I/O failed.
@@ -71,7 +75,8 @@ impl Call {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
             Err(error) => State::Refused(error),
         };
-        Self { state, key_origin: settings.key.origin(), question, fault: None, trace: Trace::new() }
+        let keys = SentKeys::of(&settings.key);
+        Self { state, key_origin: settings.key.origin(), keys, question, fault: None, trace: Trace::new() }
     }
 
     /// The next event that needs no new input. Call it until it returns `None`, then call
@@ -146,8 +151,15 @@ impl Call {
         }
     }
 
+    /// The key that this attempt is sent with, which nothing that is told of the call is to have. A
+    /// [fixed](crate::KeySource::Fixed) key need not be named.
+    pub fn hide(&mut self, key: &ApiKey) {
+        self.keys.add(key);
+    }
+
     /// See [`Exchange::handle_head`].
-    pub fn handle_head(&mut self, attempt: Attempt, head: http::response::Parts, now: Elapsed) {
+    pub fn handle_head(&mut self, attempt: Attempt, mut head: http::response::Parts, now: Elapsed) {
+        self.keys.mark(&mut head.headers);
         let (status, version) = (head.status, head.version);
         self.input(now, |exchange| exchange.handle_head(attempt, head, now));
         self.trace.head(status, version);
@@ -246,8 +258,8 @@ impl Call {
             Some(fault) => error.with_fault(fault),
             None => error,
         };
-        let outcome = outcome.map_err(|error| explain(error).with_key_origin(self.key_origin));
-        self.trace.end(&outcome);
+        let outcome = self.keys.redact(outcome.map_err(|error| explain(error).with_key_origin(self.key_origin)));
+        self.trace.end(&outcome, &self.keys);
         // A question that was never sent was not asked.
         let was_sent = outcome.as_ref().err().is_none_or(|error| error.attempts() > 0);
         if let Some(question) = self.question.take().filter(|_| was_sent) {
@@ -264,6 +276,13 @@ impl std::fmt::Debug for Call {
             State::Refused(_) | State::Done(Err(_)) => "failed",
             State::Done(Ok(_)) => "complete",
         };
-        f.debug_struct("Call").field("state", &state).field("answer", &self.answer()).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Call");
+        debug.field("state", &state);
+        // The text is the server's, and anything may stand in it.
+        if let Some(answer) = self.answer() {
+            debug.field("status", &answer.head.status).field("events", &answer.events);
+            debug.field("text_bytes", &answer.content.len());
+        }
+        debug.finish_non_exhaustive()
     }
 }

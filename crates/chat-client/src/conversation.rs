@@ -1,5 +1,6 @@
 //! What a conversation remembers, whoever drives it.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_proto::SessionId;
@@ -22,15 +23,17 @@ pub struct Conversation {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     id: Option<SessionId>,
+    /// What the server gave in the place of an id, as long as there is none.
+    unusable_id: Option<SessionId>,
     asking: bool,
     history: Vec<Arc<Turn>>,
 }
 
 /// One question with what came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Turn {
     /// What was asked.
@@ -68,17 +71,16 @@ impl Conversation {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `integration_id`, if they have none.
     pub fn with_default_integration(defaults: &Defaults) -> Result<Self, Error> {
-        let missing = || {
-            let reason = format!("is not set; {ENV_INTEGRATION_ID} would be read by `env()`");
-            Error::invalid_request("integration_id", reason)
-        };
+        let missing = || Error::invalid_request("integration_id", defaults.missing(ENV_INTEGRATION_ID));
         Ok(Self::new(defaults.integration_id.clone().ok_or_else(missing)?, defaults))
     }
 
     /// Takes up a session that exists already.
     #[must_use]
     pub fn with_id(self, id: impl Into<SessionId>) -> Self {
-        lock(&self.state).id = Some(id.into());
+        let mut state = lock(&self.state);
+        (state.id, state.unusable_id) = (Some(id.into()), None);
+        drop(state);
         self
     }
 
@@ -117,6 +119,12 @@ impl Conversation {
         lock(&self.state).id.clone()
     }
 
+    /// What the server gave in the place of an id: empty, `.` or `..`, which no request can carry. The history will not
+    /// continue then, and the next question is refused: it would create another session, which knows nothing of this one.
+    pub fn unusable_id(&self) -> Option<SessionId> {
+        lock(&self.state).unusable_id.clone()
+    }
+
     /// What was asked and answered here, the oldest first; without the question under way. It grows with the conversation
     /// until [`clear_history`](Self::clear_history).
     pub fn history(&self) -> Vec<Arc<Turn>> {
@@ -132,9 +140,17 @@ impl Conversation {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if a question is under way, or this one is no good.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if a question is under way, the server gave the session an
+    /// [id that can't be used](Self::unusable_id), or this question is refused.
     pub fn ask(&self, endpoint: &Endpoint, message: impl Into<String>) -> Result<(Request, Question), Error> {
         let message = message.into();
+        if let Some(id) = self.unusable_id() {
+            let reason = format!(
+                "can't continue: the server gave it the id {id:?}, which no request can carry; the history ends here, and a \
+                 new session begins another"
+            );
+            return Err(Error::invalid_request("session", reason));
+        }
         let question = Question::begin(&self.state, message.clone())?;
         let request = match self.id() {
             None => {
@@ -178,12 +194,16 @@ impl Question {
     pub fn note(&self, event: &Event) {
         if let Event::MessageChunk(chunk) = event
             && let Some(id) = &chunk.chat_session_id
-            // Ids that no request can bear would end the conversation.
-            && !matches!(&**id, "" | "." | "..")
         {
             let mut state = lock(&self.state);
-            if state.id.as_ref() != Some(id) {
-                state.id = Some(id.clone());
+            if state.id.as_ref() == Some(id) {
+                return;
+            }
+            // An id that no request can carry takes the place of none.
+            match &**id {
+                "" | "." | ".." if state.id.is_some() => {}
+                "" | "." | ".." => state.unusable_id = Some(id.clone()),
+                _ => (state.id, state.unusable_id) = (Some(id.clone()), None),
             }
         }
     }
@@ -198,6 +218,27 @@ impl Question {
 impl Drop for Question {
     fn drop(&mut self) {
         lock(&self.state).asking = false;
+    }
+}
+
+/// What the server said may hold anything: it is told in numbers.
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Turn");
+        debug.field("question", &self.question);
+        match &self.outcome {
+            Ok(answer) => debug.field("events", &answer.events).field("text_bytes", &answer.content.len()),
+            Err(error) => debug.field("error", error),
+        };
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("State");
+        debug.field("has_id", &self.id.is_some()).field("asking", &self.asking).field("turns", &self.history.len());
+        debug.finish_non_exhaustive()
     }
 }
 

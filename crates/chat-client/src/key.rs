@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_proto::{ApiKey, Error, Source};
+use chat_proto::{Answer, ApiKey, Error, Source};
+use http::HeaderMap;
 
 /// A source of keys: one that stays, or a callback that is asked before every attempt. It never prints a key.
 #[derive(Clone)]
@@ -76,6 +77,42 @@ pub(crate) fn take(given: Result<String, Source>) -> Result<ApiKey, Error> {
     match given {
         Ok(key) => ApiKey::new(key),
         Err(source) => Err(Error::invalid_request("api_key", "could not be had").with_source(source)),
+    }
+}
+
+/// The keys that a call was sent with, for which nothing that is told of it has a place.
+#[derive(Default)]
+pub(crate) struct SentKeys(Vec<ApiKey>);
+
+impl SentKeys {
+    /// The key that is known before anything is sent.
+    pub(crate) fn of(source: &KeySource) -> Self {
+        match source {
+            KeySource::Fixed { key, .. } => Self(vec![key.clone()]),
+            KeySource::Callback(_) | KeySource::Async(_) => Self::default(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, key: &ApiKey) {
+        if !self.0.contains(key) {
+            self.0.push(key.clone());
+        }
+    }
+
+    /// Keeps the headers of an answer that have a key from being printed.
+    pub(crate) fn mark(&self, headers: &mut HeaderMap) {
+        self.0.iter().for_each(|key| key.mark(headers));
+    }
+
+    /// The outcome without the keys. An answer is as it came.
+    pub(crate) fn redact(&self, outcome: Result<Answer, Error>) -> Result<Answer, Error> {
+        outcome.map_err(|error| self.0.iter().fold(error, Error::redact))
+    }
+
+    /// A text of the server's without the keys.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, key| key.redact(&text).into_owned())
     }
 }
 

@@ -160,6 +160,7 @@ impl<T: Transport> Reply<T> {
     fn send(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
         match key {
             Ok(key) => {
+                self.call.hide(&key);
                 key.authorize(&mut request);
                 let sending = self.call.within(|| self.shared.transport.send(*request));
                 self.io = Io::Sending(Box::pin(sending));

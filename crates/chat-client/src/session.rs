@@ -88,6 +88,12 @@ impl<T: Transport> Session<T> {
         self.conversation.id()
     }
 
+    /// What the server gave in the place of an id: empty, `.` or `..`, which no request can carry. The history will not
+    /// continue then, and the next question is refused: it would create another session, which knows nothing of this one.
+    pub fn unusable_id(&self) -> Option<SessionId> {
+        self.conversation.unusable_id()
+    }
+
     /// What was asked and answered here, the oldest first; without the question under way. It grows with the conversation
     /// until [`clear_history`](Self::clear_history).
     pub fn history(&self) -> Vec<Arc<Turn>> {

@@ -28,10 +28,23 @@ pub struct Defaults {
     pub chat_mode: Option<ChatMode>,
     /// Whether answers are to be streamed.
     pub streaming: bool,
+    /// Whether what is missing was looked for in the environment.
+    pub(crate) env_was_read: bool,
+}
+
+impl Defaults {
+    /// Why a setting is missing that may come from a variable.
+    pub(crate) fn missing(&self, variable: &str) -> String {
+        if self.env_was_read {
+            format!("is missing: the environment variable {variable} is not set")
+        } else {
+            format!("is not set; {variable} would be read by `env()`")
+        }
+    }
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { integration_id: None, chat_mode: None, streaming: true }
+        Self { integration_id: None, chat_mode: None, streaming: true, env_was_read: false }
     }
 }

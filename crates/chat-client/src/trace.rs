@@ -1,7 +1,8 @@
 //! What a call tells `tracing`; nothing without the feature of that name.
 //!
 //! A span `chat` holds the call and a span `POST` each attempt. Their fields are named by OpenTelemetry's conventions for
-//! generative AI and HTTP. Neither the key nor the text of a question or an answer is ever among them.
+//! generative AI and HTTP. Neither the key, even if the server sent it back, nor the text of a question or an answer is
+//! ever among them.
 
 #[cfg(feature = "tracing")]
 pub(crate) use on::Trace;
@@ -15,6 +16,8 @@ mod on {
     use chat_proto::{Answer, Elapsed, Error, Event};
     use tracing::field::Empty;
     use tracing::{Level, Span, event, span};
+
+    use crate::key::SentKeys;
 
     /// What a filter names: `chat_client=info`.
     const TARGET: &str = "chat_client";
@@ -141,15 +144,16 @@ mod on {
         }
 
         /// The call is over.
-        pub(crate) fn end(&mut self, outcome: &Result<Answer, Error>) {
+        pub(crate) fn end(&mut self, outcome: &Result<Answer, Error>, keys: &SentKeys) {
             if self.attempts == 0 {
                 return;
             }
             let answer = outcome.as_ref().map_or_else(Error::partial, Some);
             if let Some(id) = answer.and_then(|answer| answer.chat_session_id.as_deref()) {
-                self.call.record("gen_ai.conversation.id", id);
+                self.call.record("gen_ai.conversation.id", keys.hide(id).as_str());
             }
             if let Some(reason) = answer.and_then(|answer| answer.finish_reason.as_ref()) {
+                let reason = keys.hide(reason.as_str());
                 self.call.record("gen_ai.response.finish_reasons", tracing::field::display(reason));
             }
             let (seconds, bytes) = (self.now.since_start().as_secs_f64(), self.bytes);
@@ -185,6 +189,8 @@ mod off {
     use bytes::Bytes;
     use chat_proto::{Answer, Elapsed, Error, Event};
 
+    use crate::key::SentKeys;
+
     /// Nothing.
     pub(crate) struct Trace;
 
@@ -211,6 +217,6 @@ mod off {
 
         pub(crate) fn wait(&mut self, _: Option<Elapsed>, _: Option<&Error>) {}
 
-        pub(crate) fn end(&mut self, _: &Result<Answer, Error>) {}
+        pub(crate) fn end(&mut self, _: &Result<Answer, Error>, _: &SentKeys) {}
     }
 }

@@ -8,8 +8,13 @@ use chat_client::{ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
 
 /// What the settings are where the environment has these and nothing else.
 fn settings(variables: &[(&str, OsString)]) -> String {
+    child(variables, true)
+}
+
+fn child(variables: &[(&str, OsString)], has_key: bool) -> String {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "child_of_the_environment", "--nocapture"]).env_clear().env("TEST_CHILD", "1");
+    command.envs(has_key.then_some(("TEST_KEY", "1")));
     let Output { stdout, .. } = command.envs(variables.iter().cloned()).output().unwrap();
     let said = String::from_utf8(stdout).unwrap();
     let (_, line) = said.split_once("settings: ").unwrap_or_else(|| panic!("{said}"));
@@ -22,7 +27,9 @@ fn child_of_the_environment() {
     if env::var_os("TEST_CHILD").is_none() {
         return;
     }
-    match ClientBuilder::<()>::new("test/1").api_key("sk-1").env().settings() {
+    let builder = ClientBuilder::<()>::new("test/1");
+    let builder = if env::var_os("TEST_KEY").is_some() { builder.api_key("sk-1") } else { builder };
+    match builder.env().settings() {
         Ok(settings) => {
             let (base_url, integration_id) = (settings.endpoint.base_url(), settings.defaults.integration_id);
             println!("settings: {base_url} {integration_id:?} {}", settings.key.origin());
@@ -40,6 +47,28 @@ fn what_the_environment_has_is_taken_and_nothing_is_nothing() {
     let all = all.map(|(name, value)| (name, OsString::from(value)));
     assert_eq!(settings(&all), "https://h.example/x Some(\"docs\") the environment variable INKEEP_API_KEY");
     assert_eq!(settings(&all.map(|(name, _)| (name, OsString::new()))), NONE);
+}
+
+#[test]
+fn white_space_around_a_value_is_left_out_and_counts_as_nothing() {
+    let all = [(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example/x"), (ENV_INTEGRATION_ID, "docs")];
+    for (before, after) in [("", "\n"), ("", "\r\n"), (" \t", "  "), ("\n", " \n")] {
+        let padded = all.map(|(name, value)| (name, OsString::from(format!("{before}{value}{after}"))));
+        assert_eq!(settings(&padded), "https://h.example/x Some(\"docs\") the environment variable INKEEP_API_KEY");
+    }
+    assert_eq!(settings(&all.map(|(name, _)| (name, OsString::from(" \r\n")))), NONE);
+}
+
+#[test]
+fn an_error_names_the_variable_that_the_value_came_from() {
+    let said = settings(&[(ENV_BASE_URL, "h.example".into())]);
+    assert!(said.starts_with("base_url must be a URL") && said.contains("variable INKEEP_API_BASE_URL"), "{said}");
+    let said = settings(&[(ENV_API_KEY, "a b".into())]);
+    assert!(said.starts_with("api_key ") && said.contains("variable INKEEP_API_KEY"), "{said}");
+    for value in ["", " \n"] {
+        let said = child(&[(ENV_API_KEY, value.into())], false);
+        assert_eq!(said, "api_key is missing: the environment variable INKEEP_API_KEY is not set");
+    }
 }
 
 /// A base URL that was dropped in silence would have the key go to another server.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chat_client::{Client, ErrorKind, Timeouts};
 use chat_mock::memory::{MemoryTransport, Script};
-use support::{answer, run};
+use support::{answer, chunk, run};
 
 const KEY: &str = "sk-very-secret-1";
 
@@ -111,4 +111,89 @@ fn nothing_prints_the_key() {
     printed += &format!("{:?} {:?}", run(session.ask("Is it?").finish()), session.history());
     assert!(!printed.contains(KEY), "{printed}");
     assert!(printed.contains("ApiKey") || printed.contains("KeySource"), "{printed}");
+}
+
+/// What a server says back: the key as it is, or with JSON's escapes.
+fn echoes() -> [String; 2] {
+    [KEY.to_owned(), KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect()]
+}
+
+#[test]
+fn a_key_that_the_server_says_back_is_in_no_error() {
+    for echo in echoes() {
+        let padded = |at: usize| "x".repeat(at) + &echo;
+        let scripts = || {
+            [
+                Script::json(401, format!("{{\"detail\":\"{}\"}}", padded(0))),
+                Script::json(400, padded(290)),
+                Script::json(
+                    422,
+                    format!("{{\"detail\":[{{\"loc\":[\"{echo}\"],\"msg\":\"{echo}\",\"type\":\"t\"}}]}}"),
+                ),
+                Script::json(200, format!("{{\"error\":\"{}\"}}", padded(280))),
+                Script::events([format!("event: error\ndata: {}\n\n", padded(299))]),
+                Script::events([chunk("Hi", ""), format!("event: error\ndata: {echo}\n")]),
+                Script::head(500, &[("x-echo", KEY), ("x-request-id", KEY)]),
+            ]
+        };
+        let count = scripts().len();
+        for callback in [false, true] {
+            for at in 0..count {
+                let transport = MemoryTransport::new(scripts().into_iter().nth(at));
+                let retry = chat_client::RetryPolicy::default().with_max_retries(0);
+                let builder = Client::builder().retry(retry);
+                let builder = if callback { builder.api_key_fn(|| Ok(KEY.to_owned())) } else { builder.api_key(KEY) };
+                let client = builder.build_on(transport).unwrap();
+                let mut session = client.session("docs");
+                let mut reply = session.ask("Is it?");
+                let error = loop {
+                    match run(reply.next()).expect("an error") {
+                        Ok(_) => {}
+                        Err(error) => break error,
+                    }
+                };
+                let head = error.head().map(|head| head.headers.values().cloned().collect::<Vec<_>>());
+                let mut printed = format!("{error} {error:#} {error:?} {:?} {:?} {head:?}", error.kind(), error.body());
+                printed += &format!("{reply:?} {client:?}");
+                drop(reply);
+                printed += &format!("{session:?} {:?}", session.history());
+                assert!(!printed.contains(&KEY[..8]) && !printed.contains(&echoes()[1][..48]), "{at}: {printed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_attempt_has_its_key_and_none_of_them_is_told() {
+    let calls = AtomicUsize::new(0);
+    let key = move || Ok(format!("{}-{KEY}", calls.fetch_add(1, Ordering::Relaxed)));
+    let refusal = |number: usize| Script::json(429, format!("not with {number}-{KEY}"));
+    let transport = MemoryTransport::new([refusal(0), refusal(1), Script::json(401, format!("nor with 2-{KEY}"))]);
+    let client = Client::builder().api_key_fn(key).build_on(transport).unwrap();
+    let error = run(client.session("docs").ask("Is it?").finish()).unwrap_err();
+    let printed = format!(
+        "{error} {:?} {:?}",
+        error.earlier(),
+        error.earlier().iter().map(chat_client::Error::body).collect::<Vec<_>>()
+    );
+    assert!(
+        !printed.contains(KEY) && printed.contains("not with ***") && printed.contains("nor with ***"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn the_text_of_an_answer_is_as_it_came_and_prints_nowhere_but_there() {
+    let said = format!("Your key is {KEY}.");
+    let transport = MemoryTransport::new([Script::events([chunk(&said, ",\"finish_reason\":\"stop\"")])]);
+    let client = Client::builder().api_key(KEY).build_on(transport).unwrap();
+    let mut session = client.session("docs");
+    let mut reply = session.ask("Which key?");
+    let event = run(reply.next()).unwrap().unwrap();
+    assert_eq!(event.text(), Some(&*said));
+    let mut printed = format!("{reply:?}");
+    assert_eq!(run(reply.finish()).unwrap().content, said);
+    printed += &format!("{session:?} {:?}", session.history());
+    assert!(!printed.contains(KEY), "{printed}");
+    assert_eq!(session.history()[0].answer().unwrap().content, said);
 }

@@ -142,3 +142,32 @@ fn the_last_base_url_counts() {
     let refused: Error = builder().base_url("nonsense").build_on(transport).unwrap_err();
     assert!(refused.to_string().starts_with("base_url "), "{refused}");
 }
+
+#[test]
+fn an_id_that_no_request_can_carry_ends_the_history_and_says_so() {
+    let named = |id: &str| {
+        let data = serde_json::json!({"content_chunk": "Yes.", "chat_session_id": id, "finish_reason": "stop"});
+        Script::events([format!("event: message_chunk\ndata: {data}\n\n")])
+    };
+    for id in ["", ".", ".."] {
+        let transport = MemoryTransport::new([named(id), answer("No.")]);
+        let mut one = session(&transport);
+        assert_eq!(run(one.ask("Is it?").finish()).unwrap().content, "Yes.");
+        assert_eq!((one.id(), one.unusable_id().as_deref()), (None, Some(id)));
+        let refused = run(one.ask("Sure?").finish()).unwrap_err();
+        let text = refused.to_string();
+        assert!(text.starts_with("session can't continue") && text.contains(&format!("{id:?}")), "{text}");
+        assert_eq!((transport.requests().len(), one.history().len()), (1, 1));
+        // Taken up by an id of one's own, it goes on.
+        let mut known = one.with_id("s 7");
+        run(known.ask("Sure?").finish()).unwrap();
+        assert_eq!(sent(&transport)[1].0, "/v0/chat_sessions/s%207/chat_results");
+    }
+    // Where there is an id already, it stays.
+    let transport = MemoryTransport::new([answer("Yes."), named(""), answer("No.")]);
+    let mut session = session(&transport);
+    for question in ["One?", "Two?", "Three?"] {
+        run(session.ask(question).finish()).unwrap();
+    }
+    assert_eq!((session.id().as_deref(), session.unusable_id()), (Some("s/1"), None));
+}

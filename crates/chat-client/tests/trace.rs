@@ -7,7 +7,7 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::{Attempt, Call, Client, CreateInput, Elapsed, Output, Request};
+use chat_client::{Attempt, Call, Client, CreateInput, Elapsed, Output, Request, RetryPolicy};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};
@@ -108,6 +108,25 @@ fn a_failed_call_tells_its_kind() {
         "{log}"
     );
     assert_eq!(log.matches("record error.type=\"api\"").count(), 2, "the attempt and the call: {log}");
+}
+
+/// `traced` looks for the key.
+#[test]
+fn a_key_that_the_server_says_back_is_not_told() {
+    let named = format!(",\"chat_session_id\":\"{KEY}\",\"finish_reason\":\"{KEY}\"");
+    let echo = [("x-request-id", KEY), ("content-type", KEY)];
+    for script in [
+        Script::events([chunk("a private answer", &named)]),
+        Script::events([chunk("a private answer", &named)]).cut(),
+        Script::head(500, &echo),
+        Script::head(200, &echo),
+    ] {
+        let log = traced([script], |client| {
+            let client = client.with(|all| all.retry(RetryPolicy::default().with_max_retries(0))).unwrap();
+            let _ = run(client.session("docs").ask("a private question").finish());
+        });
+        assert!(log.contains("***"), "{log}");
+    }
 }
 
 #[test]

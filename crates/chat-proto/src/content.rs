@@ -58,10 +58,20 @@ pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
     crate::sse::text(data)
 }
 
+/// How long [`text`] is of that.
+pub(crate) fn text_len(data: &[u8]) -> usize {
+    const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
+    let length =
+        |chunk: std::str::Utf8Chunk<'_>| chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { REPLACEMENT };
+    data.utf8_chunks().map(length).sum()
+}
+
+/// How many bytes of something odd are kept in an error.
+pub(crate) const EXCERPT: usize = 1024;
+
 /// The start of something odd, to be kept in an error.
 pub(crate) fn excerpt(data: &[u8]) -> String {
-    const KEPT: usize = 1024;
-    String::from_utf8_lossy(&data[..data.len().min(KEPT)]).into_owned()
+    String::from_utf8_lossy(&data[..data.len().min(EXCERPT)]).into_owned()
 }
 
 /// A message with its middle left out where it is long, as it may quote what was read.

@@ -27,6 +27,13 @@ impl Dialect {
         }
     }
 
+    /// Whether an event ends the stream as an error.
+    pub(crate) fn is_error(self, event_type: &[u8], data: &[u8]) -> bool {
+        match self {
+            Self::V0 => v0::answer::is_error(event_type, data),
+        }
+    }
+
     /// Reads the body of an error.
     pub(crate) fn read_failure(self, head: &Head, body: &[u8]) -> ErrorKind {
         match self {
@@ -45,6 +52,13 @@ impl Reader {
     pub(crate) fn read(&mut self, event: sse::Event<'_>) -> Result<Event, ErrorKind> {
         match self {
             Self::V0(reader) => reader.read(event),
+        }
+    }
+
+    /// No more of the text comes: the last of it, if half of a character was held back.
+    pub(crate) fn finish(&mut self) -> Option<Event> {
+        match self {
+            Self::V0(reader) => reader.finish(),
         }
     }
 }

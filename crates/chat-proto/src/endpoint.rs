@@ -189,7 +189,7 @@ const OURS: [HeaderName; 14] = [
 /// assert_eq!(format!("{key:?}"), "ApiKey(***)");
 /// # Ok::<(), chat_proto::Error>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(Zeroizing<String>);
 
 impl ApiKey {
@@ -209,6 +209,11 @@ impl ApiKey {
         } else {
             Ok(Self(key))
         }
+    }
+
+    /// The key itself.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// Puts the key into a request, marked as sensitive. The driver does so on every

@@ -1,6 +1,7 @@
 //! What can go wrong, told apart: whose fault, at which point, what had arrived.
 
 mod print;
+mod redact;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::retry;
 use crate::{Answer, Head, Limit, RetryAfter, TimeoutKind, ValidationError};
 
 /// The error that caused another.
@@ -27,6 +29,7 @@ struct Inner {
     gave_up: Option<GaveUp>,
     head: Option<Head>,
     partial: Option<Answer>,
+    cut: Option<Cut>,
     earlier: Vec<Error>,
     key_origin: Option<&'static str>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -44,6 +47,15 @@ pub enum Received {
     WhiteSpace,
     /// Part of an event.
     UnfinishedEvent,
+}
+
+/// What had come of an event when the answer broke off.
+#[derive(Clone)]
+pub(crate) struct Cut {
+    /// The start of its data.
+    pub(crate) data: String,
+    /// Whether it was to end the stream as an error.
+    pub(crate) is_error: bool,
 }
 
 /// What happened.
@@ -89,7 +101,7 @@ pub enum ErrorKind {
         /// The start of the body.
         body: String,
     },
-    /// JSON that is none, or does not fit.
+    /// The JSON is malformed or does not match the schema.
     Decode {
         /// What was being read: `message_chunk`, `records_cited` or `ChatResult`.
         what: &'static str,
@@ -98,7 +110,8 @@ pub enum ErrorKind {
         /// The start of it.
         body: String,
     },
-    /// The server ended its stream with an `error` event.
+    /// The server ended its stream with an error: an event named `error`, or one without a name whose JSON object has an
+    /// `error` member.
     Stream {
         /// The event's data.
         data: String,
@@ -148,6 +161,8 @@ pub enum Unexpected {
     ContentType,
     /// A content encoding that nobody asked for.
     ContentEncoding,
+    /// An event stream that ended without an event, and whose lines are no part of one: JSON, HTML, text.
+    NoEvents,
 }
 
 /// How an answer broke off.
@@ -211,8 +226,9 @@ impl Error {
     pub const EARLIER: usize = 8;
 
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        let (attempts, gave_up, head, partial, source) = (0, None, None, None, None);
-        Self(Arc::new(Inner { kind, attempts, gave_up, head, partial, earlier: Vec::new(), key_origin: None, source }))
+        let (attempts, gave_up, head, partial, cut, source) = (0, None, None, None, None, None);
+        let (earlier, key_origin) = (Vec::new(), None);
+        Self(Arc::new(Inner { kind, attempts, gave_up, head, partial, cut, earlier, key_origin, source }))
     }
 
     /// An argument that is no good, refused before anything is sent.
@@ -255,6 +271,13 @@ impl Error {
 
     pub(crate) fn with_partial(mut self, partial: Option<Answer>) -> Self {
         self.inner().partial = partial;
+        self
+    }
+
+    pub(crate) fn with_cut(mut self, cut: Option<Cut>) -> Self {
+        if cut.is_some() {
+            self.inner().cut = cut;
+        }
         self
     }
 
@@ -342,9 +365,10 @@ impl Error {
     }
 
     /// The text the server sent in place of an answer: the body of an error, the start of an odd one, the data of an
-    /// `error` event.
+    /// `error` event, the data that came of an event when the answer broke off.
     pub fn body(&self) -> Option<&str> {
         match self.kind() {
+            ErrorKind::Truncated(_) => self.0.cut.as_ref().map(|cut| &*cut.data),
             ErrorKind::Api { body }
             | ErrorKind::Validation { body, .. }
             | ErrorKind::UnexpectedResponse { body, .. }
@@ -389,7 +413,9 @@ impl Error {
                 Blame::Network
             }
             ErrorKind::Api { .. } => match self.status() {
-                Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => Blame::Server,
+                Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS) => {
+                    Blame::Server
+                }
                 Some(status) if status.is_client_error() => Blame::Caller,
                 _ => Blame::Server,
             },
@@ -412,22 +438,50 @@ impl Error {
             ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Allow the whole call more time.",
             ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
             ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
-            ErrorKind::Api { .. } => match self.status().map_or(0, |status| status.as_u16()) {
-                401 | 403 => "Check the API key.",
-                404 => "Check the session id, and that the base URL is the API's.",
-                413 => "Send less.",
-                429 => "Wait before you try again.",
-                400..=499 => "Correct the request; trying again as it is will not help.",
-                _ => "Try again later; if it stays, tell the service, with the request id if there is one.",
-            },
+            ErrorKind::Api { .. } => self.status_advice(),
             ErrorKind::Validation { .. } => "Correct what the API names.",
+            ErrorKind::UnexpectedResponse { reason: Unexpected::Status, .. } if self.redirect().is_some() => {
+                "Redirects are not followed, as they would carry the key elsewhere. Check the base URL."
+            }
             ErrorKind::UnexpectedResponse { .. } => "Check that the base URL is the API's, and what stands in between.",
             ErrorKind::Decode { .. } => "The server speaks another version of the API, or is broken; report it.",
             ErrorKind::Stream { .. } => "The server gave up on this answer; ask again.",
             ErrorKind::Truncated(_) => "The answer is not whole; ask again.",
             ErrorKind::Limit { .. } => "If an answer of this size is expected, raise the limit.",
-            ErrorKind::Cancelled => "Nothing is wrong: somebody asked for it.",
+            ErrorKind::Cancelled => "The call was cancelled; call again if you still want the answer.",
         }
+    }
+
+    /// What to do about a status of 4xx or 5xx.
+    fn status_advice(&self) -> &'static str {
+        const WRONG_SERVER: &str = "Check that the base URL is the API's, and what stands in between.";
+        match self.head().and_then(|head| retry::should_retry(&head.headers)) {
+            Some(true) => return "Try again later: the server says that it may help.",
+            Some(false) if self.status().is_some_and(|status| status.is_server_error()) => {
+                return "The server says that trying again will not help; tell the service, with the request id if there is one.";
+            }
+            _ => {}
+        }
+        match self.status().map_or(0, |status| status.as_u16()) {
+            401 | 403 => "Check the API key, and what it may be used for.",
+            402 => "Check the plan and the balance of the account.",
+            404 | 410 => "Check the session id, and that the base URL is the API's.",
+            405 | 406 | 415 | 421 | 426 | 501 | 505 => WRONG_SERVER,
+            407 | 511 => "Log in to the proxy or the network in between.",
+            408 | 425 => "Try again.",
+            409 => "Look at what the server says is in the way, and try again when it is gone.",
+            413 | 414 | 431 => "Send less.",
+            429 => "Wait before you try again.",
+            451 => "Look at what the server says: the law is in the way.",
+            400..=499 => "Correct the request; trying again as it is will not help.",
+            _ => "Try again later; if it stays, tell the service, with the request id if there is one.",
+        }
+    }
+
+    /// Where an answer of 3xx leads.
+    fn redirect(&self) -> Option<&str> {
+        let head = self.head().filter(|head| matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308))?;
+        head.text("location")
     }
 }
 

@@ -445,6 +445,11 @@ impl Body {
                 None => {}
             }
         }
+        if matches!(self.end, Some(End::Lost | End::TimedOut(_)))
+            && let Some(event) = self.receiver.flush()
+        {
+            return Poll::Event(event);
+        }
         match self.end {
             Some(End::Eof) => self.poll_end(),
             Some(End::Lost) => Poll::Failed(self.receiver.interrupt(ErrorKind::Truncated(Truncation::ConnectionLost))),

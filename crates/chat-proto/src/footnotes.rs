@@ -99,7 +99,7 @@ impl Answer {
     }
 }
 
-/// Citations for a reader, a line each. Made by [`Answer::footnotes`].
+/// Citations for a reader, a line each, whatever a title or an address holds. Made by [`Answer::footnotes`].
 #[derive(Clone, Copy, Debug)]
 pub struct Footnotes<'a>(&'a [Citation]);
 
@@ -111,7 +111,7 @@ impl fmt::Display for Footnotes<'_> {
                 None => f.write_str("[-] ")?,
             }
             let (title, url) = (citation.title().unwrap_or("untitled"), citation.url().unwrap_or("no address"));
-            writeln!(f, "{}: {}", OneLine(title), OneLine(url))
+            writeln!(f, "{}: {}", OneLine(title.trim()), OneLine(url.trim()))
         })
     }
 }
@@ -121,12 +121,32 @@ fn is_web(url: &str) -> bool {
     begins("https://") || begins("http://")
 }
 
-/// A text without what would break its line.
-struct OneLine<'a>(&'a str);
+/// A text on one line, for a terminal or a log, whoever wrote it: control characters and line breaks of any kind become
+/// spaces, and what changes the direction of text is left out.
+///
+/// ```
+/// use chat_proto::OneLine;
+///
+/// assert_eq!(OneLine("one\ntwo \u{1b}[2J\u{202e}three").to_string(), "one two  [2Jthree");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct OneLine<'a>(pub &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.trim().chars().try_for_each(|c| f.write_char(if c.is_control() { ' ' } else { c }))
+        self.0.chars().filter_map(harmless).try_for_each(|c| f.write_char(c))
+    }
+}
+
+/// What stands for a character where text is to stay on its line and in its direction; none where nothing does.
+fn harmless(c: char) -> Option<char> {
+    match c {
+        // Line and paragraph separators.
+        '\u{2028}' | '\u{2029}' => Some(' '),
+        c if c.is_control() => Some(' '),
+        // Marks, embeddings, overrides and isolates (Unicode Standard Annex 9, 2).
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+        c => Some(c),
     }
 }
 
@@ -135,8 +155,7 @@ struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.trim().chars().try_for_each(|c| match c {
-            c if c.is_control() => f.write_char(' '),
+        self.0.trim().chars().filter_map(harmless).try_for_each(|c| match c {
             // CommonMark lets any of its punctuation stand behind a backslash.
             c if c.is_ascii_punctuation() && !",:;'/()".contains(c) => write!(f, "\\{c}"),
             c => f.write_char(c),
@@ -149,9 +168,9 @@ struct Destination<'a>(&'a str);
 
 impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.trim().chars().try_for_each(|c| match c {
+        // What would be a space instead of itself has no place in an address.
+        self.0.trim().chars().filter(|&c| harmless(c) == Some(c)).try_for_each(|c| match c {
             '<' | '>' | '\\' | ' ' => write!(f, "%{:02X}", u32::from(c)),
-            c if c.is_control() => Ok(()),
             c => f.write_char(c),
         })
     }

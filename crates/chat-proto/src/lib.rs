@@ -17,6 +17,7 @@ mod request;
 mod retry;
 mod session_id;
 pub mod sse;
+mod surrogates;
 mod v0;
 mod wire;
 
@@ -26,7 +27,7 @@ pub use endpoint::{ApiKey, DEFAULT_BASE_URL, Endpoint};
 pub use error::{Blame, Error, ErrorKind, GaveUp, Phase, Received, Source, Truncation, Unexpected};
 pub use event::{Answer, Event, Head, OtherEvent};
 pub use exchange::{Attempt, Exchange, Output, TransportError};
-pub use footnotes::{Footnotes, Reference};
+pub use footnotes::{Footnotes, OneLine, Reference};
 pub use limits::{Limit, Limits};
 pub use receiver::Receiver;
 pub use request::Request;

@@ -8,6 +8,7 @@ use http::StatusCode;
 use crate::clocks::Weight;
 use crate::content::{self, ContentType};
 use crate::dialect::{Dialect, Reader};
+use crate::error::Cut;
 use crate::event::is_keep_alive;
 use crate::sse::{Decoder, Item, Report};
 use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Unexpected};
@@ -43,7 +44,7 @@ pub struct Receiver {
     /// Bytes of the body so far, and as many as its head promised.
     received: u64,
     promised: Option<u64>,
-    /// What the citations of `answer` took in the stream.
+    /// What the citations of `answer` take.
     cited_size: usize,
     /// How many blocks of the stream were no events.
     empty_blocks: u64,
@@ -64,19 +65,30 @@ pub(crate) enum Progress {
 
 #[derive(Debug)]
 enum Mode {
-    Stream(Box<(Decoder, Reader)>),
+    Stream(Box<Stream>),
     Json {
         body: Vec<u8>,
         has_begun: bool,
     },
-    /// The body has ended; these are the events that it still gives.
-    Ended(std::vec::IntoIter<Event>),
+    /// Nothing more of the body is read. These are the events that it still gives, and the error behind them.
+    Ended {
+        events: std::vec::IntoIter<Event>,
+        then: Option<Error>,
+    },
     Failure {
         reason: Option<Unexpected>,
         body: Vec<u8>,
     },
     /// It came to nothing. The error has the head and what came of the answer.
     Failed(Error),
+}
+
+#[derive(Debug)]
+struct Stream {
+    decoder: Decoder,
+    reader: Reader,
+    /// The start of the body, as long as there is no event.
+    start: Vec<u8>,
 }
 
 impl Receiver {
@@ -92,7 +104,8 @@ impl Receiver {
             StatusCode::OK => match ContentType::of(&head) {
                 Some(ContentType::EventStream) => {
                     let report = Report { blocks: true, ..Report::default() };
-                    Mode::Stream(Box::new((Decoder::with_limit(limits.event).reporting(report), dialect.reader())))
+                    let (decoder, reader) = (Decoder::with_limit(limits.event).reporting(report), dialect.reader());
+                    Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
                 }
                 Some(ContentType::Json) => Mode::Json { body: Vec::new(), has_begun: false },
                 None => failure(Some(Unexpected::ContentType)),
@@ -121,7 +134,7 @@ impl Receiver {
 
     /// Whether the head is that of a success and nothing has failed since, so that events may come.
     pub fn is_success(&self) -> bool {
-        matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended(_))
+        matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended { .. })
     }
 
     /// Whether the answer comes as a stream of events, until it ends.
@@ -134,7 +147,7 @@ impl Receiver {
         match &self.mode {
             Mode::Stream(_) | Mode::Json { .. } => true,
             Mode::Failure { body, .. } => body.len() < self.limits.error_body,
-            Mode::Ended(_) | Mode::Failed(_) => false,
+            Mode::Ended { .. } | Mode::Failed(_) => false,
         }
     }
 
@@ -142,12 +155,13 @@ impl Receiver {
     pub(crate) fn progress(&self) -> Progress {
         match &self.mode {
             Mode::Stream(stream) => {
-                let unfinished = stream.0.unfinished().filter(|event| !event.event_type.is_some_and(is_keep_alive));
+                let unfinished =
+                    stream.decoder.unfinished().filter(|event| !event.event_type.is_some_and(is_keep_alive));
                 let finished = self.answer.events + self.empty_blocks;
                 Progress::Stream { finished, unfinished: unfinished.map_or(0, |event| event.len) }
             }
             Mode::Json { has_begun, .. } => Progress::Json { has_begun: *has_begun },
-            Mode::Failure { .. } | Mode::Ended(_) | Mode::Failed(_) => Progress::Failure,
+            Mode::Failure { .. } | Mode::Ended { .. } | Mode::Failed(_) => Progress::Failure,
         }
     }
 
@@ -164,7 +178,10 @@ impl Receiver {
     /// Those of [`end`](Self::end), or the one that ended the answer before.
     pub fn into_answer(mut self) -> Result<Answer, Error> {
         self.end()?;
-        Ok(self.answer)
+        match self.take_fault() {
+            Some(error) => Err(self.fail_with(error)),
+            None => Ok(self.answer),
+        }
     }
 
     /// The answer, once it is whole, for an owner who can't give the receiver away.
@@ -181,54 +198,98 @@ impl Receiver {
 
     /// Takes bytes of the body off the front of `input` until there is an event; `None` when they are used up.
     ///
+    /// Text never ends in half of a character: where JSON escapes one half of a surrogate pair, it is held back and joined
+    /// with the other half that the next text begins with. If none comes, an event with U+FFFD is the last before the
+    /// error or the end. So the text of all events is the answer's, at any moment.
+    ///
     /// # Errors
     ///
-    /// An `error` event, JSON that does not fit, a limit. The answer is over then: further bytes are dropped.
+    /// An `error` event, JSON that does not match, a limit. The answer is over then: further bytes are dropped.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Event, Error>> {
         let before = input.len();
         let event = self.read(input);
         self.received += (before - input.len()) as u64;
-        event.map_err(|kind| self.fail(kind)).transpose()
+        match event {
+            Ok(Some(event)) => Some(Ok(event)),
+            Ok(None) => self.take_fault().map(|error| Err(self.fail_with(error))),
+            Err(kind) => Some(self.give_up(kind)),
+        }
+    }
+
+    /// The half of a character that is held back, as U+FFFD: the last event before [`interrupt`](Self::interrupt), if
+    /// anybody is to have it. [`next`](Self::next) and [`end`](Self::end) see to it themselves.
+    pub fn flush(&mut self) -> Option<Event> {
+        self.take_half().ok().flatten()
     }
 
     /// The body has ended as its framing says. Whatever [`next`](Self::next) still gives then is the last: all events of an
-    /// answer in one JSON object. To be told again changes nothing.
+    /// answer in one JSON object, or the half of a character that a stream ended in, with the error behind it if there is
+    /// one. To be told again changes nothing.
     ///
     /// # Errors
     ///
-    /// A stream that ended inside an event, a body shorter than its `Content-Length`, JSON that does not fit; the failure
-    /// itself, if the head was none of a success; and again the error that ended the answer before, if one did.
+    /// A stream that ended inside an event or is none, a body shorter than its `Content-Length`, JSON that does not match, a
+    /// limit; the failure itself, if the head was none of a success; and again the error that ended the answer before, if
+    /// one did.
     pub fn end(&mut self) -> Result<(), Error> {
         let short = self.promised.is_some_and(|promised| self.received < promised);
         let ended = match &self.mode {
             Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
-            Mode::Stream(stream) if stream.0.is_incomplete() => Err(ErrorKind::Truncated(Truncation::InsideEvent)),
+            Mode::Stream(stream) if stream.decoder.is_incomplete() => {
+                Err(ErrorKind::Truncated(Truncation::InsideEvent))
+            }
             Mode::Stream(_) | Mode::Json { .. } if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
+            Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.is_foreign() => {
+                let (reason, body) = (Unexpected::NoEvents, content::excerpt(&stream.start));
+                Err(ErrorKind::UnexpectedResponse { reason, body })
+            }
             Mode::Stream(_) => Ok(Vec::new()),
-            Mode::Json { body, .. } => self.dialect.read_body(body),
-            Mode::Ended(_) => return Ok(()),
+            Mode::Json { body, .. } => self.read_body(body),
+            Mode::Ended { events, .. } if events.len() > 0 => return Ok(()),
+            Mode::Ended { .. } => {
+                return self.take_fault().map_or(Ok(()), |error| Err(self.fail_with(error)));
+            }
             Mode::Failed(error) => return Err(error.clone()),
         };
-        let events = ended.map_err(|kind| self.fail(kind))?;
+        let (mut events, mut then) = match ended {
+            Ok(events) => (events, None),
+            Err(kind) => (Vec::new(), Some(self.error_of(kind))),
+        };
         events.iter().for_each(|event| self.answer.add(event));
-        self.mode = Mode::Ended(events.into_iter());
-        Ok(())
+        match self.take_half() {
+            Ok(half) => events.extend(half),
+            Err(kind) => then = Some(self.error_of(kind)),
+        }
+        match then {
+            Some(error) if events.is_empty() => Err(self.fail_with(error)),
+            then => {
+                self.mode = Mode::Ended { events: events.into_iter(), then };
+                Ok(())
+            }
+        }
     }
 
     /// The body came to no end of its own: `kind` says why. Gives the error to report, which is the failure that was being
     /// read where the head was none of a success, or the error that ended the answer before.
+    ///
+    /// The half of a character that is held back is dropped, unless [`flush`](Self::flush) was called: no event could tell
+    /// of it any more.
     pub fn interrupt(&mut self, kind: ErrorKind) -> Error {
         match &self.mode {
             Mode::Failure { reason, body } => self.fail(self.failure(*reason, body, false)),
             Mode::Failed(error) => error.clone(),
-            _ => self.fail(kind),
+            _ => match self.take_fault().filter(|_| kind != ErrorKind::Cancelled) {
+                Some(error) => self.fail_with(error),
+                None => self.fail(kind),
+            },
         }
     }
 
     fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
+        let whole = *input;
         match &mut self.mode {
             Mode::Stream(stream) => {
-                let (decoder, reader) = &mut **stream;
+                let Stream { decoder, reader, start } = &mut **stream;
                 while let Some(token) = decoder.advance(input) {
                     let token = token.map_err(|error| over(Limit::Event, error.limit))?;
                     let Item::Event(raw) = decoder.lend(token) else {
@@ -236,8 +297,8 @@ impl Receiver {
                         continue;
                     };
                     let event = reader.read(raw)?;
-                    let cited_size = match event {
-                        Event::RecordsCited(_) => raw.data_bytes().len(),
+                    let cited_size = match &event {
+                        Event::RecordsCited(cited) => cited.memory(),
                         _ => self.cited_size,
                     };
                     if let Event::Other(_) = event {
@@ -257,6 +318,10 @@ impl Receiver {
                     self.answer.add(&event);
                     return Ok(Some(event));
                 }
+                if self.answer.events == 0 {
+                    let room = content::EXCERPT - start.len();
+                    start.extend_from_slice(&whole[..whole.len().min(room)]);
+                }
             }
             Mode::Json { body, has_begun } => {
                 *has_begun |= !input.iter().all(u8::is_ascii_whitespace);
@@ -273,7 +338,7 @@ impl Receiver {
                 body.extend_from_slice(&input[..input.len().min(room)]);
                 *input = &[];
             }
-            Mode::Ended(events) => {
+            Mode::Ended { events, .. } => {
                 *input = &[];
                 return Ok(events.next());
             }
@@ -291,13 +356,84 @@ impl Receiver {
         }
     }
 
-    /// It comes to nothing: what came goes with the error.
+    /// Reads an answer in one JSON object.
+    fn read_body(&self, body: &[u8]) -> Result<Vec<Event>, ErrorKind> {
+        const MOST_PER_BYTE: usize = char::REPLACEMENT_CHARACTER.len_utf8();
+        let limit = self.limits.answer;
+        // Broken UTF-8 grows as it is replaced. Few bodies are so large that it matters.
+        if body.len() > limit / MOST_PER_BYTE && content::text_len(body) > limit {
+            return Err(over(Limit::Answer, limit));
+        }
+        let events = self.dialect.read_body(body)?;
+        let size = |event: &Event| match event {
+            Event::RecordsCited(cited) => cited.memory(),
+            event => event.text().map_or(0, str::len),
+        };
+        let size = events.iter().map(size).fold(0, usize::saturating_add);
+        if size > limit { Err(over(Limit::Answer, limit)) } else { Ok(events) }
+    }
+
+    /// Half of a character of which the rest does not come, as the event that tells of it.
+    fn take_half(&mut self) -> Result<Option<Event>, ErrorKind> {
+        let Mode::Stream(stream) = &mut self.mode else { return Ok(None) };
+        let Some(event) = stream.reader.finish() else { return Ok(None) };
+        let text = self.answer.content.len() + event.text().map_or(0, str::len);
+        if text.saturating_add(self.cited_size) > self.limits.answer {
+            return Err(over(Limit::Answer, self.limits.answer));
+        }
+        self.answer.add(&event);
+        Ok(Some(event))
+    }
+
+    /// The answer is over. Half of a character that was held back comes before the error.
+    fn give_up(&mut self, kind: ErrorKind) -> Result<Event, Error> {
+        match self.take_half() {
+            Ok(Some(event)) => {
+                self.mode = Mode::Ended { events: Vec::new().into_iter(), then: Some(self.error_of(kind)) };
+                Ok(event)
+            }
+            Ok(None) => Err(self.fail(kind)),
+            Err(kind) => Err(self.fail(kind)),
+        }
+    }
+
+    /// The error that comes behind the last events.
+    fn take_fault(&mut self) -> Option<Error> {
+        match &mut self.mode {
+            Mode::Ended { then, .. } => then.take(),
+            _ => None,
+        }
+    }
+
     fn fail(&mut self, kind: ErrorKind) -> Error {
+        self.fail_with(self.error_of(kind))
+    }
+
+    /// The error, with what had come of an event that was cut.
+    fn error_of(&self, kind: ErrorKind) -> Error {
+        let cut = match (&kind, &self.mode) {
+            (ErrorKind::Truncated(_), Mode::Stream(stream)) => stream.decoder.unfinished(),
+            _ => None,
+        };
+        let cut = cut.and_then(|event| {
+            let data = event.data?;
+            let event_type = event.event_type.filter(|event_type| !event_type.is_empty()).unwrap_or(b"message");
+            let kept = &data[..data.len().min(self.limits.error_body)];
+            Some(Cut {
+                data: String::from_utf8_lossy(kept).into_owned(),
+                is_error: self.dialect.is_error(event_type, data),
+            })
+        });
+        Error::new(kind).with_attempts(1, None).with_cut(cut)
+    }
+
+    /// It comes to nothing: what came goes with the error.
+    fn fail_with(&mut self, error: Error) -> Error {
         let answer = std::mem::take(&mut self.answer);
-        let failed =
-            matches!(kind, ErrorKind::Api { .. } | ErrorKind::Validation { .. } | ErrorKind::UnexpectedResponse { .. });
-        let error = Error::new(kind).with_attempts(1, None);
-        let error = if failed { error.with_head(Some(answer.head)) } else { error.with_partial(Some(answer)) };
+        let error = match self.mode {
+            Mode::Failure { .. } => error.with_head(Some(answer.head)),
+            _ => error.with_partial(Some(answer)),
+        };
         self.mode = Mode::Failed(error.clone());
         error
     }

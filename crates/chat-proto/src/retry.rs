@@ -19,8 +19,9 @@ pub enum RetryAfter {
 }
 
 impl RetryAfter {
-    /// Reads `retry-after-ms` (milliseconds, a fraction counts as a whole one) or else `Retry-After` (seconds, or a date
-    /// in any of HTTP's three forms). What is none of these counts as not there.
+    /// Reads `retry-after-ms` (milliseconds) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). A
+    /// number may have a fraction, and no wait gets shorter by it: a part of a millisecond counts as a whole one in the
+    /// first, and a part of a nanosecond in the second. What is none of these counts as not there.
     ///
     /// ```
     /// use chat_proto::RetryAfter;
@@ -35,7 +36,7 @@ impl RetryAfter {
         let delay = value("retry-after-ms").and_then(millis).map(Duration::from_millis).map(Self::Delay);
         delay.or_else(|| {
             let value = value("retry-after")?;
-            let seconds = number(value).map(Duration::from_secs).map(Self::Delay);
+            let seconds = seconds(value).map(Self::Delay);
             seconds.or_else(|| httpdate::parse_http_date(value).ok().map(Self::At))
         })
     }
@@ -54,6 +55,13 @@ impl RetryAfter {
     }
 }
 
+/// What a server says in `x-should-retry`, if it is `true` or `false`.
+pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    let value = headers.get("x-should-retry")?.to_str().ok()?.trim();
+    let is = |word: &str| value.eq_ignore_ascii_case(word);
+    if is("true") { Some(true) } else { is("false").then_some(false) }
+}
+
 /// Digits only: a sign or a fraction makes it none. A number past 64 bits is the largest of them.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -66,6 +74,17 @@ fn number(text: &str) -> Option<u64> {
 fn millis(text: &str) -> Option<u64> {
     let Some((whole, fraction)) = text.split_once('.') else { return number(text) };
     Some(number(whole)?.saturating_add(u64::from(number(fraction)? > 0)))
+}
+
+/// Seconds that may have a fraction, rounded up to nanoseconds.
+fn seconds(text: &str) -> Option<Duration> {
+    const NANOS: usize = 9;
+    let Some((whole, fraction)) = text.split_once('.') else { return number(text).map(Duration::from_secs) };
+    let (whole, _) = (number(whole)?, number(fraction)?);
+    let (nanos, rest) = fraction.split_at(fraction.len().min(NANOS));
+    let nanos: u64 = format!("{nanos:0<NANOS$}").parse().ok()?;
+    let up = u64::from(rest.bytes().any(|digit| digit != b'0'));
+    Some(Duration::from_secs(whole).saturating_add(Duration::from_nanos(nanos + up)))
 }
 
 /// What a failed attempt says of the next one.
@@ -89,17 +108,25 @@ impl RetryClass {
             ErrorKind::Connect | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. } => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
             ErrorKind::Transport | ErrorKind::Timeout { kind: TimeoutKind::Head, .. } => Self::Ambiguous,
-            ErrorKind::Api { .. } => match error.status() {
-                Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Self::Safe,
-                Some(StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) => {
-                    match idempotency {
-                        Idempotency::Harmless => Self::Safe,
-                        Idempotency::AddsToHistory => Self::Ambiguous,
-                    }
-                }
-                _ => Self::None,
-            },
+            ErrorKind::Api { .. } | ErrorKind::Validation { .. } => {
+                error.head().map_or(Self::None, |head| Self::after_status(head.status, &head.headers, idempotency))
+            }
             _ => Self::None,
+        }
+    }
+
+    /// `x-should-retry` has the last word on whether another attempt may help, and none on whether it does harm.
+    fn after_status(status: StatusCode, headers: &HeaderMap, idempotency: Idempotency) -> Self {
+        let may_have_been_read = match idempotency {
+            Idempotency::Harmless => Self::Safe,
+            Idempotency::AddsToHistory => Self::Ambiguous,
+        };
+        match (should_retry(headers), status.as_u16()) {
+            (Some(false), _) => Self::None,
+            // The server refused to do it, or to do it now. 529 is what some say for "overloaded".
+            (_, 425 | 429 | 503 | 529) => Self::Safe,
+            (_, 408 | 500 | 502 | 504) | (Some(true), _) => may_have_been_read,
+            (None, _) => Self::None,
         }
     }
 }
@@ -195,7 +222,7 @@ mod tests {
         let secs = |secs| Some(RetryAfter::Delay(Duration::from_secs(secs)));
         assert_eq!(read(&[("retry-after", "7")]), secs(7));
         assert_eq!(read(&[("retry-after", "99999999999999999999999")]), secs(u64::MAX));
-        for none in ["soon", "+5", "-1", "1.5", "", "5s"] {
+        for none in ["soon", "+5", "-1", "1.", ".5", "1.5.", "1.5e3", "1,5", "1.-5", "", "5s", "0x1"] {
             assert_eq!(read(&[("retry-after", none)]), None, "{none:?}");
         }
         let quarter = Some(RetryAfter::Delay(Duration::from_millis(250)));
@@ -207,6 +234,19 @@ mod tests {
             let wait = Some(RetryAfter::Delay(Duration::from_millis(rounded)));
             assert_eq!(read(&[("retry-after-ms", text)]), wait, "{text:?}");
         }
+        for (text, nanos) in [
+            ("0.5", 500_000_000),
+            ("1.5", 1_500_000_000),
+            ("0.000", 0),
+            ("0.1234567890", 123_456_789),
+            ("0.12345678901", 123_456_790),
+            ("0.99999999999999", 1_000_000_000),
+        ] {
+            let wait = Some(RetryAfter::Delay(Duration::from_nanos(nanos)));
+            assert_eq!(read(&[("retry-after", text)]), wait, "{text:?}");
+        }
+        let longest = Some(RetryAfter::Delay(Duration::from_secs(u64::MAX).saturating_add(Duration::from_millis(500))));
+        assert_eq!(read(&[("retry-after", "99999999999999999999999.5")]), longest);
         let date = Some(RetryAfter::At(SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)));
         for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(read(&[("retry-after", form)]), date, "{form:?}");

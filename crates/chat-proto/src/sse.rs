@@ -73,6 +73,14 @@ const RETRY: u8 = 16;
 /// No line: the data's buffer is larger than [`RETAINED`]. The short way for whole events would pass it by.
 const ROOMY: u8 = 32;
 
+// What a stream has had so far, as bits of `Decoder::lines`. The short ways for events need not set them: an event is
+// known by itself.
+
+/// A block with an `event` or `id` line and without data.
+const OURS: u8 = 1;
+/// A line of an unknown field.
+const FOREIGN: u8 = 2;
+
 /// The decoder. See the [module](self) for what it does.
 #[derive(Debug)]
 pub struct Decoder {
@@ -83,6 +91,7 @@ pub struct Decoder {
     spent: bool,
     report: Report,
     seen: u8,
+    lines: u8,
     /// The start of a name whose colon has not come yet.
     name: [u8; LONGEST_NAME],
     name_len: u8,
@@ -179,6 +188,7 @@ impl Decoder {
             spent: false,
             report: Report::default(),
             seen: 0,
+            lines: 0,
             name: [0; LONGEST_NAME],
             name_len: 0,
             skipped: 0,
@@ -281,6 +291,11 @@ impl Decoder {
         self.retry
     }
 
+    /// Whether a stream that has had no event is none: it has lines of unknown fields, and none that is part of an event.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.lines == FOREIGN
+    }
+
     /// Whether the stream, if it ended here, would end inside an event, which is then discarded.
     ///
     /// That is so where a line has begun that is no comment, or a `data`, `event` or `id` line has come since the last
@@ -318,7 +333,8 @@ impl Decoder {
         let in_type = matches!(self.state, State::Colon(Field::Event) | State::Value(Field::Event));
         let has_type = self.seen & TYPE != 0 && !in_type;
         let event_type = has_type.then(|| &self.type_line[self.type_start..]);
-        (len > 0).then_some(Unfinished { event_type, len })
+        let data = (self.seen & DATA != 0).then_some(&self.data[..]);
+        (len > 0).then_some(Unfinished { event_type, data, len })
     }
 
     /// Everything else. Out of line, so that the short ways stay short.

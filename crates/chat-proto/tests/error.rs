@@ -57,7 +57,20 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
             answer(422, &json_type, &format!(r#"{{"detail":[{{"loc":[],"msg":"{}","type":""}}]}}"#, "x".repeat(9000))),
             vec!["invalid", "xxx", "…"],
         ),
-        (answer(302, &[("location", "/x")], "moved\n"), vec!["302", "Found", "moved"]),
+        (answer(302, &[("location", "/x")], "moved\n"), vec!["302", "Found", "redirect to /x", "moved"]),
+        (answer(308, &[("location", "https://h.example/")], ""), vec!["308", "redirect to https://h.example/"]),
+        (answer(304, &[("location", "/x")], ""), vec!["304 Not Modified"]),
+        (answer(500, &[], "\u{fffd}\u{8}\0\u{fffd}\u{fffd}a\u{fffd}\u{fffd}b\u{1f}c"), vec!["500", "(binary data)"]),
+        (answer(500, &[], "caf\u{fffd} and so on\r\n\t"), vec!["500", "caf\u{fffd} and so on"]),
+        (answer(500, &[], "a\u{202e}b\u{2066}c\u{2028}d"), vec!["500", "abc d"]),
+        (
+            error_of(vec![(0, stream()), (0, data("Internal error\n")), (0, In::Eof)]),
+            vec!["without an event", "Internal"],
+        ),
+        (
+            error_of(vec![(0, stream()), (0, data("event: error\ndata: busy\n")), (0, In::Eof)]),
+            vec!["broke off inside an event", "error: busy"],
+        ),
         (answer(200, &[("content-type", "text/html")], "<p>"), vec!["text/html", "<p>"]),
         (answer(200, &[], ""), vec!["content type none"]),
         (
@@ -74,6 +87,10 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
                 (0, In::Eof),
             ]),
             vec!["ChatResult", "assistant"],
+        ),
+        (
+            error_of(vec![(0, json()), (0, data(r#"{"error":{"message":"quota exceeded"}}"#)), (0, In::Eof)]),
+            vec!["ChatResult", "chat_session_id", "quota exceeded"],
         ),
         (begun(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
         (begun(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
@@ -128,9 +145,42 @@ fn advice_is_to_the_point() {
         (413, "less"),
         (418, "Correct"),
         (429, "Wait"),
+        (402, "balance"),
+        (405, "base URL"),
+        (407, "proxy"),
+        (408, "Try again."),
+        (409, "what the server says"),
+        (410, "session id"),
+        (411, "Correct"),
+        (414, "less"),
+        (425, "Try again."),
+        (431, "less"),
         (500, "later"),
+        (501, "base URL"),
+        (503, "later"),
+        (511, "network"),
+        (529, "later"),
+        (302, "base URL"),
     ] {
         assert!(of(status).contains(word), "{status}: {}", of(status));
+    }
+    let should = |status, value| error_of(failed(status, &[("x-should-retry", value)])).advice();
+    assert!(should(400, "true").contains("Try again later"), "{}", should(400, "true"));
+    assert!(should(500, "false").contains("will not help"), "{}", should(500, "false"));
+    assert!(should(401, "false").contains("key"), "{}", should(401, "false"));
+    // What is worth another attempt is not told to be hopeless.
+    for status in (400..600).filter_map(|status| http::StatusCode::from_u16(status).ok()) {
+        for headers in [&[][..], &[("x-should-retry", "true")], &[("x-should-retry", "false")]] {
+            let error = error_of(failed(status.as_u16(), headers));
+            let advice = error.advice();
+            let tells_to_try = ["Try again", "Wait before you try"].iter().any(|start| advice.starts_with(start));
+            if error.is_retryable() {
+                assert!(tells_to_try, "{status} {headers:?}: {advice}");
+            }
+            assert!(!(error.is_retryable() && advice.contains("will not help")), "{status} {headers:?}: {advice}");
+            let refused = headers == [("x-should-retry", "false")] && status.is_server_error();
+            assert!(!(refused && tells_to_try), "{status}: {advice}");
+        }
     }
     let total = |timeouts: &mut chat_proto::Timeouts| timeouts.total = Some(Duration::from_secs(1));
     let late = Call::create().with(|config| total(&mut config.timeouts)).run(&[vec![]]);
@@ -171,6 +221,10 @@ fn it_says_how_often_it_was_tried_and_why_not_again() {
     assert_eq!(tried(|config| config.retry.max_retries = 0, &[refused]), "could not connect");
     let late = [failed(429, &[("retry-after", "100")])];
     assert!(tried(|_| {}, &late).contains("not tried again") && tried(|_| {}, &late).contains("100s"));
+    for seconds in ["86401", "99999999999999999999999", "18446744073709551615.5"] {
+        let never = tried(|_| {}, &[failed(429, &[("retry-after", seconds)])]);
+        assert!(never.contains("a wait of more than a day)"), "{never}");
+    }
     let total: fn(&mut chat_proto::Config) = |config| config.timeouts.total = Some(Duration::from_secs(5));
     assert!(tried(total, &[failed(429, &[("retry-after", "9")])]).contains("not tried again"));
     let lost = [vec![(0, In::Fail(TransportError::MaybeSent))]];
@@ -224,6 +278,7 @@ fn the_blame_of_a_status_is_the_callers_or_the_servers() {
         (404, Blame::Caller),
         (408, Blame::Server),
         (413, Blame::Caller),
+        (425, Blame::Server),
         (429, Blame::Server),
         (500, Blame::Server),
         (503, Blame::Server),
@@ -334,4 +389,109 @@ fn the_alternate_form_has_the_sources() {
         format!("{:#}", Error::cancelled().with_source(twice)),
         "cancelled: could not connect: the name is not known"
     );
+}
+
+const KEY: &str = "sk-Q7vWx-0123456789";
+
+/// All that an error says, in every form.
+fn told(error: &Error) -> String {
+    let headers: Vec<_> = error.head().iter().flat_map(|head| head.headers.values().cloned()).collect();
+    let parts = (error.kind(), error.head(), error.body(), error.request_id(), error.earlier());
+    let partial = error.partial().map(|partial| (&partial.chat_session_id, &partial.finish_reason, &partial.head));
+    let bytes = headers.iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect::<String>();
+    format!("{error} {error:#} {error:?} {error:#?} {parts:?} {partial:?} {bytes}")
+}
+
+#[test]
+fn a_redacted_error_has_the_key_nowhere() {
+    let key = ApiKey::new(KEY).unwrap();
+    let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    for written in [KEY, &escaped] {
+        let answer = |status, headers: &[(&'static str, &str)], body: &str| {
+            error_of(vec![(0, head(status, headers)), (0, data(body)), (0, In::Eof)])
+        };
+        let json_type = ("content-type", "application/json");
+        let padded: Vec<String> = [0, 262, 283, 290, 299, 1000, 1010, 1020].map(|at| "x".repeat(at) + written).into();
+        let mut errors = Vec::new();
+        for body in &padded {
+            errors.extend([
+                answer(401, &[], body),
+                answer(500, &[("x-echo", KEY), ("x-request-id", KEY), ("set-cookie", KEY)], body),
+                answer(302, &[("location", &format!("/?key={KEY}"))], body),
+                answer(200, &[("content-type", "text/html")], body),
+                answer(200, &[("content-type", KEY)], body),
+                answer(200, &[("content-encoding", KEY)], body),
+                answer(200, &[json_type], body),
+                answer(200, &[json_type], &format!(r#"{{"chat_session_id":"s","message":{{"role":"{body}"}}}}"#)),
+                answer(
+                    422,
+                    &[json_type],
+                    &format!(r#"{{"detail":[{{"loc":["{body}"],"msg":"{body}","type":"{body}"}}]}}"#),
+                ),
+                answer(422, &[json_type], &format!(r#"{{"detail":"{body}"}}"#)),
+                error_of(vec![(0, stream()), (0, data(format!("{body}\n"))), (0, In::Eof)]),
+                error_of(vec![(0, stream()), (0, data(format!("event: error\ndata: {body}\n\n")))]),
+                error_of(vec![(0, stream()), (0, data(format!("event: error\ndata: {body}\n"))), (0, In::Eof)]),
+                error_of(vec![
+                    (0, stream()),
+                    (0, data(event("message_chunk", &format!(r#"{{"content_chunk":{{"{body}":1}}}}"#)))),
+                ]),
+                error_of(vec![
+                    (0, stream()),
+                    (0, data(event("message_chunk", &format!(r#"{{"content_chunk":1,"{body}":1}}"#)))),
+                ]),
+            ]);
+        }
+        let chunk =
+            format!(r#"{{"content_chunk":"{written}","chat_session_id":"{written}","finish_reason":"{written}"}}"#);
+        let broken =
+            vec![(0, stream()), (0, data(event("message_chunk", &chunk))), (0, In::Fail(TransportError::Body))];
+        errors.push(error_of(broken).with_fault(format!("lost {KEY}")));
+        let refused = vec![(0, head(429, &[])), (0, data(written)), (0, In::Eof)];
+        let connect = vec![(0, In::Fail(TransportError::Connect))];
+        errors.push(Call::create().run(&[refused.clone(), refused, connect]).error().clone());
+        for error in errors {
+            let (shared, before) = (error.clone(), told(&error));
+            let text = told(&error.redact(&key));
+            assert!(!text.contains(&KEY[..8]) && !text.contains(&escaped[..48]), "{text}");
+            assert_eq!(told(&shared), before, "a clone keeps what it has");
+        }
+    }
+}
+
+#[test]
+fn the_border_of_what_is_kept_does_not_show_the_half_of_a_key() {
+    let key = ApiKey::new(KEY).unwrap();
+    for at in 0..30 {
+        let body = "x".repeat(1024 - at) + KEY + " and more";
+        let page = error_of(vec![(0, head(200, &[])), (0, data(&body)), (0, In::Eof)]).redact(&key);
+        assert!(page.body().is_some_and(|body| !body.contains(&KEY[..4])), "{:?}", page.body());
+    }
+}
+
+#[test]
+fn redaction_leaves_the_text_of_an_answer_and_short_keys_alone() {
+    let broken = || {
+        let body = chunk(&format!("Your key is {KEY}."));
+        error_of(vec![(0, stream()), (0, data(body)), (0, In::Fail(TransportError::Body))])
+    };
+    let key = ApiKey::new(KEY).unwrap();
+    assert_eq!(
+        broken().redact(&key).into_partial().map(|partial| partial.content),
+        Some(format!("Your key is {KEY}."))
+    );
+    let word = ApiKey::new("message").unwrap();
+    let error = error_of(vec![(0, head(400, &[])), (0, data("bad message")), (0, In::Eof)]);
+    assert!(error.redact(&word).to_string().ends_with("bad message"));
+}
+
+#[test]
+fn a_source_is_as_it_was_unless_it_has_the_key() {
+    let key = ApiKey::new(KEY).unwrap();
+    let plain = std::io::Error::other("no route");
+    let error = Error::cancelled().with_source(plain).redact(&key);
+    assert!(error.source().unwrap().is::<std::io::Error>());
+    let inner = Error::cancelled().with_source(format!("proxy: {KEY}"));
+    let error = Error::cancelled().with_source(std::io::Error::other(inner)).redact(&key);
+    assert_eq!(format!("{error:#}"), "cancelled: proxy: ***");
 }

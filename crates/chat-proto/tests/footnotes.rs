@@ -63,3 +63,17 @@ fn an_answer_without_citations_is_its_text() {
     assert_eq!((answer.to_plain_text(), answer.to_markdown()), ("a[0]\n".to_owned(), "a[0]\n".to_owned()));
     assert_eq!(answer.references().count(), 0);
 }
+
+#[test]
+fn a_citation_stays_on_its_line_and_keeps_its_direction() {
+    let odd = "\u{1b}[2J\ta\nb\r\u{85}c\u{2028}d\u{2029}e\u{202e}f\u{2066}g\u{200f}h\u{61c}i\u{9b}j\u{7f}\u{0}";
+    let answer = answer("[1]", &[citation(Some(1), Some(odd), Some(&format!("https://x.example/{odd}")))]);
+    let allowed = |c: char| !c.is_control() && !"\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{61c}".contains(c);
+    let list = answer.footnotes().to_string();
+    assert!(list.ends_with('\n') && list.trim_end_matches('\n').chars().all(allowed), "{list:?}");
+    assert_eq!(list.lines().count(), 1);
+    assert!(list.contains("a b  c d efghi j"), "{list:?}");
+    let markdown = answer.to_markdown();
+    assert!(markdown.replace('\n', "").chars().all(allowed), "{markdown:?}");
+    assert_eq!(markdown.lines().count(), 5, "{markdown}");
+}

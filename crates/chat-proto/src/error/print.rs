@@ -1,12 +1,12 @@
 //! What an error says: one line for people, a short form for logs.
 
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
-use super::Received;
-use super::{Error, ErrorKind, GaveUp, Truncation, Unexpected};
-use crate::TimeoutKind;
+use super::{Cut, Error, ErrorKind, GaveUp, Received, Truncation, Unexpected};
+use crate::{OneLine, TimeoutKind};
 
 /// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
 impl fmt::Display for Error {
@@ -42,7 +42,9 @@ impl Error {
     fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gave_up() {
             Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
-            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {wait:?}")?,
+            Some(GaveUp::WaitTooLong { wait }) => {
+                write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?
+            }
             Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
             Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
             Some(GaveUp::Attempts) | None => return Ok(()),
@@ -86,21 +88,36 @@ impl Error {
             }
             ErrorKind::UnexpectedResponse { reason, body } => {
                 f.write_str("something answered that is not the API: ")?;
-                let header = |name| OneLine(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
+                let header = |name| Start(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
                 match reason {
-                    Unexpected::Status => write!(f, "status {status}")?,
+                    Unexpected::Status => {
+                        write!(f, "status {status}")?;
+                        self.redirect().map_or(Ok(()), |target| write!(f, ", a redirect to {}", Start(target)))?;
+                    }
                     Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
                     Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
+                    Unexpected::NoEvents => f.write_str("an event stream without an event")?,
                 }
                 write!(f, "{}", Quote(body))?;
             }
-            ErrorKind::Decode { what, message, .. } => write!(f, "a {what} does not fit{}", Quote(message))?,
+            ErrorKind::Decode { what, message, body } => {
+                write!(f, "the JSON does not match {what}{}", Quote(message))?;
+                // A whole body may be the server's way to say what went wrong. An event is a part of an answer.
+                if *what == "ChatResult" {
+                    write!(f, "{}", Quote(body))?;
+                }
+            }
             ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
-            ErrorKind::Truncated(cut) => f.write_str(match cut {
-                Truncation::InsideEvent => "the answer broke off inside an event",
-                Truncation::ContentLength => "the answer broke off before its content length",
-                Truncation::ConnectionLost => "the answer broke off: the connection failed",
-            })?,
+            ErrorKind::Truncated(how) => {
+                f.write_str(match how {
+                    Truncation::InsideEvent => "the answer broke off inside an event",
+                    Truncation::ContentLength => "the answer broke off before its content length",
+                    Truncation::ConnectionLost => "the answer broke off: the connection failed",
+                })?;
+                if let Some(Cut { data, is_error: true }) = &self.0.cut {
+                    write!(f, "; it was to end with an error{}", Quote(data))?;
+                }
+            }
             ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
             ErrorKind::Cancelled => f.write_str("cancelled")?,
         }
@@ -138,26 +155,49 @@ impl fmt::Display for Status {
     }
 }
 
+/// A wait, which a server may ask to be longer than anybody would count in seconds.
+struct Wait(Duration);
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        if self.0 > DAY { f.write_str("more than a day") } else { write!(f, "{:?}", self.0) }
+    }
+}
+
 /// What the server sent, behind a colon if it is anything.
 struct Quote<'a>(&'a str);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.trim();
-        if text.is_empty() { Ok(()) } else { write!(f, ": {}", OneLine(text)) }
+        if text.is_empty() {
+            return Ok(());
+        }
+        let (shown, _) = start(text);
+        // Text has few characters that can't be printed; compressed or packed data read as text is full of them.
+        let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace();
+        let is_binary = shown.chars().filter(odd).count() * 4 > shown.chars().count();
+        if is_binary { f.write_str(": (binary data)") } else { write!(f, ": {}", Start(text)) }
     }
 }
 
-/// The start of what the server sent, without what would break the line.
-struct OneLine<'a>(&'a str);
+/// The start of what the server sent, on one line.
+struct Start<'a>(&'a str);
 
-impl fmt::Display for OneLine<'_> {
+impl fmt::Display for Start<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 300;
-        for c in self.0.chars().take(SHOWN) {
-            if c.is_control() { f.write_str(" ")? } else { write!(f, "{c}")? }
-        }
-        if self.0.chars().nth(SHOWN).is_some() { f.write_str("…") } else { Ok(()) }
+        let (shown, is_all) = start(self.0);
+        write!(f, "{}{}", OneLine(shown), if is_all { "" } else { "…" })
+    }
+}
+
+/// As much of a text as is shown, and whether that is all.
+fn start(text: &str) -> (&str, bool) {
+    const SHOWN: usize = 300;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => (&text[..end], false),
+        None => (text, true),
     }
 }
 

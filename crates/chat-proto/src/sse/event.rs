@@ -110,6 +110,8 @@ impl fmt::Debug for Event<'_> {
 pub struct Unfinished<'d> {
     /// The value of its last whole `event` line, if there was one.
     pub event_type: Option<&'d [u8]>,
+    /// Its data so far, if it has a `data` line.
+    pub data: Option<&'d [u8]>,
     /// How much has come of its `data`, `event` and `id` lines, in bytes. A line that replaces an earlier one, as a second
     /// `event` line does, counts in its place, so endless repetition does not grow it. It says whether an event makes
     /// progress; it is not an exact count.

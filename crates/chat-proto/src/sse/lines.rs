@@ -3,7 +3,7 @@
 use super::block::cap;
 use super::event::{Kind, Token};
 use super::scan::{after_line_end, find_colon, find_line_end, strip_space};
-use super::{DATA, Decoder, Exceeded, Field, NEXT_ID, RETAINED, ROOMY, State, Step, TYPE};
+use super::{DATA, Decoder, Exceeded, FOREIGN, Field, ID, NEXT_ID, OURS, RETAINED, ROOMY, State, Step, TYPE};
 
 /// What has been searched of a block that turned out to be unusual: the start of its `data` line, behind the `event`
 /// line if it `has_type`.
@@ -190,6 +190,9 @@ impl Decoder {
             }
             Field::Comment | Field::Unknown => {
                 self.admit(line.len())?;
+                if field == Field::Unknown {
+                    self.lines |= FOREIGN;
+                }
                 if field == Field::Comment && self.report.comments {
                     return Ok(Some(Token { kind: Kind::Comment, has_type: false, bytes: Some(value) }));
                 }
@@ -243,6 +246,9 @@ impl Decoder {
             return Some(Token { kind: Kind::Event, has_type: seen & TYPE != 0, bytes: held });
         }
         cap(&mut self.type_line);
+        if seen & (TYPE | ID) != 0 {
+            self.lines |= OURS;
+        }
         let reported = self.report.blocks && seen & !ROOMY != 0;
         reported.then_some(Token { kind: Kind::Block, has_type: false, bytes: None })
     }

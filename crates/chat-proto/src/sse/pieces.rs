@@ -3,7 +3,7 @@
 use super::block::{append, cap};
 use super::event::{Kind, Token};
 use super::scan::strip_space;
-use super::{BOM, DATA, Decoder, Exceeded, Field, LARGE, RETAINED, RETAINED_IN_USE, ROOMY, State, Step};
+use super::{BOM, DATA, Decoder, Exceeded, FOREIGN, Field, LARGE, RETAINED, RETAINED_IN_USE, ROOMY, State, Step};
 
 impl Decoder {
     /// Goes on in the value of a `data` line. Whether that used the chunk up; a limit passed is left to
@@ -187,7 +187,8 @@ impl Decoder {
         };
         self.state = State::Line;
         match field {
-            Field::Data | Field::Event | Field::Unknown => {}
+            Field::Data | Field::Event => {}
+            Field::Unknown => self.lines |= FOREIGN,
             Field::Id => {
                 let value = std::mem::take(&mut self.value);
                 let accepted = self.accepts_id(&value);

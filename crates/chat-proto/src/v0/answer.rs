@@ -1,25 +1,30 @@
 //! How v0's answers are read: events of a stream, whole bodies, errors.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::model::{ChatResult, FinishReason, HttpValidationError, MessageChunk, RecordsCited};
 use crate::content::{self, ContentType};
 use crate::event::{Event, Head, OtherEvent};
 use crate::sse;
+use crate::surrogates::{self, Joiner, Wtf8};
 use crate::wire::{Object, Text};
 use crate::{ErrorKind, SessionId};
 
 /// Reads the events of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
+    /// None while half of a character waits, so that the short way needs no look at `halves`.
     form: Option<Form>,
     /// The last id that came, to be shared where it comes again.
     session: Option<SessionId>,
+    halves: Joiner,
 }
 
 impl Reader {
@@ -30,9 +35,16 @@ impl Reader {
                 let cited = parse::<RecordsCited>("records_cited", &content::text(event.data_bytes()))?;
                 Ok(Event::RecordsCited(Arc::new(cited)))
             }
-            b"error" => Err(ErrorKind::Stream { data: event.data().into_owned() }),
+            _ if is_error(event.event_type_bytes(), event.data_bytes()) => {
+                Err(ErrorKind::Stream { data: event.data().into_owned() })
+            }
             _ => Ok(Event::Other(Box::new(OtherEvent::new(event.event_type(), event.data(), event.id())))),
         }
+    }
+
+    /// No more of the text comes: the last of it, if half of a character was held back.
+    pub(crate) fn finish(&mut self) -> Option<Event> {
+        self.halves.finish().map(|c| Event::MessageChunk(MessageChunk::new(c)))
     }
 
     fn read_chunk(&mut self, data: &[u8]) -> Result<MessageChunk, ErrorKind> {
@@ -40,7 +52,41 @@ impl Reader {
             return Ok(chunk);
         }
         let json = content::text(data);
-        let read: ChunkRef<'_> = parse("message_chunk", &json)?;
+        let read: ChunkRef<'_> = match serde_json::from_str(&json) {
+            Ok(read) => read,
+            Err(error) => return self.read_halves(&json, &error),
+        };
+        if self.halves.is_waiting() {
+            let text = self.halves.join(read.content_chunk.0.as_bytes());
+            return Ok(self.chunk(read, Some(text)));
+        }
+        let borrowed = match (&json, &read.content_chunk.0) {
+            (Cow::Borrowed(json), Cow::Borrowed(text)) => Some((*json, *text)),
+            _ => None,
+        };
+        let chunk = self.chunk(read, None);
+        if let Some((json, text)) = borrowed {
+            Form::keep(&mut self.form, json, text, &chunk);
+        }
+        Ok(chunk)
+    }
+
+    /// Reads a chunk that was refused, maybe for a surrogate that stands alone in it: its other half may stand in the next.
+    fn read_halves(&mut self, json: &str, refused: &serde_json::Error) -> Result<MessageChunk, ErrorKind> {
+        let Some(replaced) = surrogates::replace_lone(json) else {
+            return Err(undecodable("message_chunk", json, refused));
+        };
+        let read: ChunkRef<'_> =
+            serde_json::from_str(&replaced).map_err(|error| undecodable("message_chunk", json, &error))?;
+        let RawText(Wtf8(text)) =
+            serde_json::from_str(json).map_err(|error| undecodable("message_chunk", json, &error))?;
+        let text = self.halves.join(&text);
+        self.form = None;
+        Ok(self.chunk(read, Some(text)))
+    }
+
+    /// The chunk that was read, with another text where it has one.
+    fn chunk(&mut self, read: ChunkRef<'_>, text: Option<String>) -> MessageChunk {
         let chat_session_id = read.chat_session_id.map(|id| match &self.session {
             Some(known) if **known == *id.0 => known.clone(),
             _ => SessionId::from(&*id.0),
@@ -48,14 +94,22 @@ impl Reader {
         if chat_session_id.is_some() {
             self.session.clone_from(&chat_session_id);
         }
-        let finish_reason = read.finish_reason.map(|reason| FinishReason::from(&*reason.0));
-        if let (Cow::Borrowed(json), Cow::Borrowed(text)) = (&json, &read.content_chunk.0) {
-            Form::keep(&mut self.form, json, text, &chat_session_id, &finish_reason);
-        }
-        let mut chunk = MessageChunk::new(read.content_chunk.0);
+        let mut chunk = MessageChunk::new(text.map_or(read.content_chunk.0, Cow::Owned));
         chunk.chat_session_id = chat_session_id;
-        chunk.finish_reason = finish_reason;
-        Ok(chunk)
+        chunk.finish_reason = read.finish_reason.map(|reason| FinishReason::from(&*reason.0));
+        chunk
+    }
+}
+
+/// Whether an event ends the stream: one named `error`, or one without a name whose object says that there is an error.
+pub(crate) fn is_error(event_type: &[u8], data: &[u8]) -> bool {
+    let may_be_object = || data.trim_ascii_start().first() == Some(&b'{');
+    match event_type {
+        b"error" => true,
+        b"message" if may_be_object() => {
+            parse::<ErrorMember>("message", &content::text(data)).is_ok_and(|member| member.0)
+        }
+        _ => false,
     }
 }
 
@@ -77,13 +131,7 @@ impl Form {
     const MAX: usize = 512;
 
     /// Keeps a chunk as the form of the next ones. `text` is the part of `json` between the quotes, free of escapes.
-    fn keep(
-        form: &mut Option<Self>,
-        json: &str,
-        text: &str,
-        chat_session_id: &Option<SessionId>,
-        finish_reason: &Option<FinishReason>,
-    ) {
+    fn keep(form: &mut Option<Self>, json: &str, text: &str, chunk: &MessageChunk) {
         if json.len() > Self::MAX {
             return;
         }
@@ -94,8 +142,8 @@ impl Form {
         *form = Some(Self {
             json: buffer,
             text: start..start + text.len(),
-            chat_session_id: chat_session_id.clone(),
-            finish_reason: finish_reason.clone(),
+            chat_session_id: chunk.chat_session_id.clone(),
+            finish_reason: chunk.finish_reason.clone(),
         });
     }
 
@@ -150,10 +198,131 @@ impl<'de: 'a, 'a> Deserialize<'de> for ChunkRef<'a> {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(what: &'static str, text: &'a str) -> Result<T, ErrorKind> {
-    serde_json::from_str(text).map_err(|error| ErrorKind::Decode {
-        what,
-        message: content::shorten(error.to_string()),
-        body: content::excerpt(text.as_bytes()),
-    })
+/// The text of a chunk, with the halves of characters that stand in it.
+struct RawText(Wtf8);
+
+impl<'de> Deserialize<'de> for RawText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawTextVisitor)
+    }
+}
+
+struct RawTextVisitor;
+
+impl<'de> Visitor<'de> for RawTextVisitor {
+    type Value = RawText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a MessageChunk")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawText, A::Error> {
+        let mut text = None;
+        while let Some(Wtf8(name)) = map.next_key()? {
+            if name == b"content_chunk" {
+                text = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        text.map(RawText).ok_or_else(|| A::Error::missing_field("content_chunk"))
+    }
+}
+
+/// Whether a JSON object has an `error` member that says something: not null, false, 0 or `""`. The last one counts.
+struct ErrorMember(bool);
+
+impl<'de> Deserialize<'de> for ErrorMember {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ErrorMemberVisitor)
+    }
+}
+
+struct ErrorMemberVisitor;
+
+impl<'de> Visitor<'de> for ErrorMemberVisitor {
+    type Value = ErrorMember;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ErrorMember, A::Error> {
+        let mut is_error = false;
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            if name.0 == "error" {
+                is_error = map.next_value::<Truth>()?.0;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(ErrorMember(is_error))
+    }
+}
+
+/// Whether a JSON value says something: it is not null, false, 0 or `""`.
+struct Truth(bool);
+
+impl<'de> Deserialize<'de> for Truth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TruthVisitor)
+    }
+}
+
+struct TruthVisitor;
+
+impl<'de> Visitor<'de> for TruthVisitor {
+    type Value = Truth;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Truth, E> {
+        Ok(Truth(false))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Truth, E> {
+        Ok(Truth(value))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Truth, E> {
+        Ok(Truth(number != 0))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Truth, E> {
+        Ok(Truth(number != 0))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Truth, E> {
+        Ok(Truth(number != 0.0))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Truth, E> {
+        Ok(Truth(!text.is_empty()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Truth, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Truth(true))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Truth, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Truth(true))
+    }
+}
+
+/// Reads JSON, in which a surrogate that stands alone counts as U+FFFD.
+fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, ErrorKind> {
+    serde_json::from_str(json)
+        .or_else(|refused| match surrogates::replace_lone(json) {
+            Some(replaced) => serde_json::from_str(&replaced),
+            None => Err(refused),
+        })
+        .map_err(|error| undecodable(what, json, &error))
+}
+
+fn undecodable(what: &'static str, json: &str, error: &serde_json::Error) -> ErrorKind {
+    ErrorKind::Decode { what, message: content::shorten(error.to_string()), body: content::excerpt(json.as_bytes()) }
 }

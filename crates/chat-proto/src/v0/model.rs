@@ -319,6 +319,11 @@ impl RecordsCited {
     pub fn new(citations: Vec<Citation>) -> Self {
         Self { citations }
     }
+
+    /// The bytes that they take in memory. Room that the list keeps for more does not count.
+    pub(crate) fn memory(&self) -> usize {
+        self.citations.iter().map(Citation::memory).sum()
+    }
 }
 
 object! {
@@ -341,6 +346,18 @@ impl Citation {
     /// A citation of a record under a number.
     pub fn new(number: i64, record: Record) -> Self {
         Self { number: Some(number), record, hit_url: None }
+    }
+
+    /// The bytes that it takes in memory: its own, and those of its strings.
+    fn memory(&self) -> usize {
+        let Record { record_type, url, title, description, breadcrumbs } = &self.record;
+        let strings = [&self.hit_url, url, title, description].into_iter().flatten().map(String::len).sum::<usize>();
+        let other_type = match record_type {
+            Some(RecordType::Other(text)) => text.len(),
+            _ => 0,
+        };
+        let breadcrumbs = breadcrumbs.iter().flatten().map(|crumb| size_of::<String>() + crumb.len()).sum::<usize>();
+        size_of::<Self>() + strings + other_type + breadcrumbs
     }
 }
 

@@ -57,7 +57,8 @@ fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
         let body = [chunk("12345"), cited.clone(), cited, chunk(text)].concat();
         vec![(0, stream()), (0, data(body)), (0, In::Eof)]
     };
-    let limit = CITED.len() + 10;
+    // A citation counts by what it takes in memory: itself, and its one string.
+    let limit = size_of::<chat_proto::Citation>() + "u".len() + 10;
     let call = Call::create().with(|config| config.limits.answer = limit);
     assert_eq!(call.run(&[attempt("67890")]).answer().content, "1234567890");
     let over = call.run(&[attempt("67890a")]);
@@ -65,6 +66,64 @@ fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
     assert_eq!(over.error().partial().map(|partial| partial.citations().len()), Some(1));
     // Bytes, not characters.
     assert_limit(&call.run(&[attempt("6789é")]), Limit::Answer, limit, "12345");
+}
+
+#[test]
+fn citations_that_say_little_count_by_what_they_take() {
+    let one = size_of::<chat_proto::Citation>();
+    assert!(one <= 160, "{one}");
+    let list = |count: usize| format!(r#"{{"citations":[{}]}}"#, vec![r#"{"record":{}}"#; count].join(","));
+    let streamed =
+        |count| vec![(0, stream()), (0, data(event("records_cited", &list(count)) + &last("x"))), (0, In::Eof)];
+    let whole = |count| {
+        let message = format!(r#"{{"role":"assistant","content":"x","records_cited":{}}}"#, list(count));
+        vec![(0, json()), (0, data(format!(r#"{{"chat_session_id":"s","message":{message}}}"#))), (0, In::Eof)]
+    };
+    let call = Call::create().with(|config| config.limits.answer = 100 * one + 1);
+    for attempt in [streamed(100), whole(100)] {
+        assert_eq!(call.run(&[attempt]).answer().citations().len(), 100);
+    }
+    for attempt in [streamed(101), whole(101)] {
+        assert_limit(&call.run(&[attempt]), Limit::Answer, 100 * one + 1, "");
+    }
+    let strings = r#"{"citations":[{"hit_url":"12345","record":{"type":"678","title":"90","url":"ab","description":"c","breadcrumbs":["d","ef"]}}]}"#;
+    let call = |limit| Call::create().with(|config| config.limits.answer = limit);
+    let attempt = vec![(0, stream()), (0, data(event("records_cited", strings))), (0, In::Eof)];
+    let size = one + 16 + 2 * size_of::<String>();
+    assert_eq!(call(size).run(&[attempt.clone()]).answer().citations().len(), 1);
+    assert_limit(&call(size - 1).run(&[attempt]), Limit::Answer, size - 1, "");
+}
+
+#[test]
+fn broken_utf8_counts_as_what_it_becomes() {
+    // Three bytes for each that is broken.
+    let body = |broken: usize| {
+        let (start, end) =
+            (&br#"{"chat_session_id":"s","message":{"role":"assistant","content":""#[..], &br#""}}"#[..]);
+        vec![(0, json()), (0, data([start, &vec![0xff; broken], end].concat())), (0, In::Eof)]
+    };
+    let limit = RESULT.len() - 2 + 300;
+    let call = Call::create().with(|config| config.limits.answer = limit);
+    assert_eq!(call.run(&[body(100)]).answer().content, "\u{fffd}".repeat(100));
+    assert_limit(&call.run(&[body(101)]), Limit::Answer, limit, "");
+
+    let chunk = |broken: usize| {
+        let (start, end) = (&b"event: message_chunk\ndata: {\"content_chunk\":\""[..], &b"\"}\n\n"[..]);
+        vec![(0, stream()), (0, data([start, &vec![0xff; broken], end].concat())), (0, In::Eof)]
+    };
+    let call = Call::create().with(|config| config.limits.answer = 300);
+    assert_eq!(call.run(&[chunk(100)]).answer().content, "\u{fffd}".repeat(100));
+    assert_limit(&call.run(&[chunk(101)]), Limit::Answer, 300, "");
+    // So does half of a character that nothing joins.
+    let half = |text: &str| {
+        vec![
+            (0, stream()),
+            (0, data(event("message_chunk", &format!(r#"{{"content_chunk":"{text}\ud83d"}}"#)))),
+            (0, In::Eof),
+        ]
+    };
+    assert_eq!(call.run(&[half(&"x".repeat(297))]).answer().content, "x".repeat(297) + "\u{fffd}");
+    assert_limit(&call.run(&[half(&"x".repeat(298))]), Limit::Answer, 300, &"x".repeat(298));
 }
 
 #[test]

@@ -6,9 +6,11 @@ mod clocks;
 mod consumer;
 mod end;
 mod faults;
+mod halves;
 mod held;
 mod limits;
 mod retries;
+mod said;
 #[path = "../support/mod.rs"]
 mod support;
 

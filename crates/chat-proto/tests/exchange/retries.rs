@@ -34,7 +34,22 @@ fn who_is_tried_again() {
         ("400", failed(400, &[]), Never, Never),
         ("401", failed(401, &[]), Never, Never),
         ("404", failed(404, &[]), Never, Never),
-        ("408", failed(408, &[]), Never, Never),
+        ("408", failed(408, &[]), Always, IfAllowed),
+        ("425", failed(425, &[]), Always, Always),
+        ("529", failed(529, &[]), Always, Always),
+        ("400 but should", failed(400, &[("x-should-retry", " True")]), Always, IfAllowed),
+        ("409 but should", failed(409, &[("x-should-retry", "true")]), Always, IfAllowed),
+        ("422 but should", validation(&[("x-should-retry", "true")]), Always, IfAllowed),
+        ("501 but should", failed(501, &[("x-should-retry", "true")]), Always, IfAllowed),
+        ("500 and should", failed(500, &[("x-should-retry", "true")]), Always, IfAllowed),
+        ("429 and should", failed(429, &[("x-should-retry", "true")]), Always, Always),
+        ("429 but should not", failed(429, &[("x-should-retry", "false")]), Never, Never),
+        ("503 but should not", failed(503, &[("x-should-retry", "FALSE")]), Never, Never),
+        ("500 but should not", failed(500, &[("x-should-retry", "false")]), Never, Never),
+        ("500 and who knows", failed(500, &[("x-should-retry", "maybe")]), Always, IfAllowed),
+        ("302 but should", failed(302, &[("x-should-retry", "true")]), Never, Never),
+        ("200 foreign but should", failed(200, &[("x-should-retry", "true")]), Never, Never),
+        ("422 in its form", validation(&[]), Never, Never),
         ("422", failed(422, &[]), Never, Never),
         ("501", failed(501, &[]), Never, Never),
         ("505", failed(505, &[]), Never, Never),
@@ -63,6 +78,12 @@ fn who_is_tried_again() {
             }
         }
     }
+}
+
+/// An attempt that is answered by a 422 in its own form.
+fn validation(headers: &[(&'static str, &str)]) -> Attempt {
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    vec![(0, head(422, &headers)), (0, data(r#"{"detail":[]}"#)), (0, In::Eof)]
 }
 
 #[test]

@@ -226,6 +226,10 @@ impl Transcript {
         }
     }
 
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
     #[track_caller]
     pub(crate) fn error(&self) -> &Error {
         match &self.outcome {

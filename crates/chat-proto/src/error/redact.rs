@@ -1,0 +1,312 @@
+//! An error without the key, should the server have sent it back.
+//!
+//! All text of the server's goes through here before it is shortened for people: a key that is cut in two would not be
+//! found any more.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+
+use super::{Cut, Error, ErrorKind};
+use crate::{Answer, ApiKey, FinishReason, Head, Location, SessionId, ValidationError};
+
+/// What stands in the place of a key.
+const HIDDEN: &str = "***";
+
+/// A shorter key is no secret worth hiding, and stands in many a word.
+const SHORTEST: usize = 8;
+
+/// So many bytes of a key are taken for it where the text was cut.
+const PART: usize = 4;
+
+/// What stands where a text was shortened.
+const ELLIPSIS: &str = "…";
+
+impl Error {
+    /// The same error without the key, for drivers that send one: wherever the server's text has it, `***` stands.
+    ///
+    /// That is so for all that [`kind`](Self::kind), [`head`](Self::head), [`earlier`](Self::earlier) and the sources say,
+    /// and for the session's id and the finish reason of [`partial`](Self::partial); its text and citations stay as they
+    /// came. See [`ApiKey::redact`] for what is found.
+    ///
+    /// ```
+    /// use chat_proto::{ApiKey, Error};
+    ///
+    /// let key = ApiKey::new("sk-0123456789")?;
+    /// let error = Error::cancelled().with_source("the proxy says: no route for sk-0123456789").redact(&key);
+    /// assert_eq!(format!("{error:#}"), "cancelled: the proxy says: no route for ***");
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn redact(mut self, key: &ApiKey) -> Self {
+        if key.as_str().len() < SHORTEST {
+            return self;
+        }
+        let inner = self.inner();
+        kind(&mut inner.kind, key);
+        inner.head.iter_mut().for_each(|head| head.redact(key));
+        inner.partial.iter_mut().for_each(|partial| answer(partial, key));
+        inner.cut.iter_mut().for_each(|Cut { data, .. }| text(data, key));
+        inner.earlier = std::mem::take(&mut inner.earlier).into_iter().map(|error| error.redact(key)).collect();
+        if let Some(source) = &inner.source
+            && let Some(redacted) = Redacted::of(&**source, key)
+        {
+            inner.source = Some(Arc::new(redacted));
+        }
+        self
+    }
+}
+
+impl ApiKey {
+    /// A text without the key: `***` stands wherever it has it, as it is, with JSON's escapes or percent-encoded. Where the
+    /// text ends, or was shortened with `…`, a part of four bytes or more is taken for the key too. A key of less than 8
+    /// bytes is left alone, as it would be found in many a word.
+    ///
+    /// ```
+    /// use chat_proto::ApiKey;
+    ///
+    /// let key = ApiKey::new("sk/0123456789")?;
+    /// assert_eq!(key.redact(r#"{"detail":"bad key sk\/0123456789"}"#), r#"{"detail":"bad key ***"}"#);
+    /// # Ok::<(), chat_proto::Error>(())
+    /// ```
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let key = self.as_str();
+        if key.len() < SHORTEST {
+            return Cow::Borrowed(text);
+        }
+        // How many backslashes stand in a row depends on how deep they are escaped: any number of them counts as one.
+        let mut plain = key.as_bytes().to_vec();
+        plain.dedup_by(|next, last| *next == b'\\' && *last == b'\\');
+        let bytes = text.as_bytes();
+        let (mut shown, mut copied, mut at) = (String::new(), 0, 0);
+        while at < bytes.len() {
+            match found(bytes, at, &plain) {
+                Some(end) => {
+                    shown += &text[copied..at];
+                    shown += HIDDEN;
+                    (copied, at) = (end, end);
+                }
+                None => at += 1,
+            }
+        }
+        if shown.is_empty() { text.into() } else { (shown + &text[copied..]).into() }
+    }
+}
+
+/// Where the key ends that begins there, or the part of one beside a cut.
+fn found(text: &[u8], at: usize, key: &[u8]) -> Option<usize> {
+    let behind_cut = text[..at].ends_with(ELLIPSIS.as_bytes());
+    let rest = &text[at..];
+    match matched(rest, key) {
+        (count, len) if count == key.len() => return Some(at + len),
+        (count, len) if count >= PART && is_cut(&rest[len..]) => return Some(text.len() - after_cut(&rest[len..])),
+        _ => {}
+    }
+    let tails = (1..key.len()).map(|start| &key[start..]).take_while(|tail| behind_cut && tail.len() >= PART);
+    tails
+        .map(|tail| (tail, matched(rest, tail)))
+        .find_map(|(tail, (count, len))| (count == tail.len()).then_some(at + len))
+}
+
+/// How much of the key the text begins with, and how many bytes that takes.
+fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
+    let mut len = 0;
+    for (count, &byte) in key.iter().enumerate() {
+        match step(&text[len..], byte) {
+            Some(more) => len += more,
+            None => return (count, len),
+        }
+    }
+    (key.len(), len)
+}
+
+/// The length of a byte of the key as it may be written: itself, behind backslashes, `\u0041`, `%41`.
+fn step(text: &[u8], byte: u8) -> Option<usize> {
+    /// JSON within JSON within JSON: more is not undone.
+    const DEPTH: usize = 8;
+    let escapes = text.iter().take(DEPTH).take_while(|&&byte| byte == b'\\').count();
+    let rest = &text[escapes..];
+    let hex = |prefix: &[u8]| {
+        let digits = rest.strip_prefix(prefix)?.get(..2)?;
+        let digits = str::from_utf8(digits).ok()?;
+        (u8::from_str_radix(digits, 16) == Ok(byte)).then_some(escapes + prefix.len() + 2)
+    };
+    match escapes {
+        0 if rest.first() == Some(&byte) => Some(1),
+        0 => hex(b"%"),
+        _ if byte == b'\\' => hex(b"u00").or(Some(escapes)),
+        _ if rest.first() == Some(&byte) => Some(escapes + 1),
+        _ => hex(b"u00"),
+    }
+}
+
+/// Whether a text was cut there: at its end, within an escape at its end, or where it was shortened.
+fn is_cut(rest: &[u8]) -> bool {
+    let is_escape = rest.len() < r"\u0041".len() && matches!(rest.first(), Some(b'\\' | b'%'));
+    rest.is_empty() || is_escape || rest.starts_with(ELLIPSIS.as_bytes())
+}
+
+/// How many bytes behind a cut stay.
+fn after_cut(rest: &[u8]) -> usize {
+    if rest.starts_with(ELLIPSIS.as_bytes()) { rest.len() } else { 0 }
+}
+
+fn text(text: &mut String, key: &ApiKey) {
+    if let Cow::Owned(redacted) = key.redact(text) {
+        *text = redacted;
+    }
+}
+
+fn cow(text: &mut Cow<'static, str>, key: &ApiKey) {
+    if let Cow::Owned(redacted) = key.redact(text) {
+        *text = redacted.into();
+    }
+}
+
+fn kind(kind: &mut ErrorKind, key: &ApiKey) {
+    match kind {
+        ErrorKind::InvalidRequest { field, reason } => {
+            cow(field, key);
+            cow(reason, key);
+        }
+        ErrorKind::Api { body } | ErrorKind::UnexpectedResponse { body, .. } | ErrorKind::Stream { data: body } => {
+            text(body, key);
+        }
+        ErrorKind::Validation { detail, body } => {
+            text(body, key);
+            for ValidationError { loc, msg, error_type } in detail {
+                text(msg, key);
+                text(error_type, key);
+                for location in loc {
+                    if let Location::Field(name) = location {
+                        text(name, key);
+                    }
+                }
+            }
+        }
+        ErrorKind::Decode { message, body, .. } => {
+            text(message, key);
+            text(body, key);
+        }
+        ErrorKind::Connect
+        | ErrorKind::Timeout { .. }
+        | ErrorKind::Transport
+        | ErrorKind::Truncated(_)
+        | ErrorKind::Limit { .. }
+        | ErrorKind::Cancelled => {}
+    }
+}
+
+fn answer(answer: &mut Answer, key: &ApiKey) {
+    answer.head.redact(key);
+    if let Some(id) = &mut answer.chat_session_id
+        && let Cow::Owned(redacted) = key.redact(id)
+    {
+        *id = SessionId::from(redacted);
+    }
+    if let Some(FinishReason::Other(reason)) = &mut answer.finish_reason
+        && let Cow::Owned(redacted) = key.redact(reason)
+    {
+        *reason = redacted.into();
+    }
+}
+
+impl Head {
+    fn redact(&mut self, key: &ApiKey) {
+        self.headers.values_mut().for_each(|value| {
+            if let Cow::Owned(redacted) = key.redact(&String::from_utf8_lossy(value.as_bytes())) {
+                let is_sensitive = value.is_sensitive();
+                *value = HeaderValue::from_bytes(redacted.as_bytes()).unwrap_or(HeaderValue::from_static(HIDDEN));
+                value.set_sensitive(is_sensitive);
+            }
+        });
+    }
+}
+
+impl ApiKey {
+    /// Marks the headers that have the key as sensitive, so that they do not print: for the head of an answer.
+    pub fn mark(&self, headers: &mut HeaderMap) {
+        let has_key =
+            |value: &HeaderValue| matches!(self.redact(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_));
+        headers.values_mut().filter(|value| has_key(value)).for_each(|value| value.set_sensitive(true));
+    }
+}
+
+/// A source that had the key, as its text.
+#[derive(Debug)]
+struct Redacted {
+    text: String,
+    source: Option<Box<Self>>,
+}
+
+impl Redacted {
+    /// `None` if neither it nor what it came of prints the key.
+    fn of(error: &(dyn StdError + 'static), key: &ApiKey) -> Option<Self> {
+        prints_key(error, key).then(|| Self::copy(error, key))
+    }
+
+    fn copy(error: &(dyn StdError + 'static), key: &ApiKey) -> Self {
+        let text = key.redact(&error.to_string()).into_owned();
+        Self { text, source: error.source().map(|source| Box::new(Self::copy(source, key))) }
+    }
+}
+
+fn prints_key(error: &(dyn StdError + 'static), key: &ApiKey) -> bool {
+    let printed = format!("{error} {error:?}");
+    matches!(key.redact(&printed), Cow::Owned(_)) || error.source().is_some_and(|source| prints_key(source, key))
+}
+
+impl fmt::Display for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl StdError for Redacted {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_however_it_is_written() {
+        let key = ApiKey::new(r#"sk-"a\b/c+d"#).unwrap();
+        for (text, shown) in [
+            (r#"bad key sk-"a\b/c+d, sorry"#, "bad key ***, sorry"),
+            (r#"sk-"a\b/c+dsk-"a\b/c+d"#, "******"),
+            (r#"{"m":"sk-\"a\\b\/c+d"}"#, r#"{"m":"***"}"#),
+            (r#"{"m":"{\"n\":\"sk-\\\"a\\\\b\\/c+d\"}"}"#, r#"{"m":"{\"n\":\"***\"}"}"#),
+            (r#"\u0073\u006b\u002D\u0022a\u005cb/c\u002bd!"#, "***!"),
+            ("/x?k=sk-%22a%5Cb%2Fc%2bd&y", "/x?k=***&y"),
+            ("sk-\"a\\b/c+", "***"),
+            ("so: sk-\"a", "so: ***"),
+            ("so: sk-\"", "so: ***"),
+            ("so: sk-", "so: sk-"),
+            ("sk-\"a and more", "sk-\"a and more"),
+            ("say sk-\"a\\b… and …c+d", "say ***… and …c+d"),
+            ("say … /c+d", "say … /c+d"),
+            ("say …/c+d", "say …***"),
+            ("é…sk-\"a…", "é…***…"),
+            (r"cut sk-\u0022\u00", "cut ***"),
+        ] {
+            assert_eq!(key.redact(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_short_or_strange_is_no_key_to_be_found_in_words() {
+        assert_eq!(ApiKey::new("sesame7").unwrap().redact("open sesame7"), "open sesame7");
+        assert_eq!(ApiKey::new("sesame78").unwrap().redact("open sesame78"), "open ***");
+        assert_eq!(ApiKey::new(r"\\\\\\\\a").unwrap().redact(r"x\\\\\\\\a"), "x***");
+        // Not in time that grows with the square of the length.
+        let long = "\\".repeat(200_000);
+        assert_eq!(ApiKey::new("sk-01234").unwrap().redact(&long), long);
+    }
+}

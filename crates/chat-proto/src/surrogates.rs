@@ -1,0 +1,180 @@
+//! Surrogate escapes in JSON, as real servers write them: pairs that are split over two strings, and halves alone.
+//!
+//! JSON can escape half of a pair, `\ud83d`, and UTF-8 cannot hold one. serde_json refuses such a string as text and gives it
+//! as WTF-8, which is UTF-8 with room for halves, where bytes are asked for. All of this is for the rare case: it runs only
+//! after the JSON was refused.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// The JSON with each lone half replaced by U+FFFD; `None` if there is none. Nothing moves, so that the positions in an
+/// error stay right.
+pub(crate) fn replace_lone(json: &str) -> Option<String> {
+    let bytes = json.as_bytes();
+    let mut replaced: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        let escape = at + found;
+        let Some(unit) = escaped_unit(bytes, escape) else {
+            at = escape + 2;
+            continue;
+        };
+        at = escape + ESCAPE;
+        match unit {
+            0xD800..=0xDBFF if matches!(escaped_unit(bytes, at), Some(0xDC00..=0xDFFF)) => at += ESCAPE,
+            0xD800..=0xDFFF => {
+                let copy = replaced.get_or_insert_with(|| bytes.to_vec());
+                copy[escape..at].copy_from_slice(br"\ufffd");
+            }
+            _ => {}
+        }
+    }
+    replaced.map(|bytes| String::from_utf8(bytes).expect("ASCII took the place of ASCII"))
+}
+
+/// The length of `\ud83d`.
+const ESCAPE: usize = 6;
+
+/// The UTF-16 unit whose escape stands there, if one does.
+fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
+    let digits = json.get(at..at + ESCAPE)?.strip_prefix(br"\u")?;
+    // `from_str_radix` takes a sign.
+    let digits = str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// A JSON string as WTF-8.
+pub(crate) struct Wtf8(pub(crate) Vec<u8>);
+
+impl<'de> Deserialize<'de> for Wtf8 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(Wtf8Visitor)
+    }
+}
+
+struct Wtf8Visitor;
+
+impl Visitor<'_> for Wtf8Visitor {
+    type Value = Wtf8;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Wtf8, E> {
+        Ok(Wtf8(bytes.to_vec()))
+    }
+}
+
+/// Joins the pairs that are split over the pieces of one string.
+#[derive(Debug, Default)]
+pub(crate) struct Joiner {
+    /// The first half of a pair, which ended the piece before.
+    high: Option<u16>,
+}
+
+impl Joiner {
+    /// Whether half of a character waits for the next piece.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.high.is_some()
+    }
+
+    /// The text of the next piece, in UTF-8 or WTF-8. A half at its end is left out and waits for the piece after; an empty
+    /// piece changes nothing.
+    pub(crate) fn join(&mut self, piece: &[u8]) -> String {
+        let mut text = String::with_capacity(piece.len() + 1);
+        let mut rest = piece;
+        if !piece.is_empty()
+            && let Some(high) = self.high.take()
+        {
+            match piece.split_first_chunk().and_then(|(first, after)| Some((half(first)?, after))) {
+                Some((low @ 0xDC00.., after)) => {
+                    text.extend(char::decode_utf16([high, low]).flatten());
+                    rest = after;
+                }
+                _ => text.push(char::REPLACEMENT_CHARACTER),
+            }
+        }
+        if let Some((before, last)) = rest.split_last_chunk()
+            && let Some(high @ ..0xDC00) = half(last)
+        {
+            self.high = Some(high);
+            rest = before;
+        }
+        for chunk in rest.utf8_chunks() {
+            text.push_str(chunk.valid());
+            // Each half that is left is three invalid bytes, of which the first is this.
+            if chunk.invalid().first() == Some(&0xED) {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+        }
+        text
+    }
+
+    /// No more pieces come: what stands for the half that waited.
+    pub(crate) fn finish(&mut self) -> Option<char> {
+        self.high.take().map(|_| char::REPLACEMENT_CHARACTER)
+    }
+}
+
+/// The half that three bytes of WTF-8 are, if they are one.
+fn half(bytes: &[u8; 3]) -> Option<u16> {
+    match *bytes {
+        [0xED, b @ 0xA0..=0xBF, c @ 0x80..=0xBF] => Some(0xD000 | u16::from(b & 0x3F) << 6 | u16::from(c & 0x3F)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_halves_are_replaced_and_nothing_else() {
+        for (json, replaced) in [
+            (r#"a\ud83db"#, Some(r"a\ufffdb")),
+            (r"\ud83d\ude00", None),
+            (r"\uD83D\uDE00\ude00", Some(r"\uD83D\uDE00\ufffd")),
+            (r"\ud83d\ud83d\ude00", Some(r"\ufffd\ud83d\ude00")),
+            (r"\ude00\ud83d", Some(r"\ufffd\ufffd")),
+            (r"\\ud83d", None),
+            (r"\\\ud83d", Some(r"\\\ufffd")),
+            (r"\ud83", None),
+            (r"\u+d83", None),
+            (r"\ud83é", None),
+            (r"\ue000\ud7ff", None),
+            ("é\\", None),
+            ("", None),
+        ] {
+            assert_eq!(replace_lone(json).as_deref(), replaced, "{json}");
+        }
+    }
+
+    /// A string of UTF-16 units in WTF-8.
+    fn wtf8(units: &[u16]) -> Vec<u8> {
+        let json: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
+        serde_json::from_str::<Wtf8>(&format!("\"{json}\"")).expect("a string").0
+    }
+
+    #[test]
+    fn pieces_join_to_what_the_whole_is() {
+        const UNITS: [u16; 5] = [0xD83D, 0xDE00, 0x61, 0xE9, 0xDBFF];
+        // Every string of up to four units, cut at every place and at two.
+        for number in 0..5usize.pow(4) {
+            let units: Vec<u16> = (0..4).map(|digit| UNITS[number / 5usize.pow(digit) % 5]).collect();
+            let whole = String::from_utf16_lossy(&units);
+            for first in 0..=4 {
+                for second in first..=4 {
+                    let mut joiner = Joiner::default();
+                    let mut text = String::new();
+                    for piece in [&units[..first], &units[first..second], &units[second..]] {
+                        text += &joiner.join(&wtf8(piece));
+                    }
+                    text.extend(joiner.finish());
+                    assert_eq!(text, whole, "{units:x?} cut at {first} and {second}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the server said where nobody looks for it: in an event without a name, in a stream without an event, in an event that
+//! was cut.
+
+use super::*;
+
+/// What a stream comes to, the same however it is cut.
+#[track_caller]
+fn streamed(body: &str) -> support::Transcript {
+    let run = |size: usize| {
+        let pieces = body.as_bytes().chunks(size).map(|piece| (0, data(piece)));
+        let attempt: Attempt = [(0, stream())].into_iter().chain(pieces).chain([(0, In::Eof)]).collect();
+        Call::create().run(&[attempt])
+    };
+    let whole = run(usize::MAX);
+    for size in [1, 2, 7, 64] {
+        let cut = run(size);
+        assert_eq!(cut.lines, whole.lines, "{body:?} in pieces of {size}");
+        assert_eq!(cut.lines.last().map(|line| line.ends_with("completed")), Some(cut.is_answer()));
+        if !cut.is_answer() {
+            assert_eq!((cut.error().kind(), cut.error().body()), (whole.error().kind(), whole.error().body()));
+        }
+    }
+    whole
+}
+
+#[test]
+fn a_stream_of_lines_that_are_no_events_is_not_the_api() {
+    for body in [
+        "{\"message\":\"Internal error\"}\n",
+        "\u{feff}{\"message\":\"Internal error\"}\r\n\r\n",
+        "<html>\n<p>Internal error: proxy</p>\n</html>\n",
+        "Internal error\n",
+        ": hello\n\nInternal error\n\n: bye\n",
+        "retry: 5\nInternal error\n",
+        "{\n  \"message\": \"Internal error\"\n}\n",
+    ] {
+        let error = streamed(body).error().clone();
+        let ErrorKind::UnexpectedResponse { reason: Unexpected::NoEvents, body: start } = error.kind() else {
+            panic!("{body:?}: {error}");
+        };
+        assert_eq!(start, body);
+        assert!(error.to_string().contains("Internal error"), "{error}");
+        assert_eq!((error.status().map(|status| status.as_u16()), error.gave_up()), (Some(200), None));
+    }
+    // Of a long one, the start is kept.
+    let long = "what happened\n".repeat(1000);
+    assert_eq!(streamed(&long).error().body(), Some(&long[..1024]));
+}
+
+#[test]
+fn a_stream_that_says_nothing_or_has_an_event_is_one() {
+    for body in ["", "\n\n", ": hello\n\n", ":\n", "retry: 5\n\n", "\u{feff}", "\u{feff}\n"] {
+        assert_eq!(streamed(body).answer().content, "", "{body:?}");
+    }
+    for body in ["unknown: x\n\nid: 7\n\n", "event: x\n\nunknown\n", "unknown\ndata\n\n", "id: 7\n\n<p>\n"] {
+        assert_eq!(streamed(body).answer().content, "", "{body:?}");
+    }
+    assert_eq!(streamed(&("unknown: x\n\n".to_owned() + &last("Hi"))).answer().content, "Hi");
+}
+
+#[test]
+fn a_line_that_is_cut_is_cut_whatever_it_is() {
+    for body in ["{\"message\":\"Internal error\"}", "<html>\n<p>", "Internal error\n\nand"] {
+        assert_eq!(streamed(body).error().kind(), &ErrorKind::Truncated(Truncation::InsideEvent), "{body:?}");
+    }
+    let short = vec![
+        (0, head(200, &[("content-type", "text/event-stream"), ("content-length", "99")])),
+        (0, data("Internal error\n")),
+        (0, In::Eof),
+    ];
+    assert_eq!(Call::create().run(&[short]).error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
+}
+
+#[test]
+fn an_event_without_a_name_may_be_an_error() {
+    for data in [
+        r#"{"error":{"message":"overloaded"}}"#,
+        r#" { "id" : 1, "error" : "overloaded" } "#,
+        r#"{"error":true}"#,
+        r#"{"error":1}"#,
+        r#"{"error":-0.5}"#,
+        r#"{"error":{}}"#,
+        r#"{"error":[]}"#,
+        r#"{"\u0065rror":"overloaded"}"#,
+        r#"{"error":null,"error":"overloaded"}"#,
+        r#"{"error":"\ud83d"}"#,
+    ] {
+        let transcript = streamed(&(chunk("A") + &format!("data: {data}\n\n") + &last("B")));
+        assert_eq!(transcript.error().kind(), &ErrorKind::Stream { data: data.to_owned() }, "{data}");
+        assert_eq!(transcript.text(), "A");
+        assert_eq!(transcript.error().partial().map(|partial| &*partial.content), Some("A"));
+    }
+}
+
+#[test]
+fn an_event_that_says_there_is_no_error_is_passed_on() {
+    for data in [
+        r#"{"error":null}"#,
+        r#"{"error":false}"#,
+        r#"{"error":0}"#,
+        r#"{"error":-0.0}"#,
+        r#"{"error":""}"#,
+        r#"{"error":"x","error":""}"#,
+        r#"{"note":"error"}"#,
+        r#"{"a":{"error":"x"}}"#,
+        r#"[{"error":"x"}]"#,
+        r#""error""#,
+        "error",
+        "[DONE]",
+        r#"{"error":"x""#,
+        "{}",
+    ] {
+        let transcript = streamed(&(format!("data: {data}\n\n") + &last("B")));
+        assert_eq!(transcript.answer().content, "B");
+        let Event::Other(other) = &transcript.events[0] else { panic!("{data}") };
+        assert_eq!((&*other.event_type, &*other.data), ("message", data));
+    }
+    // Under any other name it is something else.
+    let named = streamed(&(event("note", r#"{"error":"x"}"#) + &last("B")));
+    assert_eq!(named.answer().content, "B");
+}
+
+#[test]
+fn what_had_come_of_an_event_that_was_cut_is_kept() {
+    let start = chunk("A");
+    for (cut, kept) in [
+        ("event: error\ndata: {\"m\":\"overloaded\"}\n", Some("{\"m\":\"overloaded\"}")),
+        ("event: error\ndata: {\"m\":\"overl", Some("{\"m\":\"overl")),
+        ("data: one\ndata: two\nid: 7\n", Some("one\ntwo")),
+        ("event: message_chunk\ndata", None),
+        ("event: message_chunk\ndata:", Some("")),
+        ("event: message_chunk\n", None),
+        ("eve", None),
+    ] {
+        let error = streamed(&(start.clone() + cut)).error().clone();
+        assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
+        assert_eq!((error.body(), error.partial().map(|partial| &*partial.content)), (kept, Some("A")), "{cut:?}");
+        // The words of an error are for people; the rest of an answer is not.
+        assert_eq!(error.to_string().contains("overl"), cut.contains("error"), "{error}");
+
+        let lost = vec![(0, stream()), (0, data(start.clone() + cut)), (0, In::Fail(TransportError::Body))];
+        let lost = Call::create().run(&[lost]).error().clone();
+        assert_eq!((lost.kind().name(), lost.body()), ("truncated", kept), "{cut:?}");
+    }
+    let whole = vec![(0, stream()), (0, data(start)), (0, In::Fail(TransportError::Body))];
+    assert_eq!(Call::create().run(&[whole]).error().body(), None);
+    // As much as of an error's body.
+    let call = Call::create().with(|config| config.limits.error_body = 5);
+    let long = vec![(0, stream()), (0, data("data: 1234567\n")), (0, In::Eof)];
+    assert_eq!(call.run(&[long]).error().body(), Some("12345"));
+}
