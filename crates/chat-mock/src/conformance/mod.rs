@@ -6,6 +6,7 @@
 //! - each fault of [`faults::table`](crate::faults::table), and over TLS an end without `close_notify`;
 //! - answers of one byte a write, and of megabytes in one;
 //! - a port that nobody listens on;
+//! - answers that come while the question is being sent;
 //! - which connections are used again, and which never: not after a drop, not after the server closed them;
 //! - calls that are dropped at every await and at random points, thousands of times, and a thousand slow streams at once;
 //! - callers that are slow: the server is held back, and no clock counts their time;
@@ -56,6 +57,7 @@
 mod caller;
 mod connections;
 mod door;
+mod early;
 mod executor;
 mod faults;
 mod host;
