@@ -27,6 +27,8 @@ struct Inner {
     kind: ErrorKind,
     attempts: u32,
     gave_up: Option<GaveUp>,
+    /// Of a `Transport` error: the head came and was rejected.
+    bad_head: bool,
     head: Option<Head>,
     partial: Option<Answer>,
     cut: Option<Cut>,
@@ -80,7 +82,7 @@ pub enum ErrorKind {
         /// What came in that time.
         received: Received,
     },
-    /// An I/O fault before the head of the answer.
+    /// An I/O fault before the head of the answer, or a head that is not valid HTTP.
     Transport,
     /// The API answered with an error: a status of 4xx or 5xx.
     Api {
@@ -163,6 +165,8 @@ pub enum Unexpected {
     ContentEncoding,
     /// An event stream that ended without an event, and whose lines are no part of one: JSON, HTML, text.
     NoEvents,
+    /// A transfer coding that nobody asked for: anything but one `chunked`.
+    TransferCoding,
 }
 
 /// How an answer broke off.
@@ -227,8 +231,9 @@ impl Error {
 
     pub(crate) fn new(kind: ErrorKind) -> Self {
         let (attempts, gave_up, head, partial, cut, source) = (0, None, None, None, None, None);
-        let (earlier, key_origin) = (Vec::new(), None);
-        Self(Arc::new(Inner { kind, attempts, gave_up, head, partial, cut, earlier, key_origin, source }))
+        let (bad_head, earlier, key_origin) = (false, Vec::new(), None);
+        let inner = Inner { kind, attempts, gave_up, bad_head, head, partial, cut, earlier, key_origin, source };
+        Self(Arc::new(inner))
     }
 
     /// An argument that is no good, refused before anything is sent.
@@ -256,6 +261,11 @@ impl Error {
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
         let inner = self.inner();
         (inner.attempts, inner.gave_up) = (attempts, gave_up);
+        self
+    }
+
+    pub(crate) fn with_bad_head(mut self, bad_head: bool) -> Self {
+        self.inner().bad_head = bad_head;
         self
     }
 
@@ -437,6 +447,9 @@ impl Error {
             ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
             ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Allow the whole call more time.",
             ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
+            ErrorKind::Transport if self.0.bad_head => {
+                "Check that the base URL is the API's, and what stands in between."
+            }
             ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
             ErrorKind::Api { .. } => self.status_advice(),
             ErrorKind::Validation { .. } => "Correct what the API names.",

@@ -69,6 +69,9 @@ pub enum TransportError {
     Unsent,
     /// The connection failed when the server may have read the request: it was lost, or the response was not HTTP.
     MaybeSent,
+    /// The response head was received and rejected: too many headers, conflicting lengths, invalid bytes, or more than the
+    /// transport's limit. The call ends as for [`MaybeSent`](Self::MaybeSent), without a retry.
+    BadHead,
     /// The connection was lost, or its framing broken, in the response body.
     Body,
 }
@@ -244,9 +247,11 @@ impl Exchange {
         let kind = match error {
             TransportError::Connect | TransportError::Permanent => ErrorKind::Connect,
             TransportError::ConnectTimeout => self.clocks.timed_out(TimeoutKind::Connect),
-            TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
+            TransportError::Unsent | TransportError::MaybeSent | TransportError::BadHead | TransportError::Body => {
+                ErrorKind::Transport
+            }
         };
-        self.fail(Error::new(kind), Some(error));
+        self.fail(Error::new(kind).with_bad_head(error == TransportError::BadHead), Some(error));
     }
 
     /// It is `now`. This has no effect before [`poll_timeout`](Self::poll_timeout). Hand in what is ready to be read first.

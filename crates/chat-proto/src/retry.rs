@@ -107,6 +107,7 @@ impl RetryClass {
             ErrorKind::Connect if fault == Some(TransportError::Permanent) => Self::None,
             ErrorKind::Connect | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. } => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
+            ErrorKind::Transport if fault == Some(TransportError::BadHead) => Self::None,
             ErrorKind::Transport | ErrorKind::Timeout { kind: TimeoutKind::Head, .. } => Self::Ambiguous,
             ErrorKind::Api { .. } | ErrorKind::Validation { .. } => {
                 error.head().map_or(Self::None, |head| Self::after_status(head.status, &head.headers, idempotency))

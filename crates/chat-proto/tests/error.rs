@@ -37,6 +37,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (error_of(vec![(0, In::Fail(TransportError::Permanent))]), vec!["could not connect"]),
         (error_of(vec![]), vec!["timed out", "head (120s)"]),
         (error_of(vec![(0, stream())]), vec!["sent no bytes for 60s"]),
+        (error_of(vec![(0, In::Fail(TransportError::BadHead))]), vec!["head", "rejected"]),
         (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),
         (answer(599, &[], ""), vec!["599"]),
         (answer(500, &[], "a\nb\r\nc\0\u{85}d\u{1b}[31m"), vec!["500", "a b", "d"]),
@@ -78,6 +79,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
             vec!["content type a/ bccc", "…"],
         ),
         (answer(200, &[("content-encoding", "gzip")], ""), vec!["gzip"]),
+        (answer(200, &[("transfer-encoding", "gzip, chunked")], ""), vec!["transfer coding", "gzip, chunked"]),
         (begun(data(event("message_chunk", "{}"))), vec!["message_chunk", "content_chunk"]),
         (begun(data(event("records_cited", "nope"))), vec!["records_cited", "line 1"]),
         (

@@ -12,6 +12,7 @@ use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::ResponseFuture;
 
+use crate::asked::Asked;
 use crate::classify::{Reason, SendError};
 use crate::relay::{Relay, is_far_from_workers};
 
@@ -44,6 +45,7 @@ impl Body for AnswerBody {
 struct Answer {
     incoming: Incoming,
     is_http2: bool,
+    _asked: Option<Asked>,
 }
 
 impl Body for Answer {
@@ -73,25 +75,30 @@ impl std::error::Error for EndedEarly {}
 
 /// The future of an answer's head.
 #[derive(Debug)]
-pub struct Sending(pub(crate) ResponseFuture);
+pub struct Sending {
+    pub(crate) response: ResponseFuture,
+    pub(crate) asked: Option<Asked>,
+}
 
 impl Future for Sending {
     type Output = Result<Response<AnswerBody>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(pooled))
+        let answered = ready!(Pin::new(&mut self.response).poll(cx));
+        let asked = self.asked.take();
+        let response = answered.map_err(|error| SendError(Reason::Pooled(error)));
+        Poll::Ready(response.and_then(|response| pooled(response, asked)))
     }
 }
 
-fn pooled(response: Response<Incoming>) -> Result<Response<AnswerBody>, SendError> {
+fn pooled(response: Response<Incoming>, asked: Option<Asked>) -> Result<Response<AnswerBody>, SendError> {
     let forwarder = response.extensions().get::<Via>();
     if let Some(refusal) = forwarder.and_then(|via| via.refusal(response.status())) {
         return Err(SendError(Reason::Proxy(refusal)));
     }
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {
-        let answer = Answer { incoming, is_http2 };
+        let answer = Answer { incoming, is_http2, _asked: asked };
         AnswerBody(if is_far_from_workers() { Way::Far(Relay::new(answer)) } else { Way::Near(answer) })
     }))
 }

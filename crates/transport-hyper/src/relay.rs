@@ -47,8 +47,9 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A frame counts with the place that it takes in the queue, which is more than a small one holds.
 fn size(frame: &Result<Frame<Bytes>, Source>) -> usize {
-    frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
+    size_of_val(frame) + frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
 impl Relay {

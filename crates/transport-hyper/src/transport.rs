@@ -7,21 +7,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
 use http::header::PROXY_AUTHORIZATION;
-use http_body_util::Full;
-use hyper_util::client::legacy;
 use tokio::time::Instant;
 
 use crate::body::{AnswerBody, Sending};
 use crate::builder::HyperTransportBuilder;
 use crate::classify::{SendError, classify};
 use crate::connect::Connector;
-
-pub(crate) type Pool = legacy::Client<Connector, Full<Bytes>>;
+use crate::pools::Pools;
 
 /// [`Transport`] over hyper. It must be used inside a tokio runtime with I/O and time.
+///
+/// One transport serves any number of runtimes. Each has connections of its own, so that a call never waits for a runtime
+/// that is parked. A parked runtime closes its idle connections when it runs again.
 #[derive(Clone)]
 pub struct HyperTransport {
-    pool: Pool,
+    pools: Pools,
     /// Which knows where a request goes.
     connector: Connector,
     /// On tokio's clock, which tests may stop.
@@ -49,8 +49,8 @@ impl HyperTransport {
         Self::builder().tls(tls).build(settings)
     }
 
-    pub(crate) fn new(pool: Pool, connector: Connector) -> Self {
-        Self { pool, connector, origin: Instant::now() }
+    pub(crate) fn new(pools: Pools, connector: Connector) -> Self {
+        Self { pools, connector, origin: Instant::now() }
     }
 }
 
@@ -74,7 +74,8 @@ impl Transport for HyperTransport {
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        Sending(self.pool.request(request.map(Full::new)))
+        let (response, asked) = self.pools.request(request);
+        Sending { response, asked: Some(asked) }
     }
 
     fn now(&self) -> Duration {

@@ -204,3 +204,46 @@ async fn a_tunnel_loses_no_byte() {
     drop(client);
     until("the end", || proxy.accepted() == 1).await;
 }
+
+/// Sends so many frames of an event each, as fast as it is allowed to.
+async fn pour(respond: h2::server::SendResponse<Bytes>, frames: usize) {
+    let mut stream = begin(respond);
+    for n in 1..=frames {
+        let frame = Bytes::from_static(if n < frames { FIRST } else { LAST }.as_bytes());
+        stream.reserve_capacity(frame.len());
+        while stream.capacity() < frame.len() {
+            let Some(Ok(_)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        }
+        if stream.send_data(frame, n == frames).is_err() {
+            return;
+        }
+        if n % 100 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// As the task of `#[tokio::main]` does, which is none of the runtime's workers.
+#[test]
+fn a_main_task_that_pauses_reads_200_000_small_frames() {
+    const FRAMES: usize = 200_000;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (peer, streams) = h2_server(|mut connection| async move {
+            let mut frames = FRAMES;
+            while let Some(Ok((_, respond))) = connection.accept().await {
+                tokio::spawn(pour(respond, frames));
+                frames = 2;
+            }
+        })
+        .await;
+        let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+        let mut reply = client.create(&question());
+        reply.next().await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        // Another call on the connection lives.
+        assert_eq!(ask(&client).await.unwrap().content, "Hello");
+        assert_eq!(reply.finish().await.unwrap().events as usize, FRAMES);
+        assert_eq!(streams.load(Ordering::SeqCst), 1);
+    });
+}

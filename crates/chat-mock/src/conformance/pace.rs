@@ -40,8 +40,22 @@ pub(super) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
         Row::new("a slow caller holds a fast server back", hold_back),
         Row::new("a caller that sleeps past the clocks", oversleep),
         Row::new("a silence after the sleep is the server's", silence),
+        Row::new("a caller that pauses before many small frames", small_frames).alone(),
+        Row::new("a small call beside four unread answers of 5 MB", beside_unread),
     ]
 }
+
+/// How many frames of an event each. HTTP/2 libraries close a connection on which too many small ones wait to be read.
+const FRAMES: usize = 40_000;
+
+/// Long enough for a server to send as much as it may.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A clock that fires only if a call is starved.
+const LATE: Duration = Duration::from_secs(15);
+
+/// What an answer holds that nobody reads.
+const UNREAD: usize = 5 << 20;
 
 fn question() -> CreateInput {
     let mut input = CreateInput::new("i", "What is a chunk?");
@@ -200,4 +214,52 @@ fn silence<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
     ensure(error.is_timeout() && events == 2 && took >= IDLE, || format!("{seen}, after {took:?}"))?;
     scene.end(stage.caller, client)?;
     Ok(seen)
+}
+
+/// The pause ends neither the answer nor a call beside it.
+fn small_frames<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    let frames = Scripted::sse_chunked((1..FRAMES).map(|_| FIRST).chain([LAST]));
+    let scene = stage.host.script(stage.wire, vec![frames, Scripted::sse_chunked([LAST])]).map_err(said)?;
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let answer = stage.caller.harness.block_on(async {
+        let mut reply = client.create(&question());
+        take(&mut reply, 1).await?;
+        sleep(&client, PAUSE).await;
+        client.create(&question()).finish().await.map_err(|error| format!("beside it: {}", said(error)))?;
+        reply.finish().await.map_err(said)
+    })?;
+    let seen = format!("{} of {FRAMES} events", answer.events);
+    ensure(answer.events as usize == FRAMES && answer.finish_reason.is_some(), || seen.clone())?;
+    scene.end(stage.caller, client)?;
+    Ok(seen)
+}
+
+/// What nobody reads takes no room from others.
+fn beside_unread<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    const UNREAD_CALLS: usize = 4;
+    let large = Scripted::sse_chunked([FIRST, &FIRST.repeat(UNREAD / FIRST.len()), LAST]);
+    let mut replies = vec![large; UNREAD_CALLS];
+    replies.push(Scripted::sse_chunked([FIRST, LAST]));
+    let mut scene = stage.host.script(stage.wire, replies).map_err(said)?;
+    scene.setup.config.timeouts.head = Some(LATE);
+    scene.setup.config.timeouts.idle = Some(LATE);
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let events = stage.caller.harness.block_on(async {
+        let mut unread = Vec::new();
+        for _ in 0..UNREAD_CALLS {
+            let mut reply = client.create(&question());
+            take(&mut reply, 1).await?;
+            unread.push(reply);
+        }
+        sleep(&client, PAUSE / 4).await;
+        let small = client.create(&question()).finish().await.map_err(said)?;
+        for reply in unread {
+            let answer = reply.finish().await.map_err(said)?;
+            ensure(answer.finish_reason.is_some(), || "an unread answer lost its end".to_owned())?;
+        }
+        Ok::<_, String>(small.events)
+    })?;
+    ensure(events == 2, || format!("{events} of 2 events"))?;
+    scene.end(stage.caller, client)?;
+    Ok("answered".to_owned())
 }

@@ -73,6 +73,7 @@ impl Error {
                 }
                 TimeoutKind::Total => write!(f, "the whole call timed out ({after:?})")?,
             },
+            ErrorKind::Transport if self.0.bad_head => f.write_str("the response head was rejected")?,
             ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
             ErrorKind::Api { body } => {
                 write!(f, "the API answered {status}{}", Quote(body))?;
@@ -97,6 +98,9 @@ impl Error {
                     Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
                     Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
                     Unexpected::NoEvents => f.write_str("an event stream without an event")?,
+                    Unexpected::TransferCoding => {
+                        write!(f, "a transfer coding other than one `chunked`: {}", header("transfer-encoding"))?;
+                    }
                 }
                 write!(f, "{}", Quote(body))?;
             }

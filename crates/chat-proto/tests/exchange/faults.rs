@@ -10,7 +10,7 @@ fn ends_in(call: &Call, attempt: Attempt) -> support::Transcript {
 
 #[test]
 fn every_fault_is_told_apart_and_has_its_blame() {
-    use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
+    use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let cut = |cut| ErrorKind::Truncated(cut);
     let timeout =
         |kind, secs| ErrorKind::Timeout { kind, after: Duration::from_secs(secs), received: Received::Nothing };
@@ -22,6 +22,7 @@ fn every_fault_is_told_apart_and_has_its_blame() {
         (vec![(0, In::Fail(ConnectTimeout))], timeout(TimeoutKind::Connect, 10), Blame::Network),
         (vec![(0, In::Fail(Unsent))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(MaybeSent))], ErrorKind::Transport, Blame::Network),
+        (vec![(0, In::Fail(BadHead))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(Body))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Eof)], ErrorKind::Transport, Blame::Network),
         (vec![], timeout(TimeoutKind::Head, 120), Blame::Network),
@@ -64,6 +65,16 @@ fn every_fault_is_told_apart_and_has_its_blame() {
                 (0, In::Eof),
             ],
             odd(Unexpected::ContentEncoding, "x"),
+            Blame::Server,
+        ),
+        (
+            // Cut or not: it is not an answer that broke off.
+            vec![
+                (0, head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "gzip, chunked")])),
+                (0, data("x")),
+                (0, In::Fail(Body)),
+            ],
+            odd(Unexpected::TransferCoding, "x"),
             Blame::Server,
         ),
         (
@@ -305,4 +316,22 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     // Chunked framing overrides.
     assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().content, "x");
+}
+
+#[test]
+fn one_chunked_is_the_only_transfer_coding_that_is_read() {
+    let of = |lines: &[&'static str]| {
+        let mut headers = vec![("content-type", "text/event-stream")];
+        headers.extend(lines.iter().map(|line| ("transfer-encoding", *line)));
+        Call::create().run(&[vec![(0, head(200, &headers)), (0, data(last("x"))), (0, In::Eof)]])
+    };
+    let read: [&[&str]; 5] = [&[], &["chunked"], &["Chunked"], &[" chunked "], &["chunked,"]];
+    for lines in read {
+        assert_eq!(of(lines).answer().content, "x", "{lines:?}");
+    }
+    let refused: [&[&str]; 5] =
+        [&["identity"], &["chunked, chunked"], &["chunked", "chunked"], &["gzip, chunked"], &["gzip"]];
+    for lines in refused {
+        assert_eq!(of(lines).error().kind().name(), "unexpected_response", "{lines:?}");
+    }
 }
