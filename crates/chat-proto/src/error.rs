@@ -25,6 +25,8 @@ struct Inner {
     kind: ErrorKind,
     attempts: u32,
     gave_up: Option<GaveUp>,
+    /// Of a `Transport` error: the head came and was rejected.
+    bad_head: bool,
     head: Option<Head>,
     partial: Option<Answer>,
     earlier: Vec<Error>,
@@ -52,7 +54,7 @@ pub enum ErrorKind {
         /// How long it allows.
         after: Duration,
     },
-    /// An I/O fault before the head of the answer.
+    /// An I/O fault before the head of the answer, or a head that is not valid HTTP.
     Transport,
     /// The API answered with an error: a status of 4xx or 5xx.
     Api {
@@ -196,7 +198,8 @@ impl Error {
 
     pub(crate) fn new(kind: ErrorKind) -> Self {
         let (attempts, gave_up, head, partial, source) = (0, None, None, None, None);
-        Self(Arc::new(Inner { kind, attempts, gave_up, head, partial, earlier: Vec::new(), key_origin: None, source }))
+        let (bad_head, earlier, key_origin) = (false, Vec::new(), None);
+        Self(Arc::new(Inner { kind, attempts, gave_up, bad_head, head, partial, earlier, key_origin, source }))
     }
 
     /// An argument that is no good, refused before anything is sent.
@@ -219,6 +222,11 @@ impl Error {
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
         let inner = self.inner();
         (inner.attempts, inner.gave_up) = (attempts, gave_up);
+        self
+    }
+
+    pub(crate) fn with_bad_head(mut self, bad_head: bool) -> Self {
+        self.inner().bad_head = bad_head;
         self
     }
 
@@ -390,6 +398,9 @@ impl Error {
             ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
             ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Allow the whole call more time.",
             ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
+            ErrorKind::Transport if self.0.bad_head => {
+                "Check that the base URL is the API's, and what stands in between."
+            }
             ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
             ErrorKind::Api { .. } => match self.status().map_or(0, |status| status.as_u16()) {
                 401 | 403 => "Check the API key.",

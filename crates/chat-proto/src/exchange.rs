@@ -45,6 +45,9 @@ pub enum TransportError {
     Unsent,
     /// The connection failed when the server may have read the request: it was lost, or what came was no HTTP.
     MaybeSent,
+    /// The head of an answer was received and rejected: too many headers, conflicting lengths, invalid bytes, a head past
+    /// the transport's limit. The call ends as for [`MaybeSent`](Self::MaybeSent), without another attempt.
+    BadHead,
     /// The connection was lost, or its framing broken, in the answer's body.
     Body,
 }
@@ -284,9 +287,11 @@ impl Exchange {
         let kind = match error {
             TransportError::Connect | TransportError::Permanent => ErrorKind::Connect,
             TransportError::ConnectTimeout => timed_out(&self.config, TimeoutKind::Connect),
-            TransportError::Unsent | TransportError::MaybeSent | TransportError::Body => ErrorKind::Transport,
+            TransportError::Unsent | TransportError::MaybeSent | TransportError::BadHead | TransportError::Body => {
+                ErrorKind::Transport
+            }
         };
-        self.fail(Error::new(kind), Some(error));
+        self.fail(Error::new(kind).with_bad_head(error == TransportError::BadHead), Some(error));
     }
 
     /// It is `now`. Before [`poll_timeout`](Self::poll_timeout) this has no effect. Whatever is ready to be read is to be

@@ -88,6 +88,7 @@ impl RetryClass {
             ErrorKind::Connect if fault == Some(TransportError::Permanent) => Self::None,
             ErrorKind::Connect | ErrorKind::Timeout { kind: TimeoutKind::Connect, .. } => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
+            ErrorKind::Transport if fault == Some(TransportError::BadHead) => Self::None,
             ErrorKind::Transport | ErrorKind::Timeout { kind: TimeoutKind::Head, .. } => Self::Ambiguous,
             ErrorKind::Api { .. } => match error.status() {
                 Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => Self::Safe,

@@ -33,6 +33,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (error_of(vec![(0, In::Fail(TransportError::ConnectTimeout))]), vec!["connection", "10s"]),
         (error_of(vec![(0, In::Fail(TransportError::MaybeSent))]), vec!["connection failed", "before"]),
         (error_of(vec![(0, In::Fail(TransportError::Permanent))]), vec!["could not connect"]),
+        (error_of(vec![(0, In::Fail(TransportError::BadHead))]), vec!["head", "rejected"]),
         (error_of(vec![]), vec!["no answer", "120s"]),
         (error_of(vec![(0, stream())]), vec!["silent", "60s"]),
         (answer(401, &[], "bad key"), vec!["401", "Unauthorized", "bad key"]),

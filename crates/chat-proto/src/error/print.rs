@@ -60,6 +60,7 @@ impl Error {
             ErrorKind::InvalidRequest { field, reason } => write!(f, "{field} {reason}")?,
             ErrorKind::Connect => f.write_str("could not connect")?,
             ErrorKind::Timeout { kind: clock, after } => write!(f, "{}, after {after:?}", waited_for(*clock))?,
+            ErrorKind::Transport if self.0.bad_head => f.write_str("the head of the answer was rejected")?,
             ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
             ErrorKind::Api { body } => {
                 write!(f, "the API answered {status}{}", Quote(body))?;

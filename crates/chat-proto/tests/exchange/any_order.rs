@@ -35,6 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
         TransportError::Permanent,
         TransportError::Unsent,
         TransportError::MaybeSent,
+        TransportError::BadHead,
         TransportError::Body,
     ]);
     prop_oneof![

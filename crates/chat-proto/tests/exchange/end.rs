@@ -106,10 +106,10 @@ fn what_the_attempts_before_failed_of_can_be_seen_while_the_call_goes_on() {
 
 /// Everything that can be told to an exchange.
 fn everything() -> Vec<In> {
-    use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
+    use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let mut all =
         vec![stream(), json(), head(503, &[]), data(last("late")), data(RESULT), data(""), In::Eof, In::Cancel];
-    all.extend([Connect, ConnectTimeout, Unsent, MaybeSent, Body].map(In::Fail));
+    all.extend([Connect, ConnectTimeout, Unsent, MaybeSent, BadHead, Body].map(In::Fail));
     all
 }
 

@@ -10,7 +10,7 @@ fn ends_in(call: &Call, attempt: Attempt) -> support::Transcript {
 
 #[test]
 fn every_fault_is_told_apart_and_has_its_blame() {
-    use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
+    use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let cut = |cut| ErrorKind::Truncated(cut);
     let timeout = |clock, secs| ErrorKind::Timeout { kind: clock, after: Duration::from_secs(secs) };
     let odd = |reason, body: &str| ErrorKind::UnexpectedResponse { reason, body: body.into() };
@@ -21,6 +21,7 @@ fn every_fault_is_told_apart_and_has_its_blame() {
         (vec![(0, In::Fail(ConnectTimeout))], timeout(TimeoutKind::Connect, 10), Blame::Network),
         (vec![(0, In::Fail(Unsent))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(MaybeSent))], ErrorKind::Transport, Blame::Network),
+        (vec![(0, In::Fail(BadHead))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Fail(Body))], ErrorKind::Transport, Blame::Network),
         (vec![(0, In::Eof)], ErrorKind::Transport, Blame::Network),
         (vec![], timeout(TimeoutKind::Head, 120), Blame::Network),

@@ -13,7 +13,7 @@ enum Again {
 #[test]
 fn who_is_tried_again() {
     use Again::{Always, IfAllowed, Never};
-    use TransportError::{Body, Connect, ConnectTimeout, MaybeSent, Unsent};
+    use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let fault = |error| vec![(0, In::Fail(error))];
     let table: Vec<(&str, Attempt, Again, Again)> = vec![
         // What, how, for create, for continue.
@@ -28,6 +28,7 @@ fn who_is_tried_again() {
         ("connect timeout", fault(ConnectTimeout), Always, Always),
         ("unsent", fault(Unsent), Always, Always),
         ("maybe sent", fault(MaybeSent), IfAllowed, IfAllowed),
+        ("bad head", fault(BadHead), Never, Never),
         ("body before the head", fault(Body), IfAllowed, IfAllowed),
         ("end before the head", vec![(0, In::Eof)], IfAllowed, IfAllowed),
         ("head timeout", vec![], IfAllowed, IfAllowed),
