@@ -95,7 +95,19 @@ fn the_request_is_what_the_contract_says_and_no_more() {
     assert_eq!(request.path, "/base/v0/chat_sessions/chat_results");
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "x-trace"]);
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "x-trace"
+        ]
+    );
     assert_eq!(request.headers["host"], format!("localhost:{port}"));
     assert!(request.headers["user-agent"].to_str().unwrap().starts_with("chat-blocking/"));
 }

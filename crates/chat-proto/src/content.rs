@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header;
+use http::header::{self, HeaderName};
 
 use crate::Head;
 
@@ -30,11 +30,21 @@ impl ContentType {
 
 /// Whether the body is encoded: any `Content-Encoding` but `identity`. None was asked for and nothing here undoes one.
 pub(crate) fn is_encoded(head: &Head) -> bool {
-    let values = head.headers.get_all(header::CONTENT_ENCODING);
-    values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')).any(|coding| {
-        let coding = coding.trim_ascii();
-        !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
-    })
+    list(head, header::CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether the body has another transfer coding than one `chunked`. Transports undo `chunked` once, and nothing else:
+/// `gzip, chunked`, `chunked, chunked` and `identity` (which RFC 9112 removed) are read differently by different stacks.
+pub(crate) fn is_transfer_coded(head: &Head) -> bool {
+    let mut codings = list(head, header::TRANSFER_ENCODING);
+    codings.next().is_some_and(|first| !first.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
+}
+
+/// The elements of a header that is a list, over all its lines.
+fn list(head: &Head, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = head.headers.get_all(name).into_iter();
+    let elements = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 /// How long the body says it is, unless it is chunked, which overrides.

@@ -134,6 +134,8 @@ pub enum Unexpected {
     ContentType,
     /// A content encoding that nobody asked for.
     ContentEncoding,
+    /// A transfer coding that nobody asked for: anything but one `chunked`.
+    TransferCoding,
 }
 
 /// How an answer broke off.

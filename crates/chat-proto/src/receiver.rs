@@ -69,6 +69,7 @@ impl Receiver {
         let failure = |reason| Mode::Failure { reason, body: Vec::new() };
         let mode = match head.status {
             StatusCode::OK if content::is_encoded(&head) => failure(Some(Unexpected::ContentEncoding)),
+            StatusCode::OK if content::is_transfer_coded(&head) => failure(Some(Unexpected::TransferCoding)),
             StatusCode::OK => match ContentType::of(&head) {
                 Some(ContentType::EventStream) => {
                     Mode::Stream(Box::new((Decoder::with_limit(limits.event), dialect.reader())))

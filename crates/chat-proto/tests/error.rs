@@ -64,6 +64,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
             vec!["content type a/ bccc", "…"],
         ),
         (answer(200, &[("content-encoding", "gzip")], ""), vec!["gzip"]),
+        (answer(200, &[("transfer-encoding", "gzip, chunked")], ""), vec!["transfer coding", "gzip, chunked"]),
         (begun(data(event("message_chunk", "{}"))), vec!["message_chunk", "content_chunk"]),
         (begun(data(event("records_cited", "nope"))), vec!["records_cited", "line 1"]),
         (

@@ -61,7 +61,19 @@ fn a_request_goes_out_as_it_was_written() {
     // Nothing that surf or http-types would have liked to add.
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["accept", "authorization", "content-length", "content-type", "host", "user-agent", "x-name"]);
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "x-name"
+        ]
+    );
     assert_eq!(server.requests().len(), 1);
 }
 

@@ -11,8 +11,9 @@ use crate::faults::{FIRST, LAST, RESULT};
 use crate::{Received, Reply, Server, Step};
 
 /// What every request has, once. `connection` may come beside them, and nothing else.
-const HEADERS: [HeaderName; 7] = [
+const HEADERS: [HeaderName; 8] = [
     header::ACCEPT,
+    header::ACCEPT_ENCODING,
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
@@ -116,7 +117,7 @@ fn check_headers(headers: &HeaderMap, authority: &str, length: usize, stream: bo
     ensure(foreign.is_none(), || format!("a header that nobody asked for: {foreign:?}"))?;
     let accept = if stream { "text/event-stream, application/json;q=0.9" } else { "application/json" };
     let length = length.to_string();
-    let expected = [accept, "Bearer k", &length, "application/json", authority, "chat-proto/", "7f 80"];
+    let expected = [accept, "identity", "Bearer k", &length, "application/json", authority, "chat-proto/", "7f 80"];
     for (name, expected) in HEADERS.iter().zip(expected) {
         let values: Vec<_> = headers.get_all(name).iter().collect();
         let is_so = |value: &str| value == expected || *name == header::USER_AGENT && value.contains(expected);

@@ -81,6 +81,9 @@ impl Error {
                     Unexpected::Status => write!(f, "status {status}")?,
                     Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
                     Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
+                    Unexpected::TransferCoding => {
+                        write!(f, "a transfer coding other than one `chunked`: {}", header("transfer-encoding"))?;
+                    }
                 }
                 write!(f, "{}", Quote(body))?;
             }

@@ -102,6 +102,8 @@ fn build<T: Serialize>(
     let headers = http.headers_mut();
     headers.insert(header::ACCEPT, if stream { STREAM_OR_JSON } else { JSON });
     headers.insert(header::CONTENT_TYPE, JSON);
+    // Nothing here undoes an encoding. Without this header, proxies may take any.
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     // In place of those above, where it has them.
     headers.extend(endpoint.headers().clone());
     Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::V0 })

@@ -67,6 +67,16 @@ fn every_fault_is_told_apart_and_has_its_blame() {
             Blame::Server,
         ),
         (
+            // Cut or not: it is not an answer that broke off.
+            vec![
+                (0, head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "gzip, chunked")])),
+                (0, data("x")),
+                (0, In::Fail(Body)),
+            ],
+            odd(Unexpected::TransferCoding, "x"),
+            Blame::Server,
+        ),
+        (
             streamed(&[(0, data(event("error", "{\"code\":1}")))]),
             ErrorKind::Stream { data: "{\"code\":1}".into() },
             Blame::Server,
@@ -305,4 +315,22 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     // Chunked framing overrides.
     assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().content, "x");
+}
+
+#[test]
+fn one_chunked_is_the_only_transfer_coding_that_is_read() {
+    let of = |lines: &[&'static str]| {
+        let mut headers = vec![("content-type", "text/event-stream")];
+        headers.extend(lines.iter().map(|line| ("transfer-encoding", *line)));
+        Call::create().run(&[vec![(0, head(200, &headers)), (0, data(last("x"))), (0, In::Eof)]])
+    };
+    let read: [&[&str]; 5] = [&[], &["chunked"], &["Chunked"], &[" chunked "], &["chunked,"]];
+    for lines in read {
+        assert_eq!(of(lines).answer().content, "x", "{lines:?}");
+    }
+    let refused: [&[&str]; 5] =
+        [&["identity"], &["chunked, chunked"], &["chunked", "chunked"], &["gzip, chunked"], &["gzip"]];
+    for lines in refused {
+        assert_eq!(of(lines).error().kind().name(), "unexpected_response", "{lines:?}");
+    }
 }
