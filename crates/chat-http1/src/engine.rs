@@ -1,7 +1,7 @@
 //! Requests on connections that nobody but their caller polls.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use chat_net::Via;
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body_util::Full;
+use hyper::ext::on_informational;
 
 use crate::body::AnswerBody;
 use crate::connection::Connection;
@@ -164,9 +165,17 @@ struct Unanswered {
 }
 
 /// Sends a request on a connection and drives it to the head of the answer.
-async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
+async fn exchange(mut connection: Connection, mut request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
+    connection.seen.begin_request();
+    let seen = Arc::clone(&connection.seen);
+    on_informational(&mut request, move |_| seen.count_interim());
     let mut answer = pin!(connection.sender.try_send_request(request));
-    match poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await {
+    let answer = poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await;
+    if connection.seen.is_flooded() {
+        // The clocks of the call end it, wherever the answer after the interim ones may be.
+        pending::<()>().await;
+    }
+    match answer {
         Ok(response) => Ok((connection, response)),
         Err(mut error) => {
             let unsent = error.take_message().map(Box::new);
