@@ -41,6 +41,9 @@ impl Connection {
     /// has not closed.
     pub(crate) fn is_ready(&mut self) -> bool {
         self.driver.step();
+        if self.seen.takes_yield() {
+            self.driver.step();
+        }
         self.driver.moving.is_some() && self.sender.is_ready() && self.seen.is_sent()
     }
 }

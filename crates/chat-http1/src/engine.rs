@@ -17,7 +17,7 @@ use hyper::ext::on_informational;
 use crate::body::AnswerBody;
 use crate::connection::Connection;
 use crate::error::{ConnectError, SendError};
-use crate::pool::{MAX_IDLE_TIME, Origin, Pool};
+use crate::pool::{MAX_IDLE_TIME, Origin, Pool, close_on_time};
 
 /// What brings a connection about.
 pub trait Connect: Send + Sync + 'static {
@@ -73,6 +73,18 @@ impl<C: Connect> Engine<C> {
     /// What brings its connections about.
     pub fn connector(&self) -> &C {
         &self.shared.connect
+    }
+
+    /// Closes idle connections when their time is up, on a runtime's clock. It is a future for a task of its own, and ends
+    /// when the engine and its clones are gone.
+    ///
+    /// Without it, a connection whose time is up is closed at the next call.
+    pub fn close_idle<F, S>(&self, sleep: S) -> impl Future<Output = ()> + use<C, F, S>
+    where
+        S: Fn(Duration) -> F,
+        F: Future<Output = ()>,
+    {
+        close_on_time(Arc::downgrade(&self.shared.pool), sleep)
     }
 
     /// How many connections wait to be used again.

@@ -118,3 +118,42 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         Pin::new(&mut self.socket).poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// What comes from it never ends.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_read_that_goes_on_for_ever_gives_the_task_back() {
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut socket = Paced::new(Endless);
+        for turn in 1..4 {
+            let mut cx = Context::from_waker(&waker);
+            let reads = (0..).take_while(|_| Pin::new(&mut socket).poll_read(&mut cx, &mut [0; 8]).is_ready()).count();
+            assert_eq!((reads, wakes.0.load(Ordering::SeqCst)), (READS, turn));
+        }
+    }
+}

@@ -3,6 +3,8 @@
 mod support;
 
 use std::error::Error as _;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -434,6 +436,54 @@ fn connections_wait_for_no_longer_than_their_time() {
     let engine = Engine::with_max_idle_time(lines.clone(), Duration::ZERO);
     whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
     assert!(lines.last().is_gone(), "none is kept");
+}
+
+/// A clock that shows how long it was asked to sleep, and rings when it is told to.
+#[derive(Clone, Default)]
+struct Clock(Arc<Mutex<(Vec<Duration>, bool)>>);
+
+impl Clock {
+    async fn sleep(self, time: Duration) {
+        self.0.lock().unwrap().0.push(time);
+        poll_fn(|_| if self.0.lock().unwrap().1 { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    fn asked(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.lock().unwrap().0)
+    }
+
+    fn ring(&self) {
+        self.0.lock().unwrap().1 = true;
+    }
+}
+
+#[test]
+fn a_task_closes_idle_connections_when_their_time_is_up() {
+    const TIME: Duration = Duration::from_millis(10);
+    let lines = Lines::default();
+    let engine = Engine::with_max_idle_time(lines.clone(), TIME);
+    let (task, clock) = (Task::default(), Clock::default());
+    let sleep = |clock: &Clock| {
+        let clock = clock.clone();
+        move |time| clock.clone().sleep(time)
+    };
+    let mut closing = Box::pin(engine.close_idle(sleep(&clock)));
+    assert!(task.poll(&mut closing).is_pending());
+    assert_eq!((task.wakes(), clock.asked().len()), (0, 0), "nothing to wait for");
+
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert_eq!(task.wakes(), 1, "there is one now");
+    assert!(task.poll(&mut closing).is_pending());
+    assert!(matches!(clock.asked()[..], [time] if time <= TIME));
+    thread::sleep(TIME);
+    clock.ring();
+    assert!(task.poll(&mut closing).is_pending());
+    assert!(lines.last().is_gone());
+
+    task.wakes();
+    drop(engine);
+    assert_eq!(task.wakes(), 1);
+    assert!(task.poll(&mut closing).is_ready(), "it ends with the engine");
 }
 
 #[test]
