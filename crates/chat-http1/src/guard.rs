@@ -84,14 +84,17 @@ impl<Io: Read + Unpin> Guard<Io> {
         let mut space = [0; 4096];
         let length = buf.remaining().min(space.len());
         let mut rest = ReadBuf::new(&mut space[..length]);
-        ready!(Pin::new(&mut self.io).poll_read(cx, rest.unfilled()))?;
-        if rest.filled().is_empty()
-            && let Some(error) = self.write_error.take()
-        {
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, rest.unfilled()));
+        let is_over = match &read {
+            Ok(()) => rest.filled().is_empty(),
+            // Other errors say more than the one of the write: an alert of TLS, say.
+            Err(error) => matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset),
+        };
+        if is_over && let Some(error) = self.write_error.take() {
             return Poll::Ready(Err(error));
         }
         buf.put_slice(rest.filled());
-        Poll::Ready(Ok(()))
+        Poll::Ready(read)
     }
 }
 

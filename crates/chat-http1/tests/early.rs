@@ -55,6 +55,8 @@ fn serve(tls: Option<ServerConfig>, then: Then) -> Server {
             accepted.fetch_add(1, Ordering::SeqCst);
             let (tcp, tls, held) = (tcp.unwrap(), tls.clone(), Arc::clone(&held));
             thread::spawn(move || {
+                // A close throws away what waits to be sent.
+                tcp.set_nodelay(true).unwrap();
                 let raw = tcp.try_clone().unwrap();
                 match tls {
                     None => answer(tcp).unwrap(),
