@@ -86,12 +86,12 @@ impl Fault {
         Self { name, at: None, replies, config, session: None, expected, may_keep: false, is_cut: false }
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn set(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
     }
 
-    fn kept(mut self) -> Self {
+    pub(crate) fn kept(mut self) -> Self {
         self.may_keep = true;
         self
     }
@@ -166,7 +166,7 @@ impl Outcome {
         }
     }
 
-    fn failed(kind: &'static str, status: u16) -> Self {
+    pub(crate) fn failed(kind: &'static str, status: u16) -> Self {
         Self { kind, clock: None, status: Some(status), text: None, events: 0, finish_reason: None, requests: 1 }
     }
 
@@ -186,11 +186,11 @@ impl Outcome {
     }
 
     /// [`RESULT`] as it comes out: two events, no reason.
-    fn result() -> Self {
+    pub(crate) fn result() -> Self {
         Self { events: 1, finish_reason: None, ..Self::completed() }
     }
 
-    fn timeout(clock: &'static str, events: Option<u64>) -> Self {
+    pub(crate) fn timeout(clock: &'static str, events: Option<u64>) -> Self {
         let begun = match events {
             Some(events) => Self::broken("timeout", events),
             None => Self { status: None, ..Self::failed("timeout", 0) },

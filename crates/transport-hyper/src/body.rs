@@ -12,6 +12,7 @@ use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::ResponseFuture;
 
+use crate::asked::Asked;
 use crate::classify::{Reason, SendError};
 use crate::relay::{Relay, is_far_from_workers};
 
@@ -48,6 +49,7 @@ impl Body for AnswerBody {
 struct Answer {
     incoming: Incoming,
     is_http2: bool,
+    _asked: Option<Asked>,
 }
 
 impl Body for Answer {
@@ -81,7 +83,7 @@ pub struct Sending(pub(crate) Head);
 
 #[derive(Debug)]
 pub(crate) enum Head {
-    Pooled(ResponseFuture),
+    Pooled(ResponseFuture, Option<Asked>),
     #[cfg(feature = "inline")]
     Inline(chat_http1::Sending),
 }
@@ -91,9 +93,10 @@ impl Future for Sending {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match &mut self.0 {
-            Head::Pooled(sending) => {
+            Head::Pooled(sending, asked) => {
                 let answered = ready!(Pin::new(sending).poll(cx));
-                answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(pooled)
+                let asked = asked.take();
+                answered.map_err(|error| SendError(Reason::Pooled(error))).and_then(|answer| pooled(answer, asked))
             }
             #[cfg(feature = "inline")]
             Head::Inline(sending) => {
@@ -106,14 +109,14 @@ impl Future for Sending {
     }
 }
 
-fn pooled(response: Response<Incoming>) -> Result<Response<AnswerBody>, SendError> {
+fn pooled(response: Response<Incoming>, asked: Option<Asked>) -> Result<Response<AnswerBody>, SendError> {
     let forwarder = response.extensions().get::<Via>();
     if let Some(refusal) = forwarder.and_then(|via| via.refusal(response.status())) {
         return Err(SendError(Reason::Proxy(refusal)));
     }
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {
-        let answer = Answer { incoming, is_http2 };
+        let answer = Answer { incoming, is_http2, _asked: asked };
         AnswerBody(if is_far_from_workers() { Way::Far(Relay::new(answer)) } else { Way::Near(answer) })
     }))
 }

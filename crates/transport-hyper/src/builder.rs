@@ -3,25 +3,31 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use chat_client::{Error, TransportSettings};
-use chat_net::Proxy;
 use chat_net::tls::{self, Identity};
+use chat_net::{MAX_HEAD, Proxy};
+use hyper::rt::{Sleep, Timer};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::connect::Connector;
+use crate::pools::Pools;
 use crate::resolve::Resolver;
-use crate::transport::{self, HyperTransport, Pool};
+use crate::transport::{self, HyperTransport};
 
 /// How long a connection may lie idle before it is closed. Servers and load balancers close them too, after a minute or
 /// more (60 s in AWS, 75 s in nginx); a request that is written while one does is lost, and nobody can tell whether it
 /// was read. Half a minute stays clear of that.
 const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// How many idle connections a host may have. Each takes a socket, and with TLS some tens of KiB.
+const MAX_IDLE: usize = 32;
 
 /// How often the peer of an HTTP/2 connection is asked whether it is there. A dead HTTP/1.1 connection ends with its
 /// one call; a dead HTTP/2 one would take in each call to come.
@@ -187,7 +193,7 @@ impl HyperTransportBuilder {
             let idle = self.pool_idle.unwrap_or(POOL_IDLE);
             return transport::Connections::Inline(chat_http1::Engine::with_max_idle_time(connector, idle));
         }
-        transport::Connections::Pooled(Box::new(self.pool(connector)))
+        transport::Connections::Pooled(self.pools(connector))
     }
 
     fn is_inline(&self) -> bool {
@@ -230,19 +236,42 @@ impl HyperTransportBuilder {
         false
     }
 
-    fn pool(&self, connector: Connector) -> Pool {
+    fn pools(&self, connector: Connector) -> Pools {
         let mut pool = legacy::Client::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new()).timer(TokioTimer::new());
+        pool.pool_timer(IdleTimer(TokioTimer::new())).timer(TokioTimer::new());
         match self.pool_idle.unwrap_or(POOL_IDLE) {
             Duration::ZERO => pool.pool_max_idle_per_host(0),
-            timeout => pool.pool_idle_timeout(timeout),
+            timeout => pool.pool_idle_timeout(timeout).pool_max_idle_per_host(MAX_IDLE),
         };
+        pool.http1_max_buf_size(MAX_HEAD);
         #[cfg(feature = "http2")]
         {
             let interval = self.http2_keep_alive.unwrap_or(HTTP2_KEEP_ALIVE);
-            pool.http2_only(self.is_http2_only());
+            pool.http2_only(self.is_http2_only()).http2_max_header_list_size(MAX_HEAD as u32);
             pool.http2_keep_alive_interval(interval).http2_keep_alive_timeout(interval);
         }
-        pool.build(connector)
+        Pools::new(pool, connector, self.is_http2_only())
+    }
+}
+
+/// The clock of a pool. hyper-util looks for connections to close as often as it closes them, so that one could be idle for
+/// twice its time. With this it looks more often.
+#[derive(Clone, Debug)]
+struct IdleTimer(TokioTimer);
+
+/// How often a connection is looked at in its idle time.
+const LOOKS: u32 = 8;
+
+impl Timer for IdleTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.0.sleep(duration / LOOKS)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(deadline.saturating_duration_since(self.now()))
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
     }
 }

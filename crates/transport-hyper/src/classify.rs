@@ -4,10 +4,13 @@ use std::error::Error;
 use std::{fmt, io};
 
 use chat_client::TransportError;
-use chat_net::{ProxyError, tls};
+use chat_net::{MAX_HEAD, ProxyError, tls};
 use hyper_util::client::legacy;
 
 use crate::connect::TimedOut;
+
+/// How many headers hyper takes over HTTP/1.1.
+const MAX_HEADERS: usize = 100;
 
 /// Why there is no head.
 #[derive(Debug)]
@@ -66,9 +69,14 @@ fn known(cause: &(dyn Error + 'static)) -> Option<TransportError> {
     cause.downcast_ref().map(classify)
 }
 
+/// A head that was rejected says what else may be the cause: neither hyper nor h2 tells which limit was passed.
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.cause())
+        write!(f, "{}", self.cause())?;
+        match classify(self) {
+            TransportError::BadHead => write!(f, " (a head may have {} KiB and {MAX_HEADERS} headers)", MAX_HEAD >> 10),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -87,6 +95,7 @@ pub(crate) fn classify(error: &SendError) -> TransportError {
         TransportError::Connect if error.proxy_error().is_some_and(ProxyError::is_final) => TransportError::Permanent,
         TransportError::MaybeSent | TransportError::Unsent if tls::is_refused(error.cause()) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
+        TransportError::MaybeSent if has(was_rejected) => TransportError::BadHead,
         sorted => sorted,
     }
 }
@@ -107,6 +116,21 @@ fn was_unsent(cause: &(dyn Error + 'static)) -> bool {
         // A `GOAWAY` becomes the error of those streams alone whose ids are above the last one that the peer looked at.
         let refused = error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM);
         return error.is_remote() && refused;
+    }
+    false
+}
+
+/// Whether it was the head of the answer, as it came, that was not taken.
+fn was_rejected(cause: &(dyn Error + 'static)) -> bool {
+    if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+        return true;
+    }
+    #[cfg(feature = "http2")]
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        // Before there is a head, h2 itself resets a stream whose head is malformed or past its limit. A head far past the
+        // limit ends the connection; only the text tells that from other floods.
+        let is_reset = error.is_reset() && error.reason() == Some(h2::Reason::PROTOCOL_ERROR);
+        return error.is_library() && (is_reset || error.to_string().contains("too_many_continuations"));
     }
     false
 }

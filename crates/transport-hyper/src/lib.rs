@@ -1,16 +1,19 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod asked;
 mod body;
 mod builder;
 mod classify;
 mod connect;
+mod pools;
 mod relay;
 mod resolve;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
 mod tunnel;
+mod wire;
 
 pub use chat_client::*;
 

@@ -7,25 +7,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
 use http::header::PROXY_AUTHORIZATION;
-use http_body_util::Full;
-use hyper_util::client::legacy;
 use tokio::time::Instant;
 
 use crate::body::{AnswerBody, Head, Sending};
 use crate::builder::HyperTransportBuilder;
 use crate::classify::{SendError, classify};
 use crate::connect::Connector;
-
-pub(crate) type Pool = legacy::Client<Connector, Full<Bytes>>;
+use crate::pools::Pools;
 
 #[derive(Clone)]
 pub(crate) enum Connections {
-    Pooled(Box<Pool>),
+    Pooled(Pools),
     #[cfg(feature = "inline")]
     Inline(chat_http1::Engine<Connector>),
 }
 
 /// [`Transport`] over hyper. It must be used inside a tokio runtime with I/O and time.
+///
+/// One transport serves any number of runtimes. Each has connections of its own, so that a call never waits for a runtime
+/// that is parked. A parked runtime closes its idle connections when it runs again.
 #[derive(Clone)]
 pub struct HyperTransport {
     connections: Connections,
@@ -82,7 +82,10 @@ impl Transport for HyperTransport {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         Sending(match &self.connections {
-            Connections::Pooled(pool) => Head::Pooled(pool.request(request.map(Full::new))),
+            Connections::Pooled(pools) => {
+                let (sending, asked) = pools.request(request);
+                Head::Pooled(sending, Some(asked))
+            }
             #[cfg(feature = "inline")]
             Connections::Inline(engine) => Head::Inline(engine.send(request)),
         })

@@ -133,6 +133,11 @@ impl Question {
         Self { ask: Ask::Create(input), take: None }
     }
 
+    /// A question of this text.
+    pub(super) fn about(text: String) -> Self {
+        Self { ask: Ask::Create(CreateInput::new("i", text)), take: None }
+    }
+
     pub(super) fn go_on(session: &str, stream: bool) -> Self {
         let mut input = ContinueInput::new("i", "And then?");
         input.stream = stream;

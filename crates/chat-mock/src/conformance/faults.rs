@@ -49,7 +49,7 @@ fn untold() -> Vec<Fault> {
 }
 
 /// Asks once; what was seen, if it is what the fault expects.
-fn play<C: Caller>(fault: &Fault, stage: &Stage<'_, C>, ending: Ending) -> Seen {
+pub(super) fn play<C: Caller>(fault: &Fault, stage: &Stage<'_, C>, ending: Ending) -> Seen {
     let mut scene = stage.host.script_that_ends(stage.wire, fault.replies.clone(), ending).map_err(said)?;
     let timeouts = scene.setup.config.timeouts;
     scene.setup.config = fault.config.clone();

@@ -11,6 +11,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
 use super::door::Ending;
+use super::early::{EarlyServer, Then};
 use super::pace::FastServer;
 use super::{Caller, Door, Identity, Setup, Wire};
 use crate::{Builder, Reply, ScriptServer, Server};
@@ -92,6 +93,16 @@ impl Host {
         self.scene(wire, server, addr, Ending::Told)
     }
 
+    /// A server that answers while the question is being sent. Nothing is in between, which would read the question.
+    pub(super) fn early(&self, wire: Wire, then: Then) -> io::Result<Scene<EarlyServer>> {
+        let _entered = self.handle.enter();
+        let protocol: &[u8] = if wire.is_http2() { b"h2" } else { b"http/1.1" };
+        let tls = wire.is_tls().then(|| self.identity.acceptor(&[protocol]));
+        let server = EarlyServer::start(tls, wire.is_http2(), then)?;
+        let addr = server.local_addr();
+        Ok(self.in_front(wire, server, None, addr))
+    }
+
     fn scene<S>(&self, wire: Wire, server: S, addr: SocketAddr, ending: Ending) -> io::Result<Scene<S>> {
         let identity = &self.identity;
         let door = match wire {
@@ -101,6 +112,12 @@ impl Host {
             Wire::Http2Tls => Some(Door::gateway_tls(addr, identity)?),
         };
         let addr = door.as_ref().map_or(addr, Door::local_addr);
+        Ok(self.in_front(wire, server, door, addr))
+    }
+
+    /// A scene whose client goes to this address.
+    fn in_front<S>(&self, wire: Wire, server: S, door: Option<Door>, addr: SocketAddr) -> Scene<S> {
+        let identity = &self.identity;
         let base_url = match wire.is_tls() {
             true => format!("https://localhost:{}", addr.port()),
             false => format!("http://{addr}"),
@@ -109,7 +126,7 @@ impl Host {
         let mut config = Config::default();
         config.timeouts.connect = Some(LONG);
         let setup = Setup { wire, base_url, config, headers: Vec::new(), ca };
-        Ok(Scene { server, door, setup })
+        Scene { server, door, setup }
     }
 }
 

@@ -6,6 +6,8 @@
 //! - each fault of [`faults::table`](crate::faults::table), and over TLS an end without `close_notify`;
 //! - answers of one byte a write, and of megabytes in one;
 //! - a port that nobody listens on;
+//! - answers that come while the question is being sent;
+//! - heads that are large or not valid, and interim responses without end;
 //! - which connections are used again, and which never: not after a drop, not after the server closed them;
 //! - calls that are dropped at every await and at random points, thousands of times, and a thousand slow streams at once;
 //! - callers that are slow: the server is held back, and no clock counts their time;
@@ -57,8 +59,10 @@
 mod caller;
 mod connections;
 mod door;
+mod early;
 mod executor;
 mod faults;
+mod heads;
 mod host;
 mod identity;
 mod pace;

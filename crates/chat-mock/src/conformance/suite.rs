@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::caller::Blocking;
 use super::host::Host;
-use super::{Caller, Harness, connections, executor, faults, pace, requests, sizes};
+use super::{Caller, Harness, connections, early, executor, faults, heads, pace, requests, sizes};
 use crate::faults::lines;
 
 /// How many rows are under way at once. Most of them wait, so that the slow ones take no longer than the slowest.
@@ -184,6 +184,8 @@ fn calls<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     rows.extend(faults::rows(wire));
     // These keep the machine busy: they begin when the clocks of the others run.
     rows.extend(sizes::rows());
+    rows.extend(early::rows(wire));
+    rows.extend(heads::rows(wire));
     rows
 }
 
