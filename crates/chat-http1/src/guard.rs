@@ -13,7 +13,7 @@ const MAX_INTERIM: usize = 32;
 
 /// How many reads in a row give something before other tasks get a turn. hyper reads at most
 /// [`MAX_HEAD`](crate::connection::MAX_HEAD) bytes at once.
-const READS: usize = 16;
+const READS: usize = 8;
 
 /// The I/O that hyper reads and writes.
 ///

@@ -365,7 +365,7 @@ fn after_more_than_32_interim_answers_nothing_is_read_for_the_request() {
 /// How much is read of what never ends before others get a turn.
 #[test]
 fn a_flood_lets_other_tasks_run() {
-    const TURN: usize = 16;
+    const TURN: usize = 8;
     for flood in ["1\r\n\n\r\n".repeat(100), format!("{:x}\r\n{}\r\n", 8000, ":".repeat(8000))] {
         let (engine, lines) = engine();
         let mut body = answer(&engine, URI, |line| line.say(CHUNKED)).unwrap().into_body();
