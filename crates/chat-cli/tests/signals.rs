@@ -155,7 +155,7 @@ impl Held {
         let docs = std::env::temp_dir().join(format!("chat-cli-held-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&docs).expect("a folder");
         // In one word, which costs less to look at.
-        let sentence = "x".repeat(4 << 20);
+        let sentence = "x".repeat(3 << 20);
         std::fs::write(docs.join("README.md"), format!("# Large\n\nIt is large {sentence}.\n")).expect("a file");
         let server = Serve::start(&["--docs", docs.to_str().expect("a path in UTF-8")]);
         std::fs::remove_dir_all(&docs).expect("it has been read");
@@ -191,7 +191,7 @@ fn a_server_that_is_terminated_finishes_its_answers() {
     let Held { server, mut reader } = held;
     let mut rest = Vec::new();
     reader.read_to_end(&mut rest).expect("the rest");
-    assert!(rest.len() > 8 << 20, "{} bytes", rest.len());
+    assert!(rest.len() > 6 << 20, "{} bytes", rest.len());
     assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "it is whole");
     let run = server.running.end();
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
@@ -209,9 +209,7 @@ fn a_server_that_is_terminated_ends_though_nobody_reads() {
 
 #[test]
 fn a_second_signal_ends_a_server_at_once() {
-    for (first, second, status) in
-        [("TERM", "TERM", 143), ("TERM", "INT", 130), ("INT", "INT", 130), ("INT", "TERM", 143)]
-    {
+    for (first, second, status) in [("TERM", "TERM", 143), ("INT", "INT", 130)] {
         let held = Held::start();
         held.stop(first);
         held.server.running.signal(second);
