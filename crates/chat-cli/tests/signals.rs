@@ -161,7 +161,9 @@ impl Held {
         std::fs::remove_dir_all(&docs).expect("it has been read");
         let address = server.url.strip_prefix("http://").expect("a URL");
         let mut reader = TcpStream::connect(address).expect("it listens");
-        let question = json!({ "integration_id": "i", "stream": true, "chat_session": { "messages": [{ "role": "user", "content": "What is large?" }] } });
+        let message = json!({ "role": "user", "content": "What is large?" });
+        let session = json!({ "messages": [message] });
+        let question = json!({ "integration_id": "i", "stream": true, "chat_session": session });
         let question = question.to_string();
         let length = question.len();
         write!(
