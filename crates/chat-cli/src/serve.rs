@@ -33,6 +33,8 @@ pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8>
             return Ok(USAGE);
         }
     };
+    #[cfg(unix)]
+    interrupt.listen_to_terminate()?;
     announce(&server.url())?;
     interrupt.wait().await;
     server.shutdown().await;

@@ -4,12 +4,15 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use chat_mock::{Reply, Step};
 use serde_json::{Value, json};
-use support::{Run, Running, Script, Serve, ask, chat, chunk, stream, wait_until};
+use support::{KEY, Run, Running, Script, Serve, ask, chat, chunk, stream, wait_until};
 
 /// Set in the second process of `a_server_that_is_killed_truncates_the_answer`.
 const SLOW_SERVER: &str = "CHAT_CLI_TEST_SLOW_SERVER";
@@ -137,6 +140,84 @@ fn a_server_that_was_used_stops_too() {
     let run = server.running.end();
     assert_eq!((run.status, run.stdout.lines().count()), (Some(0), 1), "{run:?}");
     drop(idle);
+}
+
+/// A server with an answer under way that is more than the sockets hold, and whoever does not read it yet.
+struct Held {
+    server: Serve,
+    reader: TcpStream,
+}
+
+impl Held {
+    fn start() -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let docs = std::env::temp_dir().join(format!("chat-cli-held-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&docs).expect("a folder");
+        // In one word, which costs less to look at.
+        let sentence = "x".repeat(3 << 20);
+        std::fs::write(docs.join("README.md"), format!("# Large\n\nIt is large {sentence}.\n")).expect("a file");
+        let server = Serve::start(&["--docs", docs.to_str().expect("a path in UTF-8")]);
+        std::fs::remove_dir_all(&docs).expect("it has been read");
+        let address = server.url.strip_prefix("http://").expect("a URL");
+        let mut reader = TcpStream::connect(address).expect("it listens");
+        let message = json!({ "role": "user", "content": "What is large?" });
+        let session = json!({ "messages": [message] });
+        let question = json!({ "integration_id": "i", "stream": true, "chat_session": session });
+        let question = question.to_string();
+        let length = question.len();
+        write!(
+            reader,
+            "POST /v0/chat_sessions/chat_results HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{question}"
+        )
+        .expect("it is read");
+        let mut begin = [0; 15];
+        reader.read_exact(&mut begin).expect("an answer");
+        assert_eq!(&begin, b"HTTP/1.1 200 OK");
+        Self { server, reader }
+    }
+
+    /// Sends a signal and waits until the server heeds it.
+    fn stop(&self, signal: &str) {
+        self.server.running.signal(signal);
+        let address = self.server.url.strip_prefix("http://").expect("a URL");
+        wait_until("nobody listens", || TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn a_server_that_is_terminated_finishes_its_answers() {
+    let held = Held::start();
+    held.stop("TERM");
+    let Held { server, mut reader } = held;
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).expect("the rest");
+    assert!(rest.len() > 6 << 20, "{} bytes", rest.len());
+    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "it is whole");
+    let run = server.running.end();
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+#[test]
+fn a_server_that_is_terminated_ends_though_nobody_reads() {
+    let held = Held::start();
+    let begun = Instant::now();
+    held.stop("TERM");
+    let run = held.server.running.end();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
+}
+
+#[test]
+fn a_second_signal_ends_a_server_at_once() {
+    for (first, second, status) in [("TERM", "TERM", 143), ("INT", "INT", 130)] {
+        let held = Held::start();
+        held.stop(first);
+        held.server.running.signal(second);
+        let run = held.server.running.end();
+        assert_eq!((run.status, run.stderr.as_str()), (Some(status), ""), "{first} and {second}: {run:?}");
+    }
 }
 
 /// Not a test of its own: the second process of the next one.

@@ -13,8 +13,28 @@ use chat_proto::{Error, Source, TransportError};
 /// A transport sends what it is given as it is: it follows no redirect, repeats no request that a server may have read
 /// (one that is handed back unsent may go out again on another connection), decodes no content, and keeps no clock but
 /// the connect timeout. What a wire wants besides is added here: a request's URI is absolute, and it has neither `Host`
-/// nor `Content-Length`. Interim answers, such as 103, are skipped. Dropping a `Send` or a `Body` closes or resets what
-/// it runs on unless the answer was whole.
+/// nor `Content-Length`. Interim answers, such as 103, are skipped, at most 32 of them; after that nothing more is read
+/// for the request, and the call's clocks end it. An answer counts even if it comes before the whole request is sent.
+/// Dropping a `Send` or a `Body` closes or resets what it runs on unless the answer was whole.
+///
+/// # Responses that the platform has decoded
+///
+/// Some platforms, such as a browser's `fetch`, decode content and remove HTTP's framing before they hand out a response,
+/// but leave its headers as they were. The client trusts the headers: it refuses a content encoding, and compares the body
+/// with its length. Remove `Content-Encoding`, `Content-Length` and `Transfer-Encoding` from such a response before you
+/// return it:
+///
+/// ```
+/// use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+///
+/// fn decoded<B>(mut response: http::Response<B>) -> http::Response<B> {
+///     for name in [CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING] {
+///         response.headers_mut().remove(name);
+///     }
+///     response
+/// }
+/// # decoded(http::Response::new(()));
+/// ```
 pub trait Transport {
     /// The future of an answer's head.
     type Send: Future<Output = Result<http::Response<Self::Body>, Self::Error>>;
@@ -40,7 +60,8 @@ pub trait Transport {
     /// A number that other clients are not likely to have at the same time. It spreads retries and need not be secret.
     fn seed(&self) -> u64;
 
-    /// Sorts an error. Whoever is unsure says [`TransportError::MaybeSent`].
+    /// Sorts an error. If in doubt, return [`TransportError::MaybeSent`]. A head that was received and rejected is a
+    /// [`TransportError::BadHead`].
     fn classify(error: &Self::Error) -> TransportError;
 }
 

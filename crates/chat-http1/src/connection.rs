@@ -9,10 +9,19 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 
+use crate::guard::{Guard, Seen};
+
+/// The most bytes that the head of an answer may have. hyper reads no more than this at once.
+pub(crate) const MAX_HEAD: usize = 128 << 10;
+
+/// The most headers that it may have: hyper's own limit.
+pub(crate) const MAX_HEADERS: usize = 100;
+
 /// A connection that does what it is polled for, and is closed when it is dropped.
 pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Full<Bytes>>,
     pub(crate) driver: Driver,
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl Connection {
@@ -20,15 +29,22 @@ impl Connection {
     where
         Io: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
     {
-        let (sender, driver) = http1::handshake(io).await?;
+        let (io, seen) = Guard::new(io);
+        let (sender, moving) =
+            http1::Builder::new().max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).handshake(io).await?;
         // Why a connection ended is told to whoever waits for an answer on it.
-        Ok(Self { sender, driver: Driver::new(Box::pin(async move { drop(driver.await) })) })
+        let driver = Driver::new(Box::pin(async move { drop(moving.await) }), Arc::clone(&seen));
+        Ok(Self { sender, driver, seen })
     }
 
-    /// Whether another request may go out on it, as far as can be told without waiting.
+    /// Whether another request may go out on it, as far as can be told without waiting: the last one is out, and the peer
+    /// has not closed.
     pub(crate) fn is_ready(&mut self) -> bool {
         self.driver.step();
-        self.driver.moving.is_some() && self.sender.is_ready()
+        if self.seen.takes_yield() {
+            self.driver.step();
+        }
+        self.driver.moving.is_some() && self.sender.is_ready() && self.seen.is_sent()
     }
 }
 
@@ -37,16 +53,17 @@ pub(crate) struct Driver {
     moving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     bell: Arc<Bell>,
     waker: Waker,
+    seen: Arc<Seen>,
 }
 
 /// How often the connection is moved in one poll while the bell rings and nothing comes of it. Once is the rule.
 const TURNS: usize = 8;
 
 impl Driver {
-    fn new(moving: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
+    fn new(moving: Pin<Box<dyn Future<Output = ()> + Send>>, seen: Arc<Seen>) -> Self {
         let bell = Arc::<Bell>::default();
         let waker = Waker::from(Arc::clone(&bell));
-        Self { moving: Some(moving), bell, waker }
+        Self { moving: Some(moving), bell, waker, seen }
     }
 
     /// Polls for what comes of the connection, which is moved while that is pending.
@@ -54,6 +71,9 @@ impl Driver {
     /// The two ends wake each other whenever one takes what the other gave. Both are polled here, so that such a wake
     /// would only have the task polled once more, for nothing, after every event. Hence the bell: a ring reaches the
     /// task only while it waits.
+    ///
+    /// A peer that sends without a pause does not keep other tasks from running: after some reads this is pending, and the
+    /// task is woken.
     pub(crate) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,6 +84,9 @@ impl Driver {
                 return Poll::Ready(ready);
             }
             self.step();
+            if self.seen.takes_yield() {
+                break;
+            }
             if self.bell.connect(cx.waker()) {
                 return Poll::Pending;
             }

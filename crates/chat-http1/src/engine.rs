@@ -1,7 +1,7 @@
 //! Requests on connections that nobody but their caller polls.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,11 +12,12 @@ use bytes::Bytes;
 use chat_net::Via;
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body_util::Full;
+use hyper::ext::on_informational;
 
 use crate::body::AnswerBody;
 use crate::connection::Connection;
 use crate::error::{ConnectError, SendError};
-use crate::pool::{MAX_IDLE_TIME, Origin, Pool};
+use crate::pool::{MAX_IDLE_TIME, Origin, Pool, close_on_time};
 
 /// What brings a connection about.
 pub trait Connect: Send + Sync + 'static {
@@ -72,6 +73,18 @@ impl<C: Connect> Engine<C> {
     /// What brings its connections about.
     pub fn connector(&self) -> &C {
         &self.shared.connect
+    }
+
+    /// Closes idle connections when their time is up, on a runtime's clock. It is a future for a task of its own, and ends
+    /// when the engine and its clones are gone.
+    ///
+    /// Without it, a connection whose time is up is closed at the next call.
+    pub fn close_idle<F, S>(&self, sleep: S) -> impl Future<Output = ()> + use<C, F, S>
+    where
+        S: Fn(Duration) -> F,
+        F: Future<Output = ()>,
+    {
+        close_on_time(Arc::downgrade(&self.shared.pool), sleep)
     }
 
     /// How many connections wait to be used again.
@@ -164,9 +177,17 @@ struct Unanswered {
 }
 
 /// Sends a request on a connection and drives it to the head of the answer.
-async fn exchange(mut connection: Connection, request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
+async fn exchange(mut connection: Connection, mut request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
+    connection.seen.begin_request();
+    let seen = Arc::clone(&connection.seen);
+    on_informational(&mut request, move |_| seen.count_interim());
     let mut answer = pin!(connection.sender.try_send_request(request));
-    match poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await {
+    let answer = poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await;
+    if connection.seen.is_flooded() {
+        // The clocks of the call end it, wherever the answer after the interim ones may be.
+        pending::<()>().await;
+    }
+    match answer {
         Ok(response) => Ok((connection, response)),
         Err(mut error) => {
             let unsent = error.take_message().map(Box::new);

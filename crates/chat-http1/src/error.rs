@@ -8,6 +8,8 @@ use chat_client::{Source, TransportError};
 #[cfg(feature = "net")]
 use chat_net::{ProxyError, Via, tls};
 
+use crate::connection::{MAX_HEAD, MAX_HEADERS};
+
 /// Why no connection came about.
 #[derive(Debug)]
 pub struct ConnectError {
@@ -129,6 +131,7 @@ enum Why {
     Connect(ConnectError),
     Unsent(hyper::Error),
     Lost(hyper::Error),
+    BadHead(hyper::Error),
 }
 
 impl SendError {
@@ -137,7 +140,7 @@ impl SendError {
     }
 
     pub(crate) fn lost(error: hyper::Error) -> Self {
-        Self(Why::Lost(error))
+        Self(if error.is_parse() { Why::BadHead(error) } else { Why::Lost(error) })
     }
 
     /// What it means to the core.
@@ -148,6 +151,7 @@ impl SendError {
             Why::Unsent(error) | Why::Lost(error) if tls::is_refused(error) => TransportError::Connect,
             Why::Unsent(_) => TransportError::Unsent,
             Why::Lost(_) => TransportError::MaybeSent,
+            Why::BadHead(_) => TransportError::BadHead,
         }
     }
 
@@ -155,7 +159,7 @@ impl SendError {
     pub fn connect_error(&self) -> Option<&ConnectError> {
         match &self.0 {
             Why::Connect(error) => Some(error),
-            Why::Unsent(_) | Why::Lost(_) => None,
+            Why::Unsent(_) | Why::Lost(_) | Why::BadHead(_) => None,
         }
     }
 }
@@ -170,6 +174,8 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Why::Connect(error) => error.fmt(f),
+            // hyper does not say which error is that of a limit.
+            Why::BadHead(error) => write!(f, "{error} (limits: {} KiB, {MAX_HEADERS} headers)", MAX_HEAD >> 10),
             Why::Unsent(error) | Why::Lost(error) => error.fmt(f),
         }
     }
@@ -179,7 +185,7 @@ impl Error for SendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
             Why::Connect(error) => error.source(),
-            Why::Unsent(error) | Why::Lost(error) => error.source(),
+            Why::Unsent(error) | Why::Lost(error) | Why::BadHead(error) => error.source(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod body;
 mod connection;
 mod engine;
 mod error;
+mod guard;
 mod pool;
 #[cfg(feature = "net")]
 mod runtime;

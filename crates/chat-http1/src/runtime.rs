@@ -20,7 +20,7 @@ use http::Uri;
 
 use crate::engine::Connect;
 use crate::error::ConnectError;
-use crate::stream::Stream;
+use crate::stream::{Paced, Stream};
 
 /// How long one address may take before the next one is tried beside it (RFC 8305, 5).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
@@ -93,7 +93,7 @@ impl<R: Runtime> Connector<R> {
             return Ok(Stream::plain(stream));
         }
         let name = ServerName::try_from(origin.host).map_err(ConnectError::tls)?;
-        self.tls.connect(name, stream).await.map(Stream::tls).map_err(ConnectError::tls)
+        self.tls.connect(name, Paced::new(stream)).await.map(Stream::tls).map_err(ConnectError::tls)
     }
 
     /// A connection to a server, or to a proxy.

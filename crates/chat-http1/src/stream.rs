@@ -1,7 +1,7 @@
 //! A connection with or without TLS, as hyper wants it.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,7 +15,7 @@ pub struct Stream<S>(Inner<S>);
 
 enum Inner<S> {
     Plain(FuturesIo<S>),
-    Tls(FuturesIo<Box<TlsStream<S>>>),
+    Tls(FuturesIo<Box<TlsStream<Paced<S>>>>),
 }
 
 impl<S> Stream<S> {
@@ -23,7 +23,7 @@ impl<S> Stream<S> {
         Self(Inner::Plain(FuturesIo::new(stream)))
     }
 
-    pub(crate) fn tls(stream: TlsStream<S>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<Paced<S>>) -> Self {
         Self(Inner::Tls(FuturesIo::new(Box::new(stream))))
     }
 }
@@ -65,6 +65,95 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Stream<S> {
         match &mut self.0 {
             Inner::Plain(io) => Pin::new(io).poll_shutdown(cx),
             Inner::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
+
+/// How many reads in a row give something before TLS gives the task back.
+const READS: usize = 16;
+
+/// The socket under TLS, which reads on for as long as the records that come are empty.
+pub(crate) struct Paced<S> {
+    socket: S,
+    reads: usize,
+}
+
+impl<S> Paced<S> {
+    pub(crate) fn new(socket: S) -> Self {
+        Self { socket, reads: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.reads == READS {
+            self.reads = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
+        self.reads = if read.is_ready() { self.reads + 1 } else { 0 };
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// What comes from it never ends.
+    struct Endless;
+
+    impl AsyncRead for Endless {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_read_that_goes_on_for_ever_gives_the_task_back() {
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut socket = Paced::new(Endless);
+        for turn in 1..4 {
+            let mut cx = Context::from_waker(&waker);
+            let reads = (0..).take_while(|_| Pin::new(&mut socket).poll_read(&mut cx, &mut [0; 8]).is_ready()).count();
+            assert_eq!((reads, wakes.0.load(Ordering::SeqCst)), (READS, turn));
         }
     }
 }

@@ -2,16 +2,19 @@
 
 mod support;
 
+use std::error::Error as _;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::TransportError;
-use chat_http1::Engine;
+use chat_http1::{Engine, Sending};
 use http::Version;
 use http_body::Body as _;
-use support::{Lines, Task, answer, post, whole};
+use support::{Line, Lines, Task, answer, post, whole};
 
 const URI: &str = "http://h.example/v0/chat_sessions/chat_results";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -225,41 +228,167 @@ fn a_request_that_may_have_been_read_is_not_sent_again() {
 }
 
 #[test]
-fn what_is_no_http_may_have_been_an_answer() {
-    let (engine, _) = engine();
-    let many: String = (0..101).map(|n| format!("x-{n}: 1\r\n")).collect();
-    let head = format!("HTTP/1.1 200 OK\r\n{many}\r\n");
-    for says in ["SSH-2.0-OpenSSH\r\n", "HTTP/2.0 200 OK\r\n\r\n", &head] {
-        let error = answer(&engine, URI, |line| line.say(says)).unwrap_err();
-        assert_eq!(error.class(), TransportError::MaybeSent, "{says:?}");
+fn a_head_that_is_rejected_is_told_from_a_connection_that_is_lost() {
+    let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+    let many = |count| head(&(0..count).map(|n| format!("x-{n}: 1\r\n")).collect::<String>());
+    let large = |size: usize| head(&format!("x: {}\r\n", "1".repeat(size - head("x: \r\n").len())));
+    let limits = "message head is too large (limits: 128 KiB, 100 headers)";
+    for (says, cause) in [
+        ("SSH-2.0-OpenSSH\r\n".to_owned(), "invalid HTTP version parsed"),
+        ("HTTP/2.0 200 OK\r\n\r\n".to_owned(), "invalid HTTP version parsed"),
+        ("HTTP/1.1 2000 OK\r\n\r\n".to_owned(), "invalid HTTP status-code parsed"),
+        (many(101), limits),
+        (large((128 << 10) + 1), limits),
+        (head("content-length: 2\r\ncontent-length: 3\r\n"), "invalid content-length parsed"),
+        (head("x: 1\r\n folded\r\n"), "invalid HTTP header parsed"),
+        (head("x: \0\r\n"), "invalid HTTP header parsed"),
+        (head("x y: 1\r\n"), "invalid HTTP header parsed"),
+    ] {
+        let (engine, lines) = engine();
+        let error = answer(&engine, URI, |line| line.say(&says)).map(drop).unwrap_err();
+        let start = &says[..says.len().min(60)];
+        assert_eq!(error.class(), TransportError::BadHead, "{start:?}");
+        assert!(error.to_string().starts_with(cause), "{start:?}: {error}");
+        assert!(lines.last().is_gone(), "{start:?}");
     }
-    let head = head.replacen("x-0: 1\r\n", "", 1);
-    assert_eq!(answer(&engine, URI, |line| line.say(head)).unwrap().headers().len(), 100);
+    let (engine, lines) = engine();
+    let error = answer(&engine, URI, |line| {
+        line.say("HTTP/1.1 200 OK\r\nx");
+        line.close();
+    });
+    assert_eq!((error.unwrap_err().class(), lines.len()), (TransportError::MaybeSent, 1), "a head that is cut");
+    assert_eq!(answer(&engine, URI, |line| line.say(many(100))).unwrap().headers().len(), 100);
+    assert_eq!(answer(&engine, URI, |line| line.say(large(128 << 10))).unwrap().headers().len(), 1);
 }
 
-/// What is left of a large question goes out before the next one.
-#[test]
-fn an_answer_may_come_before_the_question_is_out() {
-    const SIZE: usize = 1 << 20;
-    let (engine, lines) = engine();
-    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
-    let line = lines.last();
-    let before = line.heard().len();
-    line.take_only(1000);
-    let mut sending = engine.send(post(URI).map(|_| Bytes::from(vec![b' '; SIZE])));
-    assert!(Task::default().poll(&mut sending).is_pending());
-    line.say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno");
-    let mut early = support::at_once(sending).unwrap();
-    assert_eq!(early.status(), 413);
-    assert_eq!(whole(early.body_mut()), ("no".to_owned(), true));
-    assert_eq!(line.heard().len() - before, 1000);
+const EARLY: &str = "HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno";
 
-    line.take_only(usize::MAX);
+/// Sends a question of which the server takes the first 1000 bytes.
+fn half_sent(engine: &Engine<Lines>) -> (Sending, Line) {
+    let lines = engine.connector();
+    whole(answer(engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    lines.last().take_only(1000);
+    let mut sending = engine.send(post(URI).map(|_| Bytes::from(vec![b' '; 1 << 20])));
+    assert!(Task::default().poll(&mut sending).is_pending());
+    (sending, lines.last())
+}
+
+/// What is left of the question would go out before the next one, if the server ever took it.
+#[test]
+fn a_connection_whose_question_is_not_out_is_not_used_again() {
+    let (engine, lines) = engine();
+    let (sending, line) = half_sent(&engine);
+    line.say(EARLY);
+    let mut early = support::at_once(sending).unwrap();
+    assert_eq!((early.status().as_u16(), whole(early.body_mut())), (413, ("no".to_owned(), true)));
+    assert!(line.is_gone());
     whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
-    assert_eq!((lines.len(), line.requests()), (1, 3));
-    let heard = line.heard();
-    let (_, question) = heard[before..].split_once("\r\n\r\n").unwrap();
-    assert!(question[SIZE..].starts_with("POST "), "{:?}", &question[SIZE..]);
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn an_early_answer_comes_though_the_rest_of_the_question_can_not_be_written() {
+    let by_close = "HTTP/1.1 413 Content Too Large\r\n\r\nno";
+    for (says, closes, is_whole) in [(EARLY, true, true), (EARLY, false, true), (by_close, true, false)] {
+        for is_late in [false, true] {
+            let (engine, lines) = engine();
+            let (mut sending, line) = half_sent(&engine);
+            if is_late {
+                line.break_writes();
+                assert!(Task::default().poll(&mut sending).is_pending(), "an answer may come yet");
+                line.say(says);
+            } else {
+                line.say(says);
+                line.break_writes();
+            }
+            if closes {
+                line.close();
+            }
+            let mut early = support::at_once(sending).unwrap();
+            assert_eq!(early.status(), 413);
+            assert_eq!(whole(early.body_mut()), ("no".to_owned(), is_whole), "{says:?}");
+            drop(early);
+            assert!(line.is_gone(), "{says:?}");
+            assert_eq!((lines.len(), engine.idle_connections()), (1, 0));
+        }
+    }
+}
+
+#[test]
+fn a_write_error_is_reported_if_no_answer_comes() {
+    for says in ["", "HTTP/1.1 413 Content T"] {
+        let (engine, lines) = engine();
+        let (mut sending, line) = half_sent(&engine);
+        line.break_writes();
+        assert!(Task::default().poll(&mut sending).is_pending());
+        line.say(says);
+        line.close();
+        let error = support::at_once(sending).unwrap_err();
+        assert_eq!(error.class(), TransportError::MaybeSent);
+        assert_eq!(error.source().unwrap().to_string(), "broken pipe", "{error}");
+        assert_eq!((lines.len(), engine.idle_connections()), (1, 0));
+    }
+}
+
+const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </>\r\n\r\n";
+
+#[test]
+fn up_to_32_interim_answers_are_read_for_each_request() {
+    let (engine, lines) = engine();
+    for _ in 0..3 {
+        let mut body = answer(&engine, URI, |line| line.say(HINT.repeat(32) + OK)).unwrap().into_body();
+        assert_eq!(whole(&mut body), ("ok".to_owned(), true));
+    }
+    assert_eq!(lines.len(), 1);
+}
+
+#[test]
+fn after_more_than_32_interim_answers_nothing_is_read_for_the_request() {
+    for (first, then) in [(HINT.repeat(33), OK.to_owned()), (HINT.repeat(33) + OK, String::new())] {
+        let (engine, lines) = engine();
+        let (task, mut sending) = (Task::default(), engine.send(post(URI)));
+        assert!(task.poll(&mut sending).is_pending());
+        let line = lines.last();
+        line.say(first);
+        assert!(task.poll(&mut sending).is_pending());
+        let reads = line.reads();
+        line.say(then);
+        line.close();
+        task.wakes();
+        assert!(task.poll(&mut sending).is_pending(), "a clock ends it");
+        assert_eq!((line.reads(), task.wakes()), (reads, 0));
+        drop(sending);
+        assert!(line.is_gone());
+    }
+}
+
+/// How much is read of what never ends before others get a turn.
+#[test]
+fn a_flood_lets_other_tasks_run() {
+    const TURN: usize = 8;
+    for flood in ["1\r\n\n\r\n".repeat(100), format!("{:x}\r\n{}\r\n", 8000, ":".repeat(8000))] {
+        let (engine, lines) = engine();
+        let mut body = answer(&engine, URI, |line| line.say(CHUNKED)).unwrap().into_body();
+        let (task, line) = (Task::default(), lines.last());
+        assert!(task.data(&mut body).is_pending());
+        line.say_for_ever(flood);
+        for _ in 0..5 {
+            let (before, _) = (line.reads(), task.wakes());
+            while task.data(&mut body).is_ready() {}
+            assert_eq!(task.wakes(), 1, "it is polled again");
+            assert!(line.reads() - before <= TURN, "{} reads", line.reads() - before);
+        }
+    }
+    // Before the answer, where all that comes is a head without an end.
+    let (engine, lines) = engine();
+    let (task, mut sending) = (Task::default(), engine.send(post(URI)));
+    assert!(task.poll(&mut sending).is_pending());
+    lines.last().say_for_ever("\r\n");
+    for _ in 0..5 {
+        task.wakes();
+        assert!(task.poll(&mut sending).is_pending());
+        assert_eq!(task.wakes(), 1);
+    }
 }
 
 #[test]
@@ -307,6 +436,54 @@ fn connections_wait_for_no_longer_than_their_time() {
     let engine = Engine::with_max_idle_time(lines.clone(), Duration::ZERO);
     whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
     assert!(lines.last().is_gone(), "none is kept");
+}
+
+/// A clock that shows how long it was asked to sleep, and rings when it is told to.
+#[derive(Clone, Default)]
+struct Clock(Arc<Mutex<(Vec<Duration>, bool)>>);
+
+impl Clock {
+    async fn sleep(self, time: Duration) {
+        self.0.lock().unwrap().0.push(time);
+        poll_fn(|_| if self.0.lock().unwrap().1 { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    fn asked(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.lock().unwrap().0)
+    }
+
+    fn ring(&self) {
+        self.0.lock().unwrap().1 = true;
+    }
+}
+
+#[test]
+fn a_task_closes_idle_connections_when_their_time_is_up() {
+    const TIME: Duration = Duration::from_millis(10);
+    let lines = Lines::default();
+    let engine = Engine::with_max_idle_time(lines.clone(), TIME);
+    let (task, clock) = (Task::default(), Clock::default());
+    let sleep = |clock: &Clock| {
+        let clock = clock.clone();
+        move |time| clock.clone().sleep(time)
+    };
+    let mut closing = Box::pin(engine.close_idle(sleep(&clock)));
+    assert!(task.poll(&mut closing).is_pending());
+    assert_eq!((task.wakes(), clock.asked().len()), (0, 0), "nothing to wait for");
+
+    whole(answer(&engine, URI, |line| line.say(OK)).unwrap().body_mut());
+    assert_eq!(task.wakes(), 1, "there is one now");
+    assert!(task.poll(&mut closing).is_pending());
+    assert!(matches!(clock.asked()[..], [time] if time <= TIME));
+    thread::sleep(TIME);
+    clock.ring();
+    assert!(task.poll(&mut closing).is_pending());
+    assert!(lines.last().is_gone());
+
+    task.wakes();
+    drop(engine);
+    assert_eq!(task.wakes(), 1);
+    assert!(task.poll(&mut closing).is_ready(), "it ends with the engine");
 }
 
 #[test]

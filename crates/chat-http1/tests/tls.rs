@@ -1,5 +1,7 @@
 //! TLS on real sockets: who is trusted, and what each refusal says and means.
 
+#[path = "support/ca.rs"]
+mod ca;
 #[path = "support/async_io.rs"]
 mod runtime;
 
@@ -10,9 +12,9 @@ use std::time::Duration;
 
 use async_net::{TcpListener, TcpStream};
 use bytes::Bytes;
+use ca::{Ca, server, trusting};
 use chat_client::TransportError;
 use chat_http1::rustls::crypto::ring;
-use chat_http1::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use chat_http1::rustls::server::WebPkiClientVerifier;
 use chat_http1::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use chat_http1::{Connector, Engine, SendError};
@@ -20,52 +22,10 @@ use futures_rustls::TlsAcceptor;
 use futures_rustls::server::TlsStream;
 use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
 use http_body_util::BodyExt as _;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use runtime::AsyncIo;
 
 /// More than a machine that is busy takes.
 const LONG: Duration = Duration::from_secs(60);
-
-struct Ca(CertifiedIssuer<'static, KeyPair>);
-
-impl Ca {
-    fn new() -> Self {
-        Self::named("a private CA")
-    }
-
-    fn named(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.0.der().clone()).unwrap();
-        roots
-    }
-
-    /// A server for these names, whose certificate ends with that year's first day.
-    fn server(&self, names: &[&str], until: i32) -> ServerConfig {
-        let (chain, key) = self.certificate(names, until);
-        server().with_no_client_auth().with_single_cert(chain, key).unwrap()
-    }
-
-    fn certificate(&self, names: &[&str], until: i32) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(until, 1, 1));
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-    }
-}
-
-fn server() -> chat_http1::rustls::ConfigBuilder<ServerConfig, chat_http1::rustls::WantsVerifier> {
-    let provider = Arc::new(ring::default_provider());
-    ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
-}
 
 /// The port of a server that speaks HTTP/2 too, and says these bytes after each question that it can read.
 fn serve(mut tls: ServerConfig, says: &'static [u8]) -> u16 {
@@ -101,12 +61,6 @@ async fn reply(mut tls: TlsStream<TcpStream>, says: &[u8]) -> io::Result<()> {
     }
     // No `close_notify`.
     Ok(())
-}
-
-fn trusting(roots: RootCertStore) -> ClientConfig {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    builder.with_root_certificates(roots).with_no_client_auth()
 }
 
 type Answered = Result<(String, Option<String>), SendError>;
@@ -237,4 +191,36 @@ fn an_end_that_tls_does_not_vouch_for_is_a_cut() {
     let error = error.expect("it may be a cut");
     assert!(error.contains("close_notify"), "{error}");
     println!("{error}");
+}
+
+/// A server that closes TLS and keeps the socket: what is sent on it after that is read by nobody.
+#[test]
+fn a_connection_whose_peer_closed_tls_is_not_used_again() {
+    const CALLS: usize = 3;
+    let ca = Ca::new();
+    let acceptor = TlsAcceptor::from(Arc::new(ca.server(&["localhost"], 4000)));
+    let listener = async_io::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (closed, told) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        async_io::block_on(async {
+            let mut held = Vec::new();
+            while let Ok((tcp, _)) = listener.accept().await {
+                // What tells the end is not to wait for the answer to be acknowledged.
+                tcp.set_nodelay(true).unwrap();
+                let mut tls = acceptor.accept(tcp).await.unwrap();
+                assert!(tls.read(&mut [0; 4096]).await.unwrap() > 0);
+                tls.write_all(OK).await.unwrap();
+                tls.get_mut().1.send_close_notify();
+                tls.flush().await.unwrap();
+                held.push(tls);
+                closed.send(()).unwrap();
+            }
+        });
+    });
+    let engine = engine(trusting(ca.roots()));
+    for _ in 0..CALLS {
+        assert_eq!(ask(&engine, &format!("https://localhost:{port}")).unwrap(), ("ok".to_owned(), None));
+        told.recv_timeout(LONG).unwrap();
+    }
 }

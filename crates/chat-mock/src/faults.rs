@@ -69,6 +69,9 @@ pub struct Fault {
     pub expected: Outcome,
     /// The answer was whole as HTTP has it, so the client may keep the connection. Otherwise it must be closed after.
     pub may_keep: bool,
+    /// An answer breaks off before HTTP's framing says that it is whole. Behind a gateway of HTTP/2 that is a reset, which
+    /// may overtake what came before it.
+    pub is_cut: bool,
 }
 
 impl Fault {
@@ -80,7 +83,7 @@ impl Fault {
         config.retry.base = Duration::from_millis(1);
         config.retry.max_total_wait = LONG;
         let replies = replies.into_iter().collect();
-        Self { name, at: None, replies, config, session: None, expected, may_keep: false }
+        Self { name, at: None, replies, config, session: None, expected, may_keep: false, is_cut: false }
     }
 
     pub(crate) fn set(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -90,6 +93,11 @@ impl Fault {
 
     pub(crate) fn kept(mut self) -> Self {
         self.may_keep = true;
+        self
+    }
+
+    fn cut(mut self) -> Self {
+        self.is_cut = true;
         self
     }
 
@@ -335,8 +343,8 @@ fn cuts() -> Vec<Fault> {
     let events = |bytes: usize| u64::from(bytes >= first_end) + u64::from(bytes >= body.len());
     let mut cut = |name, wire: &[u8], reached: &dyn Fn(usize) -> Outcome| {
         faults.extend((0..=wire.len()).map(|at| {
-            let expected = reached(at);
-            Fault::new(name, [Reply::raw(wire[..at].to_vec())], expected).of_byte(at)
+            let fault = Fault::new(name, [Reply::raw(wire[..at].to_vec())], reached(at)).of_byte(at);
+            if fault.expected.kind == "completed" { fault } else { fault.cut() }
         }));
     };
 
@@ -383,32 +391,37 @@ fn cuts() -> Vec<Fault> {
     faults.push(Fault::new("HTTP/1.0 by close, inside an event", [Reply::raw(wire)], Outcome::broken("truncated", 1)));
 
     faults.extend([
-        Fault::new("reset before the head", [Reply::raw("").then(Step::Reset)], Outcome::lost()),
+        Fault::new("reset before the head", [Reply::raw("").then(Step::Reset)], Outcome::lost()).cut(),
         Fault::new(
             "reset inside the head",
             [Reply::raw("HTTP/1.1 200 OK\r\n").then(let_it_read()).then(Step::Reset)],
             Outcome::lost(),
-        ),
+        )
+        .cut(),
         Fault::new(
             "reset between events",
             [stream().chunk(FIRST).then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
-        ),
+        )
+        .cut(),
         Fault::new(
             "reset inside an event",
             [stream().chunk(FIRST).chunk("event: ").then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
-        ),
+        )
+        .cut(),
         Fault::new(
             "reset, by close",
             [Reply::head(200, &[SSE]).then(write(FIRST)).then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
-        ),
+        )
+        .cut(),
         Fault::new(
             "cut in a JSON body",
             [Reply::head(200, &[JSON, CHUNKED]).chunk(&RESULT[..20]).then(Step::Close)],
             Outcome::broken("truncated", 0),
-        ),
+        )
+        .cut(),
         Fault::new(
             "cut in a JSON body, by close",
             [Reply::head(200, &[JSON]).then(write(&RESULT[..20]))],
@@ -418,7 +431,8 @@ fn cuts() -> Vec<Fault> {
             "cut in an error's body",
             [Reply::head(404, &[JSON, CHUNKED]).chunk("{\"det").then(Step::Close)],
             Outcome::failed("api", 404),
-        ),
+        )
+        .cut(),
     ]);
     faults
 }
@@ -440,7 +454,7 @@ fn lengths() -> Vec<Fault> {
             [sized(FIRST.len()).then(Step::KeepAlive)],
             Outcome::broken("completed", 1),
         ),
-        Fault::new("content-length long, then close", [sized(body.len() + 1)], Outcome::broken("truncated", 2)),
+        Fault::new("content-length long, then close", [sized(body.len() + 1)], Outcome::broken("truncated", 2)).cut(),
         Fault::new(
             "content-length long, then silence",
             [sized(body.len() + 1).then(Step::Stall)],
@@ -478,10 +492,10 @@ fn framing() -> Vec<Fault> {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
     let answer = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{RESULT}", RESULT.len());
     vec![
-        Fault::new("chunk size that is none", broken("zz\r\nfoo\r\n"), Outcome::broken("truncated", 1)),
-        Fault::new("chunk size past 64 bits", broken("fffffffffffffffff\r\n"), Outcome::broken("truncated", 1)),
-        Fault::new("chunk longer than its size", broken("3\r\n: more\r\n"), Outcome::broken("truncated", 1)),
-        Fault::new("chunk extension without end", [endless.then(Step::Stall)], Outcome::broken("truncated", 1)),
+        Fault::new("chunk size that is none", broken("zz\r\nfoo\r\n"), Outcome::broken("truncated", 1)).cut(),
+        Fault::new("chunk size past 64 bits", broken("fffffffffffffffff\r\n"), Outcome::broken("truncated", 1)).cut(),
+        Fault::new("chunk longer than its size", broken("3\r\n: more\r\n"), Outcome::broken("truncated", 1)).cut(),
+        Fault::new("chunk extension without end", [endless.then(Step::Stall)], Outcome::broken("truncated", 1)).cut(),
         Fault::new("chunk extensions", [extended], Outcome::completed()).kept(),
         Fault::new("trailers after the last chunk", [trailers.then(Step::KeepAlive)], Outcome::completed()).kept(),
         Fault::new(
@@ -530,6 +544,7 @@ fn retries() -> Vec<Fault> {
             [Reply::head(429, &[JSON, ("content-length", "99")]).then(write("{")), whole()],
             Outcome::completed().after(2),
         )
+        .cut()
         .kept(),
         Fault::new("429 for ever", [busy(429, &[("retry-after", "0")])], Outcome::failed("api", 429).after(3)).kept(),
         Fault::new("429, retry-after beyond the budget", [busy(429, &[far]), whole()], Outcome::failed("api", 429))
@@ -556,7 +571,8 @@ fn retries() -> Vec<Fault> {
             // Kept, its connection would be open when that of the cut is closed.
             [busy(503, &[("connection", "close")]).then(Step::Close), stream().chunk(FIRST)],
             Outcome::broken("truncated", 1).after(2),
-        ),
+        )
+        .cut(),
         Fault::new("500 on create, then 200", [busy(500, &[]), whole()], Outcome::completed().after(2)).kept(),
         Fault::new("502 on create, then 200", [busy(502, &[]), whole()], Outcome::completed().after(2)).kept(),
         Fault::new("504 on create, then 200", [busy(504, &[]), whole()], Outcome::completed().after(2)).kept(),

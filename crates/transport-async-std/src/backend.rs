@@ -2,9 +2,10 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use async_std::task;
 use bytes::{Buf as _, Bytes};
 use chat_client::{Error, TransportSettings};
 use chat_http1::{Connector, Engine, Proxy, rustls, tls};
@@ -31,6 +32,7 @@ use crate::runtime::AsyncStd;
 #[derive(Debug)]
 pub struct Backend {
     engine: Engine<Connector<AsyncStd>>,
+    closing_idle: Once,
     config: Config,
 }
 
@@ -60,13 +62,17 @@ impl Backend {
     /// A backend over a connector of one's own: another proxy, or none.
     pub fn with_connector(connector: Connector<AsyncStd>) -> Self {
         let config = Config::new().set_timeout(None).set_tcp_no_delay(true);
-        Self { engine: Engine::new(connector), config }
+        Self { engine: Engine::new(connector), closing_idle: Once::new(), config }
     }
 }
 
 #[async_trait]
 impl HttpClient for Backend {
     async fn send(&self, request: Request) -> Result<Response, http_types::Error> {
+        // Not before there is a call: it starts async-std's threads.
+        self.closing_idle.call_once(|| {
+            task::spawn(self.engine.close_idle(task::sleep));
+        });
         let (request, is_whole) = request_from(request).await?;
         // The engine's error crosses as it is, to be taken out again on the other side.
         let answer = self.engine.send(request).await.map_err(crossing)?;
@@ -146,5 +152,38 @@ impl AsyncRead for Reader {
         buffer[..taken].copy_from_slice(&bytes[..taken]);
         self.consume(taken);
         Poll::Ready(Ok(taken))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_closed_when_its_time_is_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (closed, told) = mpsc::channel();
+        thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            while tcp.read(&mut [0; 1024]).unwrap() > 0 {
+                tcp.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+            }
+            closed.send(()).unwrap();
+        });
+        let connector = || Connector::new(AsyncStd, tls::config([], None).unwrap(), None);
+        let engine = Engine::with_max_idle_time(connector(), Duration::from_millis(10));
+        let backend = Backend { engine, ..Backend::with_connector(connector()) };
+        let request = Request::new(http_types::Method::Get, url.parse::<http_types::Url>().unwrap());
+        let text = task::block_on(async { backend.send(request).await.unwrap().body_string().await.unwrap() });
+        assert_eq!(text, "ok");
+        told.recv_timeout(Duration::from_secs(60)).expect("it is closed without another call");
+        assert_eq!(backend.engine.idle_connections(), 0);
     }
 }

@@ -21,11 +21,14 @@ pub(crate) struct Line(Arc<Mutex<State>>);
 struct State {
     heard: Vec<u8>,
     room: Option<usize>,
+    is_broken: bool,
     says: Vec<u8>,
+    endless: Vec<u8>,
     is_closed: bool,
     closes_after: Option<usize>,
     reads: usize,
     reader: Option<Waker>,
+    writer: Option<Waker>,
     is_gone: bool,
 }
 
@@ -35,16 +38,26 @@ impl Line {
     }
 
     fn tell(&self, change: impl FnOnce(&mut State)) {
-        let reader = {
+        let (reader, writer) = {
             let mut state = self.state();
             change(&mut state);
-            state.reader.take()
+            (state.reader.take(), state.writer.take())
         };
-        reader.into_iter().for_each(Waker::wake);
+        reader.into_iter().chain(writer).for_each(Waker::wake);
     }
 
     pub(crate) fn say(&self, bytes: impl AsRef<[u8]>) {
         self.tell(|state| state.says.extend_from_slice(bytes.as_ref()));
+    }
+
+    /// Says this again and again, without a pause.
+    pub(crate) fn say_for_ever(&self, bytes: impl AsRef<[u8]>) {
+        self.tell(|state| state.endless = bytes.as_ref().to_vec());
+    }
+
+    /// Takes nothing more, and writes to it fail.
+    pub(crate) fn break_writes(&self) {
+        self.tell(|state| state.is_broken = true);
     }
 
     pub(crate) fn close(&self) {
@@ -98,6 +111,12 @@ impl Read for End {
             state.says.drain(..taken);
             return Poll::Ready(Ok(()));
         }
+        if !state.endless.is_empty() {
+            let taken = state.endless.len().min(buf.remaining());
+            buf.put_slice(&state.endless[..taken]);
+            state.endless.rotate_left(taken);
+            return Poll::Ready(Ok(()));
+        }
         if state.is_closed || state.closes_after == Some(0) {
             return Poll::Ready(Ok(()));
         }
@@ -108,10 +127,14 @@ impl Read for End {
 }
 
 impl Write for End {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.state();
+        if state.is_broken {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let taken = state.room.map_or(buf.len(), |room| room.min(buf.len()));
         if taken == 0 {
+            state.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
         state.room = state.room.map(|room| room - taken);

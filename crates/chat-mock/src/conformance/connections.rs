@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
+use super::door::Ending;
 use super::faults::{ensure, said};
 use super::suite::{Row, Seen, Stage};
 use super::{Caller, Question, Wire};
@@ -21,9 +22,12 @@ pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
         Row::new("not after a drop", drops),
     ];
     if !wire.is_http2() {
-        rows.push(Row::new("not after the server closed it", stale));
+        rows.push(Row::new("not after the server closed it", |stage| stale(stage, Ending::Told)));
         rows.push(Row::new("a close that races the question", race));
         rows.push(Row::new("not after bytes that nobody asked for", unasked));
+    }
+    if wire == Wire::Http1Tls {
+        rows.push(Row::new("not after the server closed TLS", |stage| stale(stage, Ending::Half)));
     }
     rows
 }
@@ -102,9 +106,10 @@ fn drops<C: Caller>(stage: &Stage<'_, C>) -> Seen {
 }
 
 /// A server that closes each connection after its answer, and says so by closing alone.
-fn stale<C: Caller>(stage: &Stage<'_, C>) -> Seen {
+fn stale<C: Caller>(stage: &Stage<'_, C>, ending: Ending) -> Seen {
     const CALLS: usize = 4;
-    let scene = stage.host.script(stage.wire, vec![Reply::json(200, &[], RESULT).then(Step::Close)]).map_err(said)?;
+    let reply = Reply::json(200, &[], RESULT).then(Step::Close);
+    let scene = stage.host.script_that_ends(stage.wire, vec![reply], ending).map_err(said)?;
     let client = stage.caller.client(&scene.setup).map_err(said)?;
     for n in 1..=CALLS {
         let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;

@@ -39,6 +39,8 @@ pub(super) enum Ending {
     Told,
     /// With the socket alone, as one who cuts the connection on its way would.
     Untold,
+    /// With `close_notify` alone. The socket stays until the client closes it.
+    Half,
 }
 
 impl Door {
@@ -127,10 +129,20 @@ async fn pipe(outer: TlsStream<TcpStream>, mut inner: TcpStream, ending: Ending)
     let mut outer = from_client.unsplit(to_client);
     // What can't be closed is closed already.
     let _ = match behind {
-        Ok(()) if ending == Ending::Told => outer.shutdown().await,
-        Ok(()) => outer.get_mut().0.shutdown().await,
+        Ok(()) => match ending {
+            Ending::Told => outer.shutdown().await,
+            Ending::Untold => outer.get_mut().0.shutdown().await,
+            Ending::Half => half_close(&mut outer).await,
+        },
         Err(_) => SockRef::from(outer.get_ref().0).set_linger(Some(Duration::ZERO)),
     };
+}
+
+/// Ends TLS, and waits for the client to end the rest.
+async fn half_close(outer: &mut TlsStream<TcpStream>) -> io::Result<()> {
+    outer.get_mut().1.send_close_notify();
+    outer.flush().await?;
+    tokio::io::copy(outer.get_mut().0, &mut tokio::io::sink()).await.map(drop)
 }
 
 /// Carries bytes to the end of where they come from, each piece as it comes.

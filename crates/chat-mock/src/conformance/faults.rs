@@ -79,18 +79,16 @@ pub(super) fn play<C: Caller>(fault: &Fault, stage: &Stage<'_, C>, ending: Endin
         scene.quiet(stage.caller)?;
     }
     scene.end(stage.caller, client)?;
-    // Where a gateway's reset overtook something, what is expected stands for what may come.
-    Ok(fault.expected.to_string())
+    Ok(seen.to_string())
 }
 
-/// What is cut behind a gateway comes as a reset, which may overtake what was on its way, the head included.
+/// Behind a gateway a cut is a reset, which may overtake what was on its way, the head included.
 fn fits(fault: &Fault, seen: &Outcome, wire: Wire) -> bool {
     let expected = &fault.expected;
-    let is_cut = expected.kind == "truncated" || fault.name.contains("cut");
     let so_far = |outcome: &Outcome| outcome.text.clone().unwrap_or_default();
     seen == expected
         || wire.is_http2()
-            && is_cut
+            && fault.is_cut
             && ["truncated", "transport"].contains(&seen.kind)
             && so_far(expected).starts_with(&so_far(seen))
             && seen.requests <= expected.requests

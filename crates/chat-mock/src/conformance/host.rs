@@ -85,10 +85,10 @@ impl Host {
         self.scene(wire, server, addr, Ending::Told)
     }
 
-    /// A server that writes as fast as it is read, behind what the wire asks for.
-    pub(super) fn fast(&self, wire: Wire) -> io::Result<Scene<FastServer>> {
+    /// A server that writes so many bytes of an event as fast as it is read, behind what the wire asks for.
+    pub(super) fn fast(&self, wire: Wire, event: &'static str, limit: usize) -> io::Result<Scene<FastServer>> {
         let _entered = self.handle.enter();
-        let server = FastServer::start()?;
+        let server = FastServer::start(event, limit)?;
         let addr = server.local_addr();
         self.scene(wire, server, addr, Ending::Told)
     }

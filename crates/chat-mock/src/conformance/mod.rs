@@ -11,6 +11,7 @@
 //! - which connections are used again, and which never: not after a drop, not after the server closed them;
 //! - calls that are dropped at every await and at random points, thousands of times, and a thousand slow streams at once;
 //! - callers that are slow: the server is held back, and no clock counts their time;
+//! - a server that never pauses: other tasks get their turns;
 //! - seeds, which must differ, so that clients whose calls fail together do not try again together;
 //! - at the end of each row, no connection that is still open, and no task where the harness can count them.
 //!

@@ -1,6 +1,8 @@
-//! Answers that are taken slowly: what piles up, and whose silence it is.
+//! Answers that are taken slowly, or come without a pause: what piles up, whose silence it is, and who gets a turn.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use super::host::Counts;
 use super::suite::{Row, Seen, Stage};
 use super::{Caller, Harness};
 use crate::accept::Accepting;
-use crate::faults::{FIRST, LAST};
+use crate::faults::{COMMENT, FIRST, LAST};
 use crate::{Reply as Scripted, Step};
 
 /// How much the fast server has: more than anybody may take in for a caller who does not ask for it.
@@ -28,6 +30,12 @@ const AHEAD: usize = 96 << 20;
 
 /// A server that has written nothing for so long is stuck.
 const STUCK: Duration = Duration::from_secs(1);
+
+/// The whole time of a call whose answer has no end.
+const TOTAL: Duration = Duration::from_secs(2);
+
+/// The least number of turns that others get in that time. They get thousands; without a bound, one.
+const TURNS: usize = 10;
 
 /// A clock that fires while the caller sleeps, if anything makes it.
 const IDLE: Duration = Duration::from_millis(2500);
@@ -42,6 +50,7 @@ pub(super) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
         Row::new("a silence after the sleep is the server's", silence),
         Row::new("a caller that pauses before many small frames", small_frames).alone(),
         Row::new("a small call beside four unread answers of 5 MB", beside_unread),
+        Row::new("a flood lets other tasks run", flood).alone(),
     ]
 }
 
@@ -76,7 +85,7 @@ async fn take<T: Transport>(reply: &mut Reply<T>, events: usize) -> Result<(), S
     Ok(())
 }
 
-/// A server of one stream that goes on for as long as the socket takes it.
+/// A server of one stream, the same event over and over, that goes on for as long as the socket takes it.
 pub(super) struct FastServer {
     accepting: Accepting,
     /// What the socket took.
@@ -85,14 +94,14 @@ pub(super) struct FastServer {
 
 impl FastServer {
     /// Starts one, in the tokio runtime this is called in.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(event: &'static str, limit: usize) -> io::Result<Self> {
         let written = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&written);
         let accepting = Accepting::on_free_port(move |stream, _| {
             let counter = Arc::clone(&counter);
             async move {
                 // It ends where the client goes, or when it has written all.
-                let _ = pour(stream, &counter).await;
+                let _ = pour(stream, event, limit, &counter).await;
             }
         })?;
         Ok(Self { accepting, written })
@@ -129,7 +138,7 @@ impl Counts for FastServer {
     }
 }
 
-async fn pour(mut stream: TcpStream, written: &AtomicUsize) -> io::Result<()> {
+async fn pour(mut stream: TcpStream, event: &str, limit: usize, written: &AtomicUsize) -> io::Result<()> {
     // The system doubles it for its own use.
     SockRef::from(&stream).set_send_buffer_size(64 << 10)?;
     // The request is small, and its body ends in an object.
@@ -140,8 +149,8 @@ async fn pour(mut stream: TcpStream, written: &AtomicUsize) -> io::Result<()> {
         }
     }
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n").await?;
-    let events = FIRST.repeat(1000);
-    while written.load(Ordering::SeqCst) < FAST {
+    let events = event.repeat(1000);
+    while written.load(Ordering::SeqCst) < limit {
         let mut rest = events.as_bytes();
         while !rest.is_empty() {
             let n = stream.write(rest).await?;
@@ -153,7 +162,7 @@ async fn pour(mut stream: TcpStream, written: &AtomicUsize) -> io::Result<()> {
 }
 
 fn hold_back<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
-    let scene = stage.host.fast(stage.wire).map_err(said)?;
+    let scene = stage.host.fast(stage.wire, FIRST, FAST).map_err(said)?;
     let client = stage.caller.client(&scene.setup).map_err(said)?;
     let server = &scene.server;
     stage.caller.harness.block_on(async {
@@ -262,4 +271,28 @@ fn beside_unread<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
     ensure(events == 2, || format!("{events} of 2 events"))?;
     scene.end(stage.caller, client)?;
     Ok("answered".to_owned())
+}
+
+/// Comments at full speed. Whoever shares a thread with the call gets a turn whenever it is pending.
+fn flood<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
+    let mut scene = stage.host.fast(stage.wire, COMMENT, usize::MAX).map_err(said)?;
+    scene.setup.config.timeouts.idle = Some(IDLE);
+    scene.setup.config.timeouts.content = Some(IDLE);
+    scene.setup.config.timeouts.total = Some(TOTAL);
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let (ended, turns) = stage.caller.harness.block_on(async {
+        let mut call = pin!(client.create(&question()).finish());
+        let mut turns = 0;
+        let ended = poll_fn(|cx| {
+            let ended = call.as_mut().poll(cx);
+            turns += usize::from(ended.is_pending());
+            ended
+        })
+        .await;
+        (ended, turns)
+    });
+    ensure(turns > TURNS, || format!("{turns} turns"))?;
+    ensure(ended.is_err(), || "an answer".to_owned())?;
+    scene.end(stage.caller, client)?;
+    Ok(format!("more than {TURNS} turns"))
 }
