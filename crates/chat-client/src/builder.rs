@@ -256,9 +256,10 @@ fn fixed(key: String, origin: &'static str) -> Result<KeySource, Error> {
 /// The same error, saying which variable the value came from.
 fn from_variable(error: &Error, variable: &str) -> Error {
     match error.kind() {
-        ErrorKind::InvalidRequest { field, reason } => {
-            Error::invalid_request(field.clone(), format!("{reason} (it came from the environment variable {variable})"))
-        }
+        ErrorKind::InvalidRequest { field, reason } => Error::invalid_request(
+            field.clone(),
+            format!("{reason} (it came from the environment variable {variable})"),
+        ),
         _ => error.clone(),
     }
 }

@@ -126,7 +126,10 @@ fn a_key_that_the_server_says_back_is_in_no_error() {
             [
                 Script::json(401, format!("{{\"detail\":\"{}\"}}", padded(0))),
                 Script::json(400, padded(290)),
-                Script::json(422, format!("{{\"detail\":[{{\"loc\":[\"{echo}\"],\"msg\":\"{echo}\",\"type\":\"t\"}}]}}")),
+                Script::json(
+                    422,
+                    format!("{{\"detail\":[{{\"loc\":[\"{echo}\"],\"msg\":\"{echo}\",\"type\":\"t\"}}]}}"),
+                ),
                 Script::json(200, format!("{{\"error\":\"{}\"}}", padded(280))),
                 Script::events([format!("event: error\ndata: {}\n\n", padded(299))]),
                 Script::events([chunk("Hi", ""), format!("event: error\ndata: {echo}\n")]),
@@ -168,8 +171,15 @@ fn each_attempt_has_its_key_and_none_of_them_is_told() {
     let transport = MemoryTransport::new([refusal(0), refusal(1), Script::json(401, format!("nor with 2-{KEY}"))]);
     let client = Client::builder().api_key_fn(key).build_on(transport).unwrap();
     let error = run(client.session("docs").ask("Is it?").finish()).unwrap_err();
-    let printed = format!("{error} {:?} {:?}", error.earlier(), error.earlier().iter().map(chat_client::Error::body).collect::<Vec<_>>());
-    assert!(!printed.contains(KEY) && printed.contains("not with ***") && printed.contains("nor with ***"), "{printed}");
+    let printed = format!(
+        "{error} {:?} {:?}",
+        error.earlier(),
+        error.earlier().iter().map(chat_client::Error::body).collect::<Vec<_>>()
+    );
+    assert!(
+        !printed.contains(KEY) && printed.contains("not with ***") && printed.contains("nor with ***"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -61,9 +61,8 @@ pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
 /// How long [`text`] is of that.
 pub(crate) fn text_len(data: &[u8]) -> usize {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
-    let length = |chunk: std::str::Utf8Chunk<'_>| {
-        chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { REPLACEMENT }
-    };
+    let length =
+        |chunk: std::str::Utf8Chunk<'_>| chunk.valid().len() + if chunk.invalid().is_empty() { 0 } else { REPLACEMENT };
     data.utf8_chunks().map(length).sum()
 }
 

@@ -190,7 +190,9 @@ impl Receiver {
         let short = self.promised.is_some_and(|promised| self.received < promised);
         let ended = match &self.mode {
             Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
-            Mode::Stream(stream) if stream.decoder.is_incomplete() => Err(ErrorKind::Truncated(Truncation::InsideEvent)),
+            Mode::Stream(stream) if stream.decoder.is_incomplete() => {
+                Err(ErrorKind::Truncated(Truncation::InsideEvent))
+            }
             Mode::Stream(_) | Mode::Json(_) if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
             Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.is_foreign() => {
                 let (reason, body) = (Unexpected::NoEvents, content::excerpt(&stream.start));

@@ -61,7 +61,10 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (answer(500, &[], "\u{fffd}\u{8}\0\u{fffd}\u{fffd}a\u{fffd}\u{fffd}b\u{1f}c"), vec!["500", "(binary data)"]),
         (answer(500, &[], "caf\u{fffd} and so on\r\n\t"), vec!["500", "caf\u{fffd} and so on"]),
         (answer(500, &[], "a\u{202e}b\u{2066}c\u{2028}d"), vec!["500", "abc d"]),
-        (error_of(vec![(0, stream()), (0, data("Internal error\n")), (0, In::Eof)]), vec!["without an event", "Internal"]),
+        (
+            error_of(vec![(0, stream()), (0, data("Internal error\n")), (0, In::Eof)]),
+            vec!["without an event", "Internal"],
+        ),
         (
             error_of(vec![(0, stream()), (0, data("event: error\ndata: busy\n")), (0, In::Eof)]),
             vec!["broke off inside an event", "error: busy"],
@@ -418,17 +421,29 @@ fn a_redacted_error_has_the_key_nowhere() {
                 answer(200, &[("content-encoding", KEY)], body),
                 answer(200, &[json_type], body),
                 answer(200, &[json_type], &format!(r#"{{"chat_session_id":"s","message":{{"role":"{body}"}}}}"#)),
-                answer(422, &[json_type], &format!(r#"{{"detail":[{{"loc":["{body}"],"msg":"{body}","type":"{body}"}}]}}"#)),
+                answer(
+                    422,
+                    &[json_type],
+                    &format!(r#"{{"detail":[{{"loc":["{body}"],"msg":"{body}","type":"{body}"}}]}}"#),
+                ),
                 answer(422, &[json_type], &format!(r#"{{"detail":"{body}"}}"#)),
                 error_of(vec![(0, stream()), (0, data(format!("{body}\n"))), (0, In::Eof)]),
                 error_of(vec![(0, stream()), (0, data(format!("event: error\ndata: {body}\n\n")))]),
                 error_of(vec![(0, stream()), (0, data(format!("event: error\ndata: {body}\n"))), (0, In::Eof)]),
-                error_of(vec![(0, stream()), (0, data(event("message_chunk", &format!(r#"{{"content_chunk":{{"{body}":1}}}}"#))))]),
-                error_of(vec![(0, stream()), (0, data(event("message_chunk", &format!(r#"{{"content_chunk":1,"{body}":1}}"#))))]),
+                error_of(vec![
+                    (0, stream()),
+                    (0, data(event("message_chunk", &format!(r#"{{"content_chunk":{{"{body}":1}}}}"#)))),
+                ]),
+                error_of(vec![
+                    (0, stream()),
+                    (0, data(event("message_chunk", &format!(r#"{{"content_chunk":1,"{body}":1}}"#)))),
+                ]),
             ]);
         }
-        let chunk = format!(r#"{{"content_chunk":"{written}","chat_session_id":"{written}","finish_reason":"{written}"}}"#);
-        let broken = vec![(0, stream()), (0, data(event("message_chunk", &chunk))), (0, In::Fail(TransportError::Body))];
+        let chunk =
+            format!(r#"{{"content_chunk":"{written}","chat_session_id":"{written}","finish_reason":"{written}"}}"#);
+        let broken =
+            vec![(0, stream()), (0, data(event("message_chunk", &chunk))), (0, In::Fail(TransportError::Body))];
         errors.push(error_of(broken).with_fault(format!("lost {KEY}")));
         let refused = vec![(0, head(429, &[])), (0, data(written)), (0, In::Eof)];
         let connect = vec![(0, In::Fail(TransportError::Connect))];
@@ -459,7 +474,10 @@ fn redaction_leaves_the_text_of_an_answer_and_short_keys_alone() {
         error_of(vec![(0, stream()), (0, data(body)), (0, In::Fail(TransportError::Body))])
     };
     let key = ApiKey::new(KEY).unwrap();
-    assert_eq!(broken().redact(&key).into_partial().map(|partial| partial.content), Some(format!("Your key is {KEY}.")));
+    assert_eq!(
+        broken().redact(&key).into_partial().map(|partial| partial.content),
+        Some(format!("Your key is {KEY}."))
+    );
     let word = ApiKey::new("message").unwrap();
     let error = error_of(vec![(0, head(400, &[])), (0, data("bad message")), (0, In::Eof)]);
     assert!(error.redact(&word).to_string().ends_with("bad message"));

@@ -42,7 +42,9 @@ impl Error {
     fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gave_up() {
             Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
-            Some(GaveUp::WaitTooLong { wait }) => write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?,
+            Some(GaveUp::WaitTooLong { wait }) => {
+                write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?
+            }
             Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
             Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
             Some(GaveUp::Attempts) | None => return Ok(()),

@@ -106,7 +106,9 @@ fn found(text: &[u8], at: usize, key: &[u8]) -> Option<usize> {
         _ => {}
     }
     let tails = (1..key.len()).map(|start| &key[start..]).take_while(|tail| behind_cut && tail.len() >= PART);
-    tails.map(|tail| (tail, matched(rest, tail))).find_map(|(tail, (count, len))| (count == tail.len()).then_some(at + len))
+    tails
+        .map(|tail| (tail, matched(rest, tail)))
+        .find_map(|(tail, (count, len))| (count == tail.len()).then_some(at + len))
 }
 
 /// How much of the key the text begins with, and how many bytes that takes.
@@ -227,9 +229,8 @@ impl Head {
 impl ApiKey {
     /// Marks the headers that have the key as sensitive, so that they do not print: for the head of an answer.
     pub fn mark(&self, headers: &mut HeaderMap) {
-        let has_key = |value: &HeaderValue| {
-            matches!(self.redact(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_))
-        };
+        let has_key =
+            |value: &HeaderValue| matches!(self.redact(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_));
         headers.values_mut().filter(|value| has_key(value)).for_each(|value| value.set_sensitive(true));
     }
 }

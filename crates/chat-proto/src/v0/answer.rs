@@ -322,9 +322,5 @@ fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Error
 }
 
 fn undecodable(what: &'static str, json: &str, error: &serde_json::Error) -> ErrorKind {
-    ErrorKind::Decode {
-        what,
-        message: content::shorten(error.to_string()),
-        body: content::excerpt(json.as_bytes()),
-    }
+    ErrorKind::Decode { what, message: content::shorten(error.to_string()), body: content::excerpt(json.as_bytes()) }
 }
