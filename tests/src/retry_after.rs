@@ -30,9 +30,19 @@ pub fn check_retry_after(bytes: &[u8]) {
         Some((whole, part)) => Some(digits(whole)?.saturating_add(u64::from(digits(part)? > 0))),
         None => digits(text),
     };
-    match (text("retry-after-ms").and_then(millis), text("retry-after").and_then(digits)) {
+    // Digit by digit, each a tenth of the one before; what is less than a nanosecond counts as one.
+    let seconds = |text: &str| {
+        let Some((whole, part)) = text.split_once('.') else { return digits(text).map(Duration::from_secs) };
+        let (whole, _) = (digits(whole)?, digits(part)?);
+        let places = part.bytes().map(|digit| u64::from(digit - b'0'));
+        let units = (0..9).map(|place| 10u64.pow(8 - place)).chain(std::iter::repeat(0));
+        let nanos: u64 = places.clone().zip(units).map(|(digit, unit)| digit * unit).sum();
+        let more = u64::from(places.skip(9).any(|digit| digit > 0));
+        Some(Duration::from_secs(whole).saturating_add(Duration::from_nanos(nanos + more)))
+    };
+    match (text("retry-after-ms").and_then(millis), text("retry-after").and_then(seconds)) {
         (Some(millis), _) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_millis(millis)))),
-        (None, Some(seconds)) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_secs(seconds)))),
+        (None, Some(seconds)) => assert_eq!(read, Some(RetryAfter::Delay(seconds))),
         (None, None) => assert!(!matches!(read, Some(RetryAfter::Delay(_))), "{read:?} out of no number"),
     }
     if let Some(RetryAfter::At(_)) = read {

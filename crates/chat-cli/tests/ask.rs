@@ -85,7 +85,7 @@ fn a_wrong_key_an_unknown_session_and_a_wrong_path_are_the_apis_errors() {
     assert_eq!((&error["status"], &error["attempts"], &error["partial"]), (&json!(401), &json!(1), &Value::Null));
     assert!(
         refused.stderr.contains("401 Unauthorized")
-            && refused.stderr.contains("came from --api-key or the environment variable INKEEP_API_KEY")
+            && refused.stderr.contains("(the key came from --api-key)")
             && refused.stderr.contains("Check the API key."),
         "{refused:?}"
     );
@@ -356,8 +356,19 @@ fn the_hint_can_be_pasted_into_a_shell() {
     };
     let hint = |id: &str| run(&mut ask(&server(id).url(), &["hi"])).stderr;
     assert_eq!(hint("s-1_a.b"), "To go on: --session s-1_a.b\n");
-    assert_eq!(hint("a b;$(id)'\"`"), "To go on: --session 'a b;$(id)'\\''\"`'\n");
+    #[cfg(unix)]
+    for id in ["a b;$(id)'\"`", "~root", "it's", r"back\slash", "a|b>c&d", "é * ?"] {
+        let hint = hint(id);
+        let flag = hint.strip_prefix("To go on: ").unwrap_or_else(|| panic!("{hint}"));
+        let said = std::process::Command::new("sh").args(["-c", &format!("printf '%s|' {flag}")]).output().expect("sh");
+        assert_eq!(String::from_utf8_lossy(&said.stdout), format!("--session|{id}|"), "{hint}");
+    }
     assert_eq!(hint("-x"), "To go on: --session=-x\n");
+    // What no request can carry, or would steer the terminal, is told and not offered.
+    for id in ["", "..", "a\nb"] {
+        let hint = hint(id);
+        assert!(hint.starts_with("The session can't be continued from here") && hint.lines().count() == 1, "{hint:?}");
+    }
 }
 
 #[test]
@@ -391,5 +402,140 @@ fn what_a_server_says_does_not_steer_the_terminal() {
         let printed = |c: char| c == '\n' || !c.is_control();
         assert!(run.stderr.chars().all(printed), "{run:?}");
         assert!(run.stderr.lines().count() <= 2, "{run:?}");
+    }
+}
+
+#[test]
+fn the_list_of_citations_has_a_line_for_each_whatever_it_says() {
+    let odd = "one\ntwo\r\n[9] three\t\u{1b}[2J\u{202e}four\u{2028}five";
+    let record = json!({ "type": "site", "title": odd, "url": odd });
+    let cited =
+        json!({ "citations": [{ "number": 1, "record": record }, { "record": { "title": " " }, "hit_url": "h" }] });
+    let server =
+        Script::start([
+            support::stream([last_chunk("Yes [1]."), format!("event: records_cited\ndata: {cited}\n\n")]).last_chunk()
+        ]);
+    let run = run(&mut ask(&server.url(), &["--session", "s", "hi"]));
+    let one = "one two  [9] three  [2Jfour five";
+    // The same as the library prints.
+    assert_eq!(run.stdout, format!("Yes [1].\n\n[1] {one}: {one}\n[-] untitled: h\n"));
+}
+
+#[test]
+fn why_an_answer_ended_is_told_unless_it_just_stopped() {
+    for (reason, told) in [
+        ("stop", None),
+        ("length", Some("The server ended the answer early: length.\n")),
+        ("content_filter", Some("The server ended the answer early: content_filter.\n")),
+        ("tired\n\u{1b}[2J", Some("The server ended the answer for a reason of its own: tired  [2J.\n")),
+    ] {
+        let data = json!({ "content_chunk": "Yes.", "finish_reason": reason });
+        let server = Script::start([Reply::sse(format!("event: message_chunk\ndata: {data}\n\n"))]);
+        let run = run(&mut ask(&server.url(), &["hi"]));
+        assert_eq!((run.status, run.stderr.as_str()), (Some(0), told.unwrap_or_default()), "{reason}");
+    }
+}
+
+#[test]
+fn a_redirect_shows_where_it_leads_and_binary_data_is_not_shown() {
+    for status in [301, 302, 303, 307, 308] {
+        let server = Script::start([Reply::head(status, &[("location", "https://other.example/v0")])]);
+        let run = run(&mut ask(&server.url(), &["hi"]));
+        assert_eq!(run.status, Some(5), "{run:?}");
+        assert!(run.stderr.contains("a redirect to https://other.example/v0"), "{run:?}");
+    }
+    let packed: Vec<u8> = (0..=255).cycle().take(2000).collect();
+    let server = Script::start([
+        Reply::head(500, &[("content-type", "application/octet-stream")]).then(Step::Write(packed.into()))
+    ]);
+    let run = run(&mut ask(&server.url(), &["--max-retries", "0", "hi"]));
+    assert!(run.stderr.contains("500 Internal Server Error: (binary data)"), "{run:?}");
+}
+
+#[test]
+fn a_wait_of_ages_is_told_as_one() {
+    let server = Script::start([Reply::json(429, &[("retry-after", "18446744073709551615")], "{}")]);
+    let run = run(&mut ask(&server.url(), &["hi"]));
+    assert!(
+        run.stderr.contains("a wait of more than a day") && !run.stderr.contains("18446744073709551615"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn an_error_names_where_the_value_came_from() {
+    let run_with = |args: &[&str], vars: &[(&str, &str)]| {
+        let mut command = chat(["ask"]);
+        let run = run(command.args(args).arg("hi").envs(vars.iter().copied()));
+        assert_eq!(run.status, Some(2), "{run:?}");
+        run.stderr
+    };
+    let rest = ["--api-key", KEY, "--integration", "i"];
+    let said = run_with(&rest, &[("INKEEP_API_BASE_URL", "ftp://h")]);
+    assert!(said.starts_with("chat: INKEEP_API_BASE_URL must begin"), "{said}");
+    let said = run_with(&[&rest[..], &["--server", "ftp://h"]].concat(), &[("INKEEP_API_BASE_URL", "http://h")]);
+    assert!(said.starts_with("chat: --server must begin"), "{said}");
+    let said = run_with(&["--integration", "i"], &[("INKEEP_API_KEY", "a b")]);
+    assert!(said.starts_with("chat: INKEEP_API_KEY "), "{said}");
+    let said = run_with(&["--integration", "i", "--api-key", "a b"], &[("INKEEP_API_KEY", KEY)]);
+    assert!(said.starts_with("chat: --api-key "), "{said}");
+    for empty in ["", " \r\n"] {
+        let said = run_with(&["--integration", "i"], &[("INKEEP_API_KEY", empty)]);
+        assert!(said.starts_with("chat: --api-key is missing") && said.contains("INKEEP_API_KEY"), "{said}");
+    }
+}
+
+#[test]
+fn a_refused_key_is_named_by_its_variable() {
+    let server = Script::start([Reply::json(401, &[], "{}")]);
+    let mut command = chat(["ask", "--server", &server.url(), "--integration", "i", "hi"]);
+    let run = run(command.env("INKEEP_API_KEY", format!("{KEY}\n")));
+    assert!(run.stderr.contains("(the key came from the environment variable INKEEP_API_KEY)"), "{run:?}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_question() {
+    let server = Script::start([Reply::json(200, &[], result("Yes."))]);
+    run_with_input(&mut ask(&server.url(), &["--json", "-"]), "\u{feff}Why?\r\n".as_bytes()).answer("Yes.");
+    let body: Value = serde_json::from_slice(&server.requests()[0].body).expect("JSON");
+    assert_eq!(body["chat_session"]["messages"][0]["content"], "Why?");
+    for nothing in ["\u{feff}", "\u{feff}\r\n", " \u{feff} \n"] {
+        run_with_input(&mut ask(&server.url(), &["--json", "-"]), nothing.as_bytes()).error("invalid_request");
+        run(&mut ask(&server.url(), &["--json", nothing])).error("invalid_request");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// An answer may be about the key; nothing else that is printed has it.
+#[test]
+fn a_key_that_the_server_says_back_is_printed_nowhere() {
+    let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    for echo in [KEY, &escaped] {
+        let named = format!(r#"{{"content_chunk":"Yes.","chat_session_id":"{echo}","finish_reason":"{echo}"}}"#);
+        let long = format!("{}{echo}", "x".repeat(290));
+        for (name, reply) in [
+            ("refused", Reply::json(400, &[("x-request-id", KEY)], long.clone())),
+            (
+                "validation",
+                Reply::json(422, &[], format!(r#"{{"detail":[{{"loc":["{echo}"],"msg":"{echo}","type":"{echo}"}}]}}"#)),
+            ),
+            ("redirect", Reply::head(302, &[("location", &format!("/{KEY}"))])),
+            ("foreign", Reply::head(200, &[("content-type", KEY)]).then(Step::Write(long.clone().into()))),
+            ("error in JSON", Reply::json(200, &[], format!(r#"{{"error":"{echo}"}}"#))),
+            ("error event", Reply::sse(format!("event: error\ndata: {long}\n\n"))),
+            ("cut", Reply::sse(format!("event: error\ndata: {long}\n"))),
+            ("no event", Reply::sse(format!("{long}\n"))),
+            ("named", Reply::sse(format!("event: message_chunk\ndata: {named}\n\n"))),
+        ] {
+            let server = Script::start([reply]);
+            for flags in [&["-v"][..], &["-v", "--json"]] {
+                if name == "named" && flags.contains(&"--json") {
+                    continue;
+                }
+                let run = run(ask(&server.url(), flags).arg("hi"));
+                let printed = format!("{}{}", run.stdout, run.stderr);
+                assert!(!printed.contains(&KEY[..8]) && !printed.contains(&escaped[..48]), "{name} {flags:?}: {run:?}");
+            }
+        }
     }
 }

@@ -476,7 +476,8 @@ impl Error {
             _ => {}
         }
         match self.status().map_or(0, |status| status.as_u16()) {
-            401 | 403 => "Check the API key, and what it may be used for.",
+            401 => "Check the API key.",
+            403 => "Check the API key and what it may be used for.",
             402 => "Check the plan and the balance of the account.",
             404 | 410 => "Check the session id, and that the base URL is the API's.",
             405 | 406 | 415 | 421 | 426 | 501 | 505 => WRONG_SERVER,

@@ -4,11 +4,12 @@ use std::fmt;
 
 use crate::config::setters;
 
-/// Bounds on what a server can make a client hold, in bytes as they come. Passing one ends the answer with
+/// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
 /// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.
 ///
-/// Once read, text takes as much as it came as. A citation takes 160 bytes and its strings, on a 64 bit machine, though as
-/// few as 14 may have come: citations that say nothing take over ten times their limit.
+/// Events and bodies count as they come. An answer counts as it is held: broken UTF-8 as what replaces it, three bytes for
+/// each, and a citation by the memory that it takes, which is 160 bytes on a 64 bit machine and its strings, though as
+/// few as 14 bytes may have come. While an event or a body is read, it is held beside what it becomes.
 ///
 /// The defaults admit what is legal (events of megabytes) and stop what is not (a line without end). Nothing is queued
 /// in events: a chunk is decoded as its events are taken, so what waits is at most what the driver handed in.
@@ -19,10 +20,11 @@ pub struct Limits {
     pub event: usize,
     /// The body of an answer in one JSON object: 32 MiB, as it holds what several events would.
     pub json_body: usize,
-    /// What is kept of the body of an error: 64 KiB, enough for any message; error pages can be long. The rest is not read,
-    /// and this limit alone is no error of its own.
+    /// What is kept of the body of an error, and of an event that was cut: 64 KiB, enough for any message; error pages can
+    /// be long. The rest is not read, and this limit alone is no error of its own.
     pub error_body: usize,
-    /// The answer as a whole, text and citations as they came: 64 MiB, so that a stream that never ends, ends.
+    /// The answer as a whole, text and citations: 64 MiB, so that a stream that never ends, ends. A body in one JSON object
+    /// must be within it too.
     pub answer: usize,
     /// Unknown events, pings included, since the last text, finish reason or citations: 64 MiB of type and data. They are
     /// handed out and not kept, so this bounds no memory. It ends a stream that sends nothing else.

@@ -305,7 +305,7 @@ impl Draw {
                 None
             }
             10 => {
-                headers.push(("retry-after", self.rng.pick(&["soon", "-1", "1.5", ""]).to_owned()));
+                headers.push(("retry-after", self.rng.pick(&["soon", "-1", "1.5s", ""]).to_owned()));
                 None
             }
             11 => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chat_client::{
-    Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation, Unexpected,
+    Citation, Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation, Unexpected,
 };
 
 use super::body::What;
@@ -82,10 +82,19 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
             None | Some(End::Silence) => return (0, None),
             Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
             Some(End::Clean) if short => Ending::Truncated(Truncation::ContentLength),
+            Some(End::Clean) if String::from_utf8_lossy(&body.bytes[..came]).len() > limits.answer => {
+                Ending::Limit(Limit::Answer)
+            }
             Some(End::Clean) => {
-                let events =
-                    body.said.iter().filter(|said| said.whole_at <= came && said.what.event().is_some()).count();
-                return if events > 0 { (events, Some(Ending::Complete)) } else { (0, Some(Ending::Decode)) };
+                let whole = body.said.iter().filter(|said| said.whole_at <= came);
+                let events: Vec<_> = whole.filter_map(|said| said.what.event()).collect();
+                return match () {
+                    () if events.is_empty() => (0, Some(Ending::Decode)),
+                    () if events.iter().map(|event| held(event)).sum::<usize>() > limits.answer => {
+                        (0, Some(Ending::Limit(Limit::Answer)))
+                    }
+                    () => (events.len(), Some(Ending::Complete)),
+                };
             }
         };
         return (0, Some(ending));
@@ -102,9 +111,9 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
         match &said.what {
             What::Error => return (events, Some(Ending::Stream)),
             What::Garbage => return (events, Some(Ending::Decode)),
-            What::Event(Event::RecordsCited(_)) => cited = said.size,
+            What::Event(event @ Event::RecordsCited(_)) => cited = held(event),
             What::Event(Event::Other(_)) => unknown += said.carries,
-            What::Event(event) => text += event.text().map_or(0, str::len),
+            What::Event(event) => text += held(event),
         }
         if unknown > limits.unknown_events {
             return (events, Some(Ending::Limit(Limit::UnknownEvents)));
@@ -128,9 +137,33 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
             Some(Ending::Truncated(Truncation::InsideEvent))
         }
         Some(End::Clean) if short => Some(Ending::Truncated(Truncation::ContentLength)),
+        Some(End::Clean) if events == 0 && is_foreign(&body.bytes[..came]) => {
+            Some(Ending::Unexpected(Unexpected::NoEvents))
+        }
         Some(End::Clean) => Some(Ending::Complete),
     };
     (events, ending)
+}
+
+/// What an event takes in memory of what an answer may.
+fn held(event: &Event) -> usize {
+    let Event::RecordsCited(cited) = event else { return event.text().map_or(0, str::len) };
+    let strings = |citation: &Citation| {
+        let record = &citation.record;
+        let all = [&citation.hit_url, &record.url, &record.title, &record.description];
+        all.into_iter().flatten().map(String::len).sum::<usize>()
+    };
+    // No scenario has breadcrumbs, or a type that nobody knows.
+    cited.citations.iter().map(|citation| size_of::<Citation>() + strings(citation)).sum()
+}
+
+/// Whether a stream without an event has lines that are part of none, and no others that mean something.
+fn is_foreign(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
+    let names: Vec<_> =
+        text.split(['\n', '\r']).filter_map(|line| line.split(':').next().filter(|_| !line.is_empty())).collect();
+    let is_ours = |name: &&str| ["data", "event", "id"].contains(name);
+    !names.iter().any(is_ours) && names.iter().any(|name| !["", "retry"].contains(name))
 }
 
 /// What a head that is none of a success comes to, with so much of its body, which ended by itself or did not.
@@ -256,9 +289,9 @@ impl Response {
 
     fn worth(&self, continues: bool) -> Worth {
         match self.status {
-            429 | 503 => Worth::Another,
-            500 | 502 | 504 if continues => Worth::AnotherIfAllowed,
-            500 | 502 | 504 => Worth::Another,
+            425 | 429 | 503 | 529 => Worth::Another,
+            408 | 500 | 502 | 504 if continues => Worth::AnotherIfAllowed,
+            408 | 500 | 502 | 504 => Worth::Another,
             _ => Worth::Nothing,
         }
     }
