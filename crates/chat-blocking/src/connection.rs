@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use chat_net::Via;
+use chat_net::{ProxyError, ProxyServer};
 use http::Request;
 use rustls::{ClientConnection, StreamOwned};
 
@@ -19,7 +19,7 @@ use crate::socket::Socket;
 pub(crate) struct Connection {
     stream: Stream,
     /// The proxy that forwards, if one does.
-    forwarder: Option<Via>,
+    forwarder: Option<ProxyServer>,
     input: Buffer,
     answer: Answer,
 }
@@ -32,7 +32,7 @@ enum Stream {
 
 impl Connection {
     /// Without TLS, to the server itself or to a proxy that forwards.
-    pub(crate) fn plain(socket: Socket, forwarder: Option<Via>) -> Self {
+    pub(crate) fn plain(socket: Socket, forwarder: Option<ProxyServer>) -> Self {
         Self::over(Stream::Plain(socket), forwarder)
     }
 
@@ -44,7 +44,7 @@ impl Connection {
         Ok(Self::over(Stream::Tls(Box::new(StreamOwned::new(tls, socket))), None))
     }
 
-    fn over(stream: Stream, forwarder: Option<Via>) -> Self {
+    fn over(stream: Stream, forwarder: Option<ProxyServer>) -> Self {
         Self { stream, forwarder, input: Buffer::default(), answer: Answer::new() }
     }
 
@@ -70,7 +70,7 @@ impl Connection {
     pub(crate) fn ready(&mut self) -> Result<Option<Part>> {
         let part = self.answer.next(&mut self.input)?;
         if let (Some(Part::Head(head)), Some(via)) = (&part, &self.forwarder)
-            && let Some(refusal) = via.refusal(head.status)
+            && let Some(refusal) = ProxyError::refusal(via, head.status, &head.headers)
         {
             return Err(io::Error::other(refusal));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chat_client::{Build, Settings};
 pub(crate) use chat_net::Origin;
-use chat_net::{Handshake, Proxy, ProxyError, Scheme, Step, Via, tls};
+use chat_net::{Handshake, Proxy, ProxyError, ProxyServer, Scheme, Step, tls};
 use chat_proto::Error;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
@@ -36,7 +36,7 @@ const KEPT: usize = 8;
 /// # let private_ca = Vec::new();
 /// use chat_blocking::{Client, Connector, Proxy};
 ///
-/// let connector = Connector::with_roots(private_ca)?.via(Proxy::from_env()?)?;
+/// let connector = Connector::with_roots(private_ca)?.via(Proxy::from_env())?;
 /// let client = Client::new(Client::builder().api_key("k").settings()?, connector);
 /// # Ok(())
 /// # }
@@ -116,7 +116,7 @@ impl Connector {
         deadline: Option<Instant>,
         canceller: &Canceller,
     ) -> io::Result<Connection> {
-        let via = self.proxy.via(origin);
+        let via = self.proxy.select(origin).map_err(io::Error::other)?;
         let socket = match via {
             Some(via) => through(via, origin, deadline, canceller)?,
             None => reach(origin, deadline, canceller)?,
@@ -145,15 +145,20 @@ fn reach(origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> i
 }
 
 /// A socket to a proxy, behind which is the server; or, where it forwards, the proxy itself.
-fn through(via: &Via, origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> io::Result<Socket> {
-    let address = if via.wants_address(origin) {
-        let found = resolve(origin, deadline, canceller);
-        Some(found.map_err(|error| unless_late(error, |error| ProxyError::name(origin, error)))?)
-    } else {
-        None
-    };
+fn through(via: &ProxyServer, origin: &Origin, deadline: Option<Instant>, canceller: &Canceller) -> io::Result<Socket> {
+    let address =
+        if via.wants_address(origin) {
+            let found = resolve(origin, deadline, canceller);
+            Some(found.map_err(|error| {
+                unless_late(error, |source| ProxyError::Name { target: origin.to_string(), source })
+            })?)
+        } else {
+            None
+        };
     let reached = reach(via.origin(), deadline, canceller);
-    let mut socket = reached.map_err(|error| unless_late(error, |error| ProxyError::unreachable(via, error)))?;
+    let mut socket = reached.map_err(|error| {
+        unless_late(error, |error| ProxyError::Unreachable { proxy: via.to_string(), source: error.into() })
+    })?;
     if !via.forwards(origin) {
         shake_hands(&mut socket, Handshake::new(via, origin, address))?;
     }
@@ -183,7 +188,11 @@ impl Build for Connector {
     type Client = Client;
 
     fn build(settings: Settings) -> Result<Client, Error> {
-        Ok(Client::new(settings, Self::with_roots([])?.via(Proxy::from_env()?)?))
+        let connector = Self::with_roots(settings.root_certificates.clone())?.via(Proxy::from_env())?;
+        if let Ok(uri) = settings.endpoint.base_url().parse() {
+            connector.proxy.select(&Origin::of(&uri))?;
+        }
+        Ok(Client::new(settings, connector))
     }
 }
 

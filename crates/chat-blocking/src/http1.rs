@@ -3,7 +3,7 @@
 use std::io::{Error, ErrorKind, Result};
 
 use bytes::Bytes;
-use chat_net::Via;
+use chat_net::ProxyServer;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use httparse::Status;
@@ -18,7 +18,7 @@ const MAX_HEAD: usize = 64 << 10;
 const MAX_CHUNK_LINE: usize = 16 << 10;
 
 /// A request as it goes over the wire, to its server or to a proxy that forwards it.
-pub(crate) fn write(request: &Request<Bytes>, forwarder: Option<&Via>) -> Vec<u8> {
+pub(crate) fn write(request: &Request<Bytes>, forwarder: Option<&ProxyServer>) -> Vec<u8> {
     let (method, uri, body) = (request.method(), request.uri(), request.body());
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -33,7 +33,7 @@ pub(crate) fn write(request: &Request<Bytes>, forwarder: Option<&Via>) -> Vec<u8
     for (name, value) in request.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
         header(name.as_str(), value.as_bytes());
     }
-    if let Some(authorization) = forwarder.and_then(Via::authorization) {
+    if let Some(authorization) = forwarder.and_then(ProxyServer::authorization) {
         header("proxy-authorization", authorization.as_bytes());
     }
     header("content-length", body.len().to_string().as_bytes());

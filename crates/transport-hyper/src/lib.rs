@@ -10,7 +10,6 @@ mod resolve;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
-mod tunnel;
 
 pub use chat_client::*;
 
@@ -20,7 +19,7 @@ pub use builder::Connections;
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
-pub use chat_net::{Proxy, ProxyError};
+pub use chat_net::{Proxy, ProxyError, tls};
 pub use classify::SendError;
 pub use rustls;
 #[cfg(feature = "tower")]
