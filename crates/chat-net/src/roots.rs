@@ -1,6 +1,6 @@
 //! The certificate roots: those of the features, of the environment, or of a file.
 
-use std::collections::HashSet;
+use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -46,37 +46,48 @@ pub(crate) fn default_roots(file_and_dirs: [Option<OsString>; 2]) -> Result<Root
 
 fn from_paths(file: Option<&Path>, dirs: Option<env::SplitPaths<'_>>) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
+    let mut known = Vec::new();
     if let Some(path) = file {
-        let certificates = read(path).map_err(|why| named(ENV_CERT_FILE, path, &why))?;
+        known = read(path).map_err(|why| named(ENV_CERT_FILE, path, &why))?;
         // Bundles of whole systems have odd certificates among good ones.
-        if roots.add_parsable_certificates(certificates).0 == 0 {
+        if roots.add_parsable_certificates(known.iter().cloned()).0 == 0 {
             return Err(named(ENV_CERT_FILE, path, "which holds no valid certificate"));
         }
     }
+    let mut more = Vec::new();
     let mut failure = None;
     for dir in dirs.into_iter().flatten() {
         match read_all(&dir) {
-            Ok(certificates) => _ = roots.add_parsable_certificates(certificates),
+            Ok(certificates) => more.extend(certificates),
             Err(why) => failure = Some(named(ENV_CERT_DIR, &dir, &why)),
         }
     }
+    // The directory is often where the bundle was made from.
+    known.sort_unstable_by(order);
+    more.retain(|certificate| known.binary_search_by(|other| order(other, certificate)).is_err());
+    more.sort_unstable_by(order);
+    more.dedup();
+    roots.add_parsable_certificates(more);
     // A list of directories often has one that does not exist here.
     if roots.is_empty() {
-        Err(failure.unwrap_or_else(|| Error::invalid_request(ENV_CERT_DIR, "names no directory")))
-    } else {
-        Ok(roots)
+        return Err(failure.unwrap_or_else(|| Error::invalid_request(ENV_CERT_DIR, "names no valid certificate")));
     }
+    Ok(roots)
 }
 
-/// The certificates of all files in a directory, each once. Files without any are skipped, and so are those that can't be
-/// read: such a directory is full of links, some of which lead nowhere.
-fn read_all(dir: &Path) -> Result<HashSet<CertificateDer<'static>>, String> {
+fn order(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> Ordering {
+    one.as_ref().cmp(other.as_ref())
+}
+
+/// The certificates of all files in a directory. Files without any are skipped, and so are those that can't be read: such
+/// a directory is full of links, some of which lead nowhere.
+fn read_all(dir: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unreadable = |error| format!("which can't be read: {error}");
     let entries = fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     let mut paths: Vec<PathBuf> = entries.iter().filter_map(|entry| fs::canonicalize(entry.path()).ok()).collect();
-    paths.sort();
+    paths.sort_unstable();
     paths.dedup();
-    let certificates: HashSet<_> = paths.iter().filter_map(|path| read(path).ok()).flatten().collect();
+    let certificates: Vec<_> = paths.iter().filter_map(|path| read(path).ok()).flatten().collect();
     if certificates.is_empty() { Err("which holds no certificate in PEM format".into()) } else { Ok(certificates) }
 }
 
