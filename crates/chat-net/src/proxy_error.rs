@@ -4,7 +4,7 @@ use std::{error, fmt, io};
 
 use chat_proto::Source;
 use http::header::PROXY_AUTHENTICATE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::challenge::schemes;
 use crate::tls_error::chain;
@@ -92,7 +92,7 @@ impl ProxyError {
     /// The error of a proxy that did not forward a request, by the head of its answer: a 407 is the proxy's own. Any other
     /// answer is taken for the server's.
     pub fn refusal(proxy: &ProxyServer, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(PROXY_AUTHENTICATE).iter().map(|value| value.as_bytes());
+        let values = headers.get_all(PROXY_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
         (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| Self::credentials(proxy, values))
     }
 
