@@ -4,6 +4,7 @@
 
 mod check;
 mod exchange;
+mod handshake;
 mod lines;
 pub mod naive;
 mod peers;
@@ -14,6 +15,7 @@ pub mod sim;
 
 pub use check::{Run, check_sse, cut_at, cut_every, decode, decode_with_limit};
 pub use exchange::check_exchange;
+pub use handshake::{check_proxy_connect, check_proxy_socks};
 pub use lines::check_lines;
 pub use peers::check_peers;
 pub use receiver::check_receiver;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use chat_tests::{
-    check_exchange, check_lines, check_peers, check_receiver, check_request, check_retry_after, check_sse,
+    check_exchange, check_lines, check_peers, check_proxy_connect, check_proxy_socks, check_receiver, check_request,
+    check_retry_after, check_sse,
 };
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -57,4 +58,14 @@ fn request() {
 #[test]
 fn retry_after() {
     replay("retry_after", check_retry_after);
+}
+
+#[test]
+fn proxy_connect() {
+    replay("proxy_connect", check_proxy_connect);
+}
+
+#[test]
+fn proxy_socks() {
+    replay("proxy_socks", check_proxy_socks);
 }

@@ -128,6 +128,9 @@ pub(crate) struct Ask {
     /// What carries the request
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
+    /// Trust the CAs in this PEM file too, beside the default ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_cert: Option<PathBuf>,
     /// Longest wait for a connection, like `500ms` or `5s`; `off` for no limit, here and below
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
     pub(crate) connect_timeout: Time,

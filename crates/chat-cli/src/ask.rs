@@ -7,6 +7,7 @@ use chat_client::{
     ENV_INTEGRATION_ID, Error, FinishReason, FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
 };
 use tokio::io::AsyncReadExt;
+use transport_hyper::tls;
 
 use crate::args::{Ask, Transport};
 use crate::interrupt::Interrupt;
@@ -124,7 +125,10 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
     let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
     let origin = if args.from_env.api_key { "the environment variable INKEEP_API_KEY" } else { "--api-key" };
     let key = KeySource::Fixed { key: ApiKey::new(key)?, origin };
-    let builder = builder.key_source(key).timeouts(timeouts).retry(retry);
+    let mut builder = builder.key_source(key).timeouts(timeouts).retry(retry);
+    if let Some(file) = &args.ca_cert {
+        builder = builder.root_certificates(tls::pem_file("--ca-cert", file)?);
+    }
     Ok(match given(&args.server) {
         Some(server) => builder.base_url(server),
         None => builder,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use chat_proto::{
     ApiKey, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Source, Timeouts,
 };
+use rustls_pki_types::CertificateDer;
 
 use crate::settings::{Defaults, Settings};
 use crate::{Client, FromSettings, KeySource, Transport, TransportSettings};
@@ -44,6 +45,7 @@ pub struct ClientBuilder<T> {
     key: Option<Result<KeySource, Error>>,
     config: Config,
     defaults: Defaults,
+    root_certificates: Vec<CertificateDer<'static>>,
     transport: PhantomData<fn() -> T>,
 }
 
@@ -79,6 +81,7 @@ impl<T> ClientBuilder<T> {
             key: None,
             config: Config::default(),
             defaults: Defaults::default(),
+            root_certificates: Vec::new(),
             transport: PhantomData,
         }
     }
@@ -91,6 +94,7 @@ impl<T> ClientBuilder<T> {
             key: Some(Ok(settings.key.clone())),
             config: settings.config.clone(),
             defaults: settings.defaults.clone(),
+            root_certificates: settings.root_certificates.clone(),
             transport: PhantomData,
         }
     }
@@ -182,6 +186,13 @@ impl<T> ClientBuilder<T> {
         self
     }
 
+    /// Trusts these CAs too, such as a company's own, beside the default ones. A transport's module `tls` reads them from a
+    /// file: `tls::pem_file`. Like the connect timeout they are the transport's, fixed when it is made.
+    pub fn root_certificates(mut self, roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
+        self.root_certificates.extend(roots);
+        self
+    }
+
     /// The integration that answers in [`Client::default_session`].
     pub fn integration_id(mut self, integration_id: impl Into<String>) -> Self {
         self.defaults.integration_id = Some(integration_id.into());
@@ -213,7 +224,8 @@ impl<T> ClientBuilder<T> {
             let named = |error: Error| variable.map_or(error.clone(), |variable| from_variable(&error, variable));
             endpoint = endpoint.with_base_url(base_url).map_err(named)?;
         }
-        Ok(Settings { endpoint, key, config: self.config, defaults: self.defaults })
+        let Self { config, defaults, root_certificates, .. } = self;
+        Ok(Settings { endpoint, key, config, defaults, root_certificates })
     }
 }
 

@@ -27,7 +27,7 @@ impl<T> Clone for Client<T> {
 
 impl<T> fmt::Debug for Client<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { endpoint, key, config, defaults } = &self.shared.settings;
+        let Settings { endpoint, key, config, defaults, .. } = &self.shared.settings;
         f.debug_struct("Client")
             .field("base_url", &endpoint.base_url())
             .field("key", key)
@@ -120,8 +120,11 @@ impl<T: Transport> Client<T> {
         settings: Settings,
         make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
     ) -> Result<Self, Error> {
-        let connect_timeout = settings.config.timeouts.connect;
-        let transport = make(&TransportSettings { connect_timeout })?;
+        let transport = make(&TransportSettings {
+            connect_timeout: settings.config.timeouts.connect,
+            base_url: settings.endpoint.base_url().parse().ok(),
+            root_certificates: settings.root_certificates.clone(),
+        })?;
         Ok(Self::new(settings, transport))
     }
 

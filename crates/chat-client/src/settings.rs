@@ -1,6 +1,7 @@
 //! What a client was set to, checked.
 
 use chat_proto::{ChatMode, Config, Endpoint};
+use rustls_pki_types::CertificateDer;
 
 use crate::KeySource;
 
@@ -16,6 +17,8 @@ pub struct Settings {
     pub config: Config,
     /// What sessions begin with.
     pub defaults: Defaults,
+    /// Certificates of CAs to trust beside the default ones.
+    pub root_certificates: Vec<CertificateDer<'static>>,
 }
 
 /// What sessions of a client begin with, unless they are told otherwise.

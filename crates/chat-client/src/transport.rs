@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{Error, Source, TransportError};
+use http::Uri;
+use rustls_pki_types::CertificateDer;
 
 /// The I/O and the time that a [`Client`](crate::Client) runs on.
 ///
@@ -72,6 +74,11 @@ pub struct TransportSettings {
     /// How long a connection may take to come about: name, TCP, proxy and TLS. `None` is for ever. When it is over, the
     /// error is classified as [`TransportError::ConnectTimeout`].
     pub connect_timeout: Option<Duration>,
+    /// The base URL of the client that the transport is made for, if there is one: what is wrong with a setting for this
+    /// server, such as its proxy, can be told at once. Requests may go elsewhere all the same.
+    pub base_url: Option<Uri>,
+    /// Certificates of CAs to trust beside the default ones.
+    pub root_certificates: Vec<CertificateDer<'static>>,
 }
 
 /// A transport that can be made from settings alone, so that [`Client::builder`](crate::Client::builder) needs no more.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::{AnswerBody, Connector, Engine, Proxy, Runtime, SendError, Sending, tls};
+use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, set_options};
 
 /// What the runtime brings.
 struct AsyncIo;
@@ -26,7 +26,7 @@ impl Runtime for AsyncIo {
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<async_net::TcpStream> {
         let stream = async_net::TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
+        set_options(&stream)?;
         Ok(stream)
     }
 
@@ -43,8 +43,7 @@ struct Mine {
 
 impl FromSettings for Mine {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        let connector = Connector::new(AsyncIo, tls::config([], None)?, settings.connect_timeout);
-        let connector = connector.via(Proxy::from_env()?)?;
+        let connector = Connector::from_settings(AsyncIo, settings)?;
         Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
     }
 }

@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_client::TransportError;
 #[cfg(feature = "net")]
-use chat_net::Via;
+use chat_net::{ProxyError, ProxyServer};
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body_util::Full;
 use hyper::ext::on_informational;
@@ -27,11 +28,10 @@ pub trait Connect: Send + Sync + 'static {
     /// Connects to the scheme, host and port of a URI: name, TCP and, for `https`, TLS with nothing but HTTP/1.1 agreed on.
     fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
 
-    /// The proxy that is given requests to a URI to forward, which is then the one to connect to; none, if they go to the
-    /// server, as they do by default. It is one of [`Proxy::via`](crate::Proxy::via) that
-    /// [forwards](crate::Via::forwards).
+    /// The proxy that is given the requests to a URI to forward; it is then what [`connect`](Self::connect) connects to.
+    /// `None`, the default, if requests go to the server.
     #[cfg(feature = "net")]
-    fn forwarder(&self, _uri: &Uri) -> Option<&Via> {
+    fn forwarder(&self, _uri: &Uri) -> Option<&ProxyServer> {
         None
     }
 }
@@ -124,14 +124,14 @@ impl fmt::Debug for Sending {
 impl<C: Connect> Shared<C> {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, SendError> {
         let uri = request.uri().clone();
-        let origin = Origin::of(&uri).ok_or_else(|| ConnectError::other("the URI has no scheme or no host"))?;
+        let origin = Origin::of(&uri).ok_or_else(|| not_valid("the URI has no scheme or no host"))?;
         let mut request = of_http1(request)?;
         #[cfg(feature = "net")]
-        if let Some(via) = self.connect.forwarder(&uri) {
-            in_absolute_form(&mut request, via);
+        if let Some(proxy) = self.connect.forwarder(&uri) {
+            in_absolute_form(&mut request, proxy);
             let answer = self.send_on(origin, &uri, request).await?;
-            return match via.refusal(answer.status()) {
-                Some(refusal) => Err(ConnectError::proxy(refusal).into()),
+            return match ProxyError::refusal(proxy, answer.status(), answer.headers()) {
+                Some(refusal) => Err(ConnectError::from(chat_net::ConnectError::from(refusal)).into()),
                 None => Ok(answer),
             };
         }
@@ -196,6 +196,11 @@ async fn exchange(mut connection: Connection, mut request: Request<Full<Bytes>>)
     }
 }
 
+/// The request can't be sent anywhere.
+fn not_valid(why: &'static str) -> ConnectError {
+    ConnectError::new(TransportError::Connect, why)
+}
+
 /// The request as HTTP/1.1 has it: with the host in a header. Of some other versions hyper would panic.
 fn of_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
     let mut request = request.map(Full::new);
@@ -207,7 +212,7 @@ fn of_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectErro
         Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
         None => HeaderValue::from_str(host),
     };
-    let host = host.map_err(|_| ConnectError::other("the host is no value for a header"))?;
+    let host = host.map_err(|_| not_valid("the host is not a valid header value"))?;
     request.headers_mut().entry(header::HOST).or_insert(host);
     Ok(request)
 }
@@ -220,14 +225,14 @@ fn in_origin_form(request: &mut Request<Full<Bytes>>) {
 
 /// What a proxy wants to read: the whole URI, but for a user in it, and who asks.
 #[cfg(feature = "net")]
-fn in_absolute_form(request: &mut Request<Full<Bytes>>, via: &Via) {
+fn in_absolute_form(request: &mut Request<Full<Bytes>>, proxy: &ProxyServer) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     let host = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'));
     if let Some((_, host)) = host {
         parts.authority = Some(host.parse().expect("is an authority as much as with a user"));
     }
     *request.uri_mut() = Uri::from_parts(parts).expect("was one before");
-    if let Some(authorization) = via.authorization() {
+    if let Some(authorization) = proxy.authorization() {
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
 }

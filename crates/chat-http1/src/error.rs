@@ -1,124 +1,49 @@
 //! Why there is no connection, or no answer.
 
 use std::error::Error;
-use std::time::Duration;
-use std::{fmt, io};
+use std::fmt;
 
 use chat_client::{Source, TransportError};
 #[cfg(feature = "net")]
-use chat_net::{ProxyError, Via, tls};
+use chat_net::tls;
 
 use crate::connection::{MAX_HEAD, MAX_HEADERS};
 
-/// Why no connection came about.
+/// Why there is no connection: the connector's own error, and what it means to the core.
 #[derive(Debug)]
 pub struct ConnectError {
-    what: What,
-    source: Option<Source>,
-}
-
-#[derive(Debug)]
-enum What {
-    Resolve,
-    Tcp,
-    Tls,
-    TimedOut {
-        after: Duration,
-        /// A proxy.
-        through: Option<String>,
-    },
-    Wrapped,
-    Other(&'static str),
+    class: TransportError,
+    source: Source,
 }
 
 impl ConnectError {
-    /// The name has no address, or nobody could be asked.
-    pub fn resolve(source: impl Into<Source>) -> Self {
-        Self { what: What::Resolve, source: Some(source.into()) }
+    /// A connector's error. Its text is used as it is.
+    pub fn new(class: TransportError, source: impl Into<Source>) -> Self {
+        Self { class, source: source.into() }
     }
 
-    /// None of the addresses takes a connection; the error is the last one's.
-    pub fn tcp(source: impl Into<Source>) -> Self {
-        Self { what: What::Tcp, source: Some(source.into()) }
-    }
-
-    /// The two sides do not agree on TLS, or its certificate is no good.
-    pub fn tls(source: impl Into<Source>) -> Self {
-        Self { what: What::Tls, source: Some(source.into()) }
-    }
-
-    /// Not within this time.
-    pub fn timed_out(after: Duration) -> Self {
-        Self { what: What::TimedOut { after, through: None }, source: None }
-    }
-
-    /// Not within this time, through a proxy.
-    #[cfg(feature = "net")]
-    pub(crate) fn timed_out_through(after: Duration, via: &Via) -> Self {
-        Self { what: What::TimedOut { after, through: Some(via.to_string()) }, source: None }
-    }
-
-    /// There is no way through a proxy; the error is a `ProxyError`.
-    #[cfg(feature = "net")]
-    pub(crate) fn proxy(source: ProxyError) -> Self {
-        Self { what: What::Other("there is no way through the proxy"), source: Some(source.into()) }
-    }
-
-    /// What it is about, without its own words, which are about a server.
-    #[cfg(feature = "net")]
-    pub(crate) fn into_source(mut self) -> Source {
-        let source = self.source.take();
-        source.unwrap_or_else(|| self.into())
-    }
-
-    /// Something else.
-    pub fn other(reason: &'static str) -> Self {
-        Self { what: What::Other(reason), source: None }
-    }
-
-    /// What another connector says, in its own words, which are the source's too.
-    pub fn wrap(source: impl Into<Source>) -> Self {
-        Self { what: What::Wrapped, source: Some(source.into()) }
-    }
-
-    fn class(&self) -> TransportError {
-        match (&self.what, self.source.as_deref()) {
-            (What::TimedOut { .. }, _) => TransportError::ConnectTimeout,
-            // The system's own time for an address ran out.
-            (What::Tcp | What::Other(_), Some(error)) if is_timeout(error) => TransportError::ConnectTimeout,
-            #[cfg(feature = "net")]
-            (What::Tls, Some(error)) if tls::is_untrusted(error) => TransportError::Permanent,
-            #[cfg(feature = "net")]
-            (_, Some(error)) if ProxyError::of(error).is_some_and(ProxyError::is_final) => TransportError::Permanent,
-            _ => TransportError::Connect,
-        }
+    /// What it means to the core.
+    pub fn class(&self) -> TransportError {
+        self.class
     }
 }
 
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    let mut chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.any(|cause| cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut))
+#[cfg(feature = "net")]
+impl From<chat_net::ConnectError> for ConnectError {
+    fn from(error: chat_net::ConnectError) -> Self {
+        Self::new(error.class(), error)
+    }
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::Resolve => f.write_str("the server's name could not be resolved"),
-            What::Tcp => f.write_str("the server takes no connection"),
-            What::Tls => f.write_str("TLS failed"),
-            What::TimedOut { after, through: None } => write!(f, "no connection within {after:?}"),
-            What::TimedOut { after, through: Some(proxy) } => {
-                write!(f, "no connection within {after:?} through the proxy {proxy}")
-            }
-            What::Wrapped => self.source.as_deref().map_or(Ok(()), |source| fmt::Display::fmt(source, f)),
-            What::Other(reason) => f.write_str(reason),
-        }
+        self.source.fmt(f)
     }
 }
 
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        Some(self.source.as_ref())
     }
 }
 

@@ -14,12 +14,12 @@ mod stream;
 
 pub use body::AnswerBody;
 #[cfg(feature = "net")]
-pub use chat_net::{Origin, Proxy, ProxyError, Scheme, Via, tls};
+pub use chat_net::{Origin, Proxy, ProxyError, ProxyServer, Runtime, Scheme, set_options, tls};
 pub use engine::{Connect, Engine, Sending};
 pub use error::{ConnectError, SendError};
 #[cfg(feature = "net")]
 pub use futures_rustls::rustls;
 #[cfg(feature = "net")]
-pub use runtime::{Connector, Runtime};
+pub use runtime::Connector;
 #[cfg(feature = "net")]
 pub use stream::Stream;

@@ -149,10 +149,10 @@ fn a_server_that_is_not_reached_may_be_the_next_time() {
     h2.alpn_protocols = vec![b"h2".to_vec()];
     let h2 = serve(h2, OK);
     let rows = [
-        (format!("https://{gone}"), "the server takes no connection: Connection refused"),
+        (format!("https://{gone}"), "no connection to 127.0.0.1:"),
         (format!("https://{not_tls}"), "TLS failed: received corrupt message of type InvalidContentType"),
         (format!("https://localhost:{h2}"), "TLS failed: received fatal alert: NoApplicationProtocol"),
-        ("https://a..b".to_owned(), "the server's name could not be resolved: "),
+        ("https://a..b".to_owned(), "the name a..b could not be resolved: "),
     ];
     for (url, expected) in rows {
         let (class, says) = refusal(ca.roots(), &url);
@@ -223,4 +223,16 @@ fn a_connection_whose_peer_closed_tls_is_not_used_again() {
         assert_eq!(ask(&engine, &format!("https://localhost:{port}")).unwrap(), ("ok".to_owned(), None));
         told.recv_timeout(LONG).unwrap();
     }
+}
+
+#[test]
+fn the_handshake_is_within_the_connect_timeout() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let engine =
+        Engine::new(Connector::new(AsyncIo, trusting(RootCertStore::empty()), Some(Duration::from_millis(300))));
+    let error = ask(&engine, &format!("https://{}", silent.local_addr().unwrap())).unwrap_err();
+    assert_eq!(
+        (error.class(), sentence(&error).as_str()),
+        (TransportError::ConnectTimeout, "no connection within 300ms")
+    );
 }

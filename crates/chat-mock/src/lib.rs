@@ -3,6 +3,7 @@
 
 mod accept;
 mod answer;
+mod blackhole;
 mod body;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -21,6 +22,7 @@ mod service;
 mod sessions;
 mod validate;
 
+pub use blackhole::Blackhole;
 pub use library::{Library, Section};
 pub use script::{Received, Reply, ScriptServer, Step};
 pub use server::{Builder, Server};

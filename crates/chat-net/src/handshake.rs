@@ -5,9 +5,10 @@ use std::{fmt, io, mem};
 
 use chat_proto::Source;
 use http::StatusCode;
+use http::header::PROXY_AUTHENTICATE;
 use httparse::Status;
 
-use crate::{Origin, ProxyError, Via};
+use crate::{Origin, ProxyError, ProxyServer};
 
 /// The largest head of an answer to `CONNECT`, with those of the interim answers before it.
 const MAX_HEAD: usize = 64 << 10;
@@ -19,11 +20,11 @@ const MAX_HEADERS: usize = 100;
 ///
 /// ```
 /// # use std::io::{Read, Write};
-/// use chat_net::{Handshake, Origin, ProxyError, Step, Via};
+/// use chat_net::{Handshake, Origin, ProxyError, ProxyServer, Step};
 ///
 /// /// What the server has sent already, which is nothing where it speaks TLS.
-/// fn open(io: &mut (impl Read + Write), via: &Via, server: &Origin) -> Result<Vec<u8>, ProxyError> {
-///     let mut handshake = Handshake::new(via, server, None);
+/// fn open(io: &mut (impl Read + Write), proxy: &ProxyServer, server: &Origin) -> Result<Vec<u8>, ProxyError> {
+///     let mut handshake = Handshake::new(proxy, server, None);
 ///     let mut buffer = [0; 1024];
 ///     loop {
 ///         match handshake.step()? {
@@ -46,13 +47,13 @@ const MAX_HEADERS: usize = 100;
 /// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
 /// # }
 /// # let mut peer = Peer(answer.into(), Vec::new());
-/// # assert!(open(&mut peer, proxy.via(&server).unwrap(), &server)?.is_empty());
+/// # assert!(open(&mut peer, proxy.select(&server)?.unwrap(), &server)?.is_empty());
 /// # assert_eq!(peer.1, b"CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n\r\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Handshake {
-    via: Via,
+    proxy: ProxyServer,
     target: Origin,
     /// The target's, for a SOCKS proxy.
     address: Option<IpAddr>,
@@ -111,11 +112,19 @@ const IPV6: u8 = 4;
 
 impl Handshake {
     /// A handshake for a way to a server. `address` is what its name was looked up to, where the proxy
-    /// [wants that](Via::wants_address).
-    pub fn new(via: &Via, target: &Origin, address: Option<IpAddr>) -> Self {
-        let state = if via.is_socks() { State::Greet } else { State::Ask };
+    /// [wants that](ProxyServer::wants_address).
+    pub fn new(proxy: &ProxyServer, target: &Origin, address: Option<IpAddr>) -> Self {
+        let state = if proxy.is_socks() { State::Greet } else { State::Ask };
         let address = target.ip().or(address);
-        Self { via: via.clone(), target: target.clone(), address, state, input: Vec::new(), received: 0, at_end: false }
+        Self {
+            proxy: proxy.clone(),
+            target: target.clone(),
+            address,
+            state,
+            input: Vec::new(),
+            received: 0,
+            at_end: false,
+        }
     }
 
     /// What was read; nothing means that the connection has ended.
@@ -127,7 +136,7 @@ impl Handshake {
 
     /// The error for one of the connection's own.
     pub fn broken(&self, source: impl Into<Source>) -> ProxyError {
-        ProxyError::broken(&self.via, source)
+        ProxyError::broken(&self.proxy, source)
     }
 
     /// What is to be done next.
@@ -140,21 +149,21 @@ impl Handshake {
             State::Ask => Ok(self.write(State::Answer, self.request())),
             State::Answer => self.answer(),
             State::Greet => {
-                let methods = if self.via.login().is_some() {
+                let methods = if self.proxy.login().is_some() {
                     &[VERSION, 2, NO_LOGIN, LOGIN][..]
                 } else {
                     &[VERSION, 1, NO_LOGIN]
                 };
                 Ok(self.write(State::Chosen, methods.to_vec()))
             }
-            State::Chosen => match (self.take()?, self.via.login()) {
+            State::Chosen => match (self.take()?, self.proxy.login()) {
                 (None, _) => Ok(Step::Read),
                 (Some([VERSION, NO_LOGIN]), _) => self.connect(),
                 (Some([VERSION, LOGIN]), Some((user, password))) => {
                     let login = [&[LOGIN_VERSION][..], &self.counted(user)?, &self.counted(password)?].concat();
                     Ok(self.write(State::LoggedIn, login))
                 }
-                (Some([VERSION, NONE_OF_THESE]), None) => Err(ProxyError::credentials(&self.via)),
+                (Some([VERSION, NONE_OF_THESE]), None) => Err(ProxyError::credentials(&self.proxy, [])),
                 (Some([VERSION, NONE_OF_THESE]), Some(_)) => {
                     Err(self.broken("it takes neither user and password nor none"))
                 }
@@ -163,7 +172,7 @@ impl Handshake {
             State::LoggedIn => match self.take()? {
                 None => Ok(Step::Read),
                 Some([_, 0]) => self.connect(),
-                Some([_, _]) => Err(ProxyError::credentials(&self.via)),
+                Some([_, _]) => Err(ProxyError::credentials(&self.proxy, [])),
             },
             State::Granted => self.granted(),
         }
@@ -177,7 +186,7 @@ impl Handshake {
     fn request(&self) -> Vec<u8> {
         let target = &self.target;
         let mut head = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n").into_bytes();
-        if let Some(authorization) = self.via.authorization() {
+        if let Some(authorization) = self.proxy.authorization() {
             head.extend([b"proxy-authorization: ", authorization.as_bytes(), b"\r\n"].concat());
         }
         head.extend(b"\r\n");
@@ -198,12 +207,15 @@ impl Handshake {
                 };
             };
             let status = StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|error| self.broken(error))?;
+            if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+                let challenges = head.headers.iter().filter(|header| PROXY_AUTHENTICATE == header.name);
+                return Err(ProxyError::credentials(&self.proxy, challenges.map(|header| header.value)));
+            }
             self.input.drain(..length);
             match status {
                 StatusCode::SWITCHING_PROTOCOLS => return Err(self.refused(status)),
                 status if status.is_informational() => {}
                 status if status.is_success() => return Ok(self.open()),
-                StatusCode::PROXY_AUTHENTICATION_REQUIRED => return Err(ProxyError::credentials(&self.via)),
                 status => return Err(self.refused(status)),
             }
         }
@@ -211,7 +223,7 @@ impl Handshake {
 
     fn refused(&mut self, status: StatusCode) -> ProxyError {
         let body = mem::take(&mut self.input);
-        ProxyError::Refused { proxy: self.via.to_string(), target: self.target.to_string(), status, body }
+        ProxyError::Refused { proxy: self.proxy.to_string(), target: self.target.to_string(), status, body }
     }
 
     fn connect(&mut self) -> Result<Step, ProxyError> {
@@ -230,7 +242,7 @@ impl Handshake {
         match (version, code) {
             (VERSION, 0) => {}
             (VERSION, code) => {
-                let (proxy, target) = (self.via.to_string(), self.target.to_string());
+                let (proxy, target) = (self.proxy.to_string(), self.target.to_string());
                 return Err(ProxyError::Socks { proxy, target, code });
             }
             _ => return Err(self.no_socks()),
@@ -300,7 +312,7 @@ mod tests {
     /// What comes of a proxy that says this, a piece at a time, and then closes: what was written to it, and how it ended.
     fn talk(proxy: &str, url: &str, says: &[u8], piece: usize) -> (Vec<u8>, Result<Vec<u8>, ProxyError>) {
         let target = Origin::of(&url.parse().unwrap());
-        let mut handshake = Handshake::new(Proxy::url(proxy).unwrap().via(&target).unwrap(), &target, None);
+        let mut handshake = Handshake::new(Proxy::url(proxy).unwrap().select(&target).unwrap().unwrap(), &target, None);
         let (mut written, mut pieces) = (Vec::new(), says.chunks(piece));
         loop {
             match handshake.step() {
@@ -344,9 +356,9 @@ mod tests {
         // A name that was looked up.
         let target = Origin::of(&"http://a".parse().unwrap());
         let proxy = Proxy::url("socks5://p").unwrap();
-        let via = proxy.via(&target).unwrap();
-        assert!(via.wants_address(&target));
-        let mut handshake = Handshake::new(via, &target, Some([10, 1, 2, 3].into()));
+        let server = proxy.select(&target).unwrap().unwrap();
+        assert!(server.wants_address(&target));
+        let mut handshake = Handshake::new(server, &target, Some([10, 1, 2, 3].into()));
         let greeting = handshake.step().unwrap();
         assert_eq!((&greeting, format!("{greeting:?}").as_str()), (&Step::Write(vec![5, 1, 0]), "Write(3 bytes)"));
         handshake.handle_data(&[5, 0]);
@@ -361,6 +373,11 @@ mod tests {
         let interim = "HTTP/1.1 103 Early\r\n\r\n".repeat(MAX_HEAD / 20);
         let rows: &[(&str, &str, String)] = &[
             ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 asks for a user and a password".into()),
+            (
+                "p",
+                "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM, Basic realm=x\r\n\r\n",
+                "the proxy http://p:80 asks for a user and a password (it offers Negotiate, NTLM, Basic)".into(),
+            ),
             ("u:s3cret@p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 refuses the user or the password".into()),
             ("p", "HTTP/1.0 403 No\r\n\r\n", format!("{refused}403 Forbidden")),
             ("p", "HTTP/1.1 302 No\r\nlocation: http://login.example/\r\n\r\n", format!("{refused}302 Found")),

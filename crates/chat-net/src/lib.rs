@@ -7,25 +7,36 @@ compile_error!("TLS needs cryptography: enable the transport's feature `ring` or
 #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
 compile_error!("TLS needs certificate roots: enable the transport's feature `webpki-roots` or `native-roots`");
 
+mod challenge;
+mod connect_error;
+mod dial;
 mod early;
-mod error;
-mod except;
 mod handshake;
 mod limits;
+mod no_proxy;
 mod origin;
 mod proxy;
-// Not without what it stands on, so that an error above is the only one.
+mod proxy_error;
+mod proxy_server;
+mod race;
+// Without the features above, the module does not compile. Leave it out, so that their errors are the only ones.
+#[cfg(all(any(feature = "ring", feature = "aws-lc-rs"), any(feature = "webpki-roots", feature = "native-roots")))]
+mod roots;
+mod socket;
 #[cfg(all(any(feature = "ring", feature = "aws-lc-rs"), any(feature = "webpki-roots", feature = "native-roots")))]
 pub mod tls;
-mod via;
+mod tls_error;
 
 pub use chat_proto::{Error, Source};
 
+pub use connect_error::ConnectError;
+pub use dial::{Dialed, Dialer, Runtime};
 pub use early::SendSide;
-pub use error::ProxyError;
 pub use handshake::{Handshake, Step};
 pub use limits::{MAX_HEAD, MAX_INTERIM};
 pub use origin::Origin;
 pub use proxy::Proxy;
+pub use proxy_error::ProxyError;
+pub use proxy_server::{ProxyServer, Scheme};
 pub use rustls;
-pub use via::{Scheme, Via};
+pub use socket::set_options;

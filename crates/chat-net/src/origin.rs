@@ -36,6 +36,11 @@ impl Origin {
         self.host.parse().ok()
     }
 
+    /// Whether the port is the one of a URL that names none.
+    pub(crate) fn has_default_port(&self) -> bool {
+        self.port == if self.is_https { 443 } else { 80 }
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost") || self.ip().is_some_and(|ip| ip.is_loopback())
     }

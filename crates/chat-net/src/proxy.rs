@@ -1,24 +1,23 @@
-//! Which proxy is used for what.
+//! Which proxy is used for which server.
 
 use std::sync::Arc;
 use std::{env, fmt};
 
 use chat_proto::Error;
 
-use crate::except::Exception;
-use crate::{Origin, Scheme, Via};
+use crate::no_proxy::Exception;
+use crate::{Origin, ProxyServer, Scheme};
 
 /// The proxies between the client and the API.
 ///
-/// A proxy's URL is `http://`, `https://` (TLS to the proxy), `socks5://` (names are looked up here) or `socks5h://`
-/// (names are looked up by the proxy); without a scheme it is `http://`. Ports that are not given are 80, 443 and 1080.
-/// User and password, if there are any, stand before the host, percent-encoded:
-/// `http://user:p%40ss@proxy.example:3128`. They are never printed. Not every transport speaks all four; one that does
-/// not refuses the others when it is given them.
+/// A proxy's URL is `http://`, `https://` (TLS to the proxy), `socks5://` (the client resolves names) or `socks5h://` (the
+/// proxy resolves names). `socks://` is read as `socks5h://`, and a URL without a scheme as `http://`. The default ports
+/// are 80, 443 and 1080. User and password stand before the host, percent-encoded:
+/// `http://user:p%40ss@proxy.example:3128`. They are never printed. Some transports support only some of the schemes.
 ///
-/// An `https://` API is reached through a tunnel, with TLS from end to end. A plain `http://` one is reached through a
-/// tunnel by SOCKS; an HTTP proxy is given its requests to forward, as curl and Go do it, because many refuse to tunnel
-/// to port 80.
+/// An `https://` API is reached through a tunnel, with TLS from end to end. A plain `http://` API is reached through a
+/// tunnel by SOCKS; an HTTP proxy is given the requests to forward, as curl and Go do it, because many proxies refuse to
+/// tunnel to port 80.
 ///
 /// ```
 /// use chat_net::Proxy;
@@ -28,91 +27,133 @@ use crate::{Origin, Scheme, Via};
 /// ```
 #[derive(Clone, Default)]
 pub struct Proxy {
-    http: Option<Via>,
-    https: Option<Via>,
+    http: Option<Setting>,
+    https: Option<Setting>,
     except: Arc<[Exception]>,
-    /// Whether loopback addresses are reached through it too.
-    loopback: bool,
+    /// Whether the program set it. Then it is for loopback addresses too, and a mistake in it is an error at once.
+    is_explicit: bool,
+}
+
+/// A proxy as it was set.
+#[derive(Clone)]
+struct Setting {
+    /// The name of the setting: a variable of the environment, or `proxy`.
+    field: &'static str,
+    /// The proxy, or what is wrong with its URL. That counts only where the proxy would be used.
+    server: Result<ProxyServer, String>,
+}
+
+impl Setting {
+    fn parse(field: &'static str, url: &str) -> Self {
+        Self { field, server: ProxyServer::parse(url) }
+    }
+
+    fn only(self, schemes: &[Scheme]) -> Self {
+        let check = |server: ProxyServer| server.check(schemes).map(|()| server);
+        Self { server: self.server.and_then(check), ..self }
+    }
+
+    fn get(&self) -> Result<&ProxyServer, Error> {
+        self.server.as_ref().map_err(|why| Error::invalid_request(self.field, why.clone()))
+    }
 }
 
 impl Proxy {
-    /// None, whatever the environment says.
+    /// No proxy, whatever the environment says.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// One for everything but what [`except`](Self::except) names.
+    /// One proxy for everything except the hosts that [`except`](Self::except) names.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if that is no URL of one.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if this is not a valid URL of a proxy.
     pub fn url(url: &str) -> Result<Self, Error> {
-        let via = Via::parse("proxy", url)?;
-        Ok(Self { http: Some(via.clone()), https: Some(via), except: Arc::default(), loopback: true })
+        let proxy = Setting::parse("proxy", url);
+        proxy.get()?;
+        Ok(Self { http: Some(proxy.clone()), https: Some(proxy), except: Arc::default(), is_explicit: true })
     }
 
-    /// What the environment says, which is what a transport does by itself: `HTTPS_PROXY` for `https://`, `HTTP_PROXY`
-    /// for `http://`, `ALL_PROXY` where that one is not set, and `NO_PROXY`, read as [`except`](Self::except) says;
-    /// each in lower case where it is not set in upper case. A variable that is set to nothing is one that is not set.
+    /// The proxies of the environment, which transports use by default: `HTTPS_PROXY` for `https://`, `HTTP_PROXY` for
+    /// `http://`, `ALL_PROXY` where that variable is not set, and `NO_PROXY`, read as [`except`](Self::except) says. Each is
+    /// read in lower case where it is not set in upper case. An empty variable counts as not set.
     ///
-    /// `localhost` and loopback addresses are reached directly. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set,
-    /// because a client of a CGI program sets it by a `Proxy` header; on Windows, which takes the two for one, `http_proxy`
-    /// does not count then either.
+    /// `localhost` and loopback addresses are reached directly. `HTTP_PROXY` is ignored where `REQUEST_METHOD` is set,
+    /// because a client of a CGI program can set it by a `Proxy` header; on Windows, where the two are one variable,
+    /// `http_proxy` is ignored then too.
     ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the variable, if one is no URL of a proxy: to
-    /// go around a proxy in silence is not what was asked for.
-    pub fn from_env() -> Result<Self, Error> {
+    /// A variable that is not a valid URL of a proxy is an error where the proxy would be used, see
+    /// [`select`](Self::select), and ignored elsewhere.
+    pub fn from_env() -> Self {
         Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let is_cgi = set("REQUEST_METHOD").is_some();
         let first = |names: [&'static str; 4]| {
             let is_a_header = |name| name == "HTTP_PROXY" || cfg!(windows) && name == "http_proxy";
             let mut usable = names.into_iter().filter(|&name| !(is_cgi && is_a_header(name)));
-            let found = usable.find_map(|name| Some((name, set(name)?)));
-            found.map(|(name, url)| Via::parse(name, &url)).transpose()
+            usable.find_map(|name| Some(Setting::parse(name, &set(name)?)))
         };
-        let http = first(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])?;
-        let https = first(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])?;
+        let http = first(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]);
+        let https = first(["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]);
         let except = set("NO_PROXY").or_else(|| set("no_proxy")).unwrap_or_default();
-        Ok(Self { http, https, except: Arc::default(), loopback: false }.except(&except))
+        Self { http, https, except: Arc::default(), is_explicit: false }.except(&except)
     }
 
-    /// Reaches some hosts directly, in place of those named before: names, which stand for all below them too,
-    /// addresses, networks such as `10.0.0.0/8`, and `*` for all, with commas between them. Each may have a port behind
-    /// a colon, and is then for that port alone; an address of IPv6 has brackets around it then.
+    /// Reaches some hosts directly. Replaces the hosts that were named before.
+    ///
+    /// The list has names, which stand for all names below them too, addresses, networks such as `10.0.0.0/8`, and `*` for
+    /// all hosts, separated by commas or spaces. Each may have a port after a colon, and is for that port alone then; an
+    /// IPv6 address needs brackets for that.
     #[must_use]
     pub fn except(self, hosts: &str) -> Self {
         Self { except: Exception::list(hosts).into(), ..self }
     }
 
-    /// Refuses the proxies whose scheme is none of these: for a transport that speaks no other.
+    /// Allows only these schemes, for a transport that supports no others.
     ///
     /// ```
     /// use chat_net::{Proxy, Scheme};
     ///
     /// let error = Proxy::url("socks5://proxy.example")?.only(&[Scheme::Http]).unwrap_err();
-    /// assert_eq!(error.to_string(), "proxy must begin with http://: this transport speaks to no other proxy");
+    /// assert_eq!(error.to_string(), "proxy must begin with http://: this transport supports no other proxies");
     /// # Ok::<(), chat_net::Error>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy` or the variable of the environment.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if the program set a proxy with another
+    /// scheme. A proxy of the environment is an error where it would be used, see [`select`](Self::select).
     pub fn only(self, schemes: &[Scheme]) -> Result<Self, Error> {
-        [&self.http, &self.https].into_iter().flatten().try_for_each(|via| via.check(schemes))?;
-        Ok(self)
+        let [http, https] = [self.http, self.https].map(|setting| setting.map(|setting| setting.only(schemes)));
+        if self.is_explicit {
+            http.iter().chain(&https).try_for_each(|setting| setting.get().map(drop))?;
+        }
+        Ok(Self { http, https, ..self })
     }
 
-    /// The proxy on the way to a server, if it is not the direct one.
-    pub fn via(&self, origin: &Origin) -> Option<&Via> {
-        let via = if origin.is_https { &self.https } else { &self.http };
-        let is_direct = !self.loopback && origin.is_loopback() || self.except.iter().any(|one| one.covers(origin));
-        via.as_ref().filter(|_| !is_direct)
+    /// The proxy on the way to a server; `None` if the server is reached directly.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the variable, if this proxy's URL is not valid or
+    /// has a scheme that the transport does not support: to bypass it silently is not what was asked for.
+    pub fn select(&self, origin: &Origin) -> Result<Option<&ProxyServer>, Error> {
+        let setting = if origin.is_https { &self.https } else { &self.http };
+        let is_direct = !self.is_explicit && origin.is_loopback() || self.except.iter().any(|one| one.covers(origin));
+        setting.as_ref().filter(|_| !is_direct).map(Setting::get).transpose()
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server {
+            Ok(server) => server.fmt(f),
+            Err(why) => write!(f, "{} {why}", self.field),
+        }
     }
 }
 
@@ -130,7 +171,7 @@ impl fmt::Debug for Proxy {
 mod tests {
     use super::*;
 
-    fn of(variables: &[(&str, &str)]) -> Result<Proxy, Error> {
+    fn of(variables: &[(&str, &str)]) -> Proxy {
         Proxy::from_variables(|name| {
             variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
         })
@@ -167,6 +208,8 @@ mod tests {
             (&[("HTTPS_PROXY", "[2001:db8::2]:1")], API, Some("http://[2001:db8::2]:1")),
             (&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "example")], API, None),
             (&[("HTTPS_PROXY", "p:1"), ("no_proxy", "other, .example")], API, None),
+            (&[("HTTPS_PROXY", "p:1"), ("no_proxy", "other .example")], API, None),
+            (&[("ALL_PROXY", "socks://p:1/")], API, Some("socks5h://p:1")),
             (&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "i.example,xample")], API, Some("http://p:1")),
             (&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "a, *")], "https://[2001:db8::1]/", None),
             (&[("HTTPS_PROXY", "p:1"), ("NO_PROXY", "10.0.0.0/8")], "https://10.1.2.3/", None),
@@ -177,9 +220,9 @@ mod tests {
             (&[("HTTPS_PROXY", "p:1")], "https://[::1]/", None),
         ];
         for (variables, url, expected) in rows {
-            let proxy = of(variables).unwrap();
-            let via = proxy.via(&origin(url)).map(ToString::to_string);
-            assert_eq!(via.as_deref(), *expected, "{variables:?} {url}");
+            let proxy = of(variables);
+            let server = proxy.select(&origin(url)).unwrap().map(ToString::to_string);
+            assert_eq!(server.as_deref(), *expected, "{variables:?} {url}");
         }
     }
 
@@ -188,19 +231,19 @@ mod tests {
         let proxy = Proxy::url("p").unwrap().except("a.example").except("b.example");
         for (url, is_direct) in [("https://localhost", false), ("http://a.example", false), ("http://b.example", true)]
         {
-            assert_eq!(proxy.via(&origin(url)).is_none(), is_direct, "{url}");
+            assert_eq!(proxy.select(&origin(url)).unwrap().is_none(), is_direct, "{url}");
         }
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_by_name_and_without_its_password() {
+    fn a_url_that_is_not_valid_is_refused_by_name_and_without_its_password() {
         for url in [
             "socks4://u:secret@p",
             "ftp://u:secret@p:1",
             "http://u:secret@",
             "u:se cret@p",
             "http://",
-            // What is behind these is no port, or a password that is not encoded: the host would be another one.
+            // These have a port that is not valid, or a password that is not encoded: the host would be another one.
             "http://p:99999",
             "http://p:abc",
             "http://p:",
@@ -213,36 +256,60 @@ mod tests {
             "http://p/path",
             "http://p/?query",
         ] {
-            for error in [Proxy::url(url).unwrap_err(), of(&[("ALL_PROXY", url)]).unwrap_err()] {
+            let of_environment = of(&[("ALL_PROXY", url)]);
+            assert!(!format!("{of_environment:?}").contains("cret"), "{of_environment:?}");
+            for error in [Proxy::url(url).unwrap_err(), of_environment.select(&origin("http://a")).unwrap_err()] {
                 assert!(!format!("{error} {error:?}").contains("cret"), "{error}");
             }
         }
-        let error = of(&[("HTTPS_PROXY", "gopher://p")]).unwrap_err();
+        let error = of(&[("HTTPS_PROXY", "gopher://p")]).select(&origin("https://a")).unwrap_err();
         assert_eq!(error.to_string(), "HTTPS_PROXY must begin with http://, https://, socks5:// or socks5h://");
     }
 
     #[test]
-    fn what_a_transport_does_not_speak_is_refused_by_name() {
-        let proxy = of(&[("HTTP_PROXY", "http://p"), ("all_proxy", "socks5://u:secret@p")]).unwrap();
-        let spoken = [Scheme::Http, Scheme::Socks5];
-        assert!(proxy.clone().only(&spoken).is_ok());
-        let error = proxy.only(&spoken[..1]).unwrap_err().to_string();
-        assert_eq!(error, "all_proxy must begin with http://: this transport speaks to no other proxy");
+    fn a_proxy_that_is_not_used_is_no_error() {
+        for url in ["socks4://u:secret@p", "https://p", "http://p:abc"] {
+            let variables = [("ALL_PROXY", url), ("HTTP_PROXY", "http://p"), ("NO_PROXY", "a.example")];
+            let proxy = of(&variables).only(&Scheme::WITHOUT_TLS).unwrap();
+            for direct in
+                ["https://127.0.0.1:81", "https://localhost", "https://[::1]", "https://a.example", "http://a.example"]
+            {
+                assert!(proxy.select(&origin(direct)).unwrap().is_none(), "{url} {direct}");
+            }
+            assert_eq!(proxy.select(&origin("http://b.example")).unwrap().unwrap().to_string(), "http://p:80");
+            let error = proxy.select(&origin("https://b.example")).unwrap_err().to_string();
+            assert!(error.starts_with("ALL_PROXY ") && !error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_scheme_that_a_transport_does_not_support_is_refused_by_name() {
+        let proxy = of(&[("HTTP_PROXY", "http://p"), ("all_proxy", "socks5://u:secret@p")]);
+        let refusal = |supported: &[Scheme]| {
+            let proxy = proxy.clone().only(supported).unwrap();
+            proxy.select(&origin("https://a.example")).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(refusal(&[Scheme::Http, Scheme::Socks5]), Ok(()));
+        let says = "all_proxy must begin with http://: this transport supports no other proxies";
+        assert_eq!(refusal(&[Scheme::Http]), Err(says.to_owned()));
+        let explicit = Proxy::url("socks5://u:secret@p").unwrap().only(&[Scheme::Http]);
+        assert_eq!(explicit.unwrap_err().to_string(), says.replace("all_proxy", "proxy"));
     }
 
     #[test]
     fn credentials_are_decoded_and_not_printed() {
         let proxy = Proxy::url("http://us%65r:p%40ss@p:1").unwrap();
-        let via = proxy.via(&origin("http://127.0.0.1/")).unwrap();
+        let server = proxy.select(&origin("http://127.0.0.1/")).unwrap().unwrap();
         // user:p@ss
-        let authorization = via.authorization().unwrap();
+        let authorization = server.authorization().unwrap();
         assert_eq!(authorization, "Basic dXNlcjpwQHNz");
         let socks = Proxy::url("socks5://user:p%40ss@p").unwrap().except("other.example");
-        let via_socks = socks.via(&origin("http://a/")).unwrap();
-        assert_eq!(via_socks.login(), Some((&b"user"[..], &b"p@ss"[..])));
-        let printed = format!("{proxy:?} {via:?} {via} {} {authorization:?} {socks:?} {via_socks:?}", via.uri());
+        let socks_server = socks.select(&origin("http://a/")).unwrap().unwrap();
+        assert_eq!(socks_server.login(), Some((&b"user"[..], &b"p@ss"[..])));
+        let printed =
+            format!("{proxy:?} {server:?} {server} {} {authorization:?} {socks:?} {socks_server:?}", server.uri());
         assert!(!printed.contains("ss@") && !printed.contains("dXNlcjp") && !printed.contains("user"), "{printed}");
         let alone = Proxy::url("http://user@p").unwrap();
-        assert_eq!(alone.via(&origin("http://a/")).unwrap().authorization().unwrap(), "Basic dXNlcjo=");
+        assert_eq!(alone.select(&origin("http://a/")).unwrap().unwrap().authorization().unwrap(), "Basic dXNlcjo=");
     }
 }

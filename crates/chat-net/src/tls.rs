@@ -1,26 +1,32 @@
-//! Whom TLS trusts, who we are, and what its errors mean.
+//! TLS as all transports set it up, and what its errors mean.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
 
 use chat_proto::{Error, Source};
+use rustls::client::{ResolvesClientCert, Resumption};
 #[cfg(feature = "aws-lc-rs")]
 use rustls::crypto::aws_lc_rs as crypto;
 #[cfg(not(feature = "aws-lc-rs"))]
 use rustls::crypto::ring as crypto;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{AlertDescription as Alert, ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 
-use crate::error::chain;
+pub use crate::roots::pem_file;
+use crate::roots::{ENV_CERT_DIR, ENV_CERT_FILE, default_roots};
+pub use crate::tls_error::{is_refused, is_untrusted};
 
-/// A certificate with the ones that vouch for it behind it, and its key.
+/// A certificate, followed by the intermediate ones, and its key.
 pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// TLS 1.2 and 1.3 by rustls, with the cryptography and the certificate roots that the features choose, these roots
-/// beside them, and a certificate to show to servers that ask for one. Its ALPN protocols are for the transport to set.
+/// TLS 1.2 and 1.3 by rustls, with the cryptography that the features choose, the default roots, these roots beside them,
+/// and a certificate to show to servers that ask for one. Its ALPN protocols are for the transport to set.
 ///
-/// The provider of the cryptography is named, so that no global choice of the program's is needed or overridden.
+/// The default roots are those that the environment names: the certificates of the file in `SSL_CERT_FILE` and of the
+/// files in the directories in `SSL_CERT_DIR`. If neither is set, they are the ones that the features choose. `more_roots`
+/// are always added.
+///
+/// The provider of the cryptography is named, so the program's global choice is neither needed nor overridden.
 ///
 /// ```
 /// let tls = chat_net::tls::config([], None)?;
@@ -30,20 +36,24 @@ pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 ///
 /// # Errors
 ///
-/// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `tls`: one of the certificates is none, the key
-/// does not go with its certificate, or the machine's roots are wanted and can't be had.
+/// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest). It names `SSL_CERT_FILE` or `SSL_CERT_DIR` and the path, if
+/// no certificate can be read there. It names `tls` if one of the certificates is not valid, the key does not match its
+/// certificate, or the system's roots can't be read.
 pub fn config(
     more_roots: impl IntoIterator<Item = CertificateDer<'static>>,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, Error> {
-    build(more_roots, identity).map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))
+    let file_and_dirs = [ENV_CERT_FILE, ENV_CERT_DIR].map(std::env::var_os);
+    let roots = default_roots(file_and_dirs)?;
+    build(roots, more_roots, identity)
+        .map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))
 }
 
 fn build(
+    mut roots: RootCertStore,
     more_roots: impl IntoIterator<Item = CertificateDer<'static>>,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, Source> {
-    let mut roots = default_roots()?;
     for root in more_roots {
         roots.add(root)?;
     }
@@ -56,60 +66,31 @@ fn build(
     })
 }
 
-#[cfg(feature = "native-roots")]
-fn default_roots() -> Result<RootCertStore, Source> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    // Machines have odd certificates among good ones.
-    if roots.add_parsable_certificates(found.certs).0 > 0 {
-        return Ok(roots);
+/// The TLS to an `https://` proxy: as to the server, but without its ALPN protocols, its sessions and its client
+/// certificate, which is not the proxy's concern.
+pub fn for_proxy(tls: &ClientConfig) -> ClientConfig {
+    let mut tls = tls.clone();
+    tls.alpn_protocols.clear();
+    tls.resumption = Resumption::default();
+    tls.client_auth_cert_resolver = Arc::new(NoCertificate);
+    tls
+}
+
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        None
     }
-    Err(found.errors.into_iter().next().map_or_else(|| "the machine has no certificate roots".into(), Source::from))
-}
 
-#[cfg(not(feature = "native-roots"))]
-#[allow(clippy::unnecessary_wraps, reason = "the machine's roots may be missing")]
-fn default_roots() -> Result<RootCertStore, Source> {
-    Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
-
-/// Whether a connection failed because the server's certificate is no good, by the error or what lies beneath it. It
-/// would be refused again.
-pub fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
-    chain(error).any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
-}
-
-/// Whether the server ended the TLS handshake, by the error or what lies beneath it. In TLS 1.3 the client has done its
-/// part by then and has written its request, but a server reads nothing of it before it has accepted the client.
-pub fn is_refused(error: &(dyn StdError + 'static)) -> bool {
-    chain(error).filter_map(<dyn StdError>::downcast_ref).any(|io: &io::Error| {
-        // h2 hands on no more of an error than its kind and its text.
-        io.kind() == io::ErrorKind::InvalidData && {
-            let text = io.to_string();
-            HANDSHAKE_ALERTS.iter().any(|&alert| text == rustls::Error::AlertReceived(alert).to_string())
-        }
-    })
-}
-
-/// Those that are sent in a handshake alone.
-const HANDSHAKE_ALERTS: [Alert; 9] = [
-    Alert::HandshakeFailure,
-    Alert::BadCertificate,
-    Alert::UnsupportedCertificate,
-    Alert::CertificateRevoked,
-    Alert::CertificateExpired,
-    Alert::CertificateUnknown,
-    Alert::CertificateRequired,
-    Alert::UnknownCA,
-    Alert::AccessDenied,
-];
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
-    use rustls::CertificateError;
-
     use super::*;
 
     #[test]
@@ -119,41 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused_by_name() {
+    fn a_certificate_that_is_not_valid_is_refused_by_name() {
         let error = config([CertificateDer::from_slice(b"no DER")], None).unwrap_err();
         assert_eq!(error.to_string(), "tls can't be set up");
-        assert!(StdError::source(&error).is_some());
-    }
-
-    #[derive(Debug)]
-    struct Wrapper(io::Error);
-
-    impl fmt::Display for Wrapper {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("it failed")
-        }
-    }
-
-    impl StdError for Wrapper {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            Some(&self.0)
-        }
-    }
-
-    #[test]
-    fn errors_are_known_below_any_number_of_others() {
-        let wrapped =
-            |error: rustls::Error| Wrapper(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error)));
-        let of_certificate = rustls::Error::InvalidCertificate(CertificateError::Expired);
-        assert!(is_untrusted(&of_certificate) && is_untrusted(&wrapped(of_certificate.clone())));
-        assert!(!is_refused(&wrapped(of_certificate)));
-        let refusal = wrapped(rustls::Error::AlertReceived(Alert::UnknownCA));
-        assert!(is_refused(&refusal) && !is_untrusted(&refusal));
-        // This one may come at any time.
-        assert!(!is_refused(&wrapped(rustls::Error::AlertReceived(Alert::InternalError))));
-        // The words alone, as h2 hands them on, and of another kind.
-        let alert = rustls::Error::AlertReceived(Alert::AccessDenied);
-        assert!(is_refused(&io::Error::new(io::ErrorKind::InvalidData, alert.to_string())));
-        assert!(!is_refused(&io::Error::other(alert.to_string())));
+        assert!(std::error::Error::source(&error).is_some());
     }
 }

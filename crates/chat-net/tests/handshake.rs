@@ -8,7 +8,7 @@ use proptest::sample::select;
 fn talk(proxy: &str, says: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<Vec<u8>, String>) {
     let target = Origin::of(&"https://api.example".parse().unwrap());
     let proxy = Proxy::url(proxy).unwrap();
-    let mut handshake = Handshake::new(proxy.via(&target).expect("it has no exceptions"), &target, None);
+    let mut handshake = Handshake::new(proxy.select(&target).unwrap().expect("it has no exceptions"), &target, None);
     let (mut written, mut rest, mut sizes) = (Vec::new(), says, sizes.iter().cycle());
     loop {
         let step = handshake.step();

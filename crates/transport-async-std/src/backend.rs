@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use async_std::task;
 use bytes::{Buf as _, Bytes};
 use chat_client::{Error, TransportSettings};
-use chat_http1::{Connector, Engine, Proxy, rustls, tls};
+use chat_http1::{Connector, Engine, rustls};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http_body::Body as _;
 use http_client::{Config, HttpClient, async_trait};
@@ -37,29 +37,26 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend that trusts the roots of the crate's features, and goes through the proxies of the environment.
+    /// A backend with the default certificate roots and those of the settings, and the proxies of the environment.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming `tls`, if there are no certificate roots, and those
-    /// of [`with_tls`](Self::with_tls).
+    /// Those of [`Connector::from_settings`].
     pub fn new(settings: &TransportSettings) -> Result<Self, Error> {
-        Self::with_tls(settings, tls::config([], None)?)
+        Ok(Self::with_connector(Connector::from_settings(AsyncStd, settings)?))
     }
 
-    /// A backend with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    /// A backend with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1 is
+    /// offered, whatever the configuration says. The proxies are those of the environment.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming a variable of the environment, if it is no URL of a
-    /// proxy, or is an `https://` one.
+    /// Those of [`Connector::with_tls`].
     pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        let connector = Connector::new(AsyncStd, tls, settings.connect_timeout).via(Proxy::from_env()?)?;
-        Ok(Self::with_connector(connector))
+        Ok(Self::with_connector(Connector::with_tls(AsyncStd, tls, settings)?))
     }
 
-    /// A backend over a connector of one's own: another proxy, or none.
+    /// A backend over a connector of your own, for example with another proxy or without one.
     pub fn with_connector(connector: Connector<AsyncStd>) -> Self {
         let config = Config::new().set_timeout(None).set_tcp_no_delay(true);
         Self { engine: Engine::new(connector), closing_idle: Once::new(), config }
@@ -177,7 +174,7 @@ mod tests {
             }
             closed.send(()).unwrap();
         });
-        let connector = || Connector::new(AsyncStd, tls::config([], None).unwrap(), None);
+        let connector = || Connector::new(AsyncStd, chat_http1::tls::config([], None).unwrap(), None);
         let engine = Engine::with_max_idle_time(connector(), Duration::from_millis(10));
         let backend = Backend { engine, ..Backend::with_connector(connector()) };
         let request = Request::new(http_types::Method::Get, url.parse::<http_types::Url>().unwrap());

@@ -1,28 +1,30 @@
 //! Sockets and clocks of async-std.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use async_std::net::{TcpStream, ToSocketAddrs};
+use async_io::Async;
+use async_std::net::ToSocketAddrs;
 use async_std::task;
-use chat_http1::Runtime;
+use chat_http1::{Runtime, set_options};
 
 /// async-std as a [`Runtime`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AsyncStd;
 
 impl Runtime for AsyncStd {
-    type Stream = TcpStream;
+    /// What async-std's own `TcpStream` wraps without giving access to its options.
+    type Stream = Async<TcpStream>;
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         // The system's resolver, on a thread of the pool for what blocks.
         Ok((host, port).to_socket_addrs().await?.collect())
     }
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+        let stream = Async::<TcpStream>::connect(addr).await?;
+        set_options(&stream)?;
         Ok(stream)
     }
 

@@ -27,8 +27,8 @@ pub struct AsyncStdTransport {
 }
 
 impl AsyncStdTransport {
-    /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    /// A transport with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1
+    /// is offered, whatever the configuration says. The proxies are those of the environment.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl AsyncStdTransport {
         Ok(Self::with_client(surf::Client::with_http_client(Backend::with_tls(settings, tls)?)))
     }
 
-    /// A transport over a connector of one's own: another proxy, or none.
+    /// A transport over a connector of your own, for example with another proxy or without one.
     ///
     /// ```no_run
     /// use transport_async_std::{AsyncStd, AsyncStdTransport, Client, Connector, Proxy, tls};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use chat_client::Source;
-use chat_net::Via;
+use chat_net::{ProxyError, ProxyServer};
 use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::client::legacy::ResponseFuture;
@@ -92,9 +92,10 @@ impl Future for Sending {
 }
 
 fn pooled(response: Response<Incoming>, asked: Option<Asked>) -> Result<Response<AnswerBody>, SendError> {
-    let forwarder = response.extensions().get::<Via>();
-    if let Some(refusal) = forwarder.and_then(|via| via.refusal(response.status())) {
-        return Err(SendError(Reason::Proxy(refusal)));
+    let forwarder = response.extensions().get::<ProxyServer>();
+    let refusal = forwarder.and_then(|proxy| ProxyError::refusal(proxy, response.status(), response.headers()));
+    if let Some(refusal) = refusal {
+        return Err(SendError(Reason::Proxy(refusal.into())));
     }
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {

@@ -104,7 +104,9 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Trusts these certificates too, such as a company's own CA.
+    /// Trusts these CAs too, such as a company's own, beside the default ones and those of
+    /// [`ClientBuilder::root_certificates`](chat_client::ClientBuilder::root_certificates).
+    /// [`tls::config`](crate::tls::config) says which the default ones are.
     pub fn root_certificates(mut self, roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         self.roots.extend(roots);
         self
@@ -159,16 +161,19 @@ impl HyperTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest) naming the setting: a certificate or a key that can't
-    /// be used, no certificate roots, a configuration of TLS that names protocols or comes with certificates beside it,
-    /// a proxy in the environment that is none.
+    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest) naming the setting: a certificate or a key that is not
+    /// valid, a file of `SSL_CERT_FILE` or `SSL_CERT_DIR` without certificates, a TLS configuration that names protocols or
+    /// is given together with certificates, a variable of the environment that is not a valid proxy, if that proxy is for
+    /// the base URL of the settings.
     pub fn build(mut self, settings: &TransportSettings) -> Result<HyperTransport, Error> {
+        self.roots.extend(settings.root_certificates.iter().cloned());
         let mut tls = self.take_tls()?;
         tls.alpn_protocols = self.protocols().iter().map(|name| name.to_vec()).collect();
-        let proxy = self.proxy.take().map_or_else(Proxy::from_env, Ok)?;
+        let proxy = self.proxy.take().unwrap_or_else(Proxy::from_env);
         // No proxy forwards HTTP/2.
         let forwards = !self.is_http2_only();
-        let connector = Connector::new(tls, &proxy, self.resolver.clone(), forwards, settings.connect_timeout);
+        let connector = Connector::new(tls, proxy, self.resolver.clone(), forwards, settings.connect_timeout);
+        settings.base_url.iter().try_for_each(|uri| connector.check(uri))?;
         Ok(HyperTransport::new(self.pools(connector.clone()), connector))
     }
 

@@ -1,13 +1,11 @@
 //! What an error in place of a head means to the core.
 
 use std::error::Error;
-use std::{fmt, io};
+use std::fmt;
 
 use chat_client::TransportError;
-use chat_net::{MAX_HEAD, ProxyError, tls};
+use chat_net::{ConnectError, MAX_HEAD, ProxyError, tls};
 use hyper_util::client::legacy;
-
-use crate::connect::TimedOut;
 
 /// How many headers hyper takes over HTTP/1.1.
 const MAX_HEADERS: usize = 100;
@@ -19,8 +17,8 @@ pub struct SendError(pub(crate) Reason);
 #[derive(Debug)]
 pub(crate) enum Reason {
     Pooled(legacy::Error),
-    /// A proxy that forwards would not.
-    Proxy(ProxyError),
+    /// A proxy did not forward the request.
+    Proxy(ConnectError),
     /// Somebody else's service failed.
     #[cfg(feature = "tower")]
     Service(chat_client::Source),
@@ -45,9 +43,9 @@ impl SendError {
     /// How far the request came, as far as the one who sent it knows.
     fn came_to(&self) -> TransportError {
         match &self.0 {
-            Reason::Pooled(error) if error.is_connect() => TransportError::Connect,
+            Reason::Pooled(error) if error.is_connect() => connecting(error),
             Reason::Pooled(_) => TransportError::MaybeSent,
-            Reason::Proxy(_) => TransportError::Connect,
+            Reason::Proxy(error) => error.class(),
             #[cfg(feature = "tower")]
             Reason::Service(error) => chain(&**error).find_map(known).unwrap_or(TransportError::MaybeSent),
         }
@@ -58,9 +56,14 @@ impl SendError {
 #[cfg(feature = "tower")]
 fn known(cause: &(dyn Error + 'static)) -> Option<TransportError> {
     if let Some(error) = cause.downcast_ref::<legacy::Error>() {
-        return error.is_connect().then_some(TransportError::Connect);
+        return error.is_connect().then(|| connecting(error));
     }
     cause.downcast_ref().map(classify)
+}
+
+/// What an error of connecting means. One that is not the connector's own comes from HTTP/2's handshake.
+fn connecting(error: &legacy::Error) -> TransportError {
+    ConnectError::of(error).map_or(TransportError::Connect, ConnectError::class)
 }
 
 /// A head that was rejected says what else may be the cause: neither hyper nor h2 tells which limit was passed.
@@ -84,19 +87,11 @@ impl Error for SendError {
 pub(crate) fn classify(error: &SendError) -> TransportError {
     let has = |what: fn(&(dyn Error + 'static)) -> bool| chain(error.cause()).any(what);
     match error.came_to() {
-        TransportError::Connect if has(was_too_slow) => TransportError::ConnectTimeout,
-        TransportError::Connect if tls::is_untrusted(error.cause()) => TransportError::Permanent,
-        TransportError::Connect if error.proxy_error().is_some_and(ProxyError::is_final) => TransportError::Permanent,
         TransportError::MaybeSent | TransportError::Unsent if tls::is_refused(error.cause()) => TransportError::Connect,
         TransportError::MaybeSent if has(was_unsent) => TransportError::Unsent,
         TransportError::MaybeSent if has(was_rejected) => TransportError::BadHead,
         sorted => sorted,
     }
-}
-
-/// Whether our own time for a connection ran out, or the time of one address.
-fn was_too_slow(cause: &(dyn Error + 'static)) -> bool {
-    cause.is::<TimedOut>() || cause.downcast_ref().is_some_and(|io: &io::Error| io.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Whether the request certainly reached nobody who read it.

@@ -1,175 +1,150 @@
 //! Connecting: directly or through a proxy, with TLS on top, all of it within a time.
 
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use chat_net::{Origin, Proxy, ProxyError, Scheme, Via};
+use bytes::{Buf as _, Bytes};
+use chat_net::{ConnectError, Dialed, Dialer, Origin, Proxy, ProxyServer, Runtime, set_options, tls};
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_rustls::MaybeHttpsStream;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use tower_service::Service;
 
 use crate::resolve::Resolver;
-use crate::tunnel;
-
-type BoxError = Box<dyn Error + Send + Sync>;
-type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-
-/// How often the kernel asks whether a silent peer is there: often enough for the routers in between to remember the
-/// connection while an answer is waited for.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// A connection to an API, or to a proxy that forwards to it.
 pub(crate) type Stream = MaybeHttpsStream<Way>;
 
 /// A connection to an API without its TLS, or to a proxy with the proxy's.
-pub(crate) type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// Connects to where a URL points. It takes no longer than the connect timeout.
-///
-/// hyper-util's own connect timeout covers TCP alone: a name server that does not answer, or a peer that is silent in
-/// the TLS handshake, would hold the call for as long as they like.
+/// Connects to where a URL points. It takes no longer than the connect timeout. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tls: HttpsConnector<Route>,
-    proxy: Proxy,
-    forwards: bool,
-    timeout: Option<Duration>,
+    dialer: Arc<Dialer<Tokio>>,
+    tls: TlsConnector,
 }
 
 impl Connector {
-    /// `forwards` says whether an HTTP proxy is given plain requests to forward rather than asked for a tunnel.
+    /// `forwards` says whether HTTP proxies are given plain requests to forward instead of being asked for a tunnel.
     pub(crate) fn new(
         tls: ClientConfig,
-        proxy: &Proxy,
+        proxy: Proxy,
         resolver: Resolver,
         forwards: bool,
         timeout: Option<Duration>,
     ) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        // Shared out among a name's addresses, so that a silent one leaves time for the next. Those of the other family
-        // are tried beside the first ones, after 300 ms.
-        tcp.set_connect_timeout(timeout);
-        let mut proxy_tls = tls.clone();
-        proxy_tls.alpn_protocols.clear();
-        let proxy_tls = HttpsConnector::from((tcp.clone(), proxy_tls));
-        let route = Route { tcp, proxy_tls, proxy: proxy.clone(), resolver, forwards };
-        Self { tls: HttpsConnector::from((route, tls)), proxy: proxy.clone(), forwards, timeout }
+        let proxy_tls = TlsConnector::from(Arc::new(tls::for_proxy(&tls)));
+        let dialer = Dialer::new(Tokio { resolver, proxy_tls }, proxy, timeout).tunnels_only(!forwards);
+        Self { dialer: Arc::new(dialer), tls: TlsConnector::from(Arc::new(tls)) }
+    }
+
+    /// Checks that the setting of the proxy for a URL is valid.
+    pub(crate) fn check(&self, uri: &Uri) -> Result<(), chat_net::Error> {
+        self.dialer.check(uri)
     }
 
     /// The proxy that a request is given to, to forward.
-    pub(crate) fn forwarder(&self, uri: &Uri) -> Option<&Via> {
-        let origin = Origin::of(uri);
-        self.proxy.via(&origin).filter(|via| self.forwards && via.forwards(&origin))
+    pub(crate) fn forwarder(&self, uri: &Uri) -> Option<&ProxyServer> {
+        self.dialer.forwarder(uri)
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
+        let origin = Origin::of(&uri);
+        self.dialer.in_time(&origin, self.open(&origin)).await
+    }
+
+    async fn open(&self, origin: &Origin) -> Result<Stream, ConnectError> {
+        let way = Way::from(self.dialer.dial(origin).await?);
+        if !origin.is_https {
+            return Ok(MaybeHttpsStream::Http(way));
+        }
+        let name = ServerName::try_from(origin.host.clone()).map_err(ConnectError::tls)?;
+        let tls = self.tls.connect(name, TokioIo::new(way)).await.map_err(ConnectError::tls)?;
+        Ok(MaybeHttpsStream::Https(TokioIo::new(tls)))
     }
 }
 
 impl Service<Uri> for Connector {
     type Response = Stream;
-    type Error = BoxError;
-    type Future = Connecting<Stream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tls.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, uri: Uri) -> Connecting<Stream> {
-        let Some(timeout) = self.timeout else { return self.tls.call(uri) };
-        let via = self.proxy.via(&Origin::of(&uri)).cloned();
-        let connecting = tokio::time::timeout(timeout, self.tls.call(uri));
-        Box::pin(async move { connecting.await.unwrap_or_else(|_| Err(TimedOut { timeout, via }.into())) })
-    }
-}
-
-/// No connection came about in time.
-#[derive(Debug)]
-pub(crate) struct TimedOut {
-    timeout: Duration,
-    via: Option<Via>,
-}
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no connection within {:?}", self.timeout)?;
-        self.via.as_ref().map_or(Ok(()), |proxy| write!(f, " through the proxy {proxy}"))
-    }
-}
-
-impl Error for TimedOut {}
-
-/// Gets to a host and port, TLS apart.
-#[derive(Clone)]
-struct Route {
-    tcp: HttpConnector<Resolver>,
-    proxy_tls: HttpsConnector<HttpConnector<Resolver>>,
-    proxy: Proxy,
-    resolver: Resolver,
-    forwards: bool,
-}
-
-impl Route {
-    async fn connect(mut self, uri: Uri) -> Result<Way, BoxError> {
-        let origin = Origin::of(&uri);
-        let Some(via) = self.proxy.via(&origin).cloned() else {
-            let io = MaybeHttpsStream::Http(self.tcp.call(uri).await?);
-            return Ok(Way { io, early: Bytes::new(), forwarder: None });
-        };
-        let io = self.reach(&via).await.map_err(|source| ProxyError::unreachable(&via, source))?;
-        if self.forwards && via.forwards(&origin) {
-            return Ok(Way { io, early: Bytes::new(), forwarder: Some(via) });
-        }
-        let (io, early) = tunnel::open(io, &via, &origin, &self.resolver).await?;
-        Ok(Way { io, early, forwarder: None })
-    }
-
-    async fn reach(&mut self, via: &Via) -> Result<Tcp, BoxError> {
-        match via.scheme() {
-            Scheme::Https => self.proxy_tls.call(via.uri()).await,
-            _ => Ok(MaybeHttpsStream::Http(self.tcp.call(via.uri()).await?)),
-        }
-    }
-}
-
-impl Service<Uri> for Route {
-    type Response = Way;
-    type Error = BoxError;
-    type Future = Connecting<Way>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(cx).map_err(BoxError::from)
-    }
-
-    fn call(&mut self, uri: Uri) -> Connecting<Way> {
+    fn call(&mut self, uri: Uri) -> Self::Future {
         Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// tokio, and the user's resolver.
+struct Tokio {
+    resolver: Resolver,
+    proxy_tls: TlsConnector,
+}
+
+impl Runtime for Tokio {
+    /// The adapter is taken off once the way through a proxy is open.
+    type Stream = Compat<TokioIo<Tcp>>;
+
+    async fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.resolver.resolve(host).await
+    }
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+        let tcp = TcpStream::connect(addr).await?;
+        set_options(&tcp)?;
+        Ok(TokioIo::new(MaybeHttpsStream::Http(TokioIo::new(tcp))).compat())
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn proxy_tls(&self, stream: Self::Stream, proxy: &ProxyServer) -> io::Result<Self::Stream> {
+        let MaybeHttpsStream::Http(tcp) = stream.into_inner().into_inner() else {
+            return Err(io::Error::other("the connection has TLS already"));
+        };
+        let name = ServerName::try_from(proxy.origin().host.clone()).map_err(io::Error::other)?;
+        let tls = self.proxy_tls.connect(name, TokioIo::new(tcp)).await?;
+        Ok(TokioIo::new(MaybeHttpsStream::Https(TokioIo::new(tls))).compat())
     }
 }
 
 /// A way to a host and port.
 pub(crate) struct Way {
     io: Tcp,
-    /// What came with a proxy's answer, and is the server's.
+    /// What came with a proxy's answer and belongs to the server.
     early: Bytes,
     /// The proxy at the other end, if it forwards.
-    forwarder: Option<Via>,
+    forwarder: Option<ProxyServer>,
+}
+
+impl From<Dialed<Compat<TokioIo<Tcp>>>> for Way {
+    fn from(dialed: Dialed<Compat<TokioIo<Tcp>>>) -> Self {
+        let io = dialed.stream.into_inner().into_inner();
+        Self { io, early: dialed.early.into(), forwarder: dialed.forwarder }
+    }
 }
 
 impl Connection for Way {
     fn connected(&self) -> Connected {
         match &self.forwarder {
-            Some(via) => Connected::new().proxy(true).extra(via.clone()),
+            Some(proxy) => Connected::new().proxy(true).extra(proxy.clone()),
             None => Connected::new(),
         }
     }
@@ -181,7 +156,8 @@ impl Read for Way {
             return Pin::new(&mut self.io).poll_read(cx, buf);
         }
         let count = self.early.len().min(buf.remaining());
-        buf.put_slice(&self.early.split_to(count));
+        buf.put_slice(&self.early[..count]);
+        self.early.advance(count);
         Poll::Ready(Ok(()))
     }
 }

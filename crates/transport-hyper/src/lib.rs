@@ -12,7 +12,6 @@ mod resolve;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
-mod tunnel;
 mod wire;
 
 pub use chat_client::*;
@@ -21,7 +20,7 @@ pub use body::{AnswerBody, Sending};
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
-pub use chat_net::{Proxy, ProxyError};
+pub use chat_net::{Proxy, ProxyError, tls};
 pub use classify::SendError;
 pub use rustls;
 #[cfg(feature = "tower")]

@@ -6,17 +6,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::vec;
-
-use hyper_util::client::legacy::connect::dns::Name;
-use tower_service::Service;
 
 pub(crate) type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 type Lookup = dyn Fn(&str) -> Resolving + Send + Sync;
 
-/// The user's way to look names up, or the system's.
+/// The user's resolver, or the system's.
 #[derive(Clone, Default)]
 pub(crate) struct Resolver(Option<Arc<Lookup>>);
 
@@ -41,20 +36,5 @@ impl Resolver {
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "the user's" } else { "the system's" })
-    }
-}
-
-impl Service<Name> for Resolver {
-    type Response = vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolving = self.resolve(name.as_str());
-        Box::pin(async move { Ok(resolving.await?.into_iter()) })
     }
 }

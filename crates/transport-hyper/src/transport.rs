@@ -69,8 +69,8 @@ impl Transport for HyperTransport {
     const PRODUCT: &'static str = concat!("transport-hyper/", env!("CARGO_PKG_VERSION"));
 
     fn send(&self, mut request: http::Request<Bytes>) -> Sending {
-        if let Some(via) = self.connector.forwarder(request.uri())
-            && let Some(authorization) = via.authorization()
+        if let Some(proxy) = self.connector.forwarder(request.uri())
+            && let Some(authorization) = proxy.authorization()
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }

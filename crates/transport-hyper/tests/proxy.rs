@@ -7,6 +7,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ async fn tinyproxy_tunnels_and_forwards() {
 
     for target in [door.url("localhost"), plain.url()] {
         let text = failure(through(&url(""), &target, &ca).await);
-        assert!(text.ends_with("asks for a user and a password"), "{text}");
+        assert!(text.ends_with("asks for a user and a password (it offers Basic)"), "{text}");
     }
     // To those whose credentials are wrong tinyproxy answers 401, which only in a tunnel is told from the API's.
     let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
@@ -195,8 +196,8 @@ async fn each_refusal_of_an_http_proxy_says_what_it_is() {
         ),
         (
             "u:s3cret@",
-            "HTTP/1.1 407 No\r\ncontent-length: 5\r\n\r\nNo.\r\n",
-            "the proxy {} refuses the user or the password",
+            "HTTP/1.1 407 No\r\nproxy-authenticate: NTLM, Basic\r\ncontent-length: 5\r\n\r\nNo.\r\n",
+            "the proxy {} refuses the user or the password (it offers NTLM, Basic)",
         ),
         ("u:s3cret@", "HTTP/1.0 403 Forbidden\r\n\r\nNo.", &format!("{refused}403 Forbidden")),
         ("", "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 100000\r\n\r\n", &format!("{refused}502 Bad Gateway")),
@@ -214,16 +215,16 @@ async fn each_refusal_of_an_http_proxy_says_what_it_is() {
     }
     let gone = format!("http://127.0.0.1:{}", free_port());
     let text = failure(through(&gone, "https://api.example", &ca).await);
-    assert!(text.starts_with(&format!("could not connect: the proxy {gone} can't be reached: ")), "{text}");
+    assert!(text.starts_with(&format!("could not connect: the proxy {gone} could not be reached: ")), "{text}");
     assert!(text.contains("Connection refused"), "{text}");
 }
 
 #[tokio::test]
 async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     let ca = Ca::new();
-    let peer = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
+    let peer = Peer::saying("HTTP/1.1 407 Who?\r\nproxy-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n").await;
     let text = failure(through(&format!("http://u:s3cret@{}", peer.addr), "http://api.example", &ca).await);
-    assert!(text.ends_with("refuses the user or the password"), "{text}");
+    assert!(text.ends_with("refuses the user or the password (it offers NTLM; only Basic is supported)"), "{text}");
     // A password that is tried again and again may lock an account.
     let proxy = Proxy::url(&format!("http://u:s3cret@{}", peer.addr)).unwrap();
     let error = ask(&client(builder().proxy(proxy), "http://api.example")).await.unwrap_err();
@@ -341,7 +342,61 @@ async fn a_proxy_may_be_behind_tls_itself() {
     assert!(answer.contains("chunk"));
     assert!(heads.lock().unwrap()[0].starts_with("CONNECT api.example:443 HTTP/1.1\r\n"));
     let text = failure(through(&url("127.0.0.1"), "https://api.example", &ca).await);
-    assert!(text.contains("can't be reached: invalid peer certificate: certificate not valid for name"), "{text}");
+    assert!(text.contains("could not be reached: invalid peer certificate: certificate not valid for name"), "{text}");
+}
+
+/// The API's client certificate is for the API.
+#[tokio::test]
+async fn a_proxy_behind_tls_is_not_shown_the_client_certificate() {
+    let ca = Ca::new();
+    // The API wants a certificate, and the proxy asks for one but does not need it.
+    let door = Door::open(ca.asking(ca.identity("api.example"), &[BEST])).await;
+    let (shown, wants) = (Arc::new(AtomicUsize::new(0)), ca.asking_politely(ca.identity("localhost")));
+    let (count, behind) = (Arc::clone(&shown), door.addr);
+    let proxy = Peer::start(move |tcp| {
+        let (count, wants) = (Arc::clone(&count), wants.clone());
+        async move {
+            let tls = wants.accept(tcp).await.unwrap();
+            count.fetch_add(tls.get_ref().1.peer_certificates().map_or(0, <[_]>::len), Ordering::SeqCst);
+            oblige(tls, behind, &Heads::default()).await;
+        }
+    })
+    .await;
+    let (chain, key) = ca.identity("client");
+    let proxies = Proxy::url(&format!("https://localhost:{}", proxy.addr.port())).unwrap();
+    let builder = builder().proxy(proxies).root_certificates([ca.root()]).client_certificate(chain, key);
+    ask(&client(builder, "https://api.example")).await.unwrap();
+    assert_eq!((proxy.accepted(), shown.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test]
+async fn socks_tries_every_address() {
+    let plain = Server::builder().bind().await.unwrap();
+    let (asked, to) = (Arc::<Mutex<Vec<u8>>>::default(), plain.local_addr());
+    let seen = Arc::clone(&asked);
+    let proxy = Peer::start(move |mut tcp: TcpStream| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let mut request = [0; 10];
+            tcp.read_exact(&mut request[..3]).await.unwrap();
+            tcp.write_all(b"\x05\x00").await.unwrap();
+            tcp.read_exact(&mut request).await.unwrap();
+            // The last byte of an IPv4 address. Of the three, only the last one is reached.
+            seen.lock().unwrap().push(request[7]);
+            let code = if request[7] == 3 { 0 } else { 4 };
+            tcp.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+            if code == 0 {
+                let mut target = TcpStream::connect(to).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut tcp, &mut target).await;
+            }
+        }
+    })
+    .await;
+    let addresses = [1, 2, 3].map(|last| SocketAddr::from(([127, 0, 0, last], 0)));
+    let builder = builder().resolver(move |_| std::future::ready(Ok(addresses.to_vec())));
+    let proxies = Proxy::url(&format!("socks5://{}", proxy.addr)).unwrap();
+    ask(&client(builder.proxy(proxies), "http://api.example")).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), [1, 2, 3]);
 }
 
 #[tokio::test]
@@ -360,6 +415,7 @@ async fn excepted_hosts_are_reached_directly() {
 async fn the_environment_is_heeded() {
     let ca = Ca::new();
     let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
+    let plain = Server::builder().bind().await.unwrap();
     let (proxy, heads) = obliging(door.addr, None).await;
     let dir = std::env::temp_dir().join(format!("transport-hyper-env-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
@@ -389,6 +445,10 @@ async fn the_environment_is_heeded() {
     let output = run(vec![("HTTPS_PROXY", "gopher://user:pass@p".to_owned())], far.to_owned()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("HTTPS_PROXY must begin with") && !said.contains("pass@"), "{said}");
+
+    // A proxy that is not used is no error, whatever it is.
+    let output = run(vec![("ALL_PROXY", "gopher://user:pass@p".to_owned())], plain.url()).await.unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("answered"), "{output:?}");
     fs::remove_dir_all(&dir).unwrap();
 }
 

@@ -171,6 +171,7 @@ impl Harness for Plain {
     fn transport(&self, setup: &Setup) -> Result<Self::Transport, Error> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(setup.transport_settings().connect_timeout);
+        connector.set_keepalive(Some(std::time::Duration::from_secs(15)));
         Ok(ServiceTransport::new(legacy::Client::builder(TokioExecutor::new()).build(connector)))
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 use async_net::TcpStream;
-use chat_http1::Runtime;
+use chat_http1::{Runtime, set_options};
 
 /// async-io as a [`Runtime`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,7 +22,7 @@ impl Runtime for AsyncIo {
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(addr).await?;
-        stream.set_nodelay(true)?;
+        set_options(&stream)?;
         Ok(stream)
     }
 

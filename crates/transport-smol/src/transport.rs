@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use async_io::Timer;
 use bytes::Bytes;
 use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
-use chat_http1::{AnswerBody, Connector, Engine, Proxy, SendError, Sending, rustls, tls};
+use chat_http1::{AnswerBody, Connector, Engine, SendError, Sending, rustls};
 
 use crate::runtime::AsyncIo;
 
@@ -22,19 +22,17 @@ pub struct SmolTransport {
 }
 
 impl SmolTransport {
-    /// A transport with TLS of one's own: private roots, client certificates, another provider. Of the protocols in TLS it
-    /// offers HTTP/1.1 alone, whatever the configuration says. The proxies are those of the environment.
+    /// A transport with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1
+    /// is offered, whatever the configuration says. The proxies are those of the environment.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest), naming a variable of the environment, if it is no URL of a
-    /// proxy, or is an `https://` one.
+    /// Those of [`Connector::with_tls`].
     pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        let connector = Connector::new(AsyncIo, tls, settings.connect_timeout).via(Proxy::from_env()?)?;
-        Ok(Self::with_connector(connector))
+        Ok(Self::with_connector(Connector::with_tls(AsyncIo, tls, settings)?))
     }
 
-    /// A transport over a connector of one's own: another proxy, or none.
+    /// A transport over a connector of your own, for example with another proxy or without one.
     ///
     /// ```no_run
     /// use transport_smol::{AsyncIo, Client, Connector, Proxy, SmolTransport, tls};
@@ -54,7 +52,7 @@ impl SmolTransport {
 
 impl FromSettings for SmolTransport {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        Self::with_tls(settings, tls::config([], None)?)
+        Ok(Self::with_connector(Connector::from_settings(AsyncIo, settings)?))
     }
 }
 

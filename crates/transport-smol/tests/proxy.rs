@@ -145,9 +145,15 @@ fn the_environment_is_heeded() {
     let said = run("HTTP_PROXY", &proxy, &net.server.url());
     assert!(said.contains("answered") && net.heads().is_empty(), "{said}");
 
-    let said = run("HTTPS_PROXY", "https://user:s3cret@p", "http://api.example");
-    assert!(said.contains("HTTPS_PROXY must begin with http://, socks5:// or socks5h://:"), "{said}");
+    // A proxy that is not supported is an error where it is used.
+    let said = run("HTTPS_PROXY", "https://user:s3cret@p", "https://api.example");
+    assert!(
+        said.contains("could not connect: HTTPS_PROXY must begin with http://, socks5:// or socks5h://:"),
+        "{said}"
+    );
     assert!(!said.contains("s3cret"), "{said}");
+    let said = run("ALL_PROXY", "https://user:s3cret@p", &net.server.url());
+    assert!(said.contains("answered"), "{said}");
 }
 
 /// Asks where another test says, and prints what came of it. Run by itself it has nothing to do.
@@ -158,6 +164,31 @@ fn child_of_the_environment() {
         .and_then(|transport| ask(&client(&url, transport)))
     {
         Ok(answer) => println!("answered {answer}"),
+        Err(error) => println!("{error:#}"),
+    }
+}
+
+#[test]
+fn a_proxy_for_the_base_url_that_is_not_supported_is_refused_at_once() {
+    let run = |url: &str| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_that_builds", "--nocapture"]).env_clear();
+        let output = command.env("HTTPS_PROXY", "https://p").env("TEST_BASE_URL", url).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = run("https://api.example");
+    assert!(said.contains("HTTPS_PROXY must begin with") && !said.contains("could not connect"), "{said}");
+    for url in ["https://127.0.0.1:9", "http://api.example"] {
+        assert!(run(url).contains("built"), "{url}");
+    }
+}
+
+/// Builds a client for a base URL, and prints what came of it. Run by itself it has nothing to do.
+#[test]
+fn child_that_builds() {
+    let Ok(url) = std::env::var("TEST_BASE_URL") else { return };
+    match Client::builder().base_url(url).api_key("sesame").build() {
+        Ok(_) => println!("built"),
         Err(error) => println!("{error:#}"),
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn chat<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>)
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("INKEEP_") || text.to_ascii_uppercase().ends_with("_PROXY") {
+        let upper = text.to_ascii_uppercase();
+        if ["INKEEP_", "SSL_CERT_"].iter().any(|of_ours| upper.starts_with(of_ours)) || upper.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }

@@ -21,6 +21,9 @@ pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
         Row::new("used again after a whole answer", reuse),
         Row::new("not after a drop", drops),
     ];
+    if cfg!(target_os = "linux") {
+        rows.push(Row::new("TCP keep-alive", keep_alive));
+    }
     if !wire.is_http2() {
         rows.push(Row::new("not after the server closed it", |stage| stale(stage, Ending::Told)));
         rows.push(Row::new("a close that races the question", race));
@@ -74,6 +77,28 @@ fn reuse<C: Caller>(stage: &Stage<'_, C>) -> Seen {
     ensure(connections == 1, || format!("{calls} calls, {connections} connections"))?;
     scene.end(stage.caller, client)?;
     Ok(format!("{calls} calls, 1 connection"))
+}
+
+/// Linux shows which timer runs for each connection.
+fn keep_alive<C: Caller>(stage: &Stage<'_, C>) -> Seen {
+    const ESTABLISHED: &str = "01";
+    const KEEP_ALIVE: &str = "02";
+    let scene = stage.host.script(stage.wire, vec![Reply::json(200, &[], RESULT)]).map_err(said)?;
+    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
+    result.map_err(said)?;
+    stage.caller.pause(SETTLE);
+    let port = scene.setup.base_url.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let remote = format!(":{:04X}", port.ok_or("no port")?);
+    let table = std::fs::read_to_string("/proc/net/tcp").map_err(said)?;
+    let lines = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    // Number, local address, remote address, state, queues, timer.
+    let ours = lines.filter(|line| line.len() > 5 && line[2].ends_with(&remote) && line[3] == ESTABLISHED);
+    let timers: Vec<String> = ours.map(|line| line[5].split(':').next().unwrap_or_default().to_owned()).collect();
+    let is_kept = !timers.is_empty() && timers.iter().all(|timer| timer == KEEP_ALIVE);
+    ensure(is_kept, || format!("the timers of the connections are {timers:?}, not {KEEP_ALIVE}"))?;
+    scene.end(stage.caller, client)?;
+    Ok("the timer runs".to_owned())
 }
 
 /// Streams that are left in their middle, each before a call that is not.

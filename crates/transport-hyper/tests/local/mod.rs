@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use chat_mock::Server;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -74,13 +74,21 @@ impl Ca {
         (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
     }
 
-    /// A server's side of TLS that asks for a certificate of this CA.
+    /// A server's side of TLS that wants a certificate of this CA.
     pub(crate) fn asking(&self, identity: Identity, protocols: &[&[u8]]) -> TlsAcceptor {
+        acceptor(identity, protocols, Some(self.verifier().build().unwrap()))
+    }
+
+    /// A server's side of TLS that asks for a certificate of this CA, and does without one.
+    pub(crate) fn asking_politely(&self, identity: Identity) -> TlsAcceptor {
+        acceptor(identity, &[], Some(self.verifier().allow_unauthenticated().build().unwrap()))
+    }
+
+    fn verifier(&self) -> ClientCertVerifierBuilder {
         let mut roots = RootCertStore::empty();
         roots.add(self.root()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-        acceptor(identity, protocols, Some(verifier))
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom a proxy is not for.
+//! The hosts that are reached without a proxy.
 
 use std::net::IpAddr;
 
@@ -10,26 +10,27 @@ use crate::Origin;
 #[derive(Clone, Debug)]
 pub(crate) struct Exception {
     hosts: Hosts,
-    /// Only there, if it is given.
+    /// The only port that it is for, if it names one.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
 enum Hosts {
     All,
-    /// This and all names below it, in lower case.
+    /// This name and all names below it, in lower case.
     Name(String),
     Network(IpNet),
 }
 
 impl Exception {
-    /// Reads entries with commas between them.
+    /// Reads entries that are separated by commas, by white space, or by both.
     pub(crate) fn list(entries: &str) -> Vec<Self> {
-        entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
+        let is_separator = |c: char| c == ',' || c.is_whitespace();
+        entries.split(is_separator).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
     }
 
     fn parse(entry: &str) -> Self {
-        // An address of IPv6 has colons of its own, so it is looked at as a whole first.
+        // An IPv6 address has colons of its own, so try the whole entry first.
         if let Some(network) = network(entry) {
             return Self { hosts: Hosts::Network(network), port: None };
         }
@@ -53,7 +54,7 @@ impl Exception {
     }
 }
 
-/// A network, or an address, which is one of a single host.
+/// A network, or an address, which is a network of one host.
 fn network(text: &str) -> Option<IpNet> {
     let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -96,7 +97,7 @@ mod tests {
             ("fd00::8", &["http://[fd00:0::8]"], &["http://[fd00::9]"]),
             ("[fd00::8]", &["http://[fd00::8]:81"], &["http://[fd00::]:8"]),
             ("[fd00::8]:81", &["http://[fd00::8]:81"], &["http://[fd00::8]"]),
-            // These are names that nobody has.
+            // These are read as names that no host has.
             ("10.0.0.0/33", &[], &["http://10.0.0.0"]),
             (".", &[], &["http://a.example"]),
         ];
@@ -105,6 +106,18 @@ mod tests {
             let covers = |url: &&&str| exception.covers(&Origin::of(&url.parse().unwrap()));
             assert_eq!(covered.iter().filter(covers).count(), covered.len(), "{entry} covers {covered:?}");
             assert_eq!(others.iter().find(covers), None, "{entry}");
+        }
+    }
+
+    #[test]
+    fn entries_are_separated_by_commas_or_spaces() {
+        for entries in ["a.example b.example", "a.example,b.example", " a.example\t,\n b.example , "] {
+            let exceptions = Exception::list(entries);
+            assert_eq!(exceptions.len(), 2, "{entries:?}");
+            for url in ["http://a.example", "http://b.example"] {
+                let origin = Origin::of(&url.parse().unwrap());
+                assert_eq!(exceptions.iter().filter(|one| one.covers(&origin)).count(), 1, "{entries:?} {url}");
+            }
         }
     }
 }

@@ -1,24 +1,21 @@
-//! One proxy.
+//! One proxy, as its URL describes it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chat_proto::Error;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::{Origin, ProxyError};
+use crate::Origin;
 
 /// A proxy on the way to a server. It prints as its URL, without user and password. Cheap to clone.
 #[derive(Clone)]
-pub struct Via(Arc<Inner>);
+pub struct ProxyServer(Arc<Inner>);
 
 struct Inner {
-    /// What it was set by: a variable of the environment, or `proxy`.
-    field: &'static str,
     scheme: Scheme,
     origin: Origin,
     /// User and password, decoded.
@@ -26,7 +23,7 @@ struct Inner {
     authorization: Option<HeaderValue>,
 }
 
-/// What is spoken to a proxy.
+/// The protocol that a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -34,17 +31,24 @@ pub enum Scheme {
     Http,
     /// HTTP/1.1 over TLS.
     Https,
-    /// SOCKS 5, where names are looked up on this side.
+    /// SOCKS 5; the client resolves names.
     Socks5,
-    /// SOCKS 5, where the proxy looks names up.
+    /// SOCKS 5; the proxy resolves names.
     Socks5h,
 }
 
 impl Scheme {
     pub(crate) const ALL: [Self; 4] = [Self::Http, Self::Https, Self::Socks5, Self::Socks5h];
 
-    /// Those that need no TLS on the way to the proxy, for [`Proxy::only`](crate::Proxy::only).
+    /// The schemes without TLS on the way to the proxy, for [`Proxy::only`](crate::Proxy::only).
     pub const WITHOUT_TLS: [Self; 3] = [Self::Http, Self::Socks5, Self::Socks5h];
+
+    /// The scheme by its name in a URL. `socks://`, which desktops and VPN tools write, is SOCKS 5 with the names
+    /// resolved by the proxy.
+    fn parse(name: &str) -> Option<Self> {
+        let name = if name.eq_ignore_ascii_case("socks") { Self::Socks5h.as_str() } else { name };
+        Self::ALL.into_iter().find(|scheme| name.eq_ignore_ascii_case(scheme.as_str()))
+    }
 
     fn as_str(self) -> &'static str {
         match self {
@@ -70,45 +74,42 @@ impl fmt::Display for Scheme {
     }
 }
 
-impl Via {
-    /// What is wrong with a URL is said without it: it may hold a password.
-    pub(crate) fn parse(field: &'static str, url: &str) -> Result<Self, Error> {
-        let refuse = |reason: &'static str| Error::invalid_request(field, reason);
+impl ProxyServer {
+    /// Reads a URL. The error says what is wrong, without the URL: it may hold a password.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let url = url.trim();
         let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = url.parse().map_err(|_| refuse("is no URL of a proxy"))?;
-        let given = uri.scheme_str().unwrap_or_default();
-        let scheme = Scheme::ALL.into_iter().find(|scheme| given.eq_ignore_ascii_case(scheme.as_str()));
-        let scheme = scheme.ok_or_else(|| begin_with(field, &Scheme::ALL, ""))?;
+        let uri: Uri = url.parse().map_err(|_| "is not a valid URL of a proxy")?;
+        let scheme = Scheme::parse(uri.scheme_str().unwrap_or_default()).ok_or_else(|| begin_with(&Scheme::ALL))?;
         let mut origin = Origin { is_https: scheme == Scheme::Https, ..Origin::of(&uri) };
         if origin.host.is_empty() {
-            return Err(refuse("names no host"));
+            return Err("has no host".into());
         }
-        // A password that is not encoded would end the authority early, and make another host of what is before it.
+        // A password that is not encoded could end the authority early, and what is before it would be the host.
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || url.contains('#') {
-            return Err(refuse("must end with host and port; what is special in a password is to be percent-encoded"));
+            return Err("must end with host and port; percent-encode special characters in a password".into());
         }
         let host_and_port = uri.authority().map_or("", |authority| after_login(authority.as_str()));
         let ends_with_host = host_and_port.len() == uri.host().unwrap_or_default().len();
         origin.port = match uri.port_u16() {
             Some(port) => port,
             None if ends_with_host => scheme.default_port(),
-            None => return Err(refuse("has a port that is none")),
+            None => return Err("has a port that is not a valid number".into()),
         };
         let login = uri.authority().and_then(login);
         let authorization = login.as_ref().map(basic);
-        Ok(Self(Arc::new(Inner { field, scheme, origin, login, authorization })))
+        Ok(Self(Arc::new(Inner { scheme, origin, login, authorization })))
     }
 
-    /// Refuses one whose scheme is none of these.
-    pub(crate) fn check(&self, spoken: &[Scheme]) -> Result<(), Error> {
-        if spoken.contains(&self.0.scheme) {
+    /// Checks that the scheme is one of these.
+    pub(crate) fn check(&self, supported: &[Scheme]) -> Result<(), String> {
+        if supported.contains(&self.0.scheme) {
             return Ok(());
         }
-        Err(begin_with(self.0.field, spoken, ": this transport speaks to no other proxy"))
+        Err(format!("{}: this transport supports no other proxies", begin_with(supported)))
     }
 
-    /// What is spoken to it.
+    /// The protocol that it speaks.
     pub fn scheme(&self) -> Scheme {
         self.0.scheme
     }
@@ -127,28 +128,23 @@ impl Via {
         Uri::from_parts(parts).expect("a scheme, an authority and a path are a URL")
     }
 
-    /// Whether SOCKS is spoken to it.
+    /// Whether it speaks SOCKS.
     pub fn is_socks(&self) -> bool {
         matches!(self.0.scheme, Scheme::Socks5 | Scheme::Socks5h)
     }
 
-    /// Whether it is given requests to a server to forward, rather than asked for a way there: an HTTP proxy is, for a
-    /// server without TLS.
+    /// Whether it is given the requests to a server to forward, instead of being asked for a tunnel: an HTTP proxy is, if
+    /// the server has no TLS.
     pub fn forwards(&self, origin: &Origin) -> bool {
         !self.is_socks() && !origin.is_https
     }
 
-    /// Why it did not forward a request, by the status of what came back: it stands in for the server, and a 407 is its own.
-    pub fn refusal(&self, status: StatusCode) -> Option<ProxyError> {
-        (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| ProxyError::credentials(self))
-    }
-
-    /// Whether it wants a server's address, which is to be looked up on this side.
+    /// Whether it needs the server's address, which the client resolves.
     pub fn wants_address(&self, origin: &Origin) -> bool {
         self.0.scheme == Scheme::Socks5 && origin.ip().is_none()
     }
 
-    /// What goes into `Proxy-Authorization`, marked sensitive.
+    /// The value of `Proxy-Authorization`, marked sensitive.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         self.0.authorization.as_ref()
     }
@@ -159,25 +155,25 @@ impl Via {
     }
 }
 
-impl fmt::Display for Via {
+impl fmt::Display for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.0.scheme, self.0.origin)
     }
 }
 
-impl fmt::Debug for Via {
+impl fmt::Debug for ProxyServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-fn begin_with(field: &'static str, schemes: &[Scheme], why: &str) -> Error {
+fn begin_with(schemes: &[Scheme]) -> String {
     let names: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
     let names = match &names[..] {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
         _ => names.concat(),
     };
-    Error::invalid_request(field, format!("must begin with {names}{why}"))
+    format!("must begin with {names}")
 }
 
 fn after_login(authority: &str) -> &str {
@@ -214,19 +210,20 @@ mod tests {
             ("socks5://p:8/", false, [false; 3], [true, true, false]),
             ("socks5h://p:8/", false, [false; 3], [false; 3]),
         ] {
-            let via = Via::parse("proxy", url).unwrap();
-            assert_eq!((via.uri().to_string().as_str(), via.origin().is_https), (url, is_https));
+            let proxy = ProxyServer::parse(url).unwrap();
+            assert_eq!((proxy.uri().to_string().as_str(), proxy.origin().is_https), (url, is_https));
             let targets = [&plain, &tls, &address];
-            assert_eq!(targets.map(|target| via.forwards(target)), forwards, "{url}");
-            assert_eq!(targets.map(|target| via.wants_address(target)), wants_address, "{url}");
-            assert_eq!(format!("{via:?}"), url.trim_end_matches('/'));
+            assert_eq!(targets.map(|target| proxy.forwards(target)), forwards, "{url}");
+            assert_eq!(targets.map(|target| proxy.wants_address(target)), wants_address, "{url}");
+            assert_eq!(format!("{proxy:?}"), url.trim_end_matches('/'));
         }
     }
 
     #[test]
-    fn only_a_407_is_the_proxy_s_own_answer() {
-        let via = Via::parse("proxy", "u:s3cret@p").unwrap();
-        assert!(matches!(via.refusal(StatusCode::PROXY_AUTHENTICATION_REQUIRED), Some(ProxyError::Credentials { .. })));
-        assert!(via.refusal(StatusCode::UNAUTHORIZED).is_none() && via.refusal(StatusCode::OK).is_none());
+    fn the_alias_of_desktops_is_socks_5_with_names_resolved_by_the_proxy() {
+        for url in ["socks://u:p@proxy.example:9/", "SOCKS://u:p@proxy.example:9"] {
+            assert_eq!(ProxyServer::parse(url).unwrap().to_string(), "socks5h://proxy.example:9");
+        }
+        assert!(ProxyServer::parse("socks4://p").is_err());
     }
 }

@@ -1,0 +1,232 @@
+//! The certificate roots: those of the features, of the environment, or of a file.
+
+use std::cmp::Ordering;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use chat_proto::Error;
+#[cfg(feature = "native-roots")]
+use chat_proto::Source;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+
+/// The environment variable of a file of roots, which are used in place of the default ones.
+pub(crate) const ENV_CERT_FILE: &str = "SSL_CERT_FILE";
+/// The environment variable of directories with such files.
+pub(crate) const ENV_CERT_DIR: &str = "SSL_CERT_DIR";
+
+/// The certificates of a PEM file, for example a company's own CA. Other sections of the file are skipped. `setting` is
+/// where the path comes from, for the error: the name of an option or a variable.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting and the file, if the file can't be read,
+/// holds no certificate, or holds one that is not valid.
+pub fn pem_file(setting: &'static str, path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let path = path.as_ref();
+    let certificates = read(path).map_err(|why| named(setting, path, &why))?;
+    let mut store = RootCertStore::empty();
+    for certificate in &certificates {
+        let added = store.add(certificate.clone());
+        added
+            .map_err(|error| named(setting, path, &format!("which holds a certificate that is not valid: {error}")))?;
+    }
+    Ok(certificates)
+}
+
+/// The roots of the environment, or those that the features choose. The arguments are the values of the two variables.
+pub(crate) fn default_roots(file_and_dirs: [Option<OsString>; 2]) -> Result<RootCertStore, Error> {
+    match file_and_dirs.map(|value| value.filter(|value| !value.is_empty())) {
+        [None, None] => built_in(),
+        [file, dirs] => from_paths(file.map(PathBuf::from).as_deref(), dirs.as_ref().map(env::split_paths)),
+    }
+}
+
+fn from_paths(file: Option<&Path>, dirs: Option<env::SplitPaths<'_>>) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    let mut known = Vec::new();
+    if let Some(path) = file {
+        known = read(path).map_err(|why| named(ENV_CERT_FILE, path, &why))?;
+        // Bundles of whole systems have odd certificates among good ones.
+        if roots.add_parsable_certificates(known.iter().cloned()).0 == 0 {
+            return Err(named(ENV_CERT_FILE, path, "which holds no valid certificate"));
+        }
+    }
+    let mut more = Vec::new();
+    let mut failure = None;
+    for dir in dirs.into_iter().flatten() {
+        match read_all(&dir) {
+            Ok(certificates) => more.extend(certificates),
+            Err(why) => failure = Some(named(ENV_CERT_DIR, &dir, &why)),
+        }
+    }
+    // The directory is often where the bundle was made from.
+    known.sort_unstable_by(order);
+    more.retain(|certificate| known.binary_search_by(|other| order(other, certificate)).is_err());
+    more.sort_unstable_by(order);
+    more.dedup();
+    roots.add_parsable_certificates(more);
+    // A list of directories often has one that does not exist here.
+    if roots.is_empty() {
+        return Err(failure.unwrap_or_else(|| Error::invalid_request(ENV_CERT_DIR, "names no valid certificate")));
+    }
+    Ok(roots)
+}
+
+fn order(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> Ordering {
+    one.as_ref().cmp(other.as_ref())
+}
+
+/// The certificates of all files in a directory. Files without any are skipped, and so are those that can't be read: such
+/// a directory is full of links, some of which lead nowhere.
+fn read_all(dir: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let unreadable = |error| format!("which can't be read: {error}");
+    let entries = fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries.iter().filter_map(|entry| fs::canonicalize(entry.path()).ok()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let certificates: Vec<_> = paths.iter().filter_map(|path| read(path).ok()).flatten().collect();
+    if certificates.is_empty() { Err("which holds no certificate in PEM format".into()) } else { Ok(certificates) }
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let unreadable = |error: &dyn std::fmt::Display| format!("which can't be read: {error}");
+    let text = fs::read(path).map_err(|error| unreadable(&error))?;
+    let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, pem::Error>>();
+    match certificates.map_err(|error| unreadable(&error))? {
+        none if none.is_empty() => Err("which holds no certificate in PEM format".into()),
+        certificates => Ok(certificates),
+    }
+}
+
+fn named(setting: &'static str, path: &Path, why: &str) -> Error {
+    Error::invalid_request(setting, format!("names {}, {why}", path.display()))
+}
+
+#[cfg(feature = "native-roots")]
+fn built_in() -> Result<RootCertStore, Error> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // Machines have odd certificates among good ones.
+    if roots.add_parsable_certificates(found.certs).0 > 0 {
+        return Ok(roots);
+    }
+    let why =
+        found.errors.into_iter().next().map_or_else(|| "the system has no certificate roots".into(), Source::from);
+    Err(Error::invalid_request("tls", "can't be set up").with_source(why))
+}
+
+#[cfg(not(feature = "native-roots"))]
+#[allow(clippy::unnecessary_wraps, reason = "the system's roots may be missing")]
+fn built_in() -> Result<RootCertStore, Error> {
+    Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    /// A directory that is removed in the end.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let path = env::temp_dir().join(format!("chat-net-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn certificate() -> String {
+        let params = CertificateParams::new(["ca.example".to_owned()]).unwrap();
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let text = BASE64_STANDARD.encode(certificate.der());
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    }
+
+    const ODD: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    /// How many roots there are, or what is wrong.
+    fn roots(file: Option<&Path>, dirs: &[&Path]) -> Result<usize, String> {
+        let dirs = (!dirs.is_empty()).then(|| env::join_paths(dirs).unwrap());
+        default_roots([file.map(Into::into), dirs]).map(|roots| roots.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_variables_replace_the_default_roots() {
+        let dir = Dir::new("replace");
+        let (one, other) = (certificate(), certificate());
+        let file = dir.write("bundle.pem", format!("some words\n{one}{ODD}{other}"));
+        let many = roots(None, &[]).unwrap();
+        assert!(many > 2, "{many}");
+        assert_eq!(roots(Some(Path::new("")), &[]), Ok(many), "an empty variable counts as not set");
+        assert_eq!(roots(Some(&file), &[]), Ok(2));
+
+        let inner = Dir::new("replace-dir");
+        inner.write("a.pem", &one);
+        inner.write("a-copy.0", &one);
+        inner.write("README", "no certificate");
+        inner.write("key.der", [0xff, 0]);
+        fs::create_dir_all(inner.0.join("private")).unwrap();
+        let missing = dir.0.join("missing");
+        assert_eq!(roots(None, &[&inner.0]), Ok(1));
+        assert_eq!(roots(None, &[&missing, &inner.0]), Ok(1), "one of the directories is enough");
+        assert_eq!(roots(Some(&file), &[&missing]), Ok(2));
+    }
+
+    #[test]
+    fn a_file_without_a_certificate_is_named_together_with_its_setting() {
+        let dir = Dir::new("named");
+        let empty = dir.write("empty.pem", "");
+        let der = dir.write("ca.der", [0x30, 0x82, 1]);
+        let odd = dir.write("odd.pem", ODD);
+        let cut = dir.write("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+        let missing = dir.0.join("missing.pem");
+        let rows = [
+            (&missing, "which can't be read: "),
+            (&dir.0, "which can't be read: "),
+            (&cut, "which can't be read: "),
+            (&empty, "which holds no certificate in PEM format"),
+            (&der, "which holds no certificate in PEM format"),
+            (&odd, "which holds "),
+        ];
+        for (path, why) in rows {
+            let says = |setting: &str| format!("{setting} names {}, {why}", path.display());
+            let of_variable = roots(Some(path), &[]).unwrap_err();
+            assert!(of_variable.starts_with(&says("SSL_CERT_FILE")), "{of_variable}");
+            let of_option = pem_file("--ca-cert", path).unwrap_err().to_string();
+            assert!(of_option.starts_with(&says("--ca-cert")), "{of_option}");
+        }
+        let empty_dir = Dir::new("named-empty");
+        let of_dir = roots(None, &[&empty_dir.0]).unwrap_err();
+        assert_eq!(
+            of_dir,
+            format!("SSL_CERT_DIR names {}, which holds no certificate in PEM format", empty_dir.0.display())
+        );
+        let of_dir = roots(None, &[&missing]).unwrap_err();
+        assert!(
+            of_dir.starts_with(&format!("SSL_CERT_DIR names {}, which can't be read", missing.display())),
+            "{of_dir}"
+        );
+        let good = dir.write("good.pem", certificate() + &certificate());
+        assert_eq!(pem_file("--ca-cert", good).unwrap().len(), 2);
+    }
+}
