@@ -43,7 +43,7 @@ impl Error {
         match self.gave_up() {
             Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
             Some(GaveUp::WaitTooLong { wait }) => {
-                write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?
+                write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?;
             }
             Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
             Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
