@@ -9,7 +9,7 @@ fn raw(text: &str) -> String {
 
 /// What the pieces of one body come to, however the body is cut.
 #[track_caller]
-fn attempts(body: &str, then: In) -> Vec<Attempt> {
+fn attempts(body: &str, then: &In) -> Vec<Attempt> {
     let cut = |size: usize| {
         let pieces = body.as_bytes().chunks(size).map(|piece| (0, data(piece)));
         [(0, stream())].into_iter().chain(pieces).chain([(0, then.clone())]).collect()
@@ -20,7 +20,7 @@ fn attempts(body: &str, then: In) -> Vec<Attempt> {
 #[test]
 fn a_pair_that_is_split_is_joined() {
     let body = [raw("A"), raw(r"x\ud83d"), raw(r"\ude00y"), last("Z")].concat();
-    for attempt in attempts(&body, In::Eof) {
+    for attempt in attempts(&body, &In::Eof) {
         let transcript = Call::create().run(&[attempt]);
         assert_eq!(transcript.answer().content, "Ax😀yZ");
         let chunks: Vec<_> = transcript.events.iter().filter_map(Event::text).collect();
@@ -33,7 +33,7 @@ fn what_stands_between_two_halves_of_one_string_is_not_part_of_it() {
     let between = [raw(""), event("records_cited", CITED), event("ping", "{}"), ": comment\n\n".to_owned()];
     for between in between {
         let body = [raw(r"\uD83D"), between.clone(), raw(r"\uDE00"), last("")].concat();
-        for attempt in attempts(&body, In::Eof) {
+        for attempt in attempts(&body, &In::Eof) {
             let transcript = Call::create().run(&[attempt]);
             assert_eq!((&*transcript.answer().content, &*transcript.text()), ("😀", "😀"), "{between}");
         }
@@ -53,7 +53,7 @@ fn a_half_that_nothing_joins_is_a_last_piece_of_the_text_before_whatever_ends_it
         (half.clone() + &error, In::Fail(TransportError::Body), Some(ErrorKind::Stream { data: "no".into() })),
         (half.clone() + &error + &raw("y"), In::Eof, Some(ErrorKind::Stream { data: "no".into() })),
     ] {
-        for attempt in attempts(&body, then) {
+        for attempt in attempts(&body, &then) {
             let transcript = Call::create().run(&[attempt]);
             let chunks: Vec<_> = transcript.events.iter().filter_map(Event::text).collect();
             assert_eq!(chunks, ["A", "x", "\u{fffd}"], "{body}");
@@ -139,7 +139,7 @@ fn a_lone_half_in_any_other_string_is_replaced() {
     let chunk = r#"{"\ud83d":"\ude00","content_chunk":"x","chat_session_id":"\ud83d","finish_reason":"why\ude00"}"#;
     let cited = r#"{"citations":[{"record":{"title":"\ud83d"}}]}"#;
     let body = event("message_chunk", chunk) + &event("records_cited", cited);
-    for attempt in attempts(&body, In::Eof) {
+    for attempt in attempts(&body, &In::Eof) {
         let transcript = Call::create().run(&[attempt]);
         let answer = transcript.answer();
         assert_eq!((&*answer.content, answer.chat_session_id.as_deref()), ("x", Some("\u{fffd}")));

@@ -91,7 +91,7 @@ fn citations_that_say_little_count_by_what_they_take() {
     let call = |limit| Call::create().with(|config| config.limits.answer = limit);
     let attempt = vec![(0, stream()), (0, data(event("records_cited", strings))), (0, In::Eof)];
     let size = one + 16 + 2 * size_of::<String>();
-    assert_eq!(call(size).run(&[attempt.clone()]).answer().citations().len(), 1);
+    assert_eq!(call(size).run(std::slice::from_ref(&attempt)).answer().citations().len(), 1);
     assert_limit(&call(size - 1).run(&[attempt]), Limit::Answer, size - 1, "");
 }
 
