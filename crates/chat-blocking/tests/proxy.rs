@@ -128,7 +128,7 @@ fn socks_leads_to_the_server_by_name_or_by_address() {
 fn a_proxy_behind_tls_is_refused_when_it_is_set() {
     let proxy = Proxy::url("https://u:s3cret@proxy.example").unwrap();
     let error = Connector::with_roots([]).unwrap().via(proxy).unwrap_err();
-    let says = "proxy must begin with http://, socks5:// or socks5h://: this transport speaks to no other proxy";
+    let says = "proxy must begin with http://, socks5:// or socks5h://: this transport supports no other proxies";
     assert_eq!(error.to_string(), says);
 }
 
@@ -141,7 +141,7 @@ fn a_proxy_that_is_not_there_is_named() {
     assert_eq!(error.kind(), &ErrorKind::Connect);
     let text = chain(&error);
     assert!(
-        text.contains(&format!("the proxy http://{closed} can't be reached")) && !text.contains("s3cret"),
+        text.contains(&format!("the proxy http://{closed} could not be reached")) && !text.contains("s3cret"),
         "{text}"
     );
 }
