@@ -133,6 +133,7 @@ impl Answer {
     }
 
     /// Merges one more event.
+    #[inline(always)]
     pub(crate) fn add(&mut self, event: &Event) {
         self.events += 1;
         match event {

@@ -71,16 +71,19 @@ enum Mode {
         has_begun: bool,
     },
     /// Nothing more of the body is read. These are the events that it still gives, and the error behind them.
-    Ended {
-        events: std::vec::IntoIter<Event>,
-        then: Option<Error>,
-    },
+    Ended(Box<Ended>),
     Failure {
         reason: Option<Unexpected>,
         body: Vec<u8>,
     },
     /// It came to nothing. The error has the head and what came of the answer.
     Failed(Error),
+}
+
+#[derive(Debug)]
+struct Ended {
+    events: std::vec::IntoIter<Event>,
+    then: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -135,7 +138,7 @@ impl Receiver {
 
     /// Whether the head is that of a success and nothing has failed since, so that events may come.
     pub fn is_success(&self) -> bool {
-        matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended { .. })
+        matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended(_))
     }
 
     /// Whether the answer comes as a stream of events, until it ends.
@@ -148,7 +151,7 @@ impl Receiver {
         match &self.mode {
             Mode::Stream(_) | Mode::Json { .. } => true,
             Mode::Failure { body, .. } => body.len() < self.limits.error_body,
-            Mode::Ended { .. } | Mode::Failed(_) => false,
+            Mode::Ended(_) | Mode::Failed(_) => false,
         }
     }
 
@@ -162,7 +165,7 @@ impl Receiver {
                 Progress::Stream { finished, unfinished: unfinished.map_or(0, |event| event.len) }
             }
             Mode::Json { has_begun, .. } => Progress::Json { has_begun: *has_begun },
-            Mode::Failure { .. } | Mode::Ended { .. } | Mode::Failed(_) => Progress::Failure,
+            Mode::Failure { .. } | Mode::Ended(_) | Mode::Failed(_) => Progress::Failure,
         }
     }
 
@@ -207,14 +210,13 @@ impl Receiver {
     ///
     /// An `error` event, JSON that does not match, a limit. The answer is over then: further bytes are dropped.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Event, Error>> {
-        let before = input.len();
+        let whole = *input;
         let event = self.read(input);
-        self.received += (before - input.len()) as u64;
-        match event {
-            Ok(Some(event)) => Some(Ok(event)),
-            Ok(None) => self.take_fault().map(|error| Err(self.fail_with(error))),
-            Err(kind) => Some(self.give_up(kind)),
+        self.received += (whole.len() - input.len()) as u64;
+        if self.answer.events == 0 {
+            self.keep_start(whole);
         }
+        event.map_err(|kind| self.fail(kind)).transpose()
     }
 
     /// The half of a character that is held back, as U+FFFD: the last event before [`interrupt`](Self::interrupt), if
@@ -246,8 +248,8 @@ impl Receiver {
             }
             Mode::Stream(_) => Ok(Vec::new()),
             Mode::Json { body, .. } => self.read_body(body),
-            Mode::Ended { events, .. } if events.len() > 0 => return Ok(()),
-            Mode::Ended { .. } => {
+            Mode::Ended(ended) if ended.events.len() > 0 => return Ok(()),
+            Mode::Ended(_) => {
                 return self.take_fault().map_or(Ok(()), |error| Err(self.fail_with(error)));
             }
             Mode::Failed(error) => return Err(error.clone()),
@@ -264,7 +266,7 @@ impl Receiver {
         match then {
             Some(error) if events.is_empty() => Err(self.fail_with(error)),
             then => {
-                self.mode = Mode::Ended { events: events.into_iter(), then };
+                self.mode = Mode::Ended(Box::new(Ended { events: events.into_iter(), then }));
                 Ok(())
             }
         }
@@ -279,51 +281,59 @@ impl Receiver {
         match &self.mode {
             Mode::Failure { reason, body } => self.fail(self.failure(*reason, body, false)),
             Mode::Failed(error) => error.clone(),
-            _ => match self.take_fault().filter(|_| kind != ErrorKind::Cancelled) {
-                Some(error) => self.fail_with(error),
-                None => self.fail(kind),
-            },
+            // Of a call that is cancelled nobody asks why it would have failed.
+            _ if kind == ErrorKind::Cancelled => self.fail_with(self.error_of(kind)),
+            _ => self.fail(kind),
         }
     }
 
+    #[inline]
     fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
-        let whole = *input;
-        match &mut self.mode {
-            Mode::Stream(stream) => {
-                let Stream { decoder, reader, start } = &mut **stream;
-                while let Some(token) = decoder.advance(input) {
-                    let token = token.map_err(|error| over(Limit::Event, error.limit))?;
-                    let Item::Event(raw) = decoder.lend(token) else {
-                        self.empty_blocks += 1;
-                        continue;
-                    };
-                    let event = reader.read(raw)?;
-                    let cited_size = match &event {
-                        Event::RecordsCited(cited) => cited.memory(),
-                        _ => self.cited_size,
-                    };
-                    if let Event::Other(_) = event {
-                        let size = raw.event_type_bytes().len() + raw.data_bytes().len();
-                        self.unknown_size = self.unknown_size.saturating_add(size);
-                        if self.unknown_size > self.limits.unknown_events {
-                            return Err(over(Limit::UnknownEvents, self.limits.unknown_events));
-                        }
-                    } else if self.unknown_size > 0 && event.weight() == Weight::Content {
-                        self.unknown_size = 0;
-                    }
-                    let text = self.answer.content.len() + event.text().map_or(0, str::len);
-                    if text.saturating_add(cited_size) > self.limits.answer {
-                        return Err(over(Limit::Answer, self.limits.answer));
-                    }
-                    self.cited_size = cited_size;
-                    self.answer.add(&event);
-                    return Ok(Some(event));
-                }
-                if self.answer.events == 0 {
-                    let room = content::EXCERPT - start.len();
-                    start.extend_from_slice(&whole[..whole.len().min(room)]);
-                }
+        let Mode::Stream(stream) = &mut self.mode else { return self.read_whole(input) };
+        let Stream { decoder, reader, .. } = &mut **stream;
+        while let Some(token) = decoder.advance(input) {
+            let token = match token {
+                Ok(token) => token,
+                Err(error) => return self.give_up(over(Limit::Event, error.limit)),
+            };
+            let Item::Event(raw) = decoder.lend(token) else {
+                self.empty_blocks += 1;
+                continue;
+            };
+            let event = match reader.read(raw) {
+                Ok(event) => event,
+                Err(kind) => return self.give_up(kind),
+            };
+            let cited_size = match &event {
+                Event::RecordsCited(cited) => cited.memory(),
+                _ => self.cited_size,
+            };
+            let text = self.answer.content.len() + event.text().map_or(0, str::len);
+            if text.saturating_add(cited_size) > self.limits.answer {
+                let limit = self.limits.answer;
+                return self.give_up(over(Limit::Answer, limit));
             }
+            if let Event::Other(_) = event {
+                let size = raw.event_type_bytes().len() + raw.data_bytes().len();
+                self.unknown_size = self.unknown_size.saturating_add(size);
+                if self.unknown_size > self.limits.unknown_events {
+                    let limit = self.limits.unknown_events;
+                    return self.give_up(over(Limit::UnknownEvents, limit));
+                }
+            } else if self.unknown_size > 0 && event.weight() == Weight::Content {
+                self.unknown_size = 0;
+            }
+            self.cited_size = cited_size;
+            self.answer.add(&event);
+            return Ok(Some(event));
+        }
+        Ok(None)
+    }
+
+    /// What is no stream is read as a whole.
+    #[cold]
+    fn read_whole(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
+        match &mut self.mode {
             Mode::Json { body, has_begun } => {
                 *has_begun |= !input.iter().all(u8::is_ascii_whitespace);
                 // The smaller one alone, or it would depend on the cutting which is passed first.
@@ -339,11 +349,14 @@ impl Receiver {
                 body.extend_from_slice(&input[..input.len().min(room)]);
                 *input = &[];
             }
-            Mode::Ended { events, .. } => {
+            Mode::Ended(ended) => {
                 *input = &[];
-                return Ok(events.next());
+                return match (ended.events.next(), &ended.then) {
+                    (None, Some(error)) => Err(error.kind().clone()),
+                    (event, _) => Ok(event),
+                };
             }
-            Mode::Failed(_) => *input = &[],
+            Mode::Failed(_) | Mode::Stream(_) => *input = &[],
         }
         Ok(None)
     }
@@ -375,6 +388,7 @@ impl Receiver {
     }
 
     /// Half of a character of which the rest does not come, as the event that tells of it.
+    #[cold]
     fn take_half(&mut self) -> Result<Option<Event>, ErrorKind> {
         let Mode::Stream(stream) = &mut self.mode else { return Ok(None) };
         let Some(event) = stream.reader.finish() else { return Ok(None) };
@@ -386,28 +400,39 @@ impl Receiver {
         Ok(Some(event))
     }
 
-    /// The answer is over. Half of a character that was held back comes before the error.
-    fn give_up(&mut self, kind: ErrorKind) -> Result<Event, Error> {
-        match self.take_half() {
-            Ok(Some(event)) => {
-                self.mode = Mode::Ended { events: Vec::new().into_iter(), then: Some(self.error_of(kind)) };
-                Ok(event)
-            }
-            Ok(None) => Err(self.fail(kind)),
-            Err(kind) => Err(self.fail(kind)),
+    /// Keeps the start of a stream that has had no event.
+    #[cold]
+    fn keep_start(&mut self, piece: &[u8]) {
+        if let Mode::Stream(stream) = &mut self.mode {
+            let room = content::EXCERPT - stream.start.len();
+            stream.start.extend_from_slice(&piece[..piece.len().min(room)]);
         }
+    }
+
+    /// The answer is over. Half of a character that was held back comes before the error.
+    #[cold]
+    fn give_up(&mut self, kind: ErrorKind) -> Result<Option<Event>, ErrorKind> {
+        let half = self.take_half()?;
+        if half.is_none() {
+            return Err(kind);
+        }
+        let then = Some(self.error_of(kind));
+        self.mode = Mode::Ended(Box::new(Ended { events: Vec::new().into_iter(), then }));
+        Ok(half)
     }
 
     /// The error that comes behind the last events.
     fn take_fault(&mut self) -> Option<Error> {
         match &mut self.mode {
-            Mode::Ended { then, .. } => then.take(),
+            Mode::Ended(ended) => ended.then.take(),
             _ => None,
         }
     }
 
+    /// Fails of `kind`, unless there is an error already.
     fn fail(&mut self, kind: ErrorKind) -> Error {
-        self.fail_with(self.error_of(kind))
+        let error = self.take_fault().unwrap_or_else(|| self.error_of(kind));
+        self.fail_with(error)
     }
 
     /// The error, with what had come of an event that was cut.

@@ -35,10 +35,7 @@ impl Reader {
                 let cited = parse::<RecordsCited>("records_cited", &content::text(event.data_bytes()))?;
                 Ok(Event::RecordsCited(Arc::new(cited)))
             }
-            _ if is_error(event.event_type_bytes(), event.data_bytes()) => {
-                Err(ErrorKind::Stream { data: event.data().into_owned() })
-            }
-            _ => Ok(Event::Other(Box::new(OtherEvent::new(event.event_type(), event.data(), event.id())))),
+            _ => read_other(event),
         }
     }
 
@@ -58,13 +55,13 @@ impl Reader {
         };
         if self.halves.is_waiting() {
             let text = self.halves.join(read.content_chunk.0.as_bytes());
-            return Ok(self.chunk(read, Some(text)));
+            return Ok(self.chunk(text, read.chat_session_id, read.finish_reason));
         }
         let borrowed = match (&json, &read.content_chunk.0) {
             (Cow::Borrowed(json), Cow::Borrowed(text)) => Some((*json, *text)),
             _ => None,
         };
-        let chunk = self.chunk(read, None);
+        let chunk = self.chunk(read.content_chunk.0, read.chat_session_id, read.finish_reason);
         if let Some((json, text)) = borrowed {
             Form::keep(&mut self.form, json, text, &chunk);
         }
@@ -72,6 +69,7 @@ impl Reader {
     }
 
     /// Reads a chunk that was refused, maybe for a surrogate that stands alone in it: its other half may stand in the next.
+    #[cold]
     fn read_halves(&mut self, json: &str, refused: &serde_json::Error) -> Result<MessageChunk, ErrorKind> {
         let Some(replaced) = surrogates::replace_lone(json) else {
             return Err(undecodable("message_chunk", json, refused));
@@ -82,23 +80,31 @@ impl Reader {
             serde_json::from_str(json).map_err(|error| undecodable("message_chunk", json, &error))?;
         let text = self.halves.join(&text);
         self.form = None;
-        Ok(self.chunk(read, Some(text)))
+        Ok(self.chunk(text, read.chat_session_id, read.finish_reason))
     }
 
-    /// The chunk that was read, with another text where it has one.
-    fn chunk(&mut self, read: ChunkRef<'_>, text: Option<String>) -> MessageChunk {
-        let chat_session_id = read.chat_session_id.map(|id| match &self.session {
+    #[inline(always)]
+    fn chunk(&mut self, text: impl Into<String>, id: Option<Text<'_>>, reason: Option<Text<'_>>) -> MessageChunk {
+        let chat_session_id = id.map(|id| match &self.session {
             Some(known) if **known == *id.0 => known.clone(),
             _ => SessionId::from(&*id.0),
         });
         if chat_session_id.is_some() {
             self.session.clone_from(&chat_session_id);
         }
-        let mut chunk = MessageChunk::new(text.map_or(read.content_chunk.0, Cow::Owned));
+        let mut chunk = MessageChunk::new(text);
         chunk.chat_session_id = chat_session_id;
-        chunk.finish_reason = read.finish_reason.map(|reason| FinishReason::from(&*reason.0));
+        chunk.finish_reason = reason.map(|reason| FinishReason::from(&*reason.0));
         chunk
     }
+}
+
+#[cold]
+fn read_other(event: sse::Event<'_>) -> Result<Event, ErrorKind> {
+    if is_error(event.event_type_bytes(), event.data_bytes()) {
+        return Err(ErrorKind::Stream { data: event.data().into_owned() });
+    }
+    Ok(Event::Other(Box::new(OtherEvent::new(event.event_type(), event.data(), event.id()))))
 }
 
 /// Whether an event ends the stream: one named `error`, or one without a name whose object says that there is an error.

@@ -321,6 +321,7 @@ impl RecordsCited {
     }
 
     /// The bytes that they take in memory. Room that the list keeps for more does not count.
+    #[cold]
     pub(crate) fn memory(&self) -> usize {
         self.citations.iter().map(Citation::memory).sum()
     }
