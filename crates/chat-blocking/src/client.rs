@@ -1,9 +1,6 @@
 //! The client.
 
-use transport_smol::{
-    Build, ClientBuilder, ContinueInput, CreateInput, Error, FromSettings as _, Settings, SmolTransport,
-    TransportSettings,
-};
+use transport_smol::{Build, ClientBuilder, ContinueInput, CreateInput, Error, Settings, SmolTransport};
 
 use crate::{Reply, Session};
 
@@ -40,7 +37,7 @@ impl Client {
     ///
     /// let settings = Client::builder().api_key("k").settings()?;
     /// let connector = Connector::new(AsyncIo, tls::config(private_ca, None)?, settings.config.timeouts.connect);
-    /// let transport = SmolTransport::with_connector(connector.via(Proxy::from_env()?)?);
+    /// let transport = SmolTransport::with_connector(connector.via(Proxy::from_env())?);
     /// let client = Client::new(settings, transport);
     /// # Ok(())
     /// # }
@@ -107,8 +104,6 @@ impl Build for Client {
     type Client = Self;
 
     fn build(settings: Settings) -> Result<Self, Error> {
-        let mut of_transport = TransportSettings::default();
-        of_transport.connect_timeout = settings.config.timeouts.connect;
-        Ok(Self::new(settings, SmolTransport::from_settings(&of_transport)?))
+        SmolTransport::build(settings).map(Self)
     }
 }
