@@ -100,7 +100,7 @@ pub struct Decoder {
     /// Bytes the block holds so far: data with its separators, type, id.
     size: usize,
     /// How many `data` lines the block has.
-    data_lines: usize,
+    data_lines: u32,
     limit: usize,
     /// The block's data, or what is left of an older one's while it has none.
     data: Vec<u8>,
@@ -315,7 +315,7 @@ impl Decoder {
         // What a line adds beside its value: its name, a colon, a space and a line end of up to two bytes. What has not come
         // of the line that is cut is taken off again, so that each byte counts when it comes.
         let line = |field: u8, name: &str| if self.seen & field != 0 { name.len() + 4 } else { 0 };
-        let lines = self.data_lines * ("data".len() + 4) + line(TYPE, "event") + line(ID, "id");
+        let lines = self.data_lines as usize * ("data".len() + 4) + line(TYPE, "event") + line(ID, "id");
         let (in_line, missing) = match self.state {
             State::Name => {
                 let name = &self.name[..self.name_len.into()];

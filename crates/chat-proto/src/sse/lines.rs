@@ -152,7 +152,7 @@ impl Decoder {
     /// `data`.
     #[inline(always)]
     fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), Exceeded> {
-        self.data_lines += 1;
+        self.data_lines = self.data_lines.saturating_add(1);
         if self.seen & DATA == 0 {
             self.seen |= DATA;
             *held = Some(value);

@@ -131,7 +131,7 @@ impl Decoder {
     /// The field of a cut line is known, its value begins; `before` bytes of the line have passed.
     pub(super) fn open_value(&mut self, field: Field, before: usize) -> Result<(), Exceeded> {
         self.state = State::Value(field);
-        self.data_lines += usize::from(field == Field::Data);
+        self.data_lines = self.data_lines.saturating_add(u32::from(field == Field::Data));
         match field {
             Field::Data if self.seen & DATA != 0 => {
                 self.grow(1)?;
