@@ -121,12 +121,15 @@ fn replies_and_errors_can_go_to_other_threads() {
 }
 
 #[tokio::test]
-async fn an_id_that_no_request_can_bear_does_not_end_a_conversation() {
+async fn an_id_that_no_request_can_carry_is_reported_and_starts_no_other_session() {
     let bad = CHUNK.replace("s-1", "");
     let server = ScriptServer::start(vec![Scripted::sse(bad), Scripted::sse(LAST)]).unwrap();
     let mut session = client(&server.url()).session("i");
     session.ask("one").finish().await.unwrap();
-    assert_eq!(session.id(), None);
+    assert_eq!((session.id(), session.unusable_id().as_deref()), (None, Some("")));
+    let refused = session.ask("two").finish().await.unwrap_err();
+    assert_eq!((refused.kind().name(), server.requests().len()), ("invalid_request", 1));
+    session = session.with_id("s-0");
     session.ask("two").finish().await.unwrap();
     assert_eq!(session.id().as_deref(), Some("s-1"));
 }
