@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::elapsed::nanos;
 use crate::receiver::Progress;
 use crate::{Elapsed, ErrorKind, Received, TimeoutKind, Timeouts};
 
@@ -23,59 +24,66 @@ impl Timer {
     const ALL: [Self; 5] = [Self::Total, Self::Retry, Self::Head, Self::Idle, Self::Content];
 }
 
-/// A deadline for each timer that is set.
-#[derive(Debug, Default)]
-struct Table([Option<Deadline>; Timer::ALL.len()]);
+/// The deadline of a timer that is not set, and the end of a period that has none.
+const NEVER: Elapsed = Elapsed::from_start(Duration::MAX);
 
-#[derive(Clone, Copy, Debug)]
-struct Deadline {
-    at: Elapsed,
-    /// The deadline was noticed late and holds until then.
-    extended: Option<Elapsed>,
+/// A deadline for each timer.
+#[derive(Debug)]
+struct Table {
+    deadlines: [Elapsed; Timer::ALL.len()],
+    /// Until when a deadline holds that was noticed late. The start if it was not.
+    extended: [Elapsed; Timer::ALL.len()],
 }
 
 impl Table {
-    fn set(&mut self, timer: Timer, at: Option<Elapsed>) {
-        self.0[timer as usize] = at.map(|at| Deadline { at, extended: None });
+    fn new() -> Self {
+        Self { deadlines: [NEVER; Timer::ALL.len()], extended: [Elapsed::START; Timer::ALL.len()] }
+    }
+
+    #[inline]
+    fn set(&mut self, timer: Timer, deadline: Elapsed) {
+        self.deadlines[timer as usize] = deadline;
+        self.extended[timer as usize] = Elapsed::START;
     }
 
     fn clear(&mut self, timer: Timer) {
-        self.set(timer, None);
+        self.set(timer, NEVER);
     }
 
     /// The deadline as it was set.
-    fn get(&self, timer: Timer) -> Option<Elapsed> {
-        self.0[timer as usize].map(|deadline| deadline.at)
+    #[inline]
+    fn get(&self, timer: Timer) -> Elapsed {
+        self.deadlines[timer as usize]
     }
 
-    /// Moves a deadline that is set.
-    fn postpone(&mut self, timer: Timer, by: Duration) {
-        if let Some(deadline) = &mut self.0[timer as usize] {
-            deadline.at = deadline.at + by;
-        }
+    /// Moves a deadline by some nanoseconds. One that is not set stays so.
+    #[inline]
+    fn postpone(&mut self, timer: Timer, nanos: u64) {
+        self.deadlines[timer as usize] = self.get(timer).after(nanos);
+    }
+
+    /// When the timer expires: its deadline or its extension.
+    fn end(&self, timer: Timer) -> Elapsed {
+        self.get(timer).max(self.extended[timer as usize])
     }
 
     /// The earliest deadline.
     fn next(&self) -> Option<Elapsed> {
-        self.0.iter().flatten().map(Deadline::end).min()
+        Timer::ALL.into_iter().map(|timer| self.end(timer)).min().filter(|end| *end < NEVER)
     }
 
     /// Whether the timer has expired at `now`. A deadline is the first moment at which it has.
     fn has_expired(&self, timer: Timer, now: Elapsed) -> bool {
-        self.0[timer as usize].is_some_and(|deadline| deadline.end() <= now)
+        self.end(timer) <= now && self.get(timer) < NEVER
     }
 
     /// Extends a deadline that is noticed late, once. Whether it did.
     fn extend_if_late(&mut self, timer: Timer, now: Elapsed) -> bool {
-        let late =
-            self.0[timer as usize].as_mut().filter(|deadline| deadline.extended.is_none() && deadline.at + GRACE < now);
-        late.map(|deadline| deadline.extended = Some(now + GRACE)).is_some()
-    }
-}
-
-impl Deadline {
-    fn end(&self) -> Elapsed {
-        self.extended.map_or(self.at, |extended| extended.max(self.at))
+        let is_late = self.get(timer) + GRACE < now && self.extended[timer as usize] == Elapsed::START;
+        if is_late {
+            self.extended[timer as usize] = now + GRACE;
+        }
+        is_late
     }
 }
 
@@ -104,7 +112,7 @@ pub(crate) enum Expired {
 /// [`read`](Self::read) after it is the caller's if an event was handed out between the two.
 #[derive(Debug)]
 pub(crate) struct Clocks {
-    timeouts: Timeouts,
+    periods: Periods,
     /// The latest time that an input or a poll has named.
     now: Elapsed,
     table: Table,
@@ -113,8 +121,18 @@ pub(crate) struct Clocks {
     body: Body,
 }
 
+/// The timeouts, in nanoseconds. None is the largest number.
+#[derive(Debug)]
+struct Periods {
+    connect: u64,
+    head: u64,
+    idle: u64,
+    content: u64,
+    total: u64,
+}
+
 /// The part that starts anew with each head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Body {
     last_input: Elapsed,
     /// No [`Clocks::read`] has followed the last input.
@@ -132,21 +150,49 @@ struct Body {
     /// The content timeout is in its second period.
     content_overtime: bool,
     /// The deadline of the content timeout but for the bytes of an unfinished event.
-    content: Option<Elapsed>,
-    /// How far events without content have moved the content timeout on the caller's account.
-    granted: Duration,
+    content: Elapsed,
+    /// How far events without content have moved the content timeout on the caller's account, in nanoseconds.
+    granted: u64,
     /// How many events and blocks were finished at the last `read`.
     finished: u64,
     /// The most that has come of the event that is unfinished.
     longest: usize,
 }
 
+impl Body {
+    fn new(last_input: Elapsed) -> Self {
+        Self {
+            last_input,
+            is_unread: false,
+            handed_out: None,
+            has_bytes: false,
+            is_blank: false,
+            resets_idle: false,
+            idle_overtime: false,
+            content_overtime: false,
+            content: NEVER,
+            granted: 0,
+            finished: 0,
+            longest: 0,
+        }
+    }
+}
+
 impl Clocks {
     /// The clocks of a call that begins.
     pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        let mut table = Table::default();
-        table.set(Timer::Total, Elapsed::START.end_of(timeouts.total));
-        Self { timeouts: *timeouts, now: Elapsed::START, table, waited: Duration::ZERO, body: Body::default() }
+        let nanos = |timeout: Option<Duration>| timeout.map_or(u64::MAX, nanos);
+        let Timeouts { connect, head, idle, content, total } = *timeouts;
+        let periods = Periods {
+            connect: nanos(connect),
+            head: nanos(head),
+            idle: nanos(idle),
+            content: nanos(content),
+            total: nanos(total),
+        };
+        let mut table = Table::new();
+        table.set(Timer::Total, Elapsed::START.after(periods.total));
+        Self { periods, now: Elapsed::START, table, waited: Duration::ZERO, body: Body::new(Elapsed::START) }
     }
 
     /// It is `now`, or later if that was known.
@@ -160,7 +206,7 @@ impl Clocks {
 
     /// The end of the whole call.
     pub(crate) fn total(&self) -> Option<Elapsed> {
-        self.table.get(Timer::Total)
+        Some(self.table.get(Timer::Total)).filter(|total| *total < NEVER)
     }
 
     /// The sum of the waits before retries.
@@ -176,22 +222,22 @@ impl Clocks {
     /// A request goes out.
     pub(crate) fn start_attempt(&mut self) {
         self.clear_attempt();
-        self.set(Timer::Head, self.timeouts.head);
+        self.table.set(Timer::Head, self.now.after(self.periods.head));
     }
 
     /// A head came. `progress` is that of a body of which nothing has come.
     pub(crate) fn start_body(&mut self, progress: Progress) {
         self.clear_attempt();
-        self.set(Timer::Idle, self.timeouts.idle);
-        let mut body = Body { last_input: self.now, is_unread: true, ..Body::default() };
+        self.table.set(Timer::Idle, self.now.after(self.periods.idle));
+        let mut body = Body { is_unread: true, ..Body::new(self.now) };
         match progress {
             Progress::Failure => {}
             Progress::Json { .. } => (body.resets_idle, body.is_blank) = (true, true),
             Progress::Stream { .. } => body.resets_idle = true,
         }
         if progress != Progress::Failure {
-            self.set(Timer::Content, self.timeouts.content);
-            body.content = self.table.get(Timer::Content);
+            body.content = self.now.after(self.periods.content);
+            self.table.set(Timer::Content, body.content);
         }
         self.body = body;
     }
@@ -200,7 +246,7 @@ impl Clocks {
     pub(crate) fn start_wait(&mut self, wait: Duration) {
         self.clear_attempt();
         self.waited += wait;
-        self.table.set(Timer::Retry, Some(self.now + wait));
+        self.table.set(Timer::Retry, self.now + wait);
     }
 
     /// The call is over.
@@ -218,7 +264,7 @@ impl Clocks {
             body.has_bytes = true;
             if body.resets_idle {
                 body.idle_overtime = false;
-                self.set(Timer::Idle, self.timeouts.idle);
+                self.table.set(Timer::Idle, self.now.after(self.periods.idle));
             }
         }
     }
@@ -256,19 +302,19 @@ impl Clocks {
 
     /// Whether the whole call is out of time.
     pub(crate) fn is_over(&self) -> bool {
-        self.table.has_expired(Timer::Total, self.now)
+        self.table.get(Timer::Total) <= self.now
     }
 
     /// The error of a timeout, with what came instead.
     pub(crate) fn timed_out(&self, kind: TimeoutKind) -> ErrorKind {
-        let timeouts = &self.timeouts;
-        let after = match kind {
-            TimeoutKind::Connect => timeouts.connect,
-            TimeoutKind::Head => timeouts.head,
-            TimeoutKind::Idle => timeouts.idle,
-            TimeoutKind::Content => timeouts.content,
-            TimeoutKind::Total => timeouts.total,
-        };
+        let periods = &self.periods;
+        let after = Duration::from_nanos(match kind {
+            TimeoutKind::Connect => periods.connect,
+            TimeoutKind::Head => periods.head,
+            TimeoutKind::Idle => periods.idle,
+            TimeoutKind::Content => periods.content,
+            TimeoutKind::Total => periods.total,
+        });
         let body = &self.body;
         let received = match kind {
             TimeoutKind::Idle | TimeoutKind::Content if body.longest > 0 => Received::UnfinishedEvent,
@@ -276,18 +322,14 @@ impl Clocks {
             TimeoutKind::Content if body.has_bytes => Received::KeepAlives,
             _ => Received::Nothing,
         };
-        ErrorKind::Timeout { kind, after: after.unwrap_or_default(), received }
-    }
-
-    fn set(&mut self, timer: Timer, after: Option<Duration>) {
-        self.table.set(timer, self.now.end_of(after));
+        ErrorKind::Timeout { kind, after, received }
     }
 
     fn clear_attempt(&mut self) {
         for timer in [Timer::Retry, Timer::Head, Timer::Idle, Timer::Content] {
             self.table.clear(timer);
         }
-        self.body = Body::default();
+        self.body = Body::new(self.now);
     }
 
     /// Whether the timer has expired for good. One that is noticed late gets its grace.
@@ -304,13 +346,13 @@ impl Clocks {
         }
     }
 
-    /// Content has come with the last input: the content timeout starts anew.
+    /// Content has come with the last input: the content timeout starts anew. The event is finished, so
+    /// [`settle_content`](Self::settle_content) sets the timer.
     fn note_content(&mut self) {
         let body = &mut self.body;
-        if body.handed_out == Some(Weight::Content) && body.content.is_some() {
-            (body.content_overtime, body.granted, body.has_bytes) = (false, Duration::ZERO, false);
-            body.content = body.last_input.end_of(self.timeouts.content);
-            self.table.set(Timer::Content, body.content);
+        if body.handed_out == Some(Weight::Content) && body.content < NEVER {
+            (body.content_overtime, body.granted, body.has_bytes) = (false, 0, false);
+            body.content = body.last_input.after(self.periods.content);
         }
     }
 
@@ -321,7 +363,7 @@ impl Clocks {
         if std::mem::replace(&mut self.body.idle_overtime, true) {
             return Some(TimeoutKind::Idle);
         }
-        self.table.set(Timer::Idle, self.body.last_input.end_of(self.timeouts.idle));
+        self.table.set(Timer::Idle, self.body.last_input.after(self.periods.idle));
         None
     }
 
@@ -331,7 +373,7 @@ impl Clocks {
             Progress::Failure => return None,
             Progress::Json { has_begun } => {
                 if has_begun {
-                    (body.is_blank, body.content) = (false, None);
+                    (body.is_blank, body.content) = (false, NEVER);
                     self.table.clear(Timer::Content);
                 }
             }
@@ -358,8 +400,8 @@ impl Clocks {
     fn postpone_content(&mut self, unfinished: usize) {
         let body = &mut self.body;
         body.longest = unfinished;
-        if body.content.is_some() {
-            self.table.set(Timer::Content, body.last_input.end_of(self.timeouts.content));
+        if body.content < NEVER {
+            self.table.set(Timer::Content, body.last_input.after(self.periods.content));
         }
     }
 
@@ -371,32 +413,31 @@ impl Clocks {
         if std::mem::replace(&mut body.content_overtime, true) {
             return Some(TimeoutKind::Content);
         }
-        body.content = body.last_input.end_of(self.timeouts.content);
+        body.content = body.last_input.after(self.periods.content);
         self.table.set(Timer::Content, body.content);
         None
     }
 
     /// Whether the last input came after this deadline.
     fn is_overdue(&self, timer: Timer) -> bool {
-        self.table.get(timer).is_some_and(|deadline| deadline < self.body.last_input)
+        self.table.get(timer) < self.body.last_input
     }
 
     /// Gives the caller back the time that it took. Events without content move the content timeout by one period at most,
     /// or a flood of them would not end.
     fn grant(&mut self) {
         let body = &mut self.body;
-        let pause = self.now.saturating_since(body.last_input);
+        let pause = self.now.nanos_since(body.last_input);
         let content = match body.handed_out {
             None | Some(Weight::KeepAlive) => return,
             Some(Weight::Empty) => {
-                let left = self.timeouts.content.unwrap_or_default().saturating_sub(body.granted);
-                let granted = pause.min(left);
+                let granted = pause.min(self.periods.content - body.granted);
                 body.granted += granted;
                 granted
             }
             Some(Weight::Content) => pause,
         };
-        body.content = body.content.map(|deadline| deadline + content);
+        body.content = body.content.after(content);
         self.table.postpone(Timer::Content, content);
         self.table.postpone(Timer::Idle, pause);
     }
@@ -416,38 +457,35 @@ mod tests {
 
     #[test]
     fn the_table_gives_the_earliest_deadline_and_what_has_expired() {
-        let mut table = Table::default();
+        let mut table = Table::new();
         assert_eq!(table.next(), None);
-        table.set(Timer::Content, Some(ms(30)));
-        table.set(Timer::Idle, Some(ms(20)));
-        table.set(Timer::Head, None);
-        assert_eq!(
-            (table.next(), table.get(Timer::Content), table.get(Timer::Head)),
-            (Some(ms(20)), Some(ms(30)), None)
-        );
+        table.set(Timer::Content, ms(30));
+        table.set(Timer::Idle, ms(20));
+        table.set(Timer::Head, NEVER);
+        assert_eq!((table.next(), table.get(Timer::Content), table.get(Timer::Head)), (Some(ms(20)), ms(30), NEVER));
         assert!(!table.has_expired(Timer::Idle, ms(19)) && table.has_expired(Timer::Idle, ms(20)));
         assert!(!table.has_expired(Timer::Content, ms(20)) && !table.has_expired(Timer::Head, ms(20)));
-        table.postpone(Timer::Idle, millis(15));
-        table.postpone(Timer::Head, millis(15));
-        assert_eq!((table.next(), table.get(Timer::Idle), table.get(Timer::Head)), (Some(ms(30)), Some(ms(35)), None));
+        table.postpone(Timer::Idle, 15_000_000);
+        table.postpone(Timer::Head, 15_000_000);
+        assert_eq!((table.next(), table.get(Timer::Idle), table.get(Timer::Head)), (Some(ms(30)), ms(35), NEVER));
         table.clear(Timer::Content);
         assert_eq!(table.next(), Some(ms(35)));
     }
 
     #[test]
     fn a_late_deadline_is_extended_once_until_it_is_set_again() {
-        let mut table = Table::default();
-        table.set(Timer::Idle, Some(ms(500)));
+        let mut table = Table::new();
+        table.set(Timer::Idle, ms(500));
         assert!(!table.extend_if_late(Timer::Idle, ms(1500)), "a second late is not late");
         assert!(!table.extend_if_late(Timer::Content, ms(9000)), "it is not set");
         assert!(table.extend_if_late(Timer::Idle, ms(1501)));
-        assert_eq!((table.next(), table.get(Timer::Idle)), (Some(ms(2501)), Some(ms(500))));
+        assert_eq!((table.next(), table.get(Timer::Idle)), (Some(ms(2501)), ms(500)));
         assert!(!table.has_expired(Timer::Idle, ms(2500)) && table.has_expired(Timer::Idle, ms(2501)));
         assert!(!table.extend_if_late(Timer::Idle, ms(9000)));
         // A deadline that moves beyond its extension counts as it is.
-        table.postpone(Timer::Idle, millis(3000));
+        table.postpone(Timer::Idle, 3_000_000_000);
         assert_eq!(table.next(), Some(ms(3500)));
-        table.set(Timer::Idle, Some(ms(4000)));
+        table.set(Timer::Idle, ms(4000));
         assert!(table.extend_if_late(Timer::Idle, ms(6000)));
     }
 

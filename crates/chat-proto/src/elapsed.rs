@@ -33,10 +33,16 @@ impl Elapsed {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The end of a period that starts now. `None` if there is no period, or its end is out of range.
-    pub(crate) fn end_of(self, period: Option<Duration>) -> Option<Self> {
-        let nanos = u64::try_from(period?.as_nanos()).ok()?;
-        self.0.checked_add(nanos).map(Self)
+    /// The nanoseconds since `earlier`. Zero if `earlier` is later.
+    #[inline]
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The end of a period in nanoseconds that starts now. Saturates at the largest value.
+    #[inline]
+    pub(crate) const fn after(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
     }
 }
 
@@ -49,7 +55,9 @@ impl Add<Duration> for Elapsed {
     }
 }
 
-const fn nanos(duration: Duration) -> u64 {
+/// The duration in nanoseconds. Saturates at the largest value.
+#[inline]
+pub(crate) const fn nanos(duration: Duration) -> u64 {
     let nanos = duration.as_nanos();
     if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }

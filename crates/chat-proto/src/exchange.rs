@@ -147,7 +147,15 @@ impl Exchange {
     /// The next event that needs no new input. It takes no time, because decoding takes no time.
     ///
     /// Call it until it returns `None`, then call [`poll_output`](Self::poll_output).
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
+        match &self.state {
+            State::Body(body) if !body.is_starved() => self.decode(),
+            _ => None,
+        }
+    }
+
+    fn decode(&mut self) -> Option<Event> {
         let State::Body(body) = &mut self.state else { return None };
         let error = match body.poll() {
             Poll::Event(event) => {
@@ -435,6 +443,12 @@ enum Poll {
 }
 
 impl Body {
+    /// Whether everything that came is decoded, and there is more to come.
+    #[inline]
+    fn is_starved(&self) -> bool {
+        self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more()
+    }
+
     fn poll(&mut self) -> Poll {
         while let Some(chunk) = self.pending.front_mut() {
             let mut rest = &chunk[..];

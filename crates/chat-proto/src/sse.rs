@@ -311,7 +311,17 @@ impl Decoder {
     }
 
     /// The event that has begun and is not finished. Comments, unknown fields and `retry` lines are not part of an event.
+    #[inline]
     pub fn unfinished(&self) -> Option<Unfinished<'_>> {
+        // Between two blocks, as after most chunks.
+        if matches!(self.state, State::Line) && self.seen & (DATA | TYPE | ID) == 0 {
+            None
+        } else {
+            self.any_unfinished()
+        }
+    }
+
+    fn any_unfinished(&self) -> Option<Unfinished<'_>> {
         // What a line adds beside its value: its name, a colon, a space and a line end of up to two bytes. What has not come
         // of the line that is cut is taken off again, so that each byte counts when it comes.
         let line = |field: u8, name: &str| if self.seen & field != 0 { name.len() + 4 } else { 0 };
