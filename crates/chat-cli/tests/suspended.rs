@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chat_mock::{Reply, Step};
-use support::{Run, Running, Script, ask, chunk, in_parallel, last_chunk, wait_until};
+use support::{Run, Running, Script, ask, chunk, last_chunk, wait_until};
 
 const TRANSPORTS: [&str; 4] = ["hyper", "async-std", "smol", "blocking"];
 
@@ -49,28 +49,45 @@ fn stop(transport: &str, reply: Reply, after_a_line: bool) -> (Run, Duration) {
     (asking.end(), begun.elapsed())
 }
 
+/// Runs a check on every transport at once: most of the time is waiting.
+fn on_each_transport(check: impl Fn(&str) + Sync) {
+    thread::scope(|scope| {
+        for transport in TRANSPORTS {
+            let check = &check;
+            scope.spawn(move || check(transport));
+        }
+    });
+}
+
 #[test]
-fn what_came_while_the_process_was_stopped_is_read() {
-    in_parallel(&TRANSPORTS, |transport| {
-        let late_head = Reply::raw("").then(Step::Pause(MEANWHILE)).then(Step::Write(
-            format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{}",
-                last_chunk("Yes.")
-            )
-            .into(),
-        ));
-        stop(transport, late_head.then(Step::Close), false).0.answer("Yes.");
-        let late_text = begun().then(Step::Pause(MEANWHILE)).chunk(backlog()).chunk(last_chunk("no.")).last_chunk();
-        stop(transport, late_text, true).0.answer("Yes, no.");
-        // The backlog has no content, and the text comes within the period that it gets.
-        let later = begun().then(Step::Pause(MEANWHILE)).chunk(backlog()).then(Step::Pause(STOPPED));
-        stop(transport, later.chunk(last_chunk("no.")).last_chunk(), true).0.answer("Yes, no.");
+fn a_head_that_came_meanwhile_is_read() {
+    on_each_transport(|transport| {
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        let answer = Step::Write(format!("{head}{}", last_chunk("Yes.")).into());
+        let late = Reply::raw("").then(Step::Pause(MEANWHILE)).then(answer).then(Step::Close);
+        stop(transport, late, false).0.answer("Yes.");
+    });
+}
+
+#[test]
+fn text_that_came_meanwhile_behind_a_backlog_of_comments_is_read() {
+    on_each_transport(|transport| {
+        let late = begun().then(Step::Pause(MEANWHILE)).chunk(backlog()).chunk(last_chunk("no."));
+        stop(transport, late.last_chunk(), true).0.answer("Yes, no.");
+    });
+}
+
+#[test]
+fn a_backlog_without_content_gets_one_more_period() {
+    on_each_transport(|transport| {
+        let backlog = begun().then(Step::Pause(MEANWHILE)).chunk(backlog()).then(Step::Pause(STOPPED));
+        stop(transport, backlog.chunk(last_chunk("no.")).last_chunk(), true).0.answer("Yes, no.");
     });
 }
 
 #[test]
 fn silence_ends_the_call_soon_after_the_process_goes_on() {
-    in_parallel(&TRANSPORTS, |transport| {
+    on_each_transport(|transport| {
         for (reply, timeout) in [(Reply::raw("").then(Step::Stall), "head"), (begun().then(Step::Stall), "idle")] {
             let (run, took) = stop(transport, reply, timeout != "head");
             assert_eq!(run.error("timeout")["timeout"], timeout, "{transport}: {run:?}");
