@@ -151,7 +151,8 @@ struct Body {
     content_overtime: bool,
     /// The deadline of the content timeout but for the bytes of an unfinished event.
     content: Elapsed,
-    /// How far events without content have moved the content timeout on the caller's account, in nanoseconds.
+    /// How far the content timeout has moved without content, in nanoseconds: by a second period, and by the caller's time
+    /// after events without content. At most by one period.
     granted: u64,
     /// How many events and blocks were finished at the last `read`.
     finished: u64,
@@ -410,10 +411,12 @@ impl Clocks {
             return None;
         }
         let body = &mut self.body;
-        if std::mem::replace(&mut body.content_overtime, true) {
+        let left = self.periods.content - body.granted;
+        if std::mem::replace(&mut body.content_overtime, true) || left == 0 {
             return Some(TimeoutKind::Content);
         }
-        body.content = body.last_input.after(self.periods.content);
+        body.granted = self.periods.content;
+        body.content = body.last_input.after(left);
         self.table.set(Timer::Content, body.content);
         None
     }
@@ -423,8 +426,8 @@ impl Clocks {
         self.table.get(timer) < self.body.last_input
     }
 
-    /// Gives the caller back the time that it took. Events without content move the content timeout by one period at most,
-    /// or a flood of them would not end.
+    /// Gives the caller back the time that it took. Events without content move the content timeout by what is left of its
+    /// one extra period, or a flood of them would not end.
     fn grant(&mut self) {
         let body = &mut self.body;
         let pause = self.now.nanos_since(body.last_input);

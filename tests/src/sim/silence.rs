@@ -118,7 +118,8 @@ pub(super) struct Clocks {
     content: Option<Duration>,
     input: Option<Duration>,
     handed_out: Option<Weight>,
-    empty_pauses: Duration,
+    /// What is left of the one period by which the content timeout moves without content.
+    spare: Duration,
     /// Of the event that is under way: how many blocks ended before it, and how many bytes of it have come at most.
     under_way: Option<(usize, usize)>,
     resets: bool,
@@ -134,7 +135,7 @@ impl Clocks {
             content: None,
             input: None,
             handed_out: None,
-            empty_pauses: Duration::ZERO,
+            spare: timeouts.content.unwrap_or_default(),
             under_way: None,
             resets: false,
         };
@@ -215,7 +216,7 @@ impl Clocks {
             self.content = self.timeouts.content.map(|content| input + content);
             self.deadlines[Timer::Content as usize].second = false;
             self.set(Timer::Content, self.content);
-            self.empty_pauses = Duration::ZERO;
+            self.spare = self.timeouts.content.unwrap_or_default();
         }
         if let Some(kind) = self.settle(Timer::Bytes, self.timeouts.idle, input) {
             return Some(kind);
@@ -228,12 +229,10 @@ impl Clocks {
         let content = match handed_out {
             None | Some(Weight::Ping) => return None,
             Some(Weight::Content) => pause,
-            Some(Weight::Empty) => {
-                pause.min(self.timeouts.content.unwrap_or_default().saturating_sub(self.empty_pauses))
-            }
+            Some(Weight::Empty) => pause.min(self.spare),
         };
         if handed_out == Some(Weight::Empty) {
-            self.empty_pauses += content;
+            self.spare -= content;
         }
         let later = |at: Option<Duration>, by| at.map(|at| at + by);
         self.content = later(self.content, content);
@@ -282,12 +281,14 @@ impl Clocks {
         if self.deadlines[timer as usize].at.is_none_or(|at| at >= input) {
             return None;
         }
-        if std::mem::replace(&mut self.deadlines[timer as usize].second, true) {
-            return Some(self.kind_of(timer));
-        }
-        let at = period.map(|period| input + period);
+        let second = std::mem::replace(&mut self.deadlines[timer as usize].second, true);
+        let mut at = period.map(|period| input + period);
         if timer == Timer::Content {
+            at = Some(input + std::mem::take(&mut self.spare));
             self.content = at;
+        }
+        if second || at == Some(input) {
+            return Some(self.kind_of(timer));
         }
         self.set(timer, at);
         None
