@@ -159,15 +159,20 @@ impl Call {
 
     /// See [`Exchange::handle_head`].
     pub fn handle_head(&mut self, attempt: Attempt, mut head: http::response::Parts, now: Elapsed) {
+        let is_open = self.is_open(attempt);
         self.keys.mark(&mut head.headers);
         let (status, version) = (head.status, head.version);
         self.input(now, |exchange| exchange.handle_head(attempt, head, now));
-        self.trace.head(status, version);
+        if is_open {
+            self.trace.head(status, version);
+        }
     }
 
     /// See [`Exchange::handle_data`].
     pub fn handle_data(&mut self, attempt: Attempt, chunk: Bytes, now: Elapsed) {
-        self.trace.data(chunk.len());
+        if Trace::IS_ON && self.is_open(attempt) {
+            self.trace.data(chunk.len());
+        }
         self.input(now, |exchange| exchange.handle_data(attempt, chunk, now));
     }
 
@@ -178,8 +183,8 @@ impl Call {
 
     /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
     pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, fault: impl Into<Source>, now: Elapsed) {
-        // A late failure of an older attempt explains nothing.
-        if self.exchange().is_some_and(|exchange| exchange.attempts() == attempt.number()) {
+        // A late failure of an attempt that is over explains nothing.
+        if self.is_open(attempt) {
             self.fault = Some(fault.into());
         }
         self.input(now, |exchange| exchange.handle_error(attempt, class, now));
@@ -239,6 +244,10 @@ impl Call {
         if let Some(question) = &self.question {
             question.note(event);
         }
+    }
+
+    fn is_open(&self, attempt: Attempt) -> bool {
+        self.exchange().is_some_and(|exchange| exchange.is_open(attempt))
     }
 
     /// The exchange, while the call is under way.

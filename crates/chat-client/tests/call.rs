@@ -87,7 +87,7 @@ fn a_fault_is_the_attempt_s_that_had_it() {
     assert!(matches!(call.poll_output(Elapsed::START), Output::Wait));
     call.handle_timeout(call.poll_timeout().unwrap());
     let Output::Send(second, _) = call.poll_output(Elapsed::START) else { panic!("a second attempt") };
-    // What comes late of the first attempt explains nothing.
+    // What comes late of an attempt that is over explains nothing.
     call.handle_error(FIRST, TransportError::MaybeSent, "late", Elapsed::START);
     call.handle_head(second, http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
     call.handle_eof(second, Elapsed::START);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::{Client, ErrorKind, Timeouts, Transport, TransportError};
+use futures_core::Stream as _;
 use http_body::{Body, Frame};
 use support::run;
 
@@ -62,22 +63,47 @@ impl Transport for Flood {
     }
 }
 
-/// The clock that ends a flood of this.
-fn clock_that_ends(piece: &'static [u8]) -> &'static str {
-    let timeouts = Timeouts::default().with_idle(Duration::from_secs(4)).with_content(Duration::from_secs(5));
+const IDLE: Duration = Duration::from_secs(4);
+const CONTENT: Duration = Duration::from_secs(5);
+
+fn flooded(piece: &'static [u8]) -> Client<Flood> {
+    let timeouts = Timeouts::default().with_idle(IDLE).with_content(CONTENT);
     let flood = Flood { piece, now: AtomicU64::new(0) };
-    let client = Client::builder().api_key("k").timeouts(timeouts).build_on(flood).unwrap();
+    Client::builder().api_key("k").timeouts(timeouts).build_on(flood).unwrap()
+}
+
+/// The timeout that ends a flood of this, and when.
+fn end_of(piece: &'static [u8]) -> (&'static str, Duration) {
+    let client = flooded(piece);
     let error = run(client.session("docs").ask("Is it?").finish()).unwrap_err();
-    let ErrorKind::Timeout { kind: clock, .. } = error.kind() else { panic!("{error}") };
-    clock.as_str()
+    let ErrorKind::Timeout { kind, .. } = error.kind() else { panic!("{error}") };
+    (kind.as_str(), client.transport().now())
 }
 
 #[test]
-fn signs_of_life_without_end_do_not_outrun_the_clock() {
-    assert_eq!(clock_that_ends(b": ping\n\n"), "content");
+fn keep_alives_without_end_end_within_twice_the_content_timeout() {
+    let (kind, end) = end_of(b": ping\n\n");
+    assert_eq!(kind, "content");
+    assert!(end > CONTENT && end < 2 * CONTENT + Duration::from_millis(50), "{end:?}");
 }
 
 #[test]
-fn empty_pieces_without_end_are_a_silence() {
-    assert_eq!(clock_that_ends(b""), "idle");
+fn empty_pieces_without_end_end_within_twice_the_idle_timeout() {
+    let (kind, end) = end_of(b"");
+    assert_eq!(kind, "idle");
+    assert!(end > IDLE && end < 2 * IDLE + Duration::from_millis(50), "{end:?}");
+}
+
+#[test]
+fn a_flood_lets_other_tasks_run() {
+    let client = flooded(b": ping\n\n");
+    let mut session = client.session("docs");
+    let mut reply = session.ask("Is it?");
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    for _ in 0..3 {
+        let before = client.transport().now();
+        assert!(Pin::new(&mut reply).poll_next(&mut cx).is_pending());
+        let looks = (client.transport().now() - before).as_millis();
+        assert!(looks < 70, "the clock was read {looks} times in one turn");
+    }
 }

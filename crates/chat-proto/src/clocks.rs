@@ -1,4 +1,4 @@
-//! All deadlines of an exchange, and whose time passes. The only file that does arithmetic on times.
+//! All deadlines of an exchange, and whose time passes. The rules are on the crate page, under "Timeouts".
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::elapsed::nanos;
 use crate::receiver::Progress;
 use crate::{Elapsed, ErrorKind, Received, TimeoutKind, Timeouts};
 
-/// A deadline that is noticed later than this is extended by as much, once: the process was stopped or busy, and what the
+/// A deadline that is noticed more than this late is extended once, by this: the process was stopped or busy, and what the
 /// kernel holds is read first.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -154,6 +154,8 @@ struct Body {
     /// How far the content timeout has moved without content, in nanoseconds: by a second period, and by the caller's time
     /// after events without content. At most by one period.
     granted: u64,
+    /// The caller has had a pause after an event without content.
+    has_paused: bool,
     /// How many events and blocks were finished at the last `read`.
     finished: u64,
     /// The most that has come of the event that is unfinished.
@@ -173,6 +175,7 @@ impl Body {
             content_overtime: false,
             content: NEVER,
             granted: 0,
+            has_paused: false,
             finished: 0,
             longest: 0,
         }
@@ -247,7 +250,8 @@ impl Clocks {
     pub(crate) fn start_wait(&mut self, wait: Duration) {
         self.clear_attempt();
         self.waited += wait;
-        self.table.set(Timer::Retry, self.now + wait);
+        // A wait has an end, however far away.
+        self.table.set(Timer::Retry, (self.now + wait).min(Elapsed::from_millis(u64::MAX / 1_000_000)));
     }
 
     /// The call is over.
@@ -260,6 +264,10 @@ impl Clocks {
     pub(crate) fn input(&mut self, len: usize) {
         self.note_content();
         let body = &mut self.body;
+        // A read of nothing does not end the caller's time.
+        if len == 0 && body.is_unread {
+            return;
+        }
         (body.last_input, body.is_unread, body.handed_out) = (self.now, true, None);
         if len > 0 {
             body.has_bytes = true;
@@ -303,7 +311,8 @@ impl Clocks {
 
     /// Whether the whole call is out of time.
     pub(crate) fn is_over(&self) -> bool {
-        self.table.get(Timer::Total) <= self.now
+        let total = self.table.get(Timer::Total);
+        total <= self.now && total < NEVER
     }
 
     /// The error of a timeout, with what came instead.
@@ -352,7 +361,7 @@ impl Clocks {
     fn note_content(&mut self) {
         let body = &mut self.body;
         if body.handed_out == Some(Weight::Content) && body.content < NEVER {
-            (body.content_overtime, body.granted, body.has_bytes) = (false, 0, false);
+            (body.content_overtime, body.granted, body.has_paused, body.has_bytes) = (false, 0, false, false);
             body.content = body.last_input.after(self.periods.content);
         }
     }
@@ -382,9 +391,10 @@ impl Clocks {
                 let is_same = finished == body.finished && body.longest > 0 && unfinished > 0;
                 if !is_same {
                     // What the bytes of an unfinished event have postponed is over with it.
+                    let has_finished = finished != body.finished;
                     (body.finished, body.longest) = (finished, 0);
                     self.table.set(Timer::Content, body.content);
-                    if let Some(expired) = self.settle_overdue_content() {
+                    if has_finished && let Some(expired) = self.settle_overdue_content() {
                         return Some(expired);
                     }
                 }
@@ -426,13 +436,14 @@ impl Clocks {
         self.table.get(timer) < self.body.last_input
     }
 
-    /// Gives the caller back the time that it took. Events without content move the content timeout by what is left of its
-    /// one extra period, or a flood of them would not end.
+    /// Gives the caller back the time that it took. After the first pause, events without content move the content timeout by
+    /// what is left of its one extra period only, or a flood of them would not end.
     fn grant(&mut self) {
         let body = &mut self.body;
         let pause = self.now.nanos_since(body.last_input);
         let content = match body.handed_out {
             None | Some(Weight::KeepAlive) => return,
+            Some(Weight::Empty) if !std::mem::replace(&mut body.has_paused, true) => pause,
             Some(Weight::Empty) => {
                 let granted = pause.min(self.periods.content - body.granted);
                 body.granted += granted;

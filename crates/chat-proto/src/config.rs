@@ -136,24 +136,25 @@ impl fmt::Display for TimeoutKind {
     }
 }
 
-/// What is tried again, how often and when.
+/// What is retried, how often and when.
 ///
-/// Tried again by default is what a server certainly never read (refused, handed back unsent), 429 and 503, and, when
-/// repeating leaves an unused session at worst (`create`), 500, 502 and 504. Nothing is once a success's body has begun.
+/// Retried by default: what no server has read (refused, handed back unsent), 425, 429, 503 and 529, and for `create`, where
+/// a repetition leaves an unused session at worst, 408, 500, 502 and 504. The server may forbid or allow a retry with
+/// `x-should-retry`. Nothing is retried once the head of a success came.
 ///
 /// The wait before retry `n`, from 0, is drawn evenly between nothing and `base * 2^n`, at most `max_backoff`: full jitter,
 /// so that clients which failed together do not come back together. It is never shorter than the server's `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How many attempts follow the first. 2.
+    /// Maximum number of attempts after the first. Default: 2.
     pub max_retries: u32,
-    /// What the first wait is drawn from. 0.5 s.
+    /// Scale of the first wait. Default: 0.5 s.
     pub base: Duration,
-    /// What no wait is drawn beyond. 8 s.
+    /// Maximum backoff. Default: 8 s.
     pub max_backoff: Duration,
-    /// What all waits together stay within. 60 s. A wait beyond what is left of it, `Retry-After` or backoff, ends the call
-    /// at once.
+    /// Limit for the sum of all waits. Default: 60 s. A wait that exceeds what is left of it, by `Retry-After` or backoff,
+    /// ends the call at once.
     pub max_total_wait: Duration,
     /// Also try again where the server may have read the request: 500, 502 and 504 for `continue`, and connections lost or
     /// heads that did not come in time for both. Off: a repeated `continue` may put the question into the history

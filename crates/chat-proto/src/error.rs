@@ -37,7 +37,7 @@ struct Inner {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What came in the time that a timeout allows.
+/// What came before the `idle` or `content` timeout expired. For the other timeouts it is always [`Nothing`](Self::Nothing).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Received {
@@ -79,7 +79,7 @@ pub enum ErrorKind {
         kind: TimeoutKind,
         /// Its duration.
         after: Duration,
-        /// What came in that time.
+        /// What came in that time, for `idle` and `content`.
         received: Received,
     },
     /// An I/O fault before the head of the answer, or a head that is not valid HTTP.

@@ -348,6 +348,16 @@ impl Exchange {
         }
     }
 
+    /// Whether input of this attempt still changes anything: it is the newest, and neither failed nor read to its end.
+    pub fn is_open(&self, attempt: Attempt) -> bool {
+        let is_under_way = match &self.state {
+            State::Head => true,
+            State::Body(body) => body.end.is_none(),
+            State::Ready | State::Wait | State::Done(_) => false,
+        };
+        is_under_way && self.is_newest(attempt)
+    }
+
     /// How many times the request was sent so far.
     pub fn attempts(&self) -> u32 {
         self.attempts

@@ -122,6 +122,10 @@ pub(super) struct Clocks {
     spare: Duration,
     /// Of the event that is under way: how many blocks ended before it, and how many bytes of it have come at most.
     under_way: Option<(usize, usize)>,
+    /// How many blocks had ended at the last read.
+    blocks: usize,
+    /// The caller has had a pause after an event without content.
+    paused: bool,
     resets: bool,
 }
 
@@ -137,6 +141,8 @@ impl Clocks {
             handed_out: None,
             spare: timeouts.content.unwrap_or_default(),
             under_way: None,
+            blocks: 0,
+            paused: false,
             resets: false,
         };
         clocks.set(Timer::Total, timeouts.total);
@@ -217,6 +223,7 @@ impl Clocks {
             self.deadlines[Timer::Content as usize].second = false;
             self.set(Timer::Content, self.content);
             self.spare = self.timeouts.content.unwrap_or_default();
+            self.paused = false;
         }
         if let Some(kind) = self.settle(Timer::Bytes, self.timeouts.idle, input) {
             return Some(kind);
@@ -229,9 +236,10 @@ impl Clocks {
         let content = match handed_out {
             None | Some(Weight::Ping) => return None,
             Some(Weight::Content) => pause,
+            Some(Weight::Empty) if !self.paused => pause,
             Some(Weight::Empty) => pause.min(self.spare),
         };
-        if handed_out == Some(Weight::Empty) {
+        if handed_out == Some(Weight::Empty) && std::mem::replace(&mut self.paused, true) {
             self.spare -= content;
         }
         let later = |at: Option<Duration>, by| at.map(|at| at + by);
@@ -254,13 +262,14 @@ impl Clocks {
         }
         let ended = response.body.blocks.iter().filter(|end| **end <= came).count();
         let size = response.body.unfinished(came);
+        let has_ended = std::mem::replace(&mut self.blocks, ended) != ended;
         let most = match self.under_way {
             Some((before, most)) if before == ended && size > 0 => most,
             _ => {
                 // Nothing of an event that was under way counts any more.
                 self.under_way = None;
                 self.set(Timer::Content, self.content);
-                if let Some(kind) = self.settle(Timer::Content, self.timeouts.content, input) {
+                if has_ended && let Some(kind) = self.settle(Timer::Content, self.timeouts.content, input) {
                     return Some(kind);
                 }
                 0

@@ -186,6 +186,61 @@ fn a_flood_of_empty_events_ends_within_twice_the_content_timeout_however_long_th
 }
 
 #[test]
+fn the_first_pause_after_an_event_without_content_counts_in_full() {
+    let mut exchange = streaming();
+    feed(&mut exchange, chunk(""), 100, 600_100);
+    assert_eq!(exchange.poll_timeout(), Some(ms(601_100)), "idle: 100, 600000 and 1000");
+    for at in (600_500..603_000).step_by(500) {
+        assert!(matches!(feed(&mut exchange, ":\n", at, at), Output::Read));
+    }
+    assert_eq!(exchange.poll_timeout(), Some(ms(603_000)), "content: 3000 and 600000");
+}
+
+#[test]
+fn an_empty_read_does_not_end_the_callers_time() {
+    let mut exchange = streaming();
+    apply(&mut exchange, data(chunk("x")), ms(0));
+    assert!(exchange.poll_event().is_some());
+    apply(&mut exchange, data(""), ms(50_000));
+    assert!(matches!(exchange.poll_output(ms(60_000)), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(61_000)));
+}
+
+#[test]
+fn the_first_bytes_of_an_event_count_after_the_second_period_too() {
+    let mut exchange = streaming();
+    feed(&mut exchange, ":\n", 3100, 3100);
+    for at in (3600..6100).step_by(500) {
+        feed(&mut exchange, ":\n", at, at);
+    }
+    assert_eq!(exchange.poll_timeout(), Some(ms(6100)), "the second period of content");
+    let whole = chunk("x");
+    let (start, rest) = whole.split_at(9);
+    assert!(matches!(feed(&mut exchange, ":\n".to_owned() + start, 6200, 6200), Output::Read));
+    assert!(matches!(feed(&mut exchange, rest, 6900, 6900), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(7900)));
+    // A start that comes to nothing does not save the call.
+    let mut exchange = streaming();
+    for at in (3100..6100).step_by(500) {
+        feed(&mut exchange, ":\n", at, at);
+    }
+    assert!(matches!(feed(&mut exchange, "event: a", 6200, 6200), Output::Read));
+    assert!(matches!(feed(&mut exchange, "\n\n:\n", 6300, 6300), Output::Done));
+    assert_timed_out(&mut exchange, TimeoutKind::Content);
+}
+
+#[test]
+fn a_wait_for_a_retry_has_an_end_however_long_it_is() {
+    let call = Call::create().with(|config| config.retry.max_total_wait = Duration::MAX);
+    let mut exchange = call.exchange();
+    drain(&mut exchange);
+    apply(&mut exchange, head(503, &[("retry-after", "99999999999999")]), ms(0));
+    apply(&mut exchange, In::Eof, ms(0));
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
+    assert!(exchange.poll_timeout().is_some());
+}
+
+#[test]
 fn empty_reads_end_by_the_idle_timeout() {
     for (status, content_type) in [(200, "text/event-stream"), (200, "application/json"), (400, "application/json")] {
         let timeouts = Timeouts::default().with_idle(millis(1000));
