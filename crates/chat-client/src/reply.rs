@@ -191,9 +191,11 @@ impl<T: Transport> Reply<T> {
             },
             Io::Reading(body) => match ready!(self.call.within(|| body.as_mut().poll_frame(cx))) {
                 Some(Ok(frame)) => {
-                    // Trailers carry nothing that is used: they count as an empty read.
-                    let chunk = frame.into_data().unwrap_or_default();
-                    self.call.handle_data(self.attempt, chunk, now);
+                    match frame.into_data() {
+                        Ok(chunk) => self.call.handle_data(self.attempt, chunk, now),
+                        // Trailers carry nothing that is used: they count as an empty read.
+                        Err(_) => self.call.handle_data(self.attempt, Bytes::new(), now),
+                    }
                 }
                 Some(Err(error)) => self.fail(TransportError::Body, error, now),
                 None => {

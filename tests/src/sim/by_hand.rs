@@ -61,6 +61,7 @@ struct Connection<'a> {
     next: Option<Next>,
     taken: Vec<Duration>,
     is_quiet: bool,
+    trailed: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -138,6 +139,7 @@ impl Driver<'_> {
             next: Some(Next::Head),
             taken: Vec::new(),
             is_quiet: false,
+            trailed: false,
         };
         match script.map(|script| &script.reaction) {
             Some(Reaction::Answer(response)) => connection.response = Some(response),
@@ -215,6 +217,11 @@ impl Driver<'_> {
             (Next::End, Some(response)) if response.end == End::Reset => {
                 self.exchange.handle_error(attempt, TransportError::Body, now);
                 Step::Reset
+            }
+            (Next::End, Some(response)) if response.trailers && !connection.trailed => {
+                (connection.trailed, connection.next) = (true, Some(Next::End));
+                self.exchange.handle_data(attempt, Bytes::new(), now);
+                return true;
             }
             (Next::End, Some(_)) => {
                 self.exchange.handle_eof(attempt, now);

@@ -263,6 +263,14 @@ impl Response {
             let now = watch.now;
             taken.push(now);
             let Some(piece) = piece else {
+                if self.trailers && self.end == End::Clean {
+                    // They count as an empty read.
+                    clocks.input(now, 0);
+                    let over = clocks.is_over(Timer::Total, now).then_some(TimeoutKind::Total);
+                    if let Some(kind) = over.or_else(|| clocks.read(self, came, now)) {
+                        return timed_out(now, came, handed, kind);
+                    }
+                }
                 let (events, ending) = judge(self, limits, came, Some(self.end));
                 watch.hand_out(events - handed);
                 return ended(watch.now, now, events, ending?);
