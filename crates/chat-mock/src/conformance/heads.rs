@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use super::door::Ending;
 use super::faults::{self, ensure, said};
@@ -63,7 +64,7 @@ fn large<C: Caller>(stage: &Stage<'_, C>) -> Seen {
     let client = stage.caller.client(&scene.setup).map_err(said)?;
     let answer = stage.caller.call(&client, &Question::create(false)).result.ok_or("the call was dropped")?;
     let answer = answer.map_err(said)?;
-    let size: usize = answer.head.headers.values().map(http::HeaderValue::len).sum();
+    let size: usize = answer.head.headers.values().map(HeaderValue::len).sum();
     ensure(size > LARGE, || format!("{size} bytes came"))?;
     scene.end(stage.caller, client)?;
     Ok("taken".to_owned())
