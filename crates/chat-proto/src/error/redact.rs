@@ -11,6 +11,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 
 use super::{Cut, Error, ErrorKind};
+use crate::content::EXCERPT;
 use crate::{Answer, ApiKey, FinishReason, Head, Location, SessionId, ValidationError};
 
 /// What stands in the place of a key.
@@ -19,8 +20,11 @@ const HIDDEN: &str = "***";
 /// A shorter key is no secret worth hiding, and stands in many a word.
 const SHORTEST: usize = 8;
 
-/// So many bytes of a key are taken for it where the text was cut.
+/// This many bytes of a key are hidden where the text was cut.
 const PART: usize = 4;
+
+/// This many bytes of a key are hidden at the end of a body, which the connection may have cut anywhere.
+const PART_AT_END: usize = 8;
 
 /// What stands where a text was shortened.
 const ELLIPSIS: &str = "…";
@@ -49,7 +53,7 @@ impl Error {
         kind(&mut inner.kind, key);
         inner.head.iter_mut().for_each(|head| head.redact(key));
         inner.partial.iter_mut().for_each(|partial| answer(partial, key));
-        inner.cut.iter_mut().for_each(|Cut { data, .. }| text(data, key));
+        inner.cut.iter_mut().for_each(|Cut { data, .. }| body(data, key));
         inner.earlier = std::mem::take(&mut inner.earlier).into_iter().map(|error| error.redact(key)).collect();
         if let Some(source) = &inner.source
             && let Some(redacted) = Redacted::of(&**source, key)
@@ -61,9 +65,9 @@ impl Error {
 }
 
 impl ApiKey {
-    /// A text without the key: `***` stands wherever it has it, as it is, with JSON's escapes or percent-encoded. Where the
-    /// text ends, or was shortened with `…`, a part of four bytes or more is taken for the key too. A key of less than 8
-    /// bytes is left alone, as it would be found in many a word.
+    /// Returns the text with `***` in place of the key: as it is, with JSON's escapes, percent-encoded, also repeatedly, or
+    /// with HTML entities. Beside a `…`, where a text was shortened, a part of the key of 4 bytes or more is replaced too. A
+    /// key of fewer than 8 bytes is not replaced, because it would be found in many words.
     ///
     /// ```
     /// use chat_proto::ApiKey;
@@ -73,6 +77,11 @@ impl ApiKey {
     /// # Ok::<(), chat_proto::Error>(())
     /// ```
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redact_cut(text, usize::MAX)
+    }
+
+    /// The same for a text that may be cut: at its end, `part` bytes of the key or more are replaced.
+    fn redact_cut<'a>(&self, text: &'a str, part: usize) -> Cow<'a, str> {
         let key = self.as_str();
         if key.len() < SHORTEST {
             return Cow::Borrowed(text);
@@ -83,7 +92,7 @@ impl ApiKey {
         let bytes = text.as_bytes();
         let (mut shown, mut copied, mut at) = (String::new(), 0, 0);
         while at < bytes.len() {
-            match found(bytes, at, &plain) {
+            match found(bytes, at, &plain, part) {
                 Some(end) => {
                     shown += &text[copied..at];
                     shown += HIDDEN;
@@ -97,12 +106,13 @@ impl ApiKey {
 }
 
 /// Where the key ends that begins there, or the part of one beside a cut.
-fn found(text: &[u8], at: usize, key: &[u8]) -> Option<usize> {
+fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
     let behind_cut = text[..at].ends_with(ELLIPSIS.as_bytes());
     let rest = &text[at..];
     match matched(rest, key) {
         (count, len) if count == key.len() => return Some(at + len),
-        (count, len) if count >= PART && is_cut(&rest[len..]) => return Some(text.len() - after_cut(&rest[len..])),
+        (count, len) if count >= PART && rest[len..].starts_with(ELLIPSIS.as_bytes()) => return Some(at + len),
+        (count, len) if count >= part && is_end(&rest[len..]) => return Some(text.len()),
         _ => {}
     }
     let tails = (1..key.len()).map(|start| &key[start..]).take_while(|tail| behind_cut && tail.len() >= PART);
@@ -111,52 +121,92 @@ fn found(text: &[u8], at: usize, key: &[u8]) -> Option<usize> {
         .find_map(|(tail, (count, len))| (count == tail.len()).then_some(at + len))
 }
 
-/// How much of the key the text begins with, and how many bytes that takes.
+/// How much of the key the text begins with, and how many bytes that takes. Where a byte can be read in several ways, the
+/// one that matches most.
 fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
-    let mut len = 0;
-    for (count, &byte) in key.iter().enumerate() {
-        match step(&text[len..], byte) {
-            Some(more) => len += more,
-            None => return (count, len),
-        }
-    }
-    (key.len(), len)
+    let Some((&byte, rest)) = key.split_first() else { return (0, 0) };
+    let ways = [escaped(text, byte), entity(text, byte)]
+        .into_iter()
+        .chain((0..PERCENT_DEPTH).map(|depth| percent(text, byte, depth)));
+    let more = ways.flatten().map(|len| {
+        let (count, more) = matched(&text[len..], rest);
+        (count + 1, len + more)
+    });
+    more.max().unwrap_or((0, 0))
 }
 
-/// The length of a byte of the key as it may be written: itself, behind backslashes, `\u0041`, `%41`.
-fn step(text: &[u8], byte: u8) -> Option<usize> {
+/// How often percent-encoding of percent-encoding is undone.
+const PERCENT_DEPTH: usize = 4;
+
+/// The length of a byte of the key as itself or with JSON's escapes: behind backslashes, `\u0041`.
+fn escaped(text: &[u8], byte: u8) -> Option<usize> {
     /// JSON within JSON within JSON: more is not undone.
     const DEPTH: usize = 8;
     let escapes = text.iter().take(DEPTH).take_while(|&&byte| byte == b'\\').count();
     let rest = &text[escapes..];
-    let hex = |prefix: &[u8]| {
-        let digits = rest.strip_prefix(prefix)?.get(..2)?;
+    let unicode = || {
+        let digits = rest.strip_prefix(b"u00")?.get(..2)?;
         let digits = str::from_utf8(digits).ok()?;
-        (u8::from_str_radix(digits, 16) == Ok(byte)).then_some(escapes + prefix.len() + 2)
+        (u8::from_str_radix(digits, 16) == Ok(byte)).then_some(escapes + "u0041".len())
     };
     match escapes {
-        0 if rest.first() == Some(&byte) => Some(1),
-        0 => hex(b"%"),
-        _ if byte == b'\\' => hex(b"u00").or(Some(escapes)),
+        0 => (rest.first() == Some(&byte)).then_some(1),
+        _ if byte == b'\\' => unicode().or(Some(escapes)),
         _ if rest.first() == Some(&byte) => Some(escapes + 1),
-        _ => hex(b"u00"),
+        _ => unicode(),
     }
 }
 
-/// Whether a text was cut there: at its end, within an escape at its end, or where it was shortened.
-fn is_cut(rest: &[u8]) -> bool {
-    let is_escape = rest.len() < r"\u0041".len() && matches!(rest.first(), Some(b'\\' | b'%'));
-    rest.is_empty() || is_escape || rest.starts_with(ELLIPSIS.as_bytes())
+/// The length of a byte that is percent-encoded, and so often again: `%41`, `%2541`, `%252541`.
+fn percent(text: &[u8], byte: u8, again: usize) -> Option<usize> {
+    let mut rest = text.strip_prefix(b"%")?;
+    for _ in 0..again {
+        rest = rest.strip_prefix(b"25")?;
+    }
+    let digits = str::from_utf8(rest.get(..2)?).ok()?;
+    (u8::from_str_radix(digits, 16) == Ok(byte)).then_some("%41".len() + again * "25".len())
 }
 
-/// How many bytes behind a cut stay.
-fn after_cut(rest: &[u8]) -> usize {
-    if rest.starts_with(ELLIPSIS.as_bytes()) { rest.len() } else { 0 }
+/// The length of a byte as an HTML entity: `&amp;`, `&#38;`, `&#x26;`.
+fn entity(text: &[u8], byte: u8) -> Option<usize> {
+    let end = text.iter().take(8).position(|&byte| byte == b';')?;
+    let name = str::from_utf8(text.get(1..end)?).ok().filter(|_| text[0] == b'&')?;
+    let is_byte = match name {
+        "amp" => byte == b'&',
+        "quot" => byte == b'"',
+        "apos" => byte == b'\'',
+        "lt" => byte == b'<',
+        "gt" => byte == b'>',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let hex = number.strip_prefix(['x', 'X']).map(|hex| u8::from_str_radix(hex, 16));
+            hex.unwrap_or_else(|| number.parse()) == Ok(byte)
+        }
+    };
+    is_byte.then_some(end + 1)
+}
+
+/// Whether a text ends there, or within an escape.
+fn is_end(rest: &[u8]) -> bool {
+    let is_escape = rest.len() < r"\u0041".len()
+        && rest
+            .strip_prefix(b"\\")
+            .or(rest.strip_prefix(b"%"))
+            .is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'\\' | b'u')));
+    rest.is_empty() || is_escape
 }
 
 fn text(text: &mut String, key: &ApiKey) {
     if let Cow::Owned(redacted) = key.redact(text) {
         *text = redacted;
+    }
+}
+
+/// A body, or data, that may be cut: surely if it is as long as what is kept of a page.
+fn body(body: &mut String, key: &ApiKey) {
+    let part = if body.len() >= EXCERPT { PART } else { PART_AT_END };
+    if let Cow::Owned(redacted) = key.redact_cut(body, part) {
+        *body = redacted;
     }
 }
 
@@ -172,11 +222,13 @@ fn kind(kind: &mut ErrorKind, key: &ApiKey) {
             cow(field, key);
             cow(reason, key);
         }
-        ErrorKind::Api { body } | ErrorKind::UnexpectedResponse { body, .. } | ErrorKind::Stream { data: body } => {
-            text(body, key);
+        ErrorKind::Api { body: text }
+        | ErrorKind::UnexpectedResponse { body: text, .. }
+        | ErrorKind::Stream { data: text } => {
+            body(text, key);
         }
-        ErrorKind::Validation { detail, body } => {
-            text(body, key);
+        ErrorKind::Validation { detail, body: whole } => {
+            body(whole, key);
             for ValidationError { loc, msg, error_type } in detail {
                 text(msg, key);
                 text(error_type, key);
@@ -187,9 +239,9 @@ fn kind(kind: &mut ErrorKind, key: &ApiKey) {
                 }
             }
         }
-        ErrorKind::Decode { message, body, .. } => {
-            text(message, key);
-            text(body, key);
+        ErrorKind::Decode { message, body: start, .. } => {
+            body(message, key);
+            body(start, key);
         }
         ErrorKind::Connect
         | ErrorKind::Timeout { .. }
@@ -278,6 +330,16 @@ mod tests {
     #[test]
     fn a_key_is_found_however_it_is_written() {
         let key = ApiKey::new(r#"sk-"a\b/c+d"#).unwrap();
+        let odd = ApiKey::new("sk-%e&1<%25'").unwrap();
+        for text in [
+            "sk-%e&1<%25'",
+            "sk-%25e%261%3C%2525%27",
+            "sk-%2525e%25261%253C%252525%2527",
+            "sk-%e&amp;1&lt;%25&#39;",
+            "sk-%e&#38;1&#x3c;%25&apos;",
+        ] {
+            assert_eq!(odd.redact(&format!("/x?next={text}&y")), "/x?next=***&y", "{text}");
+        }
         for (text, shown) in [
             (r#"bad key sk-"a\b/c+d, sorry"#, "bad key ***, sorry"),
             (r#"sk-"a\b/c+dsk-"a\b/c+d"#, "******"),
@@ -296,8 +358,19 @@ mod tests {
             ("é…sk-\"a…", "é…***…"),
             (r"cut sk-\u0022\u00", "cut ***"),
         ] {
-            assert_eq!(key.redact(text), shown, "{text}");
+            assert_eq!(key.redact_cut(text, PART), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_the_start_of_a_key_is_no_key() {
+        let key = ApiKey::new("inkeep-12345").unwrap();
+        for text in ["conv-inkeep", "https://api.example/inkeep", "inkeep-1234"] {
+            assert_eq!(key.redact(text), text);
+        }
+        let mut bodies = ["No such account on inkeep".to_owned(), "bad key inkeep-1".to_owned()];
+        bodies.iter_mut().for_each(|text| body(text, &key));
+        assert_eq!(bodies, ["No such account on inkeep", "bad key ***"]);
     }
 
     #[test]
