@@ -130,7 +130,15 @@ impl<R: Runtime> Dialer<R> {
             ConnectError::Proxy(error) => error.is_final() || matches!(error, ProxyError::Unreachable { .. }),
             _ => true,
         };
-        let tunnel = race(interleave(addresses), attempt, || self.runtime.sleep(NEXT_ADDRESS), is_final);
+        // With a login, one address is tried after the other: a proxy that counts logins must not see several at once.
+        let has_login = proxy.login().is_some();
+        let pause = || async {
+            if has_login {
+                std::future::pending::<()>().await;
+            }
+            self.runtime.sleep(NEXT_ADDRESS).await;
+        };
+        let tunnel = race(interleave(addresses), attempt, pause, is_final);
         tunnel.await.map_err(|error| error.unwrap_or_else(|| ProxyError::name(origin, no_address()).into()))
     }
 

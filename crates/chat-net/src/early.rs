@@ -63,15 +63,16 @@ impl SendSide {
     ///
     /// # Errors
     ///
-    /// The error of the write, in place of the end or of the read's own error. It comes once.
+    /// The error of the write, once, in place of the end: of a read of nothing, an unexpected end or a reset. Another error of
+    /// the read, such as a TLS alert, says more and is kept.
     pub fn read(&mut self, read: io::Result<usize>) -> io::Result<usize> {
-        match (read, self.error.take()) {
-            (Ok(count), error) if count > 0 => {
-                self.error = error;
-                Ok(count)
-            }
-            (_, Some(error)) => Err(error),
-            (ended, None) => ended,
+        let is_end = match &read {
+            Ok(count) => *count == 0,
+            Err(error) => matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset),
+        };
+        match self.error.take_if(|_| is_end) {
+            Some(error) => Err(error),
+            None => read,
         }
     }
 
@@ -105,6 +106,15 @@ mod tests {
             assert_eq!(side.read(Ok(3)).unwrap(), 3);
             assert_eq!(side.read(Ok(0)).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
             assert_eq!(side.read(Ok(0)).unwrap(), 0);
+            // An alert of TLS says more than the write did.
+            let mut side = SendSide::default();
+            assert!(side.write(9, broken).is_ready());
+            let alert = Err(io::Error::new(io::ErrorKind::InvalidData, "alert"));
+            assert_eq!(side.read(alert).unwrap_err().to_string(), "alert");
+            assert_eq!(
+                side.read(Err(io::ErrorKind::ConnectionReset.into())).unwrap_err().kind(),
+                io::ErrorKind::BrokenPipe
+            );
         }
     }
 

@@ -345,6 +345,15 @@ fn socks_tries_every_address() {
 }
 
 #[test]
+fn a_proxy_that_takes_a_login_is_asked_for_one_address_at_a_time() {
+    let (net, _) = socks();
+    let proxy = Proxy::url("socks5://u:pw@198.51.100.1:1080").unwrap();
+    let error = net.dial("http://h.example", proxy, Some(Duration::from_secs(2))).map(drop).unwrap_err();
+    assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+    assert_eq!(net.tried().len(), 1);
+}
+
+#[test]
 fn a_refusal_of_socks_that_is_final_ends_the_attempts() {
     let (net, proxy) = socks();
     let net = net.behind("192.0.2.1", 5, 2).behind("192.0.2.2", 5, 0);

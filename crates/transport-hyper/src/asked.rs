@@ -45,6 +45,7 @@ pub(crate) struct Asked {
     /// None over HTTP/2, where a stream is reset and its connection lives on.
     captured: Option<CaptureConnection>,
     is_sent: Arc<AtomicBool>,
+    is_flooded: Arc<AtomicBool>,
 }
 
 impl Asked {
@@ -53,27 +54,34 @@ impl Asked {
         let is_sent = Arc::new(AtomicBool::new(request.body().is_empty()));
         let for_body = Arc::clone(&is_sent);
         let mut request = request.map(|bytes| Full::new(Tracked { bytes, is_sent: for_body }));
+        let is_flooded = Arc::new(AtomicBool::new(false));
         if is_http2 {
-            return (request, Self { captured: None, is_sent });
+            return (request, Self { captured: None, is_sent, is_flooded });
         }
         let captured = capture_connection(&mut request);
-        let (interim, on) = (AtomicUsize::new(0), captured.clone());
+        let (interim, on, flooded) = (AtomicUsize::new(0), captured.clone(), Arc::clone(&is_flooded));
         hyper::ext::on_informational(&mut request, move |_| {
-            if interim.fetch_add(1, Ordering::Relaxed) == MAX_INTERIM
-                && let Some(line) = Line::of(&on)
-            {
-                line.mute();
+            if interim.fetch_add(1, Ordering::Relaxed) == MAX_INTERIM {
+                flooded.store(true, Ordering::Release);
+                if let Some(line) = Line::of(&on) {
+                    line.mute();
+                }
             }
         });
-        (request, Self { captured: Some(captured), is_sent })
+        (request, Self { captured: Some(captured), is_sent, is_flooded })
+    }
+
+    /// Whether the server has sent more interim responses than are taken. An answer behind them, which hyper may have read
+    /// already, is not taken either.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.is_flooded.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        if !self.is_sent.load(Ordering::Acquire)
-            && let Some(line) = self.captured.as_ref().and_then(Line::of)
-        {
+        let Some(line) = self.captured.as_ref().and_then(Line::of) else { return };
+        if !self.is_sent.load(Ordering::Acquire) || line.has_failed() || self.is_flooded() {
             line.hang_up();
         }
     }

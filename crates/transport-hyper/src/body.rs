@@ -84,7 +84,15 @@ impl Future for Sending {
     type Output = Result<Response<AnswerBody>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_flooded = |asked: &Option<Asked>| asked.as_ref().is_some_and(Asked::is_flooded);
+        // The timeouts of the call end it, even if the answer has come in the same read.
+        if is_flooded(&self.asked) {
+            return Poll::Pending;
+        }
         let answered = ready!(Pin::new(&mut self.response).poll(cx));
+        if is_flooded(&self.asked) {
+            return Poll::Pending;
+        }
         let asked = self.asked.take();
         let response = answered.map_err(|error| SendError(Reason::Pooled(error)));
         Poll::Ready(response.and_then(|response| pooled(response, asked)))

@@ -56,6 +56,7 @@ pub(crate) struct Line(Arc<Shared>);
 struct Shared {
     is_over: AtomicBool,
     is_muted: AtomicBool,
+    has_failed: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -83,6 +84,11 @@ impl Line {
         self.0.is_muted.store(true, Ordering::SeqCst);
     }
 
+    /// Whether a write has failed. The connection must not serve another request.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.has_failed.load(Ordering::SeqCst)
+    }
+
     fn is_over(&self) -> bool {
         self.0.is_over.load(Ordering::SeqCst)
     }
@@ -95,6 +101,9 @@ impl Line {
 impl<S> Wire<S> {
     /// The result of a write or a flush. One that waits ends when the connection is to close.
     fn or_over<T>(&self, result: Poll<io::Result<T>>, cx: &Context<'_>) -> Poll<io::Result<T>> {
+        if self.side.has_failed() {
+            self.line.0.has_failed.store(true, Ordering::SeqCst);
+        }
         if result.is_pending() {
             *self.line.waker() = Some(cx.waker().clone());
             if self.line.is_over() {
