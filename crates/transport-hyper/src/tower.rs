@@ -37,6 +37,9 @@ use crate::transport::{self, HyperTransport};
 /// The service is cloned for every attempt, and an attempt waits until its clone is ready, within the head's time. What it
 /// must leave alone is what the client does by itself: no layer may try again, follow redirects or decode the body.
 ///
+/// The limits of heads and of interim responses, and early answers while a request is being sent, are a [`HyperTransport`]'s
+/// own; another service has its own.
+///
 /// Its errors are looked through for those of this crate, hyper and hyper-util. Of any other it is assumed that the server
 /// may have read the request.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! The client on real sockets: what a reply does to its session and its caller. What transports have in common is in
 //! `conformance.rs`.
 
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -145,4 +146,29 @@ async fn the_clock_is_tokio_s_which_tests_may_stop() {
     let error = client.create(&CreateInput::new("i", "m")).finish().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
     assert!(begun.0.elapsed() < Duration::from_secs(600) && begun.1.elapsed() >= Duration::from_secs(3600));
+}
+
+#[tokio::test]
+async fn interim_responses_without_end_are_not_read_without_end() {
+    // More than the sockets of both sides hold.
+    const MOST: usize = 128 << 20;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+        let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(4096);
+        let mut taken = 0;
+        while taken < 2 * MOST && stream.write_all(hints.as_bytes()).is_ok() {
+            taken += hints.len();
+        }
+        taken
+    });
+    let timeouts = Timeouts::default().with_head(Duration::from_millis(500));
+    let client = Client::builder().base_url(url).api_key("k").timeouts(timeouts).build().unwrap();
+    let error = client.create(&CreateInput::new("i", "m")).finish().await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    // The call is over, and its connection is closed.
+    let taken = tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap();
+    assert!(taken < MOST, "{taken} bytes");
 }

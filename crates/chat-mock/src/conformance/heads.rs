@@ -25,8 +25,8 @@ const INTERIM: usize = 32;
 /// A clock that fires.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// By then it has fired, unless it did not get to run.
-const LATE: Duration = Duration::from_secs(10);
+/// By then it has fired, even if all that came was read first.
+const LATE: Duration = Duration::from_secs(30);
 
 pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let mut rows = vec![
@@ -141,7 +141,7 @@ fn interim() -> Vec<Fault> {
 /// As many as the client reads, and as fast: the clock of the head still fires.
 fn flood<C: Caller>(stage: &Stage<'_, C>) -> Seen {
     let hints = Bytes::from(HINT.repeat(20_000));
-    let reply = (0..200).fold(Reply::raw(""), |reply, _| reply.then(Step::Write(hints.clone())));
+    let reply = (0..100).fold(Reply::raw(""), |reply, _| reply.then(Step::Write(hints.clone())));
     let mut scene = stage.host.script(stage.wire, vec![reply.then(Step::Stall)]).map_err(said)?;
     scene.setup.config.timeouts.head = Some(SHORT);
     let client = stage.caller.client(&scene.setup).map_err(said)?;
