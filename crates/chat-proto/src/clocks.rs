@@ -298,9 +298,9 @@ impl Clocks {
         expired
     }
 
-    /// What has expired by now. With `is_busy`, there is still something to decode: it came in time.
-    pub(crate) fn expired(&mut self, is_busy: bool) -> Option<Expired> {
-        Timer::ALL.into_iter().find(|timer| self.check(*timer, is_busy)).map(|timer| match timer {
+    /// What has expired by now.
+    pub(crate) fn expired(&mut self) -> Option<Expired> {
+        Timer::ALL.into_iter().find(|timer| self.check(*timer)).map(|timer| match timer {
             Timer::Retry => Expired::Retry,
             Timer::Total => Expired::Timeout(TimeoutKind::Total),
             Timer::Head => Expired::Timeout(TimeoutKind::Head),
@@ -343,15 +343,15 @@ impl Clocks {
     }
 
     /// Whether the timer has expired for good. One that is noticed late gets its grace.
-    fn check(&mut self, timer: Timer, is_busy: bool) -> bool {
+    fn check(&mut self, timer: Timer) -> bool {
         if !self.table.has_expired(timer, self.now) {
             return false;
         }
         match timer {
             Timer::Total | Timer::Retry => true,
             Timer::Head => !self.table.extend_if_late(timer, self.now),
-            // Before the driver reads on, the time may be the caller's.
-            Timer::Idle | Timer::Content if is_busy || self.body.is_unread => false,
+            // Before the driver reads on, what came is to be decoded, and the time may be the caller's.
+            Timer::Idle | Timer::Content if self.body.is_unread => false,
             Timer::Idle | Timer::Content => !self.table.extend_if_late(timer, self.now),
         }
     }
@@ -388,7 +388,7 @@ impl Clocks {
                 }
             }
             Progress::Stream { finished, unfinished } => {
-                let is_same = finished == body.finished && body.longest > 0 && unfinished > 0;
+                let is_same = finished == body.finished && unfinished > 0;
                 if !is_same {
                     // What the bytes of an unfinished event have postponed is over with it.
                     let has_finished = finished != body.finished;
@@ -511,7 +511,7 @@ mod tests {
         assert_eq!((clocks.now(), clocks.is_over()), (ms(90), false));
         clocks.tell(ms(100));
         assert!(clocks.is_over());
-        assert_eq!(clocks.expired(true), Some(Expired::Timeout(TimeoutKind::Total)));
+        assert_eq!(clocks.expired(), Some(Expired::Timeout(TimeoutKind::Total)));
     }
 
     #[test]
@@ -525,7 +525,7 @@ mod tests {
         clocks.start_wait(millis(500));
         assert_eq!((clocks.next(), clocks.waited()), (Some(ms(510)), millis(500)));
         clocks.tell(ms(510));
-        assert_eq!(clocks.expired(false), Some(Expired::Retry));
+        assert_eq!(clocks.expired(), Some(Expired::Retry));
         clocks.start_attempt();
         assert_eq!(clocks.next(), Some(ms(120_510)));
         clocks.start_wait(millis(40));

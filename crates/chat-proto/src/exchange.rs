@@ -267,9 +267,7 @@ impl Exchange {
     /// A `head`, `idle` or `content` timeout that is noticed more than 1 s late is extended once by 1 s.
     pub fn handle_timeout(&mut self, now: Elapsed) {
         self.clocks.tell(now);
-        // What waits to be decoded came in time.
-        let is_busy = matches!(&self.state, State::Body(body) if !body.pending.is_empty() || body.end.is_some());
-        let kind = match self.clocks.expired(is_busy) {
+        let kind = match self.clocks.expired() {
             None => return,
             Some(Expired::Retry) => {
                 self.state = State::Ready;

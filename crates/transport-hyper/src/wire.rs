@@ -131,7 +131,9 @@ impl<S: Read + Unpin> Read for Wire<S> {
             return Poll::Ready(Ok(()));
         }
         if this.line.0.is_muted.load(Ordering::SeqCst) {
-            return Poll::Pending;
+            // Only the end of the call wakes it.
+            *this.line.waker() = Some(cx.waker().clone());
+            return if this.line.is_over() { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         if !this.side.has_failed() {
             return Pin::new(&mut this.io).poll_read(cx, buf);

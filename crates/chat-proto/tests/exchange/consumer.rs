@@ -197,6 +197,43 @@ fn the_first_pause_after_an_event_without_content_counts_in_full() {
 }
 
 #[test]
+fn an_event_before_the_last_input_gives_the_caller_no_time() {
+    let mut exchange = streaming();
+    apply(&mut exchange, data(chunk("x")), ms(0));
+    assert!(exchange.poll_event().is_some());
+    apply(&mut exchange, data(":\n"), ms(500));
+    assert!(exchange.poll_event().is_none());
+    assert!(matches!(exchange.poll_output(ms(900)), Output::Read));
+    assert_eq!(exchange.poll_timeout(), Some(ms(1500)));
+}
+
+#[test]
+fn content_gives_back_the_second_period_and_the_callers_share() {
+    for empty in [":\n".to_owned(), chunk("")] {
+        let mut exchange = streaming();
+        // Up to the second period, then text, and the same again.
+        for start in [0, 5000] {
+            for at in (start..start + 5000).step_by(250) {
+                let output = feed(&mut exchange, &empty, at, at + 200);
+                assert!(matches!(output, Output::Read), "{empty:?} at {at}");
+            }
+            assert!(matches!(feed(&mut exchange, chunk("x"), start + 5000, start + 5000), Output::Read));
+        }
+    }
+}
+
+#[test]
+fn an_event_that_turns_out_to_be_a_ping_postpones_nothing_any_more() {
+    let mut exchange = streaming();
+    for at in [900, 1800] {
+        feed(&mut exchange, ":\n", at, at);
+    }
+    feed(&mut exchange, "event: pi", 2500, 2500);
+    feed(&mut exchange, "ng\n", 2900, 2900);
+    assert_eq!(exchange.poll_timeout(), Some(ms(3000)), "the content timeout as it was");
+}
+
+#[test]
 fn an_empty_read_does_not_end_the_callers_time() {
     let mut exchange = streaming();
     apply(&mut exchange, data(chunk("x")), ms(0));
