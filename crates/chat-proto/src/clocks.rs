@@ -512,6 +512,9 @@ mod tests {
         clocks.tell(ms(100));
         assert!(clocks.is_over());
         assert_eq!(clocks.expired(), Some(Expired::Timeout(TimeoutKind::Total)));
+        let mut clocks = Clocks::new(&Timeouts::default());
+        clocks.tell(Elapsed::from_start(Duration::MAX));
+        assert!(!clocks.is_over(), "no timeout, no end");
     }
 
     #[test]

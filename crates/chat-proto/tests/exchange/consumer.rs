@@ -194,6 +194,14 @@ fn the_first_pause_after_an_event_without_content_counts_in_full() {
         assert!(matches!(feed(&mut exchange, ":\n", at, at), Output::Read));
     }
     assert_eq!(exchange.poll_timeout(), Some(ms(603_000)), "content: 3000 and 600000");
+    // And again after content.
+    feed(&mut exchange, chunk("x"), 602_900, 602_900);
+    feed(&mut exchange, chunk(""), 603_000, 903_000);
+    assert_eq!(exchange.poll_timeout(), Some(ms(904_000)));
+    feed(&mut exchange, ":\n", 903_900, 903_900);
+    feed(&mut exchange, ":\n", 904_800, 904_800);
+    feed(&mut exchange, ":\n", 905_700, 905_700);
+    assert_eq!(exchange.poll_timeout(), Some(ms(905_900)), "content: 602900, 3000 and 300000");
 }
 
 #[test]
