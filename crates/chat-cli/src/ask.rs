@@ -94,8 +94,14 @@ fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) ->
     if args.json {
         return Ok(status);
     }
-    if let Ok(answer) = outcome {
-        say_more(args, answer);
+    match outcome {
+        Ok(answer) => say_more(args, answer),
+        // Why an answer ended is said though it was cut after that. That it has no reason is no news then.
+        Err(error) => error
+            .partial()
+            .filter(|answer| answer.finish_reason.is_some())
+            .iter()
+            .for_each(|answer| say_more(args, answer)),
     }
     // A session whose first answer broke off can go on too.
     if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
@@ -224,6 +230,9 @@ fn say_more(args: &Ask, answer: &Answer) {
 
 fn say_how_to_go_on(args: &Ask, answer: &Answer) {
     let Some(id) = answer.chat_session_id.as_deref().filter(|_| args.session.is_none()) else { return };
+    if key_of(args).is_some_and(|key| key.redact(id) != id) {
+        return say("The session can't be continued from here: its id has the API key in it.");
+    }
     match shell::session_flag(id, Shell::HERE) {
         Some(flag) => tell(args, &format!("To go on: {flag}")),
         None => tell(args, &format!("The session can't be continued from here: the server gave it the id {id:?}.")),
@@ -232,6 +241,9 @@ fn say_how_to_go_on(args: &Ask, answer: &Answer) {
 
 /// Says a line that has the server's words in it, and not the key.
 fn tell(args: &Ask, line: &str) {
-    let key = given(&args.api_key).and_then(|key| ApiKey::new(key).ok());
-    say(&key.map_or(line.into(), |key| key.redact(line)));
+    say(&key_of(args).map_or(line.into(), |key| key.redact(line)));
+}
+
+fn key_of(args: &Ask) -> Option<ApiKey> {
+    given(&args.api_key).and_then(|key| ApiKey::new(key).ok())
 }

@@ -434,6 +434,11 @@ fn why_an_answer_ended_is_told_unless_it_just_stopped() {
         let run = run(&mut ask(&server.url(), &["hi"]));
         assert_eq!((run.status, run.stderr.as_str()), (Some(0), told.unwrap_or_default()), "{reason}");
     }
+    // Also if something is cut after it.
+    let data = json!({ "content_chunk": "Yes.", "finish_reason": "length" });
+    let server = Script::start([Reply::sse(format!("event: message_chunk\ndata: {data}\n\ndata: x"))]);
+    let run = run(&mut ask(&server.url(), &["hi"]));
+    assert!(run.stderr.contains("The server ended the answer early: length.\n"), "{run:?}");
 }
 
 #[test]

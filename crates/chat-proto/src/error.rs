@@ -470,6 +470,9 @@ impl Error {
         const WRONG_SERVER: &str = "Check that the base URL is the API's, and what stands in between.";
         match self.head().and_then(|head| retry::should_retry(&head.headers)) {
             Some(true) => return "Try again later: the server says that it may help.",
+            Some(false) if self.status().is_some_and(|status| matches!(status.as_u16(), 408 | 425 | 429)) => {
+                return "The server says that trying again will not help.";
+            }
             Some(false) if self.status().is_some_and(|status| status.is_server_error()) => {
                 return "The server says that trying again will not help; tell the service, with the request id if there is one.";
             }
@@ -493,9 +496,9 @@ impl Error {
     }
 
     /// Where an answer of 3xx leads.
-    fn redirect(&self) -> Option<&str> {
+    fn redirect(&self) -> Option<Cow<'_, str>> {
         let head = self.head().filter(|head| matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308))?;
-        head.text("location")
+        head.headers.get("location").map(|location| String::from_utf8_lossy(location.as_bytes()))
     }
 }
 

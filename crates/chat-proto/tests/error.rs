@@ -497,3 +497,27 @@ fn a_source_is_as_it_was_unless_it_has_the_key() {
     let error = Error::cancelled().with_source(std::io::Error::other(inner)).redact(&key);
     assert_eq!(format!("{error:#}"), "cancelled: proxy: ***");
 }
+
+#[test]
+fn what_the_server_said_is_shown_as_what_it_is() {
+    let said = |status, headers: &[(&'static str, &str)], body: &[u8]| {
+        let attempt = vec![(0, head(status, headers)), (0, data(body)), (0, In::Eof)];
+        error_of(attempt).to_string()
+    };
+    let moved = said(302, &[("location", "https://other.example/\u{e9}")], b"");
+    assert!(moved.contains("a redirect to https://other.example/\u{e9}"), "{moved}");
+    let json = [("content-type", "application/json")];
+    let detail = br#"{"detail":[{"loc":["a\ud800"],"msg":"m\ud800","type":"t\ud800"}]}"#;
+    let invalid = said(422, &json, detail);
+    assert!(invalid.contains("m\u{fffd}"), "{invalid}");
+}
+
+#[test]
+fn the_advice_heeds_what_the_server_says_of_trying_again() {
+    let advice =
+        |status, again: &str| error_of(vec![(0, head(status, &[("x-should-retry", again)])), (0, In::Eof)]).advice();
+    for status in [408, 425, 429] {
+        assert_eq!(advice(status, "false"), "The server says that trying again will not help.", "{status}");
+    }
+    assert_eq!(advice(422, "true"), "Try again later: the server says that it may help.");
+}

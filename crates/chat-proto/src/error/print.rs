@@ -83,9 +83,13 @@ impl Error {
             }
             ErrorKind::Validation { detail, body } => {
                 f.write_str("the API found the request invalid")?;
-                let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
-                let named = all.join("; ");
-                write!(f, "{}", Quote(if all.is_empty() { body } else { &named }))?;
+                if detail.is_empty() {
+                    write!(f, "{}", Quote(body))?;
+                } else {
+                    // These were read from JSON: they are text, whatever characters they have.
+                    let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
+                    write!(f, ": {}", Start(&all.join("; ")))?;
+                }
             }
             ErrorKind::UnexpectedResponse { reason, body } => {
                 f.write_str("something answered that is not the API: ")?;
@@ -93,7 +97,7 @@ impl Error {
                 match reason {
                     Unexpected::Status => {
                         write!(f, "status {status}")?;
-                        self.redirect().map_or(Ok(()), |target| write!(f, ", a redirect to {}", Start(target)))?;
+                        self.redirect().map_or(Ok(()), |target| write!(f, ", a redirect to {}", Start(&target)))?;
                     }
                     Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
                     Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
