@@ -506,6 +506,11 @@ fn what_the_server_said_is_shown_as_what_it_is() {
     };
     let moved = said(302, &[("location", "https://other.example/\u{e9}")], b"");
     assert!(moved.contains("a redirect to https://other.example/\u{e9}"), "{moved}");
+    let packed = b"PK\x03\x04hello.txt and some words of the archive \x00\x01";
+    let zip = said(502, &[("content-type", "application/octet-stream")], packed);
+    assert!(zip.ends_with(": (binary data)"), "{zip}");
+    let words = said(502, &[("content-type", "application/octet-stream")], b"no upstream");
+    assert!(words.ends_with(": no upstream"), "{words}");
     let json = [("content-type", "application/json")];
     let detail = br#"{"detail":[{"loc":["a\ud800"],"msg":"m\ud800","type":"t\ud800"}]}"#;
     let invalid = said(422, &json, detail);

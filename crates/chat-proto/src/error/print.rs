@@ -76,7 +76,7 @@ impl Error {
             ErrorKind::Transport if self.0.bad_head => f.write_str("the response head was rejected")?,
             ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
             ErrorKind::Api { body } => {
-                write!(f, "the API answered {status}{}", Quote(body))?;
+                write!(f, "the API answered {status}{}", self.quote(body))?;
                 if let (Some(401 | 403), Some(origin)) = (status.code(), self.0.key_origin) {
                     write!(f, " (the key came from {origin})")?;
                 }
@@ -106,7 +106,7 @@ impl Error {
                         write!(f, "a transfer coding other than one `chunked`: {}", header("transfer-encoding"))?;
                     }
                 }
-                write!(f, "{}", Quote(body))?;
+                write!(f, "{}", self.quote(body))?;
             }
             ErrorKind::Decode { what, message, body } => {
                 write!(f, "the JSON does not match {what}{}", Quote(message))?;
@@ -176,6 +176,35 @@ impl fmt::Display for Wait {
 /// What the server sent, behind a colon if it is anything.
 struct Quote<'a>(&'a str);
 
+/// Whether a character can't be printed. Text has few of them; compressed or packed data read as text is full of them.
+fn is_odd(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace()
+}
+
+impl Error {
+    /// A body, behind a colon. One whose content type is not that of text must have nothing odd to be shown.
+    fn quote<'a>(&self, body: &'a str) -> Quote<'a> {
+        const BINARY: [&str; 8] = [
+            "image/",
+            "audio/",
+            "video/",
+            "font/",
+            "application/octet-stream",
+            "application/pdf",
+            "application/zip",
+            "application/gzip",
+        ];
+        let content_type = self.head().and_then(|head| head.text("content-type")).unwrap_or_default();
+        let is_binary = BINARY
+            .iter()
+            .any(|name| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
+        Quote(if is_binary && body.chars().any(is_odd) { BINARY_BODY } else { body })
+    }
+}
+
+/// Stands for a body that is not text.
+const BINARY_BODY: &str = "\0";
+
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.0.trim();
@@ -183,9 +212,7 @@ impl fmt::Display for Quote<'_> {
             return Ok(());
         }
         let (shown, _) = start(text);
-        // Text has few characters that can't be printed; compressed or packed data read as text is full of them.
-        let odd = |c: &char| *c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace();
-        let is_binary = shown.chars().filter(odd).count() * 4 > shown.chars().count();
+        let is_binary = shown.chars().filter(|c| is_odd(*c)).count() * 4 > shown.chars().count();
         if is_binary { f.write_str(": (binary data)") } else { write!(f, ": {}", Start(text)) }
     }
 }
