@@ -113,6 +113,10 @@ fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
         (count, len) if count == key.len() => return Some(at + len),
         (count, len) if count >= PART && rest[len..].starts_with(ELLIPSIS.as_bytes()) => return Some(at + len),
         (count, len) if count >= part && is_end(&rest[len..]) => return Some(text.len()),
+        // What was taken for a `&` or `%` of the key may begin an encoding that is cut.
+        (count, len) if count > part && matches!(rest[len - 1], b'&' | b'%') && is_end(&rest[len - 1..]) => {
+            return Some(text.len());
+        }
         _ => {}
     }
     let tails = (1..key.len()).map(|start| &key[start..]).take_while(|tail| behind_cut && tail.len() >= PART);
@@ -186,14 +190,17 @@ fn entity(text: &[u8], byte: u8) -> Option<usize> {
     is_byte.then_some(end + 1)
 }
 
-/// Whether a text ends there, or within an escape.
+/// Whether a text ends there, or within an escape or an HTML entity.
 fn is_end(rest: &[u8]) -> bool {
-    let is_escape = rest.len() < r"\u0041".len()
-        && rest
-            .strip_prefix(b"\\")
-            .or(rest.strip_prefix(b"%"))
-            .is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'\\' | b'u')));
-    rest.is_empty() || is_escape
+    let in_escape = |prefix: &[u8]| {
+        let rest = rest.strip_prefix(prefix).filter(|_| rest.len() < r"\u0041".len());
+        rest.is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'\\' | b'u')))
+    };
+    let in_entity = || {
+        let name = rest.strip_prefix(b"&").filter(|_| rest.len() < "&#0038;".len());
+        name.is_some_and(|name| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'#'))
+    };
+    rest.is_empty() || in_escape(b"\\") || in_escape(b"%") || in_entity()
 }
 
 fn text(text: &mut String, key: &ApiKey) {
@@ -360,6 +367,15 @@ mod tests {
         ] {
             assert_eq!(key.redact_cut(text, PART), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_cut_within_an_entity_is_hidden() {
+        let key = ApiKey::new("sk-a&b<c-0123456789").unwrap();
+        for text in ["bad sk-a&", "bad sk-a&am", "bad sk-a&#3", "bad sk-a&amp;b&l", "bad sk-a&amp;b&#x3"] {
+            assert_eq!(key.redact_cut(text, PART), "bad ***", "{text}");
+        }
+        assert_eq!(key.redact_cut("bad sk-a&am and more", PART), "bad sk-a&am and more");
     }
 
     #[test]
