@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::{
-    Client, ClientBuilder, Config, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply,
-    Request, Source, Transport, TransportError,
+    BoxError, Client, ClientBuilder, Config, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, FromSettings,
+    Output, Reply, Request, Transport, TransportError,
 };
 use futures_util::future::join_all;
 use http::HeaderValue;
@@ -149,9 +149,9 @@ struct MemoryBody(usize);
 
 impl http_body::Body for MemoryBody {
     type Data = Bytes;
-    type Error = Source;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.0.checked_sub(1) {
             Some(left) => {
                 self.0 = left;
@@ -163,9 +163,9 @@ impl http_body::Body for MemoryBody {
 }
 
 impl Transport for Memory {
-    type Send = Ready<Result<http::Response<MemoryBody>, Source>>;
+    type Send = Ready<Result<http::Response<MemoryBody>, BoxError>>;
     type Body = MemoryBody;
-    type Error = Source;
+    type Error = BoxError;
     type Sleep = Pending<()>;
 
     const PRODUCT: &'static str = "memory/0.0.0";
@@ -186,7 +186,7 @@ impl Transport for Memory {
         1
     }
 
-    fn classify(_: &Source) -> TransportError {
+    fn classify(_: &BoxError) -> TransportError {
         TransportError::MaybeSent
     }
 }

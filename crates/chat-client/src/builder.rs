@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use chat_proto::{
-    ApiKey, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Source, Timeouts,
+    ApiKey, BoxError, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Timeouts,
 };
 use rustls_pki_types::CertificateDer;
 
@@ -135,7 +135,7 @@ impl<T> ClientBuilder<T> {
 
     /// A function that is asked for the key before every attempt, so that a key may change while the client lives. What it
     /// returns is wiped once it is sent.
-    pub fn api_key_fn(mut self, key: impl Fn() -> Result<String, Source> + Send + Sync + 'static) -> Self {
+    pub fn api_key_fn(mut self, key: impl Fn() -> Result<String, BoxError> + Send + Sync + 'static) -> Self {
         self.key = Some(Ok(KeySource::Callback(Arc::new(key))));
         self
     }
@@ -143,7 +143,7 @@ impl<T> ClientBuilder<T> {
     /// As [`api_key_fn`](Self::api_key_fn), for a key that has to be waited for. The time it takes counts as the head's.
     pub fn api_key_async<F>(mut self, key: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Result<String, Source>> + Send + 'static,
+        F: Future<Output = Result<String, BoxError>> + Send + 'static,
     {
         self.key = Some(Ok(KeySource::Async(Arc::new(move || Box::pin(key())))));
         self

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, ApiKey, Attempt, Elapsed, Error, Event, Exchange, Head, Output, Request, Source, TransportError,
+    Answer, ApiKey, Attempt, BoxError, Elapsed, Error, Event, Exchange, Head, Output, Request, TransportError,
 };
 
-use crate::conversation::Question;
+use crate::conversation::PendingTurn;
 use crate::key::SentKeys;
 use crate::settings::Settings;
 use crate::trace::Trace;
@@ -54,9 +54,9 @@ pub struct Call {
     key_origin: &'static str,
     keys: SentKeys,
     /// The question of a session that this answers.
-    question: Option<Question>,
+    question: Option<PendingTurn>,
     /// Why the newest attempt's I/O failed.
-    fault: Option<Source>,
+    fault: Option<BoxError>,
     trace: Trace,
 }
 
@@ -70,7 +70,7 @@ enum State {
 impl Call {
     /// Starts a call. If `request` is an error, the call ends with it at once. `question` is told what comes and how the
     /// call ends. `seed` feeds the jitter of the retries.
-    pub fn new(request: Result<Request, Error>, question: Option<Question>, settings: &Settings, seed: u64) -> Self {
+    pub fn new(request: Result<Request, Error>, question: Option<PendingTurn>, settings: &Settings, seed: u64) -> Self {
         let state = match request {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
             Err(error) => State::Refused(error),
@@ -182,7 +182,7 @@ impl Call {
     }
 
     /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
-    pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, fault: impl Into<Source>, now: Elapsed) {
+    pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, fault: impl Into<BoxError>, now: Elapsed) {
         // A late failure of an attempt that is over explains nothing.
         if self.is_open(attempt) {
             self.fault = Some(fault.into());
@@ -264,7 +264,7 @@ impl Call {
         let outcome = self.exchange_mut().and_then(Exchange::take_outcome).unwrap_or_else(|| Err(Error::cancelled()));
         let fault = self.fault.take();
         let explain = |error: Error| match fault {
-            Some(fault) => error.with_fault(fault),
+            Some(fault) => error.with_io_source(fault),
             None => error,
         };
         let outcome = self.keys.redact(outcome.map_err(|error| explain(error).with_key_origin(self.key_origin)));

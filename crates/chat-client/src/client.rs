@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chat_proto::{ContinueInput, CreateInput, Error, Request};
 
-use crate::conversation::{Conversation, Question};
+use crate::conversation::{Conversation, PendingTurn};
 use crate::settings::Settings;
 use crate::{ClientBuilder, FromSettings, Reply, Session, Transport, TransportSettings};
 
@@ -129,7 +129,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Begins a call. A refused request is the reply's first item. The question of a session is told what comes.
-    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<Question>) -> Reply<T> {
+    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<PendingTurn>) -> Reply<T> {
         Reply::new(Arc::clone(&self.shared), request, question)
     }
 }

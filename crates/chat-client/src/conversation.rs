@@ -142,7 +142,7 @@ impl Conversation {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if a question is under way, the server gave the session an
     /// [id that can't be used](Self::unusable_id), or this question is refused.
-    pub fn ask(&self, endpoint: &Endpoint, message: impl Into<String>) -> Result<(Request, Question), Error> {
+    pub fn ask(&self, endpoint: &Endpoint, message: impl Into<String>) -> Result<(Request, PendingTurn), Error> {
         let message = message.into();
         if let Some(id) = self.unusable_id() {
             let reason = format!(
@@ -151,7 +151,7 @@ impl Conversation {
             );
             return Err(Error::invalid_request("session", reason));
         }
-        let question = Question::begin(&self.state, message.clone())?;
+        let question = PendingTurn::begin(&self.state, message.clone())?;
         let request = match self.id() {
             None => {
                 let mut input = CreateInput::new(&self.integration_id, message);
@@ -174,12 +174,12 @@ impl Conversation {
 
 /// A question under way. The conversation takes no other one until this is dropped.
 #[derive(Debug)]
-pub struct Question {
+pub struct PendingTurn {
     text: String,
     state: Arc<Mutex<State>>,
 }
 
-impl Question {
+impl PendingTurn {
     fn begin(state: &Arc<Mutex<State>>, text: String) -> Result<Self, Error> {
         let mut locked = lock(state);
         if locked.asking {
@@ -215,7 +215,7 @@ impl Question {
     }
 }
 
-impl Drop for Question {
+impl Drop for PendingTurn {
     fn drop(&mut self) {
         lock(&self.state).asking = false;
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_proto::{Answer, ApiKey, Error, Source};
+use chat_proto::{Answer, ApiKey, BoxError, Error};
 use http::HeaderMap;
 
 /// A source of keys: one that stays, or a callback that is asked before every attempt. It never prints a key.
@@ -26,13 +26,13 @@ pub enum KeySource {
 }
 
 /// See [`KeySource::Callback`].
-pub type KeyFn = dyn Fn() -> Result<String, Source> + Send + Sync;
+pub type KeyFn = dyn Fn() -> Result<String, BoxError> + Send + Sync;
 
 /// See [`KeySource::Async`].
 pub type AsyncKeyFn = dyn Fn() -> KeyFuture + Send + Sync;
 
 /// What an async source of keys gives.
-pub type KeyFuture = Pin<Box<dyn Future<Output = Result<String, Source>> + Send>>;
+pub type KeyFuture = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 impl KeySource {
     /// Where the keys come from, in words that hold no key.
@@ -73,7 +73,7 @@ pub(crate) enum Asked {
 }
 
 /// What a callback gave, as a key.
-pub(crate) fn take(given: Result<String, Source>) -> Result<ApiKey, Error> {
+pub(crate) fn take(given: Result<String, BoxError>) -> Result<ApiKey, Error> {
     match given {
         Ok(key) => ApiKey::new(key),
         Err(source) => Err(Error::invalid_request("api_key", "could not be had").with_source(source)),

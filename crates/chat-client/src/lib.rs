@@ -17,7 +17,7 @@ pub use chat_proto::*;
 pub use builder::{Build, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
 pub use call::Call;
 pub use client::Client;
-pub use conversation::{Conversation, Question, Turn};
+pub use conversation::{Conversation, PendingTurn, Turn};
 pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};
 pub use reply::{Reply, Text};
 pub use session::Session;

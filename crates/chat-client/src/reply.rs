@@ -8,12 +8,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{Answer, ApiKey, Attempt, Elapsed, Error, Event, Head, Output, Request, Source, TransportError};
+use chat_proto::{Answer, ApiKey, Attempt, BoxError, Elapsed, Error, Event, Head, Output, Request, TransportError};
 use futures_core::Stream;
 use http_body::Body;
 
 use crate::client::Shared;
-use crate::conversation::Question;
+use crate::conversation::PendingTurn;
 use crate::key::{self, Asked, KeyFuture};
 use crate::{Call, Transport};
 
@@ -53,7 +53,7 @@ struct Timer<S> {
 }
 
 impl<T: Transport> Reply<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, question: Option<Question>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, question: Option<PendingTurn>) -> Self {
         let call = Call::new(request, question, &shared.settings, shared.transport.seed());
         let attempt = Attempt::new(0);
         Self { call, io: Io::None, attempt, timer: None, shared, start: None, reads: 0, has_failed: false }
@@ -208,7 +208,7 @@ impl<T: Transport> Reply<T> {
         Poll::Ready(())
     }
 
-    fn fail(&mut self, class: TransportError, error: impl Into<Source>, now: Elapsed) {
+    fn fail(&mut self, class: TransportError, error: impl Into<BoxError>, now: Elapsed) {
         self.io = Io::None;
         self.call.handle_error(self.attempt, class, error, now);
     }

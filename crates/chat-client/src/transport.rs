@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{Error, Source, TransportError};
+use chat_proto::{BoxError, Error, TransportError};
 use http::Uri;
 use rustls_pki_types::CertificateDer;
 
@@ -41,9 +41,9 @@ pub trait Transport {
     /// The future of an answer's head.
     type Send: Future<Output = Result<http::Response<Self::Body>, Self::Error>>;
     /// The body of an answer. It ends without an error only where its framing says that it is whole.
-    type Body: http_body::Body<Data = Bytes, Error: Into<Source>>;
+    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>>;
     /// Why there is no head.
-    type Error: Into<Source>;
+    type Error: Into<BoxError>;
     /// The future of a moment.
     type Sleep: Future<Output = ()>;
 

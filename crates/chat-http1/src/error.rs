@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use chat_client::{Source, TransportError};
+use chat_client::{BoxError, TransportError};
 #[cfg(feature = "net")]
 use chat_net::tls;
 
@@ -13,12 +13,12 @@ use crate::connection::{MAX_HEAD, MAX_HEADERS};
 #[derive(Debug)]
 pub struct ConnectError {
     class: TransportError,
-    source: Source,
+    source: BoxError,
 }
 
 impl ConnectError {
     /// A connector's error. Its text is used as it is.
-    pub fn new(class: TransportError, source: impl Into<Source>) -> Self {
+    pub fn new(class: TransportError, source: impl Into<BoxError>) -> Self {
         Self { class, source: source.into() }
     }
 

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use chat_mock::faults::{self, Outcome};
-//! # fn ask(_: &faults::Fault) -> (Result<chat_proto::Answer, chat_proto::Error>, usize) {
+//! # fn ask(_: &faults::FaultCase) -> (Result<chat_proto::Answer, chat_proto::Error>, usize) {
 //! #     (Err(chat_proto::Error::cancelled()), 0)
 //! # }
 //! for fault in faults::table() {
@@ -54,7 +54,7 @@ const CHUNKED: (&str, &str) = ("transfer-encoding", "chunked");
 /// One thing that goes wrong, or looks as if it did.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Fault {
+pub struct FaultCase {
     /// What it is. Rows that differ in [`at`](Self::at) alone share a name.
     pub name: &'static str,
     /// At which byte it happens, where that makes a row of its own.
@@ -74,7 +74,7 @@ pub struct Fault {
     pub is_cut: bool,
 }
 
-impl Fault {
+impl FaultCase {
     pub(crate) fn new(name: &'static str, replies: impl IntoIterator<Item = Reply>, expected: Outcome) -> Self {
         let mut config = Config::default();
         config.timeouts.head = Some(LONG);
@@ -113,7 +113,7 @@ impl Fault {
 }
 
 /// The name, and the byte where there is one.
-impl fmt::Display for Fault {
+impl fmt::Display for FaultCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
         self.at.map_or(Ok(()), |at| write!(f, ", byte {at}"))
@@ -223,12 +223,12 @@ impl fmt::Display for Outcome {
 }
 
 /// All faults.
-pub fn table() -> Vec<Fault> {
+pub fn table() -> Vec<FaultCase> {
     [silence(), cuts(), lengths(), framing(), retries(), sizes(), oddities(), foreign(), events()].concat()
 }
 
 /// The table as text: a row for a fault, and one for all bytes in a row that come to the same.
-pub fn render<'a>(rows: impl IntoIterator<Item = (&'a Fault, &'a Outcome)>) -> String {
+pub fn render<'a>(rows: impl IntoIterator<Item = (&'a FaultCase, &'a Outcome)>) -> String {
     let rows: Vec<_> = rows.into_iter().map(|(fault, outcome)| (fault.name, fault.at, outcome.to_string())).collect();
     lines(rows.iter().map(|(name, at, text)| (*name, *at, text.as_str())))
 }
@@ -274,7 +274,7 @@ fn let_it_read() -> Step {
     Step::Pause(SHORT)
 }
 
-fn silence() -> Vec<Fault> {
+fn silence() -> Vec<FaultCase> {
     let endless_comments =
         (0..2000).fold(stream().chunk(FIRST), |reply, _| reply.then(Step::Pause(TICK)).chunk(COMMENT));
     let endless_text = (0..2000).fold(stream(), |reply, _| reply.then(Step::Pause(TICK)).chunk(": x\n"));
@@ -284,47 +284,48 @@ fn silence() -> Vec<Fault> {
     let head = |config: &mut Config| config.timeouts.head = Some(SHORT);
     let idle = |config: &mut Config| config.timeouts.idle = Some(SHORT);
     vec![
-        Fault::new("stall before the head", [Reply::raw("").then(Step::Stall)], Outcome::timeout("head", None))
+        FaultCase::new("stall before the head", [Reply::raw("").then(Step::Stall)], Outcome::timeout("head", None))
             .set(head),
-        Fault::new(
+        FaultCase::new(
             "stall inside the head",
             [Reply::raw("HTTP/1.1 200 OK\r\ncontent-ty").then(Step::Stall)],
             Outcome::timeout("head", None),
         )
         .set(head),
-        Fault::new("stall after the head", [stream().then(Step::Stall)], Outcome::timeout("idle", Some(0))).set(idle),
-        Fault::new(
+        FaultCase::new("stall after the head", [stream().then(Step::Stall)], Outcome::timeout("idle", Some(0)))
+            .set(idle),
+        FaultCase::new(
             "stall between events",
             [stream().chunk(FIRST).then(Step::Stall)],
             Outcome::timeout("idle", Some(1)),
         )
         .set(idle),
-        Fault::new(
+        FaultCase::new(
             "stall inside an event",
             [stream().chunk(FIRST).chunk("event: message_ch").then(Step::Stall)],
             Outcome::timeout("idle", Some(1)),
         )
         .set(idle),
-        Fault::new(
+        FaultCase::new(
             "stall inside a chunk",
             [stream().chunk(FIRST).then(write("40\r\nevent: mess")).then(Step::Stall)],
             Outcome::timeout("idle", Some(1)),
         )
         .set(idle),
-        Fault::new(
+        FaultCase::new(
             "stall in an error's body",
             [Reply::head(404, &[JSON, ("content-length", "100")]).then(write("{")).then(Step::Stall)],
             Outcome::failed("api", 404),
         )
         .set(idle),
         // Idle is reset by comments, and shorter; content is not.
-        Fault::new("endless comments", [endless_comments], Outcome::timeout("content", Some(1))).set(|config| {
+        FaultCase::new("endless comments", [endless_comments], Outcome::timeout("content", Some(1))).set(|config| {
             config.timeouts.idle = Some(ALIVE);
             config.timeouts.content = Some(ALIVE + Duration::from_secs(1));
         }),
-        Fault::new("lively past the whole call's time", [endless_text], Outcome::timeout("total", Some(0)))
+        FaultCase::new("lively past the whole call's time", [endless_text], Outcome::timeout("total", Some(0)))
             .set(|config| config.timeouts.total = Some(SHORT)),
-        Fault::new("slow trickle", [trickle], Outcome::completed()).kept().set(|config| {
+        FaultCase::new("slow trickle", [trickle], Outcome::completed()).kept().set(|config| {
             config.timeouts.head = Some(ALIVE);
             config.timeouts.idle = Some(ALIVE);
         }),
@@ -332,7 +333,7 @@ fn silence() -> Vec<Fault> {
 }
 
 /// The connection ends in order after each number of bytes, and by a reset at some.
-fn cuts() -> Vec<Fault> {
+fn cuts() -> Vec<FaultCase> {
     let body = [FIRST, COMMENT, LAST].concat();
     let first_end = FIRST.len();
     let last_begin = first_end + COMMENT.len();
@@ -343,7 +344,7 @@ fn cuts() -> Vec<Fault> {
     let events = |bytes: usize| u64::from(bytes >= first_end) + u64::from(bytes >= body.len());
     let mut cut = |name, wire: &[u8], reached: &dyn Fn(usize) -> Outcome| {
         faults.extend((0..=wire.len()).map(|at| {
-            let fault = Fault::new(name, [Reply::raw(wire[..at].to_vec())], reached(at)).of_byte(at);
+            let fault = FaultCase::new(name, [Reply::raw(wire[..at].to_vec())], reached(at)).of_byte(at);
             if fault.expected.kind == "completed" { fault } else { fault.cut() }
         }));
     };
@@ -386,48 +387,52 @@ fn cuts() -> Vec<Fault> {
 
     let old_head = plain_head.replace("1.1", "1.0");
     let wire = format!("{old_head}{body}");
-    faults.push(Fault::new("HTTP/1.0 by close", [Reply::raw(wire)], Outcome::completed()));
+    faults.push(FaultCase::new("HTTP/1.0 by close", [Reply::raw(wire)], Outcome::completed()));
     let wire = format!("{old_head}{}", &body[..body.len() - 1]);
-    faults.push(Fault::new("HTTP/1.0 by close, inside an event", [Reply::raw(wire)], Outcome::broken("truncated", 1)));
+    faults.push(FaultCase::new(
+        "HTTP/1.0 by close, inside an event",
+        [Reply::raw(wire)],
+        Outcome::broken("truncated", 1),
+    ));
 
     faults.extend([
-        Fault::new("reset before the head", [Reply::raw("").then(Step::Reset)], Outcome::lost()).cut(),
-        Fault::new(
+        FaultCase::new("reset before the head", [Reply::raw("").then(Step::Reset)], Outcome::lost()).cut(),
+        FaultCase::new(
             "reset inside the head",
             [Reply::raw("HTTP/1.1 200 OK\r\n").then(let_it_read()).then(Step::Reset)],
             Outcome::lost(),
         )
         .cut(),
-        Fault::new(
+        FaultCase::new(
             "reset between events",
             [stream().chunk(FIRST).then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
         )
         .cut(),
-        Fault::new(
+        FaultCase::new(
             "reset inside an event",
             [stream().chunk(FIRST).chunk("event: ").then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
         )
         .cut(),
-        Fault::new(
+        FaultCase::new(
             "reset, by close",
             [Reply::head(200, &[SSE]).then(write(FIRST)).then(let_it_read()).then(Step::Reset)],
             Outcome::broken("truncated", 1),
         )
         .cut(),
-        Fault::new(
+        FaultCase::new(
             "cut in a JSON body",
             [Reply::head(200, &[JSON, CHUNKED]).chunk(&RESULT[..20]).then(Step::Close)],
             Outcome::broken("truncated", 0),
         )
         .cut(),
-        Fault::new(
+        FaultCase::new(
             "cut in a JSON body, by close",
             [Reply::head(200, &[JSON]).then(write(&RESULT[..20]))],
             Outcome::broken("decode", 0),
         ),
-        Fault::new(
+        FaultCase::new(
             "cut in an error's body",
             [Reply::head(404, &[JSON, CHUNKED]).chunk("{\"det").then(Step::Close)],
             Outcome::failed("api", 404),
@@ -438,52 +443,53 @@ fn cuts() -> Vec<Fault> {
 }
 
 /// Lengths that are not those of the body.
-fn lengths() -> Vec<Fault> {
+fn lengths() -> Vec<FaultCase> {
     let body = [FIRST, LAST].concat();
     let sized =
         |length: usize| Reply::head(200, &[SSE, ("content-length", &length.to_string())]).then(write(body.clone()));
     let named = |length: &str| Reply::head(200, &[SSE, ("content-length", length)]).then(write(body.clone()));
     vec![
-        Fault::new(
+        FaultCase::new(
             "content-length short, inside an event",
             [sized(body.len() - 10).then(Step::KeepAlive)],
             Outcome::broken("truncated", 1),
         ),
-        Fault::new(
+        FaultCase::new(
             "content-length short, between events",
             [sized(FIRST.len()).then(Step::KeepAlive)],
             Outcome::broken("completed", 1),
         ),
-        Fault::new("content-length long, then close", [sized(body.len() + 1)], Outcome::broken("truncated", 2)).cut(),
-        Fault::new(
+        FaultCase::new("content-length long, then close", [sized(body.len() + 1)], Outcome::broken("truncated", 2))
+            .cut(),
+        FaultCase::new(
             "content-length long, then silence",
             [sized(body.len() + 1).then(Step::Stall)],
             Outcome::timeout("idle", Some(2)),
         )
         .set(|config| config.timeouts.idle = Some(SHORT)),
-        Fault::new("content-length no number", [named("many")], Outcome::lost()),
-        Fault::new("content-length negative", [named("-1")], Outcome::lost()),
-        Fault::new("content-length past 64 bits", [named("99999999999999999999999")], Outcome::lost()),
-        Fault::new(
+        FaultCase::new("content-length no number", [named("many")], Outcome::lost()),
+        FaultCase::new("content-length negative", [named("-1")], Outcome::lost()),
+        FaultCase::new("content-length past 64 bits", [named("99999999999999999999999")], Outcome::lost()),
+        FaultCase::new(
             "two content-lengths that differ",
             [Reply::head(200, &[SSE, ("content-length", "1"), ("content-length", "2")]).then(write(body.clone()))],
             Outcome::lost(),
         ),
-        Fault::new(
+        FaultCase::new(
             "empty stream",
             [Reply::sse("")],
             Outcome { text: Some(String::new()), ..Outcome::broken("completed", 0) },
         )
         .kept(),
-        Fault::new("empty stream, chunked", [Reply::sse_chunked([""])], Outcome::broken("completed", 0)).kept(),
-        Fault::new("empty stream, by close", [Reply::head(200, &[SSE])], Outcome::broken("completed", 0)),
-        Fault::new("empty JSON body", [Reply::json(200, &[], "")], Outcome::broken("decode", 0)).kept(),
-        Fault::new("empty error", [Reply::json(404, &[], "")], Outcome::failed("api", 404)).kept(),
+        FaultCase::new("empty stream, chunked", [Reply::sse_chunked([""])], Outcome::broken("completed", 0)).kept(),
+        FaultCase::new("empty stream, by close", [Reply::head(200, &[SSE])], Outcome::broken("completed", 0)),
+        FaultCase::new("empty JSON body", [Reply::json(200, &[], "")], Outcome::broken("decode", 0)).kept(),
+        FaultCase::new("empty error", [Reply::json(404, &[], "")], Outcome::failed("api", 404)).kept(),
     ]
 }
 
 /// Framing that is none, and framing that is rare.
-fn framing() -> Vec<Fault> {
+fn framing() -> Vec<FaultCase> {
     let broken = |bytes: &'static str| [stream().chunk(FIRST).then(write(bytes)).then(Step::Stall)];
     let trailers = stream().chunk(FIRST).chunk(LAST).then(write("0\r\nx-sum: 1\r\nserver-timing: a\r\n\r\n"));
     let extended =
@@ -492,31 +498,33 @@ fn framing() -> Vec<Fault> {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
     let answer = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{RESULT}", RESULT.len());
     vec![
-        Fault::new("chunk size that is none", broken("zz\r\nfoo\r\n"), Outcome::broken("truncated", 1)).cut(),
-        Fault::new("chunk size past 64 bits", broken("fffffffffffffffff\r\n"), Outcome::broken("truncated", 1)).cut(),
-        Fault::new("chunk longer than its size", broken("3\r\n: more\r\n"), Outcome::broken("truncated", 1)).cut(),
-        Fault::new("chunk extension without end", [endless.then(Step::Stall)], Outcome::broken("truncated", 1)).cut(),
-        Fault::new("chunk extensions", [extended], Outcome::completed()).kept(),
-        Fault::new("trailers after the last chunk", [trailers.then(Step::KeepAlive)], Outcome::completed()).kept(),
-        Fault::new(
+        FaultCase::new("chunk size that is none", broken("zz\r\nfoo\r\n"), Outcome::broken("truncated", 1)).cut(),
+        FaultCase::new("chunk size past 64 bits", broken("fffffffffffffffff\r\n"), Outcome::broken("truncated", 1))
+            .cut(),
+        FaultCase::new("chunk longer than its size", broken("3\r\n: more\r\n"), Outcome::broken("truncated", 1)).cut(),
+        FaultCase::new("chunk extension without end", [endless.then(Step::Stall)], Outcome::broken("truncated", 1))
+            .cut(),
+        FaultCase::new("chunk extensions", [extended], Outcome::completed()).kept(),
+        FaultCase::new("trailers after the last chunk", [trailers.then(Step::KeepAlive)], Outcome::completed()).kept(),
+        FaultCase::new(
             "100 and 103 before the answer",
             [Reply::raw(format!("{interim}HTTP/1.1 200 OK\r\n{answer}")).then(Step::KeepAlive)],
             Outcome::result(),
         )
         .kept(),
-        Fault::new(
+        FaultCase::new(
             "no reason phrase",
             [Reply::raw(format!("HTTP/1.1 200\r\n{answer}")).then(Step::KeepAlive)],
             Outcome::result(),
         )
         .kept(),
-        Fault::new("no HTTP at all", [Reply::raw("SSH-2.0-OpenSSH_9.9\r\n").then(Step::Stall)], Outcome::lost()),
-        Fault::new(
+        FaultCase::new("no HTTP at all", [Reply::raw("SSH-2.0-OpenSSH_9.9\r\n").then(Step::Stall)], Outcome::lost()),
+        FaultCase::new(
             "header name that is none",
             [Reply::raw(format!("HTTP/1.1 200 OK\r\na b: c\r\n{answer}")).then(Step::Stall)],
             Outcome::lost(),
         ),
-        Fault::new(
+        FaultCase::new(
             "header value beyond ASCII",
             [Reply::json(200, &[("x-name", "J\u{fc}rgen")], RESULT)],
             Outcome::result(),
@@ -526,72 +534,77 @@ fn framing() -> Vec<Fault> {
 }
 
 /// What is tried again, and what is not.
-fn retries() -> Vec<Fault> {
+fn retries() -> Vec<FaultCase> {
     let busy = |status, headers: &[(&str, &str)]| Reply::json(status, headers, r#"{"detail":"later"}"#);
     let page = Reply::head(503, &[("content-type", "text/html"), CHUNKED]);
     let endless = (0..64).fold(page.clone(), |reply, _| reply.chunk([b'x'; 16 << 10]));
     let far = ("retry-after", "3600");
     vec![
-        Fault::new("429, then 200", [busy(429, &[]), whole()], Outcome::completed().after(2)).kept(),
-        Fault::new(
+        FaultCase::new("429, then 200", [busy(429, &[]), whole()], Outcome::completed().after(2)).kept(),
+        FaultCase::new(
             "429 that closes, then 200",
             [busy(429, &[("connection", "close")]).then(Step::Close), whole()],
             Outcome::completed().after(2),
         )
         .kept(),
-        Fault::new(
+        FaultCase::new(
             "429 that is cut, then 200",
             [Reply::head(429, &[JSON, ("content-length", "99")]).then(write("{")), whole()],
             Outcome::completed().after(2),
         )
         .cut()
         .kept(),
-        Fault::new("429 for ever", [busy(429, &[("retry-after", "0")])], Outcome::failed("api", 429).after(3)).kept(),
-        Fault::new("429, retry-after beyond the budget", [busy(429, &[far]), whole()], Outcome::failed("api", 429))
+        FaultCase::new("429 for ever", [busy(429, &[("retry-after", "0")])], Outcome::failed("api", 429).after(3))
             .kept(),
-        Fault::new(
+        FaultCase::new("429, retry-after beyond the budget", [busy(429, &[far]), whole()], Outcome::failed("api", 429))
+            .kept(),
+        FaultCase::new(
             "429, retry-after beyond the call's time",
             [busy(429, &[("retry-after", "15")]), whole()],
             Outcome::failed("api", 429),
         )
         .kept()
         .set(|config| config.timeouts.total = Some(Duration::from_secs(10))),
-        Fault::new("503, then 200", [busy(503, &[]), whole()], Outcome::completed().after(2)).kept(),
-        Fault::new("503 without end, then 200", [endless.then(Step::Stall), whole()], Outcome::completed().after(2))
-            .kept(),
-        Fault::new(
+        FaultCase::new("503, then 200", [busy(503, &[]), whole()], Outcome::completed().after(2)).kept(),
+        FaultCase::new(
+            "503 without end, then 200",
+            [endless.then(Step::Stall), whole()],
+            Outcome::completed().after(2),
+        )
+        .kept(),
+        FaultCase::new(
             "503 that stalls, then 200",
             [page.chunk("<html>").then(Step::Stall), whole()],
             Outcome::completed().after(2),
         )
         .kept()
         .set(|config| config.timeouts.idle = Some(SHORT)),
-        Fault::new(
+        FaultCase::new(
             "503, then a cut",
             // Kept, its connection would be open when that of the cut is closed.
             [busy(503, &[("connection", "close")]).then(Step::Close), stream().chunk(FIRST)],
             Outcome::broken("truncated", 1).after(2),
         )
         .cut(),
-        Fault::new("500 on create, then 200", [busy(500, &[]), whole()], Outcome::completed().after(2)).kept(),
-        Fault::new("502 on create, then 200", [busy(502, &[]), whole()], Outcome::completed().after(2)).kept(),
-        Fault::new("504 on create, then 200", [busy(504, &[]), whole()], Outcome::completed().after(2)).kept(),
-        Fault::new("500 on continue", [busy(500, &[]), whole()], Outcome::failed("api", 500)).kept().continued(),
-        Fault::new("500 on continue, allowed", [busy(500, &[]), whole()], Outcome::completed().after(2))
+        FaultCase::new("500 on create, then 200", [busy(500, &[]), whole()], Outcome::completed().after(2)).kept(),
+        FaultCase::new("502 on create, then 200", [busy(502, &[]), whole()], Outcome::completed().after(2)).kept(),
+        FaultCase::new("504 on create, then 200", [busy(504, &[]), whole()], Outcome::completed().after(2)).kept(),
+        FaultCase::new("500 on continue", [busy(500, &[]), whole()], Outcome::failed("api", 500)).kept().continued(),
+        FaultCase::new("500 on continue, allowed", [busy(500, &[]), whole()], Outcome::completed().after(2))
             .kept()
             .continued()
             .set(|config| config.retry.ambiguous = true),
-        Fault::new("close before the head, allowed", [Reply::raw(""), whole()], Outcome::completed().after(2))
+        FaultCase::new("close before the head, allowed", [Reply::raw(""), whole()], Outcome::completed().after(2))
             .kept()
             .set(|config| config.retry.ambiguous = true),
-        Fault::new("404", [busy(404, &[]), whole()], Outcome::failed("api", 404)).kept(),
-        Fault::new("501", [busy(501, &[]), whole()], Outcome::failed("api", 501)).kept(),
-        Fault::new("status 599", [busy(599, &[]), whole()], Outcome::failed("api", 599)).kept(),
+        FaultCase::new("404", [busy(404, &[]), whole()], Outcome::failed("api", 404)).kept(),
+        FaultCase::new("501", [busy(501, &[]), whole()], Outcome::failed("api", 501)).kept(),
+        FaultCase::new("status 599", [busy(599, &[]), whole()], Outcome::failed("api", 599)).kept(),
     ]
 }
 
 /// What is large: within the limits, at them, past them.
-fn sizes() -> Vec<Fault> {
+fn sizes() -> Vec<FaultCase> {
     let record = format!(r#"{{"number":1,"record":{{"type":"site","description":"{}"}}}}"#, "d".repeat(1 << 20));
     let cited = format!("event: records_cited\ndata: {{\"citations\":[{record}]}}\n\n");
     let large = cited.as_bytes().chunks(10_007).fold(stream().chunk(FIRST), Reply::chunk).chunk(LAST).last_chunk();
@@ -608,34 +621,34 @@ fn sizes() -> Vec<Fault> {
     };
     let small = |config: &mut Config| config.limits.event = 64 << 10;
     vec![
-        Fault::new("an event of a megabyte", [large], Outcome { events: 3, ..Outcome::completed() }).kept(),
-        Fault::new("endless line", [line.then(Step::Stall)], Outcome::broken("limit", 1)).set(small),
-        Fault::new("endless comment", [comment.then(Step::Stall)], Outcome::broken("limit", 1)).set(small),
-        Fault::new("an answer at its limit", [whole()], Outcome::completed())
+        FaultCase::new("an event of a megabyte", [large], Outcome { events: 3, ..Outcome::completed() }).kept(),
+        FaultCase::new("endless line", [line.then(Step::Stall)], Outcome::broken("limit", 1)).set(small),
+        FaultCase::new("endless comment", [comment.then(Step::Stall)], Outcome::broken("limit", 1)).set(small),
+        FaultCase::new("an answer at its limit", [whole()], Outcome::completed())
             .kept()
             .set(|config| config.limits.answer = 8),
-        Fault::new("an answer past its limit", [whole()], Outcome::broken("limit", 1))
+        FaultCase::new("an answer past its limit", [whole()], Outcome::broken("limit", 1))
             .set(|config| config.limits.answer = 7)
             .kept(),
-        Fault::new("a JSON body at its limit", [Reply::json(200, &[], RESULT)], Outcome::result())
+        FaultCase::new("a JSON body at its limit", [Reply::json(200, &[], RESULT)], Outcome::result())
             .kept()
             .set(|config| config.limits.json_body = RESULT.len()),
-        Fault::new("a JSON body past its limit", [Reply::json(200, &[], RESULT)], Outcome::broken("limit", 0))
+        FaultCase::new("a JSON body past its limit", [Reply::json(200, &[], RESULT)], Outcome::broken("limit", 0))
             .kept()
             .set(|config| config.limits.json_body = RESULT.len() - 1),
-        Fault::new("an error page without end", [page.then(Step::Stall)], Outcome::failed("api", 404)),
-        Fault::new("100 headers", headers(98), Outcome::result()).kept(),
-        Fault::new("101 headers", headers(99), Outcome::lost()),
+        FaultCase::new("an error page without end", [page.then(Step::Stall)], Outcome::failed("api", 404)),
+        FaultCase::new("100 headers", headers(98), Outcome::result()).kept(),
+        FaultCase::new("101 headers", headers(99), Outcome::lost()),
     ]
 }
 
 /// Answers that are not the API's.
-fn foreign() -> Vec<Fault> {
+fn foreign() -> Vec<FaultCase> {
     let foreign = |name, status, headers: &[(&str, &str)], body: &'static [u8]| {
         let length = body.len().to_string();
         let all = [headers, &[("content-length", length.as_str())]].concat();
         let reply = Reply::head(status, &all).then(write(body)).then(Step::KeepAlive);
-        Fault::new(name, [reply, whole()], Outcome::failed("unexpected_response", status)).kept()
+        FaultCase::new(name, [reply, whole()], Outcome::failed("unexpected_response", status)).kept()
     };
     let html = ("content-type", "text/html");
     // "Yes." as gzip has it.
@@ -650,7 +663,7 @@ fn foreign() -> Vec<Fault> {
         foreign("202 of events", 202, &[SSE], FIRST.as_bytes()),
         foreign("gzip that nobody asked for", 200, &[JSON, ("content-encoding", "gzip")], gzip),
         foreign("gzip of events", 200, &[SSE, ("content-encoding", "gzip")], gzip),
-        Fault::new(
+        FaultCase::new(
             "204",
             [Reply::head(204, &[]).then(Step::KeepAlive), whole()],
             Outcome::failed("unexpected_response", 204),
@@ -660,45 +673,53 @@ fn foreign() -> Vec<Fault> {
 }
 
 /// Answers that are the API's, and say no.
-fn oddities() -> Vec<Fault> {
+fn oddities() -> Vec<FaultCase> {
     let detail = r#"{"detail":[{"loc":["body","message"],"msg":"field required","type":"value_error.missing"}]}"#;
     let refused = |body: &'static str| [Reply::json(422, &[], body), whole()];
     let no_reason = FIRST.replace("Yes, ", "Yes, no.");
     vec![
-        Fault::new("422 of the API's form", refused(detail), Outcome::failed("validation", 422)).kept(),
-        Fault::new("422 of another form", refused(r#"{"detail":"no"}"#), Outcome::failed("api", 422)).kept(),
-        Fault::new(
+        FaultCase::new("422 of the API's form", refused(detail), Outcome::failed("validation", 422)).kept(),
+        FaultCase::new("422 of another form", refused(r#"{"detail":"no"}"#), Outcome::failed("api", 422)).kept(),
+        FaultCase::new(
             "no finish reason",
             [Reply::sse_chunked([no_reason])],
             Outcome { events: 1, finish_reason: None, ..Outcome::completed() },
         )
         .kept(),
-        Fault::new("JSON though events were asked for", [Reply::json(200, &[], RESULT)], Outcome::result()).kept(),
-        Fault::new("JSON that is none", [Reply::json(200, &[], "{"), whole()], Outcome::broken("decode", 0)).kept(),
-        Fault::new("JSON that does not fit", [Reply::json(200, &[], "[]"), whole()], Outcome::broken("decode", 0))
+        FaultCase::new("JSON though events were asked for", [Reply::json(200, &[], RESULT)], Outcome::result()).kept(),
+        FaultCase::new("JSON that is none", [Reply::json(200, &[], "{"), whole()], Outcome::broken("decode", 0)).kept(),
+        FaultCase::new("JSON that does not fit", [Reply::json(200, &[], "[]"), whole()], Outcome::broken("decode", 0))
             .kept(),
     ]
 }
 
 /// Events that are not what they should be.
-fn events() -> Vec<Fault> {
+fn events() -> Vec<FaultCase> {
     let event = |event: &str| [stream().chunk(FIRST).chunk(event).chunk(LAST).then(Step::Stall), whole()];
     let other = "event: tool_call\ndata: {\"name\":\"search\"}\n\n";
     vec![
-        Fault::new("error event", event("event: error\ndata: {\"detail\":\"boom\"}\n\n"), Outcome::broken("stream", 1)),
-        Fault::new("event that is no JSON", event("event: message_chunk\ndata: {\n\n"), Outcome::broken("decode", 1)),
-        Fault::new(
+        FaultCase::new(
+            "error event",
+            event("event: error\ndata: {\"detail\":\"boom\"}\n\n"),
+            Outcome::broken("stream", 1),
+        ),
+        FaultCase::new(
+            "event that is no JSON",
+            event("event: message_chunk\ndata: {\n\n"),
+            Outcome::broken("decode", 1),
+        ),
+        FaultCase::new(
             "event that does not fit",
             event("event: message_chunk\ndata: {\"content_chunk\":1}\n\n"),
             Outcome::broken("decode", 1),
         ),
-        Fault::new(
+        FaultCase::new(
             "event of an unknown type",
             [Reply::sse_chunked([FIRST, other, LAST])],
             Outcome { events: 3, ..Outcome::completed() },
         )
         .kept(),
-        Fault::new(
+        FaultCase::new(
             "whole framing that ends inside an event",
             [Reply::sse_chunked([FIRST, "data: x\n"])],
             Outcome::broken("truncated", 1),
@@ -722,7 +743,7 @@ mod tests {
 
     #[test]
     fn a_row_stands_for_all_bytes_that_come_to_the_same() {
-        let table: Vec<Fault> = table().into_iter().filter(|fault| fault.name == "cut, by close").collect();
+        let table: Vec<FaultCase> = table().into_iter().filter(|fault| fault.name == "cut, by close").collect();
         let text = render(table.iter().map(|fault| (fault, &fault.expected)));
         let rows: Vec<&str> = text.lines().collect();
         let ends: Vec<&str> = rows.iter().map(|row| row.split(" | ").nth(1).unwrap()).collect();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::{error, fmt, io};
 
-use chat_proto::{Error, Source, TransportError};
+use chat_proto::{BoxError, Error, TransportError};
 
 use crate::ProxyError;
 use crate::tls_error::{chain, is_untrusted};
@@ -28,7 +28,7 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// The TLS handshake with the server failed.
-    Tls(Source),
+    Tls(BoxError),
     /// There is no way through the proxy.
     Proxy(ProxyError),
     /// The setting of the proxy that is responsible for this server is not valid.
@@ -44,7 +44,7 @@ pub enum ConnectError {
 
 impl ConnectError {
     /// The TLS handshake with the server failed.
-    pub fn tls(source: impl Into<Source>) -> Self {
+    pub fn tls(source: impl Into<BoxError>) -> Self {
         Self::Tls(source.into())
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let tcp = |kind: io::ErrorKind| ConnectError::Tcp { address: ([127, 0, 0, 1], 1).into(), source: kind.into() };
         let proxy = |given| ProxyError::Credentials { proxy: String::new(), given, offered: Vec::new() };
         let untrusted = || io::Error::other(rustls::Error::InvalidCertificate(CertificateError::Expired));
-        let unreachable = |source: Source| ProxyError::Unreachable { proxy: String::new(), source };
+        let unreachable = |source: BoxError| ProxyError::Unreachable { proxy: String::new(), source };
         let rows = [
             (tcp(io::ErrorKind::ConnectionRefused), TransportError::Connect),
             (tcp(io::ErrorKind::TimedOut), TransportError::ConnectTimeout),

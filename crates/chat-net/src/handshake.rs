@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::{fmt, io, mem};
 
-use chat_proto::Source;
+use chat_proto::BoxError;
 use http::StatusCode;
 use http::header::PROXY_AUTHENTICATE;
 use httparse::Status;
@@ -135,7 +135,7 @@ impl Handshake {
     }
 
     /// The error for one of the connection's own.
-    pub fn broken(&self, source: impl Into<Source>) -> ProxyError {
+    pub fn broken(&self, source: impl Into<BoxError>) -> ProxyError {
         ProxyError::broken(&self.proxy, source)
     }
 

@@ -27,7 +27,7 @@ mod socket;
 pub mod tls;
 mod tls_error;
 
-pub use chat_proto::{Error, Source};
+pub use chat_proto::{BoxError, Error};
 
 pub use connect_error::ConnectError;
 pub use dial::{Dialed, Dialer, Runtime};

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use chat_proto::Source;
+use chat_proto::BoxError;
 use http::header::PROXY_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -22,7 +22,7 @@ pub enum ProxyError {
         /// The proxy.
         proxy: String,
         /// What failed: the name, the address, TLS.
-        source: Source,
+        source: BoxError,
     },
     /// The proxy asks for a login, or refuses the one it was given: it answered 407, or SOCKS's counterpart.
     Credentials {
@@ -59,7 +59,7 @@ pub enum ProxyError {
         /// The proxy.
         proxy: String,
         /// What failed.
-        source: Source,
+        source: BoxError,
     },
     /// The client could not resolve the target's name, as `socks5://` requires.
     Name {
@@ -96,7 +96,7 @@ impl ProxyError {
         (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| Self::credentials(proxy, values))
     }
 
-    pub(crate) fn unreachable(proxy: &ProxyServer, source: impl Into<Source>) -> Self {
+    pub(crate) fn unreachable(proxy: &ProxyServer, source: impl Into<BoxError>) -> Self {
         Self::Unreachable { proxy: proxy.to_string(), source: source.into() }
     }
 
@@ -106,7 +106,7 @@ impl ProxyError {
         Self::Credentials { proxy: proxy.to_string(), given, offered }
     }
 
-    pub(crate) fn broken(proxy: &ProxyServer, source: impl Into<Source>) -> Self {
+    pub(crate) fn broken(proxy: &ProxyServer, source: impl Into<BoxError>) -> Self {
         Self::Broken { proxy: proxy.to_string(), source: source.into() }
     }
 

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use chat_proto::Error;
 #[cfg(feature = "native-roots")]
-use chat_proto::Source;
+use chat_proto::BoxError;
+use chat_proto::Error;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
@@ -114,7 +114,7 @@ fn built_in() -> Result<RootCertStore, Error> {
         return Ok(roots);
     }
     let why =
-        found.errors.into_iter().next().map_or_else(|| "the system has no certificate roots".into(), Source::from);
+        found.errors.into_iter().next().map_or_else(|| "the system has no certificate roots".into(), BoxError::from);
     Err(Error::invalid_request("tls", "can't be set up").with_source(why))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proto::{Error, Source};
+use chat_proto::{BoxError, Error};
 use rustls::client::{ResolvesClientCert, Resumption};
 #[cfg(feature = "aws-lc-rs")]
 use rustls::crypto::aws_lc_rs as crypto;
@@ -53,7 +53,7 @@ fn build(
     mut roots: RootCertStore,
     more_roots: impl IntoIterator<Item = CertificateDer<'static>>,
     identity: Option<Identity>,
-) -> Result<ClientConfig, Source> {
+) -> Result<ClientConfig, BoxError> {
     for root in more_roots {
         roots.add(root)?;
     }

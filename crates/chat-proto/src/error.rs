@@ -13,7 +13,7 @@ use crate::retry;
 use crate::{Answer, Head, Limit, RetryAfter, TimeoutKind, ValidationError};
 
 /// The error that caused another.
-pub type Source = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a call has no whole answer.
 ///
@@ -31,7 +31,7 @@ struct Inner {
     bad_head: bool,
     head: Option<Head>,
     partial: Option<Answer>,
-    cut: Option<Cut>,
+    cut: Option<UnfinishedEvent>,
     earlier: Vec<Error>,
     key_origin: Option<&'static str>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
@@ -53,7 +53,7 @@ pub enum Received {
 
 /// What had come of an event when the answer broke off.
 #[derive(Clone)]
-pub(crate) struct Cut {
+pub(crate) struct UnfinishedEvent {
     /// The start of its data.
     pub(crate) data: String,
     /// Whether it was to end the stream as an error.
@@ -99,7 +99,7 @@ pub enum ErrorKind {
     /// Something answered that is not this API.
     UnexpectedResponse {
         /// What gave it away.
-        reason: Unexpected,
+        reason: UnexpectedResponse,
         /// The start of the body.
         body: String,
     },
@@ -155,7 +155,7 @@ impl ErrorKind {
 /// What gave away that an answer is not from this API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Unexpected {
+pub enum UnexpectedResponse {
     /// A status that the API does not use: a success other than 200, a redirect (never followed: it would carry the key
     /// elsewhere).
     Status,
@@ -215,7 +215,7 @@ pub enum Phase {
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Blame {
+pub enum Fault {
     /// The caller's: the request, the key, the settings; or the caller's wish.
     Caller,
     /// The way's: connection, time, a cut.
@@ -284,7 +284,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_cut(mut self, cut: Option<Cut>) -> Self {
+    pub(crate) fn with_cut(mut self, cut: Option<UnfinishedEvent>) -> Self {
         if cut.is_some() {
             self.inner().cut = cut;
         }
@@ -293,14 +293,14 @@ impl Error {
 
     /// The same error with what caused it, which only the driver knows.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.inner().source = Some(source.into().into());
         self
     }
 
     /// The same error with what the I/O of its last attempt ran into, if it is one of I/O; any other has its cause already.
     #[must_use]
-    pub fn with_fault(self, fault: impl Into<Source>) -> Self {
+    pub fn with_io_source(self, fault: impl Into<BoxError>) -> Self {
         match self.kind() {
             ErrorKind::Connect
             | ErrorKind::Transport
@@ -416,23 +416,23 @@ impl Error {
     }
 
     /// Whose fault it is.
-    pub fn blame(&self) -> Blame {
+    pub fn fault(&self) -> Fault {
         match self.kind() {
-            ErrorKind::InvalidRequest { .. } | ErrorKind::Validation { .. } | ErrorKind::Cancelled => Blame::Caller,
+            ErrorKind::InvalidRequest { .. } | ErrorKind::Validation { .. } | ErrorKind::Cancelled => Fault::Caller,
             ErrorKind::Connect | ErrorKind::Timeout { .. } | ErrorKind::Transport | ErrorKind::Truncated(_) => {
-                Blame::Network
+                Fault::Network
             }
             ErrorKind::Api { .. } => match self.status() {
                 Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS) => {
-                    Blame::Server
+                    Fault::Server
                 }
-                Some(status) if status.is_client_error() => Blame::Caller,
-                _ => Blame::Server,
+                Some(status) if status.is_client_error() => Fault::Caller,
+                _ => Fault::Server,
             },
             ErrorKind::UnexpectedResponse { .. }
             | ErrorKind::Decode { .. }
             | ErrorKind::Stream { .. }
-            | ErrorKind::Limit { .. } => Blame::Server,
+            | ErrorKind::Limit { .. } => Fault::Server,
         }
     }
 
@@ -453,7 +453,7 @@ impl Error {
             ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
             ErrorKind::Api { .. } => self.status_advice(),
             ErrorKind::Validation { .. } => "Correct what the API names.",
-            ErrorKind::UnexpectedResponse { reason: Unexpected::Status, .. } if self.redirect().is_some() => {
+            ErrorKind::UnexpectedResponse { reason: UnexpectedResponse::Status, .. } if self.redirect().is_some() => {
                 "Redirects are not followed, as they would carry the key elsewhere. Check the base URL."
             }
             ErrorKind::UnexpectedResponse { .. } => "Check that the base URL is the API's, and what stands in between.",

@@ -8,10 +8,10 @@ use http::StatusCode;
 use crate::clocks::Weight;
 use crate::content::{self, ContentType};
 use crate::dialect::{Dialect, Reader};
-use crate::error::Cut;
+use crate::error::UnfinishedEvent;
 use crate::event::is_keep_alive;
 use crate::sse::{Decoder, Item, Report};
-use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Unexpected};
+use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, UnexpectedResponse};
 
 /// Reads one answer: its head when made, its body by [`next`](Self::next), its end by [`end`](Self::end).
 ///
@@ -73,7 +73,7 @@ enum Mode {
     /// Nothing more of the body is read. These are the events that it still gives, and the error behind them.
     Ended(Box<Ended>),
     Failure {
-        reason: Option<Unexpected>,
+        reason: Option<UnexpectedResponse>,
         body: Vec<u8>,
     },
     /// It came to nothing. The error has the head and what came of the answer.
@@ -97,14 +97,14 @@ struct Stream {
 impl Receiver {
     /// A receiver of the answer that begins with this head.
     pub fn new(head: Head, limits: &Limits) -> Self {
-        Self::of_dialect(Dialect::V0, head, limits)
+        Self::of_dialect(Dialect::Sessions, head, limits)
     }
 
     pub(crate) fn of_dialect(dialect: Dialect, head: Head, limits: &Limits) -> Self {
         let failure = |reason| Mode::Failure { reason, body: Vec::new() };
         let mode = match head.status {
-            StatusCode::OK if content::is_encoded(&head) => failure(Some(Unexpected::ContentEncoding)),
-            StatusCode::OK if content::is_transfer_coded(&head) => failure(Some(Unexpected::TransferCoding)),
+            StatusCode::OK if content::is_encoded(&head) => failure(Some(UnexpectedResponse::ContentEncoding)),
+            StatusCode::OK if content::is_transfer_coded(&head) => failure(Some(UnexpectedResponse::TransferCoding)),
             StatusCode::OK => match ContentType::of(&head) {
                 Some(ContentType::EventStream) => {
                     let report = Report { blocks: true, ..Report::default() };
@@ -112,10 +112,10 @@ impl Receiver {
                     Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
                 }
                 Some(ContentType::Json) => Mode::Json { body: Vec::new(), has_begun: false },
-                None => failure(Some(Unexpected::ContentType)),
+                None => failure(Some(UnexpectedResponse::ContentType)),
             },
             status if status.is_client_error() || status.is_server_error() => failure(None),
-            _ => failure(Some(Unexpected::Status)),
+            _ => failure(Some(UnexpectedResponse::Status)),
         };
         let promised = content::length(&head);
         Self {
@@ -243,7 +243,7 @@ impl Receiver {
             }
             Mode::Stream(_) | Mode::Json { .. } if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
             Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.is_foreign() => {
-                let (reason, body) = (Unexpected::NoEvents, content::excerpt(&stream.start));
+                let (reason, body) = (UnexpectedResponse::NoEvents, content::excerpt(&stream.start));
                 Err(ErrorKind::UnexpectedResponse { reason, body })
             }
             Mode::Stream(_) => Ok(Vec::new()),
@@ -362,7 +362,7 @@ impl Receiver {
     }
 
     /// A body that is not whole may be of any form: it is an API error with what came.
-    fn failure(&self, reason: Option<Unexpected>, body: &[u8], whole: bool) -> ErrorKind {
+    fn failure(&self, reason: Option<UnexpectedResponse>, body: &[u8], whole: bool) -> ErrorKind {
         match reason {
             Some(reason) => ErrorKind::UnexpectedResponse { reason, body: content::excerpt(body) },
             None if whole => self.dialect.read_failure(self.head(), body),
@@ -445,7 +445,7 @@ impl Receiver {
             let data = event.data?;
             let event_type = event.event_type.filter(|event_type| !event_type.is_empty()).unwrap_or(b"message");
             let kept = &data[..data.len().min(self.limits.error_body)];
-            Some(Cut {
+            Some(UnfinishedEvent {
                 data: String::from_utf8_lossy(kept).into_owned(),
                 is_error: self.dialect.is_error(event_type, data),
             })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::wire::Text;
+use crate::serde_ext::Text;
 
 /// The id of a chat session, as the server gave it: opaque, shared, cheap to clone.
 ///

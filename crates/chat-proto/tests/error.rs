@@ -6,7 +6,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use chat_proto::{
-    ApiKey, Blame, Elapsed, Endpoint, Error, Exchange, Output, Phase, Request, TimeoutKind, TransportError,
+    ApiKey, Elapsed, Endpoint, Error, Exchange, Fault, Output, Phase, Request, TimeoutKind, TransportError,
 };
 use support::{Attempt, Call, In, chunk, data, event, failed, head, json, stream};
 
@@ -274,19 +274,19 @@ fn a_clone_shares_what_it_holds_and_can_be_told_apart_later() {
 
 #[test]
 fn the_blame_of_a_status_is_the_callers_or_the_servers() {
-    for (status, blame) in [
-        (400, Blame::Caller),
-        (401, Blame::Caller),
-        (404, Blame::Caller),
-        (408, Blame::Server),
-        (413, Blame::Caller),
-        (425, Blame::Server),
-        (429, Blame::Server),
-        (500, Blame::Server),
-        (503, Blame::Server),
+    for (status, fault) in [
+        (400, Fault::Caller),
+        (401, Fault::Caller),
+        (404, Fault::Caller),
+        (408, Fault::Server),
+        (413, Fault::Caller),
+        (425, Fault::Server),
+        (429, Fault::Server),
+        (500, Fault::Server),
+        (503, Fault::Server),
     ] {
         let error = error_of(failed(status, &[]));
-        assert_eq!(error.blame(), blame, "{status}");
+        assert_eq!(error.fault(), fault, "{status}");
         assert_eq!(error.is_rate_limited(), status == 429);
         assert!(!error.is_timeout());
     }
@@ -380,7 +380,7 @@ fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
 #[test]
 fn the_alternate_form_has_the_sources() {
     let refused = std::io::Error::other("the name is not known");
-    let error = error_of(vec![(0, In::Fail(TransportError::Connect))]).with_fault(refused);
+    let error = error_of(vec![(0, In::Fail(TransportError::Connect))]).with_io_source(refused);
     assert_eq!(format!("{error}"), "could not connect");
     assert_eq!(format!("{error:#}"), "could not connect: the name is not known");
     let api = error_of(vec![(0, head(500, &[])), (0, In::Eof)]);
@@ -448,7 +448,7 @@ fn a_redacted_error_has_the_key_nowhere() {
             format!(r#"{{"content_chunk":"{written}","chat_session_id":"{written}","finish_reason":"{written}"}}"#);
         let broken =
             vec![(0, stream()), (0, data(event("message_chunk", &chunk))), (0, In::Fail(TransportError::Body))];
-        errors.push(error_of(broken).with_fault(format!("lost {KEY}")));
+        errors.push(error_of(broken).with_io_source(format!("lost {KEY}")));
         let refused = vec![(0, head(429, &[])), (0, data(written)), (0, In::Eof)];
         let connect = vec![(0, In::Fail(TransportError::Connect))];
         errors.push(Call::create().run(&[refused.clone(), refused, connect]).error().clone());

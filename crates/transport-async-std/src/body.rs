@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::{error, fmt};
 
 use bytes::Bytes;
-use chat_client::Source;
+use chat_client::BoxError;
 use futures_io::AsyncBufRead;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, response};
@@ -74,9 +74,9 @@ impl Framing {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Source;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         if matches!(this.framing, Framing::Ended | Framing::Length(0)) {
             return Poll::Ready(None);
@@ -106,8 +106,8 @@ impl Body for AnswerBody {
 }
 
 /// Our backend's own error, which crossed as the cause of one of I/O, or the error as it is.
-fn unwrapped(error: io::Error) -> Source {
-    error.downcast::<BodyError>().map_or_else(Source::from, Source::from)
+fn unwrapped(error: io::Error) -> BoxError {
+    error.downcast::<BodyError>().map_or_else(BoxError::from, BoxError::from)
 }
 
 impl fmt::Debug for AnswerBody {

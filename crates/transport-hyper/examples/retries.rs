@@ -35,7 +35,7 @@ async fn main() -> Result<(), Error> {
     println!("why:       {}", error.source().map(ToString::to_string).unwrap_or_default());
     println!("kind:      {}", error.kind().name());
     println!("phase:     {:?}", error.phase());
-    println!("blame:     {:?}", error.blame());
+    println!("fault:     {:?}", error.fault());
     println!("attempts:  {}", error.attempts());
     println!("retryable: {}", error.is_retryable());
     println!("advice:    {}", error.advice());

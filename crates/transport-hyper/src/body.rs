@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use chat_client::Source;
+use chat_client::BoxError;
 use chat_net::{ProxyError, ProxyServer};
 use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
@@ -28,9 +28,9 @@ enum Way {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = Source;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
             Way::Near(answer) => Pin::new(answer).poll_frame(cx),
             Way::Far(relay) => relay.poll_frame(cx),
@@ -50,11 +50,11 @@ struct Answer {
 
 impl Body for Answer {
     type Data = Bytes;
-    type Error = Source;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
-            Some(frame) => Poll::Ready(Some(frame.map_err(Source::from))),
+            Some(frame) => Poll::Ready(Some(frame.map_err(BoxError::from))),
             None if self.is_http2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Box::new(EndedEarly)))),
             None => Poll::Ready(None),
         }

@@ -21,7 +21,7 @@ pub(crate) enum Reason {
     Proxy(ConnectError),
     /// Somebody else's service failed.
     #[cfg(feature = "tower")]
-    Service(chat_client::Source),
+    Service(chat_client::BoxError),
 }
 
 impl SendError {

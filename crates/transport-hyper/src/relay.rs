@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use chat_client::Source;
+use chat_client::BoxError;
 use hyper::body::{Body, Frame};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ pub(crate) struct Relay {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Result<Frame<Bytes>, Source>>,
+    frames: VecDeque<Result<Frame<Bytes>, BoxError>>,
     bytes: usize,
     is_over: bool,
     reader: Option<Waker>,
@@ -48,14 +48,14 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 }
 
 /// A frame counts with the place that it takes in the queue, which is more than a small one holds.
-fn size(frame: &Result<Frame<Bytes>, Source>) -> usize {
+fn size(frame: &Result<Frame<Bytes>, BoxError>) -> usize {
     size_of_val(frame) + frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
 impl Relay {
     pub(crate) fn new<B>(mut body: B) -> Self
     where
-        B: Body<Data = Bytes, Error = Source> + Unpin + Send + 'static,
+        B: Body<Data = Bytes, Error = BoxError> + Unpin + Send + 'static,
     {
         let queue = Arc::new(Mutex::new(Queue::default()));
         let filled = Arc::clone(&queue);
@@ -63,7 +63,7 @@ impl Relay {
         Self { queue, task: tokio::spawn(fill) }
     }
 
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut queue = lock(&self.queue);
         let Some(frame) = queue.frames.pop_front() else {
             if queue.is_over {
@@ -92,7 +92,7 @@ impl Drop for Relay {
 
 fn fill<B>(shared: &Mutex<Queue>, body: &mut B, cx: &mut Context<'_>) -> Poll<()>
 where
-    B: Body<Data = Bytes, Error = Source> + Unpin,
+    B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
     loop {
         let mut queue = lock(shared);
@@ -135,9 +135,9 @@ mod tests {
 
     impl Body for Frames {
         type Data = Bytes;
-        type Error = Source;
+        type Error = BoxError;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Source>>> {
+        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
             let n = self.given.fetch_add(1, Ordering::SeqCst);
             Poll::Ready(Some(if n < self.last {
                 Ok(Frame::data(Bytes::from(vec![n as u8; 1024])))
@@ -152,7 +152,7 @@ mod tests {
         (Arc::clone(&given), Relay::new(Frames { given, last }))
     }
 
-    async fn next(relay: &mut Relay) -> Option<Result<Frame<Bytes>, Source>> {
+    async fn next(relay: &mut Relay) -> Option<Result<Frame<Bytes>, BoxError>> {
         std::future::poll_fn(|cx| relay.poll_frame(cx)).await
     }
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn what_waits_is_bounded_and_what_is_dropped_ends() {
-        let most = ROOM.div_ceil(1024 + size_of::<Result<Frame<Bytes>, Source>>());
+        let most = ROOM.div_ceil(1024 + size_of::<Result<Frame<Bytes>, BoxError>>());
         let (given, mut relay) = frames(usize::MAX);
         next(&mut relay).await.unwrap().unwrap();
         while given.load(Ordering::SeqCst) < most {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ::tower::util::Oneshot;
 use bytes::Bytes;
-use chat_client::{Source, Transport, TransportError};
+use chat_client::{BoxError, Transport, TransportError};
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::time::Instant;
@@ -64,8 +64,8 @@ impl<S> fmt::Debug for ServiceTransport<S> {
 
 impl<S, B> Transport for ServiceTransport<S>
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<Source>> + Clone,
-    B: hyper::body::Body<Data = Bytes, Error: Into<Source>>,
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>> + Clone,
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Send = ServiceSending<S>;
     type Body = B;
@@ -100,7 +100,7 @@ pub struct ServiceSending<S: Service<Request<Full<Bytes>>>>(Pin<Box<Oneshot<S, R
 
 impl<S, B> Future for ServiceSending<S>
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<Source>>,
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
 {
     type Output = Result<Response<B>, SendError>;
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chat_client::{
-    Citation, Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation, Unexpected,
+    Citation, Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation,
+    UnexpectedResponse,
 };
 
 use super::body::What;
@@ -28,7 +29,7 @@ pub enum Ending {
     /// As [`ErrorKind::Validation`].
     Validation,
     /// As [`ErrorKind::UnexpectedResponse`].
-    Unexpected(Unexpected),
+    UnexpectedResponse(UnexpectedResponse),
     /// As [`ErrorKind::Decode`].
     Decode,
     /// As [`ErrorKind::Stream`].
@@ -53,7 +54,7 @@ impl Ending {
             Some(ErrorKind::Transport) => Self::Transport,
             Some(ErrorKind::Api { .. }) => Self::Api,
             Some(ErrorKind::Validation { .. }) => Self::Validation,
-            Some(ErrorKind::UnexpectedResponse { reason, .. }) => Self::Unexpected(*reason),
+            Some(ErrorKind::UnexpectedResponse { reason, .. }) => Self::UnexpectedResponse(*reason),
             Some(ErrorKind::Decode { .. }) => Self::Decode,
             Some(ErrorKind::Stream { .. }) => Self::Stream,
             Some(ErrorKind::Truncated(cut)) => Self::Truncated(*cut),
@@ -138,7 +139,7 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
         }
         Some(End::Clean) if short => Some(Ending::Truncated(Truncation::ContentLength)),
         Some(End::Clean) if events == 0 && is_foreign(&body.bytes[..came]) => {
-            Some(Ending::Unexpected(Unexpected::NoEvents))
+            Some(Ending::UnexpectedResponse(UnexpectedResponse::NoEvents))
         }
         Some(End::Clean) => Some(Ending::Complete),
     };
@@ -170,11 +171,13 @@ fn is_foreign(body: &[u8]) -> bool {
 fn failure(response: &Response, limits: &Limits, came: usize, ended: bool) -> Ending {
     let length = response.body.bytes.len();
     match response.status {
-        200 if response.header("content-encoding").is_some() => Ending::Unexpected(Unexpected::ContentEncoding),
-        200 => Ending::Unexpected(Unexpected::ContentType),
+        200 if response.header("content-encoding").is_some() => {
+            Ending::UnexpectedResponse(UnexpectedResponse::ContentEncoding)
+        }
+        200 => Ending::UnexpectedResponse(UnexpectedResponse::ContentType),
         422 if response.validation && ended && came == length && length <= limits.error_body => Ending::Validation,
         400..=599 => Ending::Api,
-        _ => Ending::Unexpected(Unexpected::Status),
+        _ => Ending::UnexpectedResponse(UnexpectedResponse::Status),
     }
 }
 

@@ -7,12 +7,12 @@ use chat_client::{Error, ErrorKind};
 use super::door::Ending;
 use super::suite::{Row, Seen, Stage};
 use super::{Caller, Question, Transcript, Wire};
-use crate::faults::{self, FIRST, Fault, LAST, Outcome};
+use crate::faults::{self, FIRST, FaultCase, LAST, Outcome};
 use crate::{Reply, Step};
 
 pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let row = |ending: Ending| {
-        move |fault: Fault| Row::of_byte(fault.name, fault.at, move |stage| play(&fault, stage, ending))
+        move |fault: FaultCase| Row::of_byte(fault.name, fault.at, move |stage| play(&fault, stage, ending))
     };
     let mut rows: Vec<Row<'c, C>> = faults::table().into_iter().map(row(Ending::Told)).collect();
     if wire == Wire::Http1Tls {
@@ -22,34 +22,34 @@ pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
 }
 
 /// Ends without `close_notify`: whoever is on the way can make them, so what only the close ends is cut.
-fn untold() -> Vec<Fault> {
+fn untold() -> Vec<FaultCase> {
     let sse = ("content-type", "text/event-stream");
     let chunked = ("transfer-encoding", "chunked");
     let by_close = |body: String| Reply::head(200, &[sse]).then(Step::Write(body.into()));
     let whole = Reply::sse_chunked([FIRST, LAST]).then(Step::Close);
     vec![
-        Fault::new("no close_notify before the head", [Reply::raw("")], Outcome::lost()),
-        Fault::new(
+        FaultCase::new("no close_notify before the head", [Reply::raw("")], Outcome::lost()),
+        FaultCase::new(
             "no close_notify, by close, between events",
             [by_close(FIRST.to_owned())],
             Outcome::broken("truncated", 1),
         ),
-        Fault::new(
+        FaultCase::new(
             "no close_notify, by close, after the last event",
             [by_close([FIRST, LAST].concat())],
             Outcome::broken("truncated", 2),
         ),
-        Fault::new(
+        FaultCase::new(
             "no close_notify, chunked, between events",
             [Reply::head(200, &[sse, chunked]).chunk(FIRST)],
             Outcome::broken("truncated", 1),
         ),
-        Fault::new("no close_notify after the last chunk", [whole], Outcome::completed()),
+        FaultCase::new("no close_notify after the last chunk", [whole], Outcome::completed()),
     ]
 }
 
 /// Asks once; what was seen, if it is what the fault expects.
-pub(super) fn play<C: Caller>(fault: &Fault, stage: &Stage<'_, C>, ending: Ending) -> Seen {
+pub(super) fn play<C: Caller>(fault: &FaultCase, stage: &Stage<'_, C>, ending: Ending) -> Seen {
     let mut scene = stage.host.script_that_ends(stage.wire, fault.replies.clone(), ending).map_err(said)?;
     let timeouts = scene.setup.config.timeouts;
     scene.setup.config = fault.config.clone();
@@ -83,7 +83,7 @@ pub(super) fn play<C: Caller>(fault: &Fault, stage: &Stage<'_, C>, ending: Endin
 }
 
 /// Behind a gateway a cut is a reset, which may overtake what was on its way, the head included.
-fn fits(fault: &Fault, seen: &Outcome, wire: Wire) -> bool {
+fn fits(fault: &FaultCase, seen: &Outcome, wire: Wire) -> bool {
     let expected = &fault.expected;
     let so_far = |outcome: &Outcome| outcome.text.clone().unwrap_or_default();
     seen == expected

@@ -10,7 +10,7 @@ use super::door::Ending;
 use super::faults::{self, ensure, said};
 use super::suite::{Row, Seen, Stage};
 use super::{Caller, Question, Wire};
-use crate::faults::{FIRST, Fault, LAST, Outcome, RESULT};
+use crate::faults::{FIRST, FaultCase, LAST, Outcome, RESULT};
 use crate::{Reply, Step};
 
 /// A head that every transport takes, over any wire.
@@ -36,7 +36,7 @@ pub(super) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     // A gateway to HTTP/2 has its own view of these.
     if !wire.is_http2() {
         rows.extend(bad().into_iter().map(|(name, head)| Row::new(name, move |stage| rejected(stage, head, ""))));
-        let fault = |fault: Fault| Row::new(fault.name, move |stage| faults::play(&fault, stage, Ending::Told));
+        let fault = |fault: FaultCase| Row::new(fault.name, move |stage| faults::play(&fault, stage, Ending::Told));
         rows.extend(codings().into_iter().chain(interim()).map(fault));
         rows.push(Row::new("interim responses without end", flood).alone());
     }
@@ -104,7 +104,7 @@ fn rejected<C: Caller>(stage: &Stage<'_, C>, head: String, named: &str) -> Seen 
 }
 
 /// Transfer codings beside one `chunked`. They are the server's fault, and nothing was cut.
-fn codings() -> Vec<Fault> {
+fn codings() -> Vec<FaultCase> {
     let reply = |lines: &[&str], body: Bytes| {
         let mut headers = vec![("content-type", "text/event-stream"), ("connection", "close")];
         headers.extend(lines.iter().map(|line| ("transfer-encoding", *line)));
@@ -115,25 +115,29 @@ fn codings() -> Vec<Fault> {
     let chunked = Bytes::from(format!("{:x}\r\n{events}\r\n0\r\n\r\n", events.len()));
     let refused = || Outcome::failed("unexpected_response", 200);
     vec![
-        Fault::new("transfer coding: identity", reply(&["identity"], plain), refused()),
-        Fault::new("transfer coding: chunked, chunked", reply(&["chunked, chunked"], chunked.clone()), refused()),
-        Fault::new("transfer coding: chunked in two lines", reply(&["chunked", "chunked"], chunked.clone()), refused()),
-        Fault::new("transfer coding: gzip, chunked", reply(&["gzip, chunked"], chunked.clone()), refused()),
-        Fault::new("transfer coding: Chunked", reply(&["Chunked"], chunked), Outcome::completed()),
+        FaultCase::new("transfer coding: identity", reply(&["identity"], plain), refused()),
+        FaultCase::new("transfer coding: chunked, chunked", reply(&["chunked, chunked"], chunked.clone()), refused()),
+        FaultCase::new(
+            "transfer coding: chunked in two lines",
+            reply(&["chunked", "chunked"], chunked.clone()),
+            refused(),
+        ),
+        FaultCase::new("transfer coding: gzip, chunked", reply(&["gzip, chunked"], chunked.clone()), refused()),
+        FaultCase::new("transfer coding: Chunked", reply(&["Chunked"], chunked), Outcome::completed()),
     ]
 }
 
 const HINT: &str = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
 
 /// Interim responses up to the limit, and past it.
-fn interim() -> Vec<Fault> {
+fn interim() -> Vec<FaultCase> {
     let answer = || Bytes::from(head("") + RESULT);
     // With the answer in the same read.
     let late = Reply::raw(Bytes::from([HINT.repeat(INTERIM + 1).as_bytes(), &answer()].concat()));
     let in_time = Reply::raw(HINT.repeat(INTERIM)).then(Step::Pause(SHORT / 4)).then(Step::Write(answer()));
     vec![
-        Fault::new("32 interim responses", [in_time.then(Step::KeepAlive)], Outcome::result()).kept(),
-        Fault::new("33 interim responses", [late.then(Step::KeepAlive)], Outcome::timeout("head", None))
+        FaultCase::new("32 interim responses", [in_time.then(Step::KeepAlive)], Outcome::result()).kept(),
+        FaultCase::new("33 interim responses", [late.then(Step::KeepAlive)], Outcome::timeout("head", None))
             .set(|config| config.timeouts.head = Some(SHORT)),
     ]
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Cut, Error, ErrorKind, GaveUp, Received, Truncation, Unexpected};
+use super::{Error, ErrorKind, GaveUp, Received, Truncation, UnexpectedResponse, UnfinishedEvent};
 use crate::{OneLine, TimeoutKind};
 
 /// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
@@ -95,14 +95,16 @@ impl Error {
                 f.write_str("something answered that is not the API: ")?;
                 let header = |name| Start(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
                 match reason {
-                    Unexpected::Status => {
+                    UnexpectedResponse::Status => {
                         write!(f, "status {status}")?;
                         self.redirect().map_or(Ok(()), |target| write!(f, ", a redirect to {}", Start(&target)))?;
                     }
-                    Unexpected::ContentType => write!(f, "content type {}", header("content-type"))?,
-                    Unexpected::ContentEncoding => write!(f, "content encoding {}", header("content-encoding"))?,
-                    Unexpected::NoEvents => f.write_str("an event stream without an event")?,
-                    Unexpected::TransferCoding => {
+                    UnexpectedResponse::ContentType => write!(f, "content type {}", header("content-type"))?,
+                    UnexpectedResponse::ContentEncoding => {
+                        write!(f, "content encoding {}", header("content-encoding"))?
+                    }
+                    UnexpectedResponse::NoEvents => f.write_str("an event stream without an event")?,
+                    UnexpectedResponse::TransferCoding => {
                         write!(f, "a transfer coding other than one `chunked`: {}", header("transfer-encoding"))?;
                     }
                 }
@@ -122,7 +124,7 @@ impl Error {
                     Truncation::ContentLength => "the answer broke off before its content length",
                     Truncation::ConnectionLost => "the answer broke off: the connection failed",
                 })?;
-                if let Some(Cut { data, is_error: true }) = &self.0.cut {
+                if let Some(UnfinishedEvent { data, is_error: true }) = &self.0.cut {
                     write!(f, "; it was to end with an error{}", Quote(data))?;
                 }
             }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{Cut, Error, ErrorKind};
+use super::{Error, ErrorKind, UnfinishedEvent};
 use crate::content::EXCERPT;
 use crate::{Answer, ApiKey, FinishReason, Head, Location, SessionId, ValidationError};
 
@@ -53,7 +53,7 @@ impl Error {
         kind(&mut inner.kind, key);
         inner.head.iter_mut().for_each(|head| head.redact(key));
         inner.partial.iter_mut().for_each(|partial| answer(partial, key));
-        inner.cut.iter_mut().for_each(|Cut { data, .. }| body(data, key));
+        inner.cut.iter_mut().for_each(|UnfinishedEvent { data, .. }| body(data, key));
         inner.earlier = std::mem::take(&mut inner.earlier).into_iter().map(|error| error.redact(key)).collect();
         if let Some(source) = &inner.source
             && let Some(redacted) = Redacted::of(&**source, key)

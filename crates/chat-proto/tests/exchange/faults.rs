@@ -17,46 +17,46 @@ fn every_fault_is_told_apart_and_has_its_blame() {
     let odd = |reason, body: &str| ErrorKind::UnexpectedResponse { reason, body: body.into() };
     let api = |body: &str| ErrorKind::Api { body: body.into() };
     let with_length = |length| head(200, &[("content-type", "text/event-stream"), ("content-length", length)]);
-    let table: Vec<(Attempt, ErrorKind, Blame)> = vec![
-        (vec![(0, In::Fail(Connect))], ErrorKind::Connect, Blame::Network),
-        (vec![(0, In::Fail(ConnectTimeout))], timeout(TimeoutKind::Connect, 10), Blame::Network),
-        (vec![(0, In::Fail(Unsent))], ErrorKind::Transport, Blame::Network),
-        (vec![(0, In::Fail(MaybeSent))], ErrorKind::Transport, Blame::Network),
-        (vec![(0, In::Fail(BadHead))], ErrorKind::Transport, Blame::Network),
-        (vec![(0, In::Fail(Body))], ErrorKind::Transport, Blame::Network),
-        (vec![(0, In::Eof)], ErrorKind::Transport, Blame::Network),
-        (vec![], timeout(TimeoutKind::Head, 120), Blame::Network),
-        (vec![(0, stream())], timeout(TimeoutKind::Idle, 60), Blame::Network),
-        (vec![(0, json())], timeout(TimeoutKind::Idle, 60), Blame::Network),
-        (vec![(0, head(401, &[])), (0, data("no key")), (0, In::Eof)], api("no key"), Blame::Caller),
-        (vec![(0, head(404, &[])), (0, In::Eof)], api(""), Blame::Caller),
-        (vec![(0, head(408, &[])), (0, In::Eof)], api(""), Blame::Server),
-        (vec![(0, head(429, &[])), (0, data("slow")), (0, In::Eof)], api("slow"), Blame::Server),
-        (vec![(0, head(500, &[])), (0, data("\u{e9}")), (0, In::Eof)], api("\u{e9}"), Blame::Server),
-        (vec![(0, head(599, &[])), (0, In::Eof)], api(""), Blame::Server),
-        (vec![(0, head(503, &[])), (0, data("bu")), (0, In::Fail(Body))], api("bu"), Blame::Server),
-        (vec![(0, head(403, &[])), (0, data("no"))], api("no"), Blame::Caller),
-        (vec![(0, head(403, &[("content-length", "9")])), (0, data("no")), (0, In::Eof)], api("no"), Blame::Caller),
-        (vec![(0, head(204, &[])), (0, In::Eof)], odd(Unexpected::Status, ""), Blame::Server),
+    let table: Vec<(Attempt, ErrorKind, Fault)> = vec![
+        (vec![(0, In::Fail(Connect))], ErrorKind::Connect, Fault::Network),
+        (vec![(0, In::Fail(ConnectTimeout))], timeout(TimeoutKind::Connect, 10), Fault::Network),
+        (vec![(0, In::Fail(Unsent))], ErrorKind::Transport, Fault::Network),
+        (vec![(0, In::Fail(MaybeSent))], ErrorKind::Transport, Fault::Network),
+        (vec![(0, In::Fail(BadHead))], ErrorKind::Transport, Fault::Network),
+        (vec![(0, In::Fail(Body))], ErrorKind::Transport, Fault::Network),
+        (vec![(0, In::Eof)], ErrorKind::Transport, Fault::Network),
+        (vec![], timeout(TimeoutKind::Head, 120), Fault::Network),
+        (vec![(0, stream())], timeout(TimeoutKind::Idle, 60), Fault::Network),
+        (vec![(0, json())], timeout(TimeoutKind::Idle, 60), Fault::Network),
+        (vec![(0, head(401, &[])), (0, data("no key")), (0, In::Eof)], api("no key"), Fault::Caller),
+        (vec![(0, head(404, &[])), (0, In::Eof)], api(""), Fault::Caller),
+        (vec![(0, head(408, &[])), (0, In::Eof)], api(""), Fault::Server),
+        (vec![(0, head(429, &[])), (0, data("slow")), (0, In::Eof)], api("slow"), Fault::Server),
+        (vec![(0, head(500, &[])), (0, data("\u{e9}")), (0, In::Eof)], api("\u{e9}"), Fault::Server),
+        (vec![(0, head(599, &[])), (0, In::Eof)], api(""), Fault::Server),
+        (vec![(0, head(503, &[])), (0, data("bu")), (0, In::Fail(Body))], api("bu"), Fault::Server),
+        (vec![(0, head(403, &[])), (0, data("no"))], api("no"), Fault::Caller),
+        (vec![(0, head(403, &[("content-length", "9")])), (0, data("no")), (0, In::Eof)], api("no"), Fault::Caller),
+        (vec![(0, head(204, &[])), (0, In::Eof)], odd(UnexpectedResponse::Status, ""), Fault::Server),
         (
             vec![(0, head(201, &[("content-type", "application/json")])), (0, data(RESULT)), (0, In::Eof)],
-            odd(Unexpected::Status, RESULT),
-            Blame::Server,
+            odd(UnexpectedResponse::Status, RESULT),
+            Fault::Server,
         ),
         (
             vec![(0, head(302, &[("location", "/x")])), (0, data("moved")), (0, In::Eof)],
-            odd(Unexpected::Status, "moved"),
-            Blame::Server,
+            odd(UnexpectedResponse::Status, "moved"),
+            Fault::Server,
         ),
         (
             vec![(0, head(200, &[])), (0, data(RESULT)), (0, In::Eof)],
-            odd(Unexpected::ContentType, RESULT),
-            Blame::Server,
+            odd(UnexpectedResponse::ContentType, RESULT),
+            Fault::Server,
         ),
         (
             vec![(0, head(200, &[("content-type", "text/html")])), (0, data("<p>")), (0, In::Eof)],
-            odd(Unexpected::ContentType, "<p>"),
-            Blame::Server,
+            odd(UnexpectedResponse::ContentType, "<p>"),
+            Fault::Server,
         ),
         (
             vec![
@@ -64,8 +64,8 @@ fn every_fault_is_told_apart_and_has_its_blame() {
                 (0, data("x")),
                 (0, In::Eof),
             ],
-            odd(Unexpected::ContentEncoding, "x"),
-            Blame::Server,
+            odd(UnexpectedResponse::ContentEncoding, "x"),
+            Fault::Server,
         ),
         (
             // Cut or not: it is not an answer that broke off.
@@ -74,42 +74,42 @@ fn every_fault_is_told_apart_and_has_its_blame() {
                 (0, data("x")),
                 (0, In::Fail(Body)),
             ],
-            odd(Unexpected::TransferCoding, "x"),
-            Blame::Server,
+            odd(UnexpectedResponse::TransferCoding, "x"),
+            Fault::Server,
         ),
         (
             streamed(&[(0, data(event("error", "{\"code\":1}")))]),
             ErrorKind::Stream { data: "{\"code\":1}".into() },
-            Blame::Server,
+            Fault::Server,
         ),
         (
             streamed(&[(0, data("event: message_chunk\ndata: {")), (0, In::Eof)]),
             cut(Truncation::InsideEvent),
-            Blame::Network,
+            Fault::Network,
         ),
-        (streamed(&[(0, data("event: x\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
-        (streamed(&[(0, data("id: 1\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
-        (streamed(&[(0, data("retr")), (0, In::Eof)]), cut(Truncation::InsideEvent), Blame::Network),
+        (streamed(&[(0, data("event: x\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Fault::Network),
+        (streamed(&[(0, data("id: 1\n")), (0, In::Eof)]), cut(Truncation::InsideEvent), Fault::Network),
+        (streamed(&[(0, data("retr")), (0, In::Eof)]), cut(Truncation::InsideEvent), Fault::Network),
         (
             vec![(0, with_length("99")), (0, data(last("x"))), (0, In::Eof)],
             cut(Truncation::ContentLength),
-            Blame::Network,
+            Fault::Network,
         ),
         (
             vec![(0, head(200, &[("content-type", "application/json"), ("content-length", "99")])), (0, In::Eof)],
             cut(Truncation::ContentLength),
-            Blame::Network,
+            Fault::Network,
         ),
-        (streamed(&[(0, data(last("x"))), (0, In::Fail(Body))]), cut(Truncation::ConnectionLost), Blame::Network),
-        (vec![(0, stream()), (0, In::Fail(Connect))], cut(Truncation::ConnectionLost), Blame::Network),
-        (vec![(0, json()), (0, data(RESULT)), (0, In::Fail(Body))], cut(Truncation::ConnectionLost), Blame::Network),
-        (streamed(&[(0, In::Cancel)]), ErrorKind::Cancelled, Blame::Caller),
+        (streamed(&[(0, data(last("x"))), (0, In::Fail(Body))]), cut(Truncation::ConnectionLost), Fault::Network),
+        (vec![(0, stream()), (0, In::Fail(Connect))], cut(Truncation::ConnectionLost), Fault::Network),
+        (vec![(0, json()), (0, data(RESULT)), (0, In::Fail(Body))], cut(Truncation::ConnectionLost), Fault::Network),
+        (streamed(&[(0, In::Cancel)]), ErrorKind::Cancelled, Fault::Caller),
     ];
-    for (attempt, kind, blame) in table {
+    for (attempt, kind, fault) in table {
         let transcript = ends_in(&Call::create(), attempt.clone());
         let error = transcript.error();
         assert_eq!(error.kind(), &kind, "{attempt:?}");
-        assert_eq!((error.blame(), error.attempts()), (blame, 1), "{attempt:?}");
+        assert_eq!((error.fault(), error.attempts()), (fault, 1), "{attempt:?}");
     }
 }
 

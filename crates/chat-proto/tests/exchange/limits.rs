@@ -6,7 +6,7 @@ use super::*;
 fn assert_limit(transcript: &support::Transcript, limit: Limit, bytes: usize, text: &str) {
     assert_eq!(transcript.error().kind(), &ErrorKind::Limit { limit, bytes });
     assert_eq!(transcript.error().partial().map(|partial| partial.content.as_str()), Some(text));
-    assert_eq!(transcript.error().blame(), Blame::Server);
+    assert_eq!(transcript.error().fault(), Fault::Server);
 }
 
 #[test]

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, Blame, Config, Elapsed, Error, ErrorKind, Event, Exchange, FinishReason, GaveUp, Limit, Output, Received,
-    RetryAfter, TimeoutKind, Timeouts, TransportError, Truncation, Unexpected,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, Exchange, Fault, FinishReason, GaveUp, Limit, Output, Received,
+    RetryAfter, TimeoutKind, Timeouts, TransportError, Truncation, UnexpectedResponse,
 };
 use support::{
     Attempt, CITED, Call, In, RESULT, answered, apply, chunk, data, event, failed, head, json, last, newest, stream,

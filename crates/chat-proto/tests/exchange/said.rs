@@ -35,7 +35,7 @@ fn a_stream_of_lines_that_are_no_events_is_not_the_api() {
         "{\n  \"message\": \"Internal error\"\n}\n",
     ] {
         let error = streamed(body).error().clone();
-        let ErrorKind::UnexpectedResponse { reason: Unexpected::NoEvents, body: start } = error.kind() else {
+        let ErrorKind::UnexpectedResponse { reason: UnexpectedResponse::NoEvents, body: start } = error.kind() else {
             panic!("{body:?}: {error}");
         };
         assert_eq!(start, body);

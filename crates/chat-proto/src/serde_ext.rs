@@ -60,7 +60,7 @@ macro_rules! object {
             $($(#[doc = $field_doc])* $visible $field: $type,)+
         }
 
-        $crate::wire::object_traits! {
+        $crate::serde_ext::object_traits! {
             #[serde(remote = "Remote", expecting = $expecting)]
             struct $name {
                 $($(#[serde($($serde)*)])? $field: $type,)+
@@ -82,7 +82,7 @@ macro_rules! object_traits {
 
             impl<'de> serde::Deserialize<'de> for $name {
                 fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    Mirror::deserialize($crate::wire::Object(deserializer))
+                    Mirror::deserialize($crate::serde_ext::Object(deserializer))
                 }
             }
 
@@ -221,7 +221,7 @@ macro_rules! open_enum {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::wire::Text::deserialize(deserializer).map(|text| Self::from(&*text.0))
+                $crate::serde_ext::Text::deserialize(deserializer).map(|text| Self::from(&*text.0))
             }
         }
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::SessionId;
 use crate::config::setters;
-use crate::wire::{self, object, object_traits, open_enum};
+use crate::serde_ext::{self, object, object_traits, open_enum};
 
 open_enum! {
     /// How much effort the service puts into an answer.
@@ -89,7 +89,7 @@ object! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub chat_mode: Option<ChatMode>,
         /// Whether to stream the answer. Always sent.
-        #[serde(default, deserialize_with = "wire::optional_flag")]
+        #[serde(default, deserialize_with = "serde_ext::optional_flag")]
         pub stream: bool,
     }
 }
@@ -173,7 +173,7 @@ object! {
         /// The next message.
         pub message: Message,
         /// Whether to stream the answer. Always sent.
-        #[serde(default, deserialize_with = "wire::optional_flag")]
+        #[serde(default, deserialize_with = "serde_ext::optional_flag")]
         pub stream: bool,
     }
 }
@@ -297,7 +297,7 @@ enum AssistantRole {
 /// A derived one would also be read from `{"assistant":null}`.
 impl<'de> Deserialize<'de> for AssistantRole {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let role = wire::Text::deserialize(deserializer)?;
+        let role = serde_ext::Text::deserialize(deserializer)?;
         let expected = "the role `assistant`";
         let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&role.0), &expected);
         if role.0 == "assistant" { Ok(Self::Assistant) } else { Err(wrong()) }
@@ -333,7 +333,7 @@ object! {
     #[serde(expecting = "a Citation")]
     pub struct Citation {
         /// What the text refers to as `[number]`.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::optional_integer")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_ext::optional_integer")]
         pub number: Option<i64>,
         /// What is cited.
         pub record: Record,
@@ -504,10 +504,10 @@ impl serde::de::Visitor<'_> for LocationVisitor {
     }
 
     fn visit_u64<E: serde::de::Error>(self, index: u64) -> Result<Location, E> {
-        wire::IntegerVisitor.visit_u64(index).map(Location::Index)
+        serde_ext::IntegerVisitor.visit_u64(index).map(Location::Index)
     }
 
     fn visit_f64<E: serde::de::Error>(self, index: f64) -> Result<Location, E> {
-        wire::IntegerVisitor.visit_f64(index).map(Location::Index)
+        serde_ext::IntegerVisitor.visit_f64(index).map(Location::Index)
     }
 }

@@ -106,5 +106,5 @@ fn build<T: Serialize>(
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     // In place of those above, where it has them.
     headers.extend(endpoint.headers().clone());
-    Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::V0 })
+    Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::Sessions })
 }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Deserializer};
 use super::model::{ChatResult, FinishReason, HttpValidationError, MessageChunk, RecordsCited};
 use crate::content::{self, ContentType};
 use crate::event::{Event, Head, OtherEvent};
+use crate::serde_ext::{Object, Text};
 use crate::sse;
 use crate::surrogates::{self, Joiner, Wtf8};
-use crate::wire::{Object, Text};
 use crate::{ErrorKind, SessionId};
 
 /// Reads the events of one stream.
