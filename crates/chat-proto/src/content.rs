@@ -65,7 +65,7 @@ pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
 /// Bytes as text, broken UTF-8 replaced as the standard says. One check of the whole costs less than the JSON layer's of
 /// each string.
 pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
-    crate::sse::text(data)
+    std::str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
 }
 
 /// How long [`text`] is of that.

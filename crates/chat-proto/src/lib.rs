@@ -18,8 +18,9 @@ mod retry;
 mod serde_ext;
 mod session_id;
 mod sessions;
-pub mod sse;
 mod surrogates;
+
+pub use chat_sse as sse;
 
 pub use config::{Config, RetryPolicy, TimeoutKind, Timeouts};
 pub use elapsed::Elapsed;

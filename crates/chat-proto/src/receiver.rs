@@ -107,8 +107,8 @@ impl Receiver {
             StatusCode::OK if content::is_transfer_coded(&head) => failure(Some(UnexpectedResponse::TransferCoding)),
             StatusCode::OK => match ContentType::of(&head) {
                 Some(ContentType::EventStream) => {
-                    let report = Report { blocks: true, ..Report::default() };
-                    let (decoder, reader) = (Decoder::with_limit(limits.event).reporting(report), dialect.reader());
+                    let decoder = Decoder::with_limit(limits.event).reporting(Report::BLOCKS);
+                    let reader = dialect.reader();
                     Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
                 }
                 Some(ContentType::Json) => Mode::Json { body: Vec::new(), has_begun: false },
@@ -242,7 +242,7 @@ impl Receiver {
                 Err(ErrorKind::Truncated(Truncation::InsideEvent))
             }
             Mode::Stream(_) | Mode::Json { .. } if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
-            Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.is_foreign() => {
+            Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.has_only_unknown_fields() => {
                 let (reason, body) = (UnexpectedResponse::NoEvents, content::excerpt(&stream.start));
                 Err(ErrorKind::UnexpectedResponse { reason, body })
             }

@@ -1,13 +1,13 @@
-//! Lines that are cut: what the chunk before has left open goes on in the next one.
+//! Lines that span chunks.
 
 use super::block::{append, cap};
 use super::event::{Kind, Token};
 use super::scan::strip_space;
-use super::{BOM, DATA, Decoder, Exceeded, FOREIGN, Field, LARGE, RETAINED, RETAINED_IN_USE, ROOMY, State, Step};
+use super::{BOM, DATA, Decoder, Exceeded, Field, LARGE, RETAINED, RETAINED_IN_USE, ROOMY, State, Step, UNKNOWN};
 
 impl Decoder {
-    /// Goes on in the value of a `data` line. Whether that used the chunk up; a limit passed is left to
-    /// [`step`](Self::step).
+    /// Continues the value of a `data` line. Returns whether that consumed the whole chunk. [`step`](Self::step) handles an
+    /// exceeded limit.
     #[inline]
     pub(super) fn data_piece(&mut self, input: &mut &[u8]) -> bool {
         let end = self.find_line_end(input);
@@ -24,13 +24,13 @@ impl Decoder {
         end.is_none()
     }
 
-    /// Goes on where the chunk before ended, up to the next start of a line or the end of the input.
+    /// Continues where the previous chunk ended, up to the start of the next line or the end of the input.
     #[inline]
     pub(super) fn resume<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
         match self.state {
             State::Line => return Ok(None),
             State::Pause => {
-                self.go_on(input);
+                self.end_pause(input);
                 return Ok(None);
             }
             State::Bom(matched) => {
@@ -59,9 +59,9 @@ impl Decoder {
         token
     }
 
-    /// Does what is due before the next line.
-    fn go_on(&mut self, input: &mut &[u8]) {
-        if std::mem::take(&mut self.spent) {
+    /// Does the work that is due before the next line.
+    fn end_pause(&mut self, input: &mut &[u8]) {
+        if core::mem::take(&mut self.has_large_buffers) {
             if self.data.len() < LARGE || self.data.capacity() > RETAINED_IN_USE {
                 cap(&mut self.data);
             }
@@ -72,7 +72,7 @@ impl Decoder {
         if self.after_cr && input.is_empty() {
             return;
         }
-        if std::mem::take(&mut self.after_cr) {
+        if core::mem::take(&mut self.after_cr) {
             *input = input.strip_prefix(b"\n").unwrap_or(input);
         }
         self.state = State::Line;
@@ -90,7 +90,7 @@ impl Decoder {
         } else if matched == 0 {
             self.state = State::Line;
         } else {
-            // What looked like a mark begins a name.
+            // The bytes were not a byte order mark but the start of a name.
             self.state = State::Name;
             self.name[..matched].copy_from_slice(&BOM[..matched]);
             self.name_len = matched as u8;
@@ -128,7 +128,7 @@ impl Decoder {
         }
     }
 
-    /// The field of a cut line is known, its value begins; `before` bytes of the line have passed.
+    /// Begins the value of a line that spans chunks. `before` is the length of the line before its value.
     pub(super) fn open_value(&mut self, field: Field, before: usize) -> Result<(), Exceeded> {
         self.state = State::Value(field);
         self.data_lines = self.data_lines.saturating_add(u32::from(field == Field::Data));
@@ -175,7 +175,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The end of a line that was cut.
+    /// Ends a line that spans chunks.
     fn close_line<'i>(&mut self) -> Step<'i> {
         let field = match self.state {
             State::Colon(field) | State::Value(field) => field,
@@ -188,24 +188,24 @@ impl Decoder {
         self.state = State::Line;
         match field {
             Field::Data | Field::Event => {}
-            Field::Unknown => self.lines |= FOREIGN,
+            Field::Unknown => self.lines |= UNKNOWN,
             Field::Id => {
-                let value = std::mem::take(&mut self.value);
+                let value = core::mem::take(&mut self.value);
                 let accepted = self.accepts_id(&value);
                 self.value = value;
                 if accepted {
-                    std::mem::swap(&mut self.value, &mut self.next_id);
+                    core::mem::swap(&mut self.value, &mut self.next_id);
                 }
                 cap(&mut self.value);
             }
             Field::Retry => {
-                let value = std::mem::take(&mut self.value);
+                let value = core::mem::take(&mut self.value);
                 self.set_retry(&value);
                 self.value = value;
                 cap(&mut self.value);
             }
             Field::Comment if self.report.comments => {
-                // It is lent from `value`, which may have to be capped after that.
+                // The comment is lent from `value`, which may need to be released afterwards.
                 self.state = State::Pause;
                 return Ok(Some(Token { kind: Kind::Comment, has_type: false, bytes: None }));
             }

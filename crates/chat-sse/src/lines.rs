@@ -1,36 +1,35 @@
-//! Lines that lie whole in their chunk.
+//! Lines that lie inside one chunk.
 
 use super::block::cap;
 use super::event::{Kind, Token};
 use super::scan::{after_line_end, find_colon, find_line_end, strip_space};
-use super::{DATA, Decoder, Exceeded, FOREIGN, Field, ID, NEXT_ID, OURS, RETAINED, ROOMY, State, Step, TYPE};
+use super::{DATA, Decoder, Exceeded, Field, ID, KNOWN, NEXT_ID, RETAINED, ROOMY, State, Step, TYPE, UNKNOWN};
 
-/// What has been searched of a block that turned out to be unusual: the start of its `data` line, behind the `event`
-/// line if it `has_type`.
+/// The part of a block that [`Decoder::whole_event`] has already searched: the start of its `data` line, which follows the
+/// `event` line if it `has_type`.
 #[derive(Clone, Copy)]
 pub(super) struct Start<'i> {
     has_type: bool,
     after_colon: &'i [u8],
-    /// Where the line ends, if it does.
+    /// Where the line ends, if it ends in this chunk.
     end: Option<usize>,
 }
 
 impl Decoder {
-    /// Takes an event of the usual shape at once, where a block starts: the `event` line that came last or none, one
-    /// `data` line, the blank line. That leaves no trace in the decoder, hence its speed. Of another shape, what has
-    /// been searched is given back.
+    /// Fast path at the start of a block: an event with no `event` line or the same one as last time, one `data` line and a
+    /// blank line. It changes nothing in the decoder, hence its speed. For any other block it returns what it has searched.
     #[inline]
-    pub(super) fn usual_event<'i>(&mut self, input: &mut &'i [u8]) -> Result<Token<'i>, Option<Start<'i>>> {
-        // Two calls rather than one of a choice: the processor then goes on before the comparison is through.
+    pub(super) fn whole_event<'i>(&mut self, input: &mut &'i [u8]) -> Result<Token<'i>, Option<Start<'i>>> {
+        // Two calls instead of one with a flag: the processor continues before the comparison is done.
         match self.after_same_type(input) {
-            Some(rest) => self.usual_data(input, rest, true),
-            None => self.usual_data(input, input, false),
+            Some(rest) => self.whole_data(input, rest, true),
+            None => self.whole_data(input, input, false),
         }
     }
 
-    /// The rest of it, once it is known whether there is an `event` line.
+    /// The rest of `whole_event`, after the `event` line.
     #[inline(always)]
-    fn usual_data<'i>(
+    fn whole_data<'i>(
         &mut self,
         input: &mut &'i [u8],
         rest: &'i [u8],
@@ -52,10 +51,10 @@ impl Decoder {
         Err(Some(Start { has_type, after_colon, end }))
     }
 
-    /// Reads lines until a token is whole or the input is used up.
+    /// Reads lines until an item is complete or the input is empty.
     #[inline]
     pub(super) fn lines<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Step<'i> {
-        // The value of the block's first `data` line, for as long as it can be lent from the chunk.
+        // The value of the block's first `data` line, while it can be lent from the chunk.
         let mut held = None;
         if let Some(Start { has_type, after_colon, end }) = start {
             if has_type {
@@ -87,7 +86,7 @@ impl Decoder {
                 }
             } else {
                 self.keep(&mut held);
-                let piece = std::mem::take(input);
+                let piece = core::mem::take(input);
                 if let Some(colon) = find_colon(piece) {
                     let field = Field::of(&piece[..colon]);
                     self.open_value(field, colon + 1)?;
@@ -113,7 +112,7 @@ impl Decoder {
         found
     }
 
-    /// Drops the line end that the input starts with.
+    /// Removes the line end at the start of the input.
     #[inline]
     pub(super) fn take_line_end(&mut self, input: &mut &[u8]) {
         *input = after_line_end(input).unwrap_or_else(|| {
@@ -123,7 +122,7 @@ impl Decoder {
         });
     }
 
-    /// Takes a `data` line, whose end, if it is there, is so many bytes behind the colon.
+    /// Reads a `data` line. `end` is the distance from its colon to its end, if that is in this chunk.
     #[inline(always)]
     fn take_data<'i>(
         &mut self,
@@ -148,7 +147,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the value of a whole `data` line. The first of a block is held for lending, a second one makes both go to
+    /// Adds the value of a complete `data` line. The first one of a block is held for lending. A second one moves both to
     /// `data`.
     #[inline(always)]
     fn data_line<'i>(&mut self, held: &mut Option<&'i [u8]>, value: &'i [u8]) -> Result<(), Exceeded> {
@@ -191,7 +190,7 @@ impl Decoder {
             Field::Comment | Field::Unknown => {
                 self.admit(line.len())?;
                 if field == Field::Unknown {
-                    self.lines |= FOREIGN;
+                    self.lines |= UNKNOWN;
                 }
                 if field == Field::Comment && self.report.comments {
                     return Ok(Some(Token { kind: Kind::Comment, has_type: false, bytes: Some(value) }));
@@ -201,7 +200,7 @@ impl Decoder {
         Ok(None)
     }
 
-    /// What follows the `event` line, if the input starts with the one that came last and all of its line end.
+    /// The input after its `event` line, if that is the same as last time and its line end is complete.
     #[inline]
     fn after_same_type<'i>(&self, input: &'i [u8]) -> Option<&'i [u8]> {
         let (line, rest) = input.split_at_checked(self.type_line.len())?;
@@ -211,7 +210,7 @@ impl Decoder {
         after_line_end(rest)
     }
 
-    /// Takes the `event` line that stands in `type_line` already.
+    /// Adds the `event` line that is already in `type_line`.
     #[inline]
     fn same_type(&mut self) -> Result<(), Exceeded> {
         if self.seen & TYPE == 0 {
@@ -221,15 +220,15 @@ impl Decoder {
         Ok(())
     }
 
-    /// A blank line: commits the id, dispatches the event if the block has data.
+    /// Handles a blank line: commits the id, and dispatches an event if the block has data.
     #[inline]
     fn end_block<'i>(&mut self, held: Option<&'i [u8]>) -> Option<Token<'i>> {
         let seen = self.seen;
         self.seen &= ROOMY;
-        let size = std::mem::take(&mut self.size);
+        let size = core::mem::take(&mut self.size);
         self.data_lines = 0;
         if seen & NEXT_ID != 0 {
-            std::mem::swap(&mut self.last_id, &mut self.next_id);
+            core::mem::swap(&mut self.last_id, &mut self.next_id);
             cap(&mut self.next_id);
             if self.last_id.capacity() > RETAINED {
                 self.last_id.shrink_to_fit();
@@ -240,14 +239,14 @@ impl Decoder {
                 if held.is_some() {
                     self.data.clear();
                 }
-                self.spent = true;
+                self.has_large_buffers = true;
                 self.state = State::Pause;
             }
             return Some(Token { kind: Kind::Event, has_type: seen & TYPE != 0, bytes: held });
         }
         cap(&mut self.type_line);
         if seen & (TYPE | ID) != 0 {
-            self.lines |= OURS;
+            self.lines |= KNOWN;
         }
         let reported = self.report.blocks && seen & !ROOMY != 0;
         reported.then_some(Token { kind: Kind::Block, has_type: false, bytes: None })

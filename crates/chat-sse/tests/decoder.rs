@@ -1,13 +1,13 @@
-//! The decoder by itself: what comes out of a body, cut in every way. `tests/` has the corpus and the properties.
+//! The decoder's output for a body, cut in every way. The workspace's `tests/` has the corpus and the properties.
 
-use chat_proto::sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, Report};
+use chat_sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, Report};
 
-/// What a decoder says of a body in chunks of a size, an item a line.
-fn said(mut decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
-    let mut said = String::new();
+/// Decodes a body in chunks of one size. Returns one line per item.
+fn decode(mut decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
+    let mut lines = String::new();
     for mut input in body.chunks(size) {
         while let Some(token) = decoder.advance(&mut input) {
-            said += &match decoder.lend(token?) {
+            lines += &match decoder.lend(token?) {
                 Item::Event(event) => {
                     assert_eq!(event.data(), String::from_utf8_lossy(event.data_bytes()));
                     assert_eq!(event.id(), String::from_utf8_lossy(event.id_bytes()));
@@ -20,18 +20,18 @@ fn said(mut decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decod
             };
         }
     }
-    Ok((said, decoder))
+    Ok((lines, decoder))
 }
 
-/// The same, whatever the size of the chunks, with the decoder as the end left it.
+/// Asserts the output for chunks of every size. Returns the decoder after the last one.
 #[track_caller]
 fn in_any_chunks(new: impl Fn() -> Decoder, body: &[u8], expected: &str) -> Decoder {
     for size in (1..body.len()).rev() {
-        let (said, _) = said(new(), body, size).expect("within the limit");
-        assert_eq!(said, expected, "in chunks of {size}: {:?}", String::from_utf8_lossy(body));
+        let (lines, _) = decode(new(), body, size).expect("within the limit");
+        assert_eq!(lines, expected, "in chunks of {size}: {:?}", String::from_utf8_lossy(body));
     }
-    let (said, decoder) = said(new(), body, body.len().max(1)).expect("within the limit");
-    assert_eq!(said, expected, "{:?}", String::from_utf8_lossy(body));
+    let (lines, decoder) = decode(new(), body, body.len().max(1)).expect("within the limit");
+    assert_eq!(lines, expected, "{:?}", String::from_utf8_lossy(body));
     decoder
 }
 
@@ -58,19 +58,17 @@ fn fields_do_what_the_standard_says() {
 }
 
 #[test]
-fn what_is_asked_for_is_reported() {
+fn comments_and_blocks_are_reported_if_enabled() {
     let body = b": hi\n:\nid: 7\n\nretry: 10\n\n\ndata: a\n\n:x\r";
     let both = "comment \" hi\"\ncomment \"\"\nblock\nblock\nmessage \"a\" 7\ncomment \"x\"\n";
     in_any_chunks(|| Decoder::new().reporting(Report::ALL), body, both);
-    let mut comments = Report::default();
-    comments.comments = true;
     in_any_chunks(
-        || Decoder::new().reporting(comments),
+        || Decoder::new().reporting(Report::COMMENTS),
         body,
         "comment \" hi\"\ncomment \"\"\nmessage \"a\" 7\ncomment \"x\"\n",
     );
     in_any_chunks(Decoder::new, body, "message \"a\" 7\n");
-    // By `next`, whatever is reported.
+    // `next` returns events only.
     let (mut decoder, mut input) = (Decoder::new().reporting(Report::ALL), &body[..]);
     let event = decoder.next(&mut input).expect("an event").expect("within the limit");
     assert_eq!(format!("{event:?}"), "Event { event_type: \"message\", data: \"a\", id: \"7\" }");
@@ -78,18 +76,19 @@ fn what_is_asked_for_is_reported() {
 }
 
 #[test]
-fn an_event_past_what_buffers_keep_leaves_no_trace() {
+fn an_event_larger_than_the_retained_buffers_does_not_affect_later_events() {
     let large = "x".repeat(100 * 1024);
     let body = format!("id: 1\ndata: {large}\n\n\n:\n\nretry: 1\n\n\ndata: a\n\n\n").repeat(2);
     let expected = format!("message {large:?} 1\ncomment \"\"\nblock\nmessage \"a\" 1\n").repeat(2);
     for size in [1000, 64 * 1024, body.len()] {
-        let (said, _) = said(Decoder::new().reporting(Report::ALL), body.as_bytes(), size).expect("within the limit");
-        assert!(said == expected, "in chunks of {size}");
+        let (lines, _) =
+            decode(Decoder::new().reporting(Report::ALL), body.as_bytes(), size).expect("within the limit");
+        assert!(lines == expected, "in chunks of {size}");
     }
 }
 
 #[test]
-fn the_id_and_the_time_outlive_their_block() {
+fn the_id_and_the_retry_time_outlive_their_block() {
     let decoder = in_any_chunks(Decoder::new, b"id: 12\nretry: 3000\n\nid: 13\nretry: 1x\nretry: -1\nretry:\n", "");
     assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("12", Some(3000)));
     let decoder = in_any_chunks(Decoder::new, b"retry: 99999999999999999999\n", "");
@@ -98,7 +97,7 @@ fn the_id_and_the_time_outlive_their_block() {
 }
 
 #[test]
-fn an_end_is_inside_an_event_or_not() {
+fn is_incomplete_says_whether_the_stream_would_be_cut() {
     for (body, is_incomplete) in [
         ("", false),
         ("\n", false),
@@ -122,17 +121,17 @@ fn an_end_is_inside_an_event_or_not() {
         ("data: a\n: hi", true),
     ] {
         for size in 1..=body.len().max(1) {
-            let (_, decoder) = said(Decoder::new(), body.as_bytes(), size).expect("within the limit");
+            let (_, decoder) = decode(Decoder::new(), body.as_bytes(), size).expect("within the limit");
             assert_eq!(decoder.is_incomplete(), is_incomplete, "{body:?} in chunks of {size}");
         }
     }
-    let mark = said(Decoder::new(), b"\xef\xbb", 1).expect("within the limit").1;
+    let mark = decode(Decoder::new(), b"\xef\xbb", 1).expect("within the limit").1;
     assert!(mark.is_incomplete(), "it may be the start of a name");
 }
 
 #[test]
-fn a_limit_is_exact_and_for_good() {
-    // The largest block of each holds ten bytes, however they are spelled.
+fn the_limit_is_exact_and_final() {
+    // The largest block of each body holds ten bytes.
     for body in [
         "data: 0123456789\n\n",
         "data:01234\ndata:6789\n\n",
@@ -149,8 +148,8 @@ fn a_limit_is_exact_and_for_good() {
         "event: 0123\ndata: 0\n\nevent: 0123\ndata: 01\ndata: 012\n\n",
     ] {
         for size in 1..=body.len() {
-            assert!(said(Decoder::with_limit(10), body.as_bytes(), size).is_ok(), "{body:?} in chunks of {size}");
-            let error = said(Decoder::with_limit(9), body.as_bytes(), size).unwrap_err();
+            assert!(decode(Decoder::with_limit(10), body.as_bytes(), size).is_ok(), "{body:?} in chunks of {size}");
+            let error = decode(Decoder::with_limit(9), body.as_bytes(), size).unwrap_err();
             assert_eq!(error.limit, 9, "{body:?} in chunks of {size}");
         }
     }
@@ -167,9 +166,10 @@ fn a_limit_is_exact_and_for_good() {
 }
 
 #[test]
-fn the_default_limit_holds_for_events_of_megabytes() {
+fn the_default_limit_is_16_mib() {
     let large = "x".repeat(DEFAULT_EVENT_LIMIT);
-    let events = |body: String| said(Decoder::new(), body.as_bytes(), 64 * 1024).map(|(said, _)| said.lines().count());
+    let events =
+        |body: String| decode(Decoder::new(), body.as_bytes(), 64 * 1024).map(|(lines, _)| lines.lines().count());
     assert_eq!(events(format!("data: {large}\n\ndata: a\n\n")), Ok(2));
     assert!(events(format!("data: {large}x\n\n")).is_err());
 }

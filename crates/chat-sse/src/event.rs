@@ -1,34 +1,41 @@
-//! What comes out of the decoder.
+//! The decoder's output.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::fmt;
 
 #[cfg(doc)]
 use super::Decoder;
 
-/// What is reported beside events. Nothing, by default.
+/// Selects what the decoder reports besides events. Nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
     /// Report comments, as [`Item::Comment`].
     pub comments: bool,
-    /// Report blocks that dispatch nothing because they have no `data` line, as [`Item::Block`]: they may still have set
-    /// the last event ID or the reconnection time.
+    /// Report blocks without a `data` line, as [`Item::Block`]. They are not events, but may set the last event ID or the
+    /// reconnection time.
     pub blocks: bool,
 }
 
 impl Report {
-    /// Comments and blocks without data.
+    /// Reports comments only.
+    pub const COMMENTS: Self = Self { comments: true, blocks: false };
+
+    /// Reports blocks without data only.
+    pub const BLOCKS: Self = Self { comments: false, blocks: true };
+
+    /// Reports comments and blocks without data.
     pub const ALL: Self = Self { comments: true, blocks: true };
 }
 
-/// Something whole that came out of the input, still to be looked at by [`Decoder::lend`].
+/// A complete item of the input. Pass it to [`Decoder::lend`] to look at it.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct Token<'i> {
     pub(super) kind: Kind,
     pub(super) has_type: bool,
-    /// Its bytes, if they lie inside the chunk.
+    /// The item's bytes, if they lie inside the chunk.
     pub(super) bytes: Option<&'i [u8]>,
 }
 
@@ -39,19 +46,19 @@ pub(super) enum Kind {
     Block,
 }
 
-/// What a [`Token`] stands for.
+/// The item that a [`Token`] stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Item<'d> {
     /// An event.
     Event(Event<'d>),
-    /// A comment: what stands behind the colon. Only if [asked for](Decoder::reporting).
+    /// The text of a comment, after its colon. Only if [enabled](Decoder::reporting).
     Comment(&'d [u8]),
-    /// A block without data. Only if [asked for](Decoder::reporting).
+    /// A block without data. Only if [enabled](Decoder::reporting).
     Block,
 }
 
-/// An event, lent until the next bytes are fed.
+/// An event. It borrows from the decoder and from the chunk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Event<'d> {
     pub(super) event_type: &'d [u8],
@@ -60,12 +67,12 @@ pub struct Event<'d> {
 }
 
 impl<'d> Event<'d> {
-    /// The type: the value of the last `event` line, `message` if there was none or it was empty.
+    /// The type: the value of the last `event` line, or `message` if there is none or it is empty.
     pub fn event_type(&self) -> Cow<'d, str> {
         text(self.event_type)
     }
 
-    /// The type's bytes, as they came.
+    /// The type as received.
     #[inline]
     pub fn event_type_bytes(&self) -> &'d [u8] {
         self.event_type
@@ -76,7 +83,7 @@ impl<'d> Event<'d> {
         text(self.data)
     }
 
-    /// The data's bytes, as they came. Whoever parses them checks UTF-8 on the way and saves a pass.
+    /// The data as received. Use this if your parser checks UTF-8 itself.
     #[inline]
     pub fn data_bytes(&self) -> &'d [u8] {
         self.data
@@ -87,7 +94,7 @@ impl<'d> Event<'d> {
         text(self.id)
     }
 
-    /// The last event ID's bytes, as they came.
+    /// The last event ID as received.
     #[inline]
     pub fn id_bytes(&self) -> &'d [u8] {
         self.id
@@ -104,21 +111,21 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// The event that is under way. Returned by [`Decoder::unfinished`](super::Decoder::unfinished).
+/// The event that has begun but is not complete. Returned by [`Decoder::unfinished`](super::Decoder::unfinished).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unfinished<'d> {
-    /// The value of its last whole `event` line, if there was one.
+    /// The value of its last complete `event` line, if there is one.
     pub event_type: Option<&'d [u8]>,
     /// Its data so far, if it has a `data` line.
     pub data: Option<&'d [u8]>,
-    /// How much has come of its `data`, `event` and `id` lines, in bytes. A line that replaces an earlier one, as a second
-    /// `event` line does, counts in its place, so endless repetition does not grow it. It says whether an event makes
+    /// Bytes of its `data`, `event` and `id` lines so far. A line that replaces an earlier one, e.g. a second `event` line,
+    /// counts instead of it, so endless repetition does not increase the number. Use it to see whether an event makes
     /// progress; it is not an exact count.
     pub len: usize,
 }
 
-/// An event, or a line on its way to be none, was larger than the decoder may hold.
+/// An event, or a line outside of an event, is larger than the decoder's limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LimitExceeded {
@@ -132,9 +139,9 @@ impl fmt::Display for LimitExceeded {
     }
 }
 
-impl std::error::Error for LimitExceeded {}
+impl core::error::Error for LimitExceeded {}
 
-/// The bytes as text. Valid UTF-8 is checked faster than it is searched for what to replace.
+/// The bytes as text. The plain check is faster than `from_utf8_lossy` where the UTF-8 is valid.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+    core::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }

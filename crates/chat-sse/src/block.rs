@@ -1,9 +1,11 @@
-//! What a block holds: its fields, and the memory they take.
+//! The fields of a block, and the memory that they use.
+
+use alloc::vec::Vec;
 
 use super::{Decoder, Exceeded, ID, NEXT_ID, RETAINED, RETRY, TYPE};
 
 impl Decoder {
-    /// Begins an `event` line: its value replaces the type that the block has.
+    /// Begins an `event` line. Its value replaces the type of the block.
     pub(super) fn open_type(&mut self) {
         const NAME: &[u8] = b"event: ";
         if self.seen & TYPE != 0 {
@@ -22,7 +24,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Notes an `id` line. Whether its value is to become `next_id`.
+    /// Records an `id` line. Returns whether its value becomes `next_id`.
     pub(super) fn accepts_id(&mut self, value: &[u8]) -> bool {
         self.seen |= ID;
         if memchr::memchr(0, value).is_some() {
@@ -44,7 +46,7 @@ impl Decoder {
         }
     }
 
-    /// Counts `len` bytes towards the block's size.
+    /// Adds `len` bytes to the block's size.
     #[inline]
     pub(super) fn grow(&mut self, len: usize) -> Result<(), Exceeded> {
         self.admit(len)?;
@@ -52,13 +54,13 @@ impl Decoder {
         Ok(())
     }
 
-    /// Whether `len` bytes more than the block's size would still be within the limit.
+    /// Checks that the block's size plus `len` bytes is within the limit.
     #[inline]
     pub(super) fn admit(&self, len: usize) -> Result<(), Exceeded> {
         if len > self.limit - self.size { Err(Exceeded) } else { Ok(()) }
     }
 
-    /// Copies the held value to `data`: it can't be lent any longer.
+    /// Copies the held value to `data`, because it can no longer be lent from the chunk.
     #[inline]
     pub(super) fn keep(&mut self, held: &mut Option<&[u8]>) {
         if let Some(value) = held.take() {
@@ -68,7 +70,7 @@ impl Decoder {
     }
 }
 
-/// Gives back what is too large to keep.
+/// Releases a buffer that is too large to keep.
 #[inline]
 pub(super) fn cap(scratch: &mut Vec<u8>) {
     if scratch.capacity() > RETAINED {
@@ -76,7 +78,7 @@ pub(super) fn cap(scratch: &mut Vec<u8>) {
     }
 }
 
-/// Appends a piece, which often is a single byte when it is not large.
+/// Appends a piece. Small pieces are often a single byte, which has a fast path.
 #[inline]
 pub(super) fn append(buffer: &mut Vec<u8>, piece: &[u8]) {
     match piece {

@@ -1,30 +1,8 @@
-//! An incremental decoder of server-sent events, byte-exact to the WHATWG standard (HTML, 9.2.5 and 9.2.6) however the
-//! stream is cut, usable alone.
-//!
-//! Give it the bytes as they come; it lends out the events, their data as a slice of your own chunk wherever an event
-//! lies inside one.
-//!
-//! ```
-//! use chat_proto::sse::Decoder;
-//!
-//! let mut decoder = Decoder::new();
-//! let mut said = String::new();
-//! for chunk in [&b"data: Hel"[..], b"lo\n\nid: 7\nevent: more\ndata: wor", b"ld\r", b"\n\r\n"] {
-//!     let mut input = chunk;
-//!     while let Some(event) = decoder.next(&mut input) {
-//!         let event = event?;
-//!         said += &format!("{}: {} ({})\n", event.event_type(), event.data(), event.id());
-//!     }
-//! }
-//! assert_eq!(said, "message: Hello ()\nmore: world (7)\n");
-//! assert!(!decoder.is_incomplete());
-//! # Ok::<(), chat_proto::sse::LimitExceeded>(())
-//! ```
-//!
-//! The whole input is looked at once for line ends; nothing is searched again when a line goes on in the next chunk.
-//! Values that do go on are gathered where they belong, with no line buffer between. UTF-8 is checked only when text is
-//! asked for, and then repaired as the standard says (U+FFFD for each maximal subpart): line ends and colons are ASCII,
-//! so it does not matter whether text is decoded before or after lines are told apart.
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![deny(missing_docs)]
+
+extern crate alloc;
 
 mod block;
 mod event;
@@ -32,107 +10,108 @@ mod lines;
 mod pieces;
 mod scan;
 
-use std::borrow::Cow;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use event::Kind;
 use lines::Start;
 use scan::is_line_end;
 
-pub(crate) use event::text;
+use event::text;
 pub use event::{Event, Item, LimitExceeded, Report, Token, Unfinished};
 
-/// What one event may hold by default: 16 MiB. Citations of megabytes are legal, a line without end is not.
+/// Default limit of one event: 16 MiB.
 pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The most that a buffer keeps from one event to the next.
+/// Maximum capacity that a buffer keeps between events.
 const RETAINED: usize = 64 * 1024;
 
-/// The most that the data's buffer keeps after an event of [`LARGE`] data: the next one may be such another, and fresh
-/// memory costs as much as filling it. What is more than [`RETAINED`] goes with the first event that is smaller or lies
-/// in its chunk.
+/// Maximum capacity that the data buffer keeps after an event of at least [`LARGE`] bytes. The next event may be as large,
+/// and new memory costs as much as filling it. Capacity beyond [`RETAINED`] is released after the first event that is
+/// smaller or lies inside its chunk.
 const RETAINED_IN_USE: usize = 2 * 1024 * 1024;
 const LARGE: usize = 16 * 1024;
 
 const BOM: [u8; 3] = *b"\xef\xbb\xbf";
 
-/// The longest name of a field that means something: `event`, `retry`.
+/// Length of the longest field names: `event` and `retry`.
 const LONGEST_NAME: usize = 5;
 
-// What a block has had so far, as bits of `Decoder::seen`.
+// Bits of `Decoder::seen`: what the current block has.
 
-/// A `data` line, whether its value is in `data` or held in the chunk.
+/// A `data` line. Its value is in `data`, or still in the chunk.
 const DATA: u8 = 1;
-/// An `event` line: the type is `type_line[type_start..]`.
+/// An `event` line. The type is `type_line[type_start..]`.
 const TYPE: u8 = 2;
 /// An `id` line.
 const ID: u8 = 4;
-/// An `id` line that is not ignored: its value is in `next_id`.
+/// An `id` line that is not ignored. Its value is in `next_id`.
 const NEXT_ID: u8 = 8;
 /// A `retry` line.
 const RETRY: u8 = 16;
-/// No line: the data's buffer is larger than [`RETAINED`]. The short way for whole events would pass it by.
+/// Not a line: the data buffer is larger than [`RETAINED`]. The bit keeps the fast path for whole events from skipping its release.
 const ROOMY: u8 = 32;
 
-// What a stream has had so far, as bits of `Decoder::lines`. The short ways for events need not set them: an event is
-// known by itself.
+// Bits of `Decoder::lines`: what the stream has had so far. The fast paths do not set them, because a stream that has
+// events does not need them.
 
-/// A block with an `event` or `id` line and without data.
-const OURS: u8 = 1;
-/// A line of an unknown field.
-const FOREIGN: u8 = 2;
+/// A block with an `event` or `id` line but no data.
+const KNOWN: u8 = 1;
+/// A line with an unknown field name.
+const UNKNOWN: u8 = 2;
 
-/// The decoder. See the [module](self) for what it does.
+/// An incremental decoder of one stream. The [crate page](crate) has an example.
 #[derive(Debug)]
 pub struct Decoder {
     state: State,
-    /// The chunk before ended with a CR: a LF at the start of the next belongs to it. Only in [`State::Pause`].
+    /// The previous chunk ended with a CR. A LF at the start of the next chunk belongs to it. Only in [`State::Pause`].
     after_cr: bool,
-    /// The event that was handed out has left buffers that are large. Only in [`State::Pause`].
-    spent: bool,
+    /// The last event left large buffers. Only in [`State::Pause`].
+    has_large_buffers: bool,
     report: Report,
     seen: u8,
     lines: u8,
-    /// The start of a name whose colon has not come yet.
+    /// Start of a field name, while its colon has not arrived.
     name: [u8; LONGEST_NAME],
     name_len: u8,
-    /// Bytes of a line that nobody wants: a comment, an unknown field.
+    /// Bytes so far of a line that is dropped: a comment or an unknown field.
     skipped: usize,
-    /// Bytes the block holds so far: data with its separators, type, id.
+    /// Bytes that the block holds so far: data with its separators, type and id.
     size: usize,
-    /// How many `data` lines the block has.
+    /// Number of `data` lines in the block.
     data_lines: u32,
     limit: usize,
-    /// The block's data, or what is left of an older one's while it has none.
+    /// The block's data. Stale while the block has no `data` line.
     data: Vec<u8>,
-    /// The last `event` line as a whole. Streams repeat their types, so the next one is first compared with it.
+    /// The last `event` line, complete. Streams repeat their types, so the next line is first compared with it.
     type_line: Vec<u8>,
     type_start: usize,
-    /// The id that the next blank line commits.
+    /// The id that the next blank line commits to `last_id`.
     next_id: Vec<u8>,
     last_id: Vec<u8>,
-    /// The value, so far, of an `id`, `retry` or reported comment line that is cut.
+    /// Value so far of an `id`, `retry` or reported comment line that spans chunks.
     value: Vec<u8>,
     retry: Option<u64>,
     #[cfg(test)]
     scanned: u64,
 }
 
-/// Where the decoder stands between two calls.
+/// Position of the decoder between two calls.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// So many bytes of a byte order mark, at the very start.
+    /// At the start of the stream, after this many bytes of a byte order mark.
     Bom(usize),
     /// Between two lines.
     Line,
-    /// Between two lines too, with something to do first: see `after_cr` and `spent`.
+    /// Between two lines, with work to do first: see `after_cr` and `has_large_buffers`.
     Pause,
-    /// In a name that fits in `name`.
+    /// In a field name that fits in `name`.
     Name,
-    /// Behind the colon, where one space may still come.
+    /// After the colon, where one space may follow.
     Colon(Field),
     /// In a value.
     Value(Field),
-    /// A limit was passed: nothing more is decoded.
+    /// A limit was exceeded. Nothing more is decoded.
     Failed,
 }
 
@@ -159,10 +138,10 @@ impl Field {
     }
 }
 
-/// What one step comes to.
+/// Result of one step.
 type Step<'i> = Result<Option<Token<'i>>, Exceeded>;
 
-/// A [`LimitExceeded`] that is still inside.
+/// A [`LimitExceeded`] without the limit, for internal use.
 struct Exceeded;
 
 impl Default for Decoder {
@@ -172,20 +151,20 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream, with the [default limit](DEFAULT_EVENT_LIMIT).
+    /// Creates a decoder for a new stream, with the [default limit](DEFAULT_EVENT_LIMIT).
     pub fn new() -> Self {
         Self::with_limit(DEFAULT_EVENT_LIMIT)
     }
 
-    /// A decoder that holds at most `limit` bytes for one event.
+    /// Creates a decoder that holds at most `limit` bytes for one event.
     ///
-    /// Counted are the data with a byte for each line break in it, the type, the id, and the line that is being read,
-    /// comments and unknown fields too. An event of exactly `limit` bytes passes.
+    /// The limit counts the data with one byte per line break in it, the type, the id, and the line that is being read,
+    /// which may also be a comment or an unknown field. An event of exactly `limit` bytes is accepted.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             state: State::Bom(0),
             after_cr: false,
-            spent: false,
+            has_large_buffers: false,
             report: Report::default(),
             seen: 0,
             lines: 0,
@@ -207,17 +186,21 @@ impl Decoder {
         }
     }
 
-    /// The same decoder, reporting more than events from [`lend`](Self::lend).
+    /// Sets what [`lend`](Self::lend) reports besides events.
     #[must_use]
     pub fn reporting(self, report: Report) -> Self {
         Self { report, ..self }
     }
 
-    /// Takes bytes off the front of `input` until an event is whole, and lends it; `None` when the chunk is used up.
+    /// Returns the next event. Removes the bytes that it read from the front of `input`, and returns `None` when `input` is
+    /// empty and the next event is not complete.
+    ///
+    /// The event borrows from the decoder and from the chunk.
     ///
     /// # Errors
     ///
-    /// When an event passes the limit. Nothing is decoded after that: each further chunk is swallowed for the same error.
+    /// Returns [`LimitExceeded`] if an event is larger than the limit. Decoding stops there: every later chunk is dropped and
+    /// returns the same error.
     #[inline]
     pub fn next<'d, 'i: 'd>(&'d mut self, input: &mut &'i [u8]) -> Option<Result<Event<'d>, LimitExceeded>> {
         let token = loop {
@@ -230,18 +213,18 @@ impl Decoder {
         Some(Ok(self.lend_event(token)))
     }
 
-    /// The half of [`next`](Self::next) that moves: takes bytes off the front of `input` until something is whole. The
-    /// token borrows nothing of the decoder, so that loops may pass one over.
+    /// The first half of [`next`](Self::next): reads until an event, or another reported item, is complete. The token does not
+    /// borrow from the decoder, so a loop can skip tokens. Pass it to [`lend`](Self::lend).
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next).
+    /// The same as [`next`](Self::next).
     #[inline]
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Token<'i>, LimitExceeded>> {
-        // Two ways are made short: an event that lies whole in its chunk, and a single byte of some data.
+        // Fast paths: an event that lies inside its chunk, and more bytes of a `data` line.
         let state = self.state;
         match state {
-            State::Line if self.seen == 0 => match self.usual_event(input) {
+            State::Line if self.seen == 0 => match self.whole_event(input) {
                 Ok(token) => Some(Ok(token)),
                 Err(start) => self.step(input, start),
             },
@@ -260,8 +243,8 @@ impl Decoder {
         }
     }
 
-    /// The half of [`next`](Self::next) that lends: what the newest token stands for. An older one may find less than
-    /// there was, or something else.
+    /// The second half of [`next`](Self::next): lends the item that the newest token stands for. An older token is harmless,
+    /// but may give stale or missing data.
     #[inline]
     pub fn lend<'d, 'i: 'd>(&'d self, token: Token<'i>) -> Item<'d> {
         match token.kind {
@@ -281,25 +264,26 @@ impl Decoder {
         }
     }
 
-    /// The last event ID string: what a `Last-Event-ID` header would carry. Blank lines commit it.
+    /// The last event ID string, for a `Last-Event-ID` header. A blank line commits the value of an `id` line.
     pub fn last_event_id(&self) -> Cow<'_, str> {
         text(&self.last_id)
     }
 
-    /// The reconnection time in milliseconds, if the stream set one. A number past 64 bits is the largest of them.
+    /// The reconnection time in milliseconds, if the stream set one. A number above 64 bits becomes [`u64::MAX`].
     pub fn retry_ms(&self) -> Option<u64> {
         self.retry
     }
 
-    /// Whether a stream that has had no event is none: it has lines of unknown fields, and none that is part of an event.
-    pub(crate) fn is_foreign(&self) -> bool {
-        self.lines == FOREIGN
+    /// Whether a stream without events has lines of unknown fields only, so that it probably is not an event stream but, for
+    /// example, JSON or HTML. Meaningless once there was an event. Comments, blank lines and `retry` lines do not count.
+    pub fn has_only_unknown_fields(&self) -> bool {
+        self.lines == UNKNOWN
     }
 
-    /// Whether the stream, if it ended here, would end inside an event, which is then discarded.
+    /// Whether the stream would be cut if it ended here. The standard discards the unfinished event.
     ///
-    /// That is so where a line has begun that is no comment, or a `data`, `event` or `id` line has come since the last
-    /// blank line. After an error it is so for good.
+    /// Returns `true` inside a line that is not a comment, after a `data`, `event` or `id` line without a blank line, and
+    /// after an error.
     pub fn is_incomplete(&self) -> bool {
         let in_line = match self.state {
             State::Line | State::Pause => false,
@@ -310,10 +294,10 @@ impl Decoder {
         in_line || self.seen & (DATA | TYPE | ID) != 0
     }
 
-    /// The event that has begun and is not finished. Comments, unknown fields and `retry` lines are not part of an event.
+    /// The event that has begun but is not complete. Comments, unknown fields and `retry` lines are not part of an event.
     #[inline]
     pub fn unfinished(&self) -> Option<Unfinished<'_>> {
-        // Between two blocks, as after most chunks.
+        // Fast path: between two blocks, as after most chunks.
         if matches!(self.state, State::Line) && self.seen & (DATA | TYPE | ID) == 0 {
             None
         } else {
@@ -322,8 +306,8 @@ impl Decoder {
     }
 
     fn any_unfinished(&self) -> Option<Unfinished<'_>> {
-        // What a line adds beside its value: its name, a colon, a space and a line end of up to two bytes. What has not come
-        // of the line that is cut is taken off again, so that each byte counts when it comes.
+        // A line adds its name, a colon, a space and a line end of up to two bytes to its value. `missing` is the part of the
+        // current line that has not arrived, so that each byte counts when it arrives.
         let line = |field: u8, name: &str| if self.seen & field != 0 { name.len() + 4 } else { 0 };
         let lines = self.data_lines as usize * ("data".len() + 4) + line(TYPE, "event") + line(ID, "id");
         let (in_line, missing) = match self.state {
@@ -347,7 +331,7 @@ impl Decoder {
         (len > 0).then_some(Unfinished { event_type, data, len })
     }
 
-    /// Everything else. Out of line, so that the short ways stay short.
+    /// The slow path. Not inlined, so that the fast paths stay small.
     #[inline(never)]
     fn step<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Option<Result<Token<'i>, LimitExceeded>> {
         match self.any_step(input, start) {
@@ -374,9 +358,11 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
 
-    /// Feeds a body in chunks; gives the number of events and of bytes scanned.
+    /// Feeds a body in chunks. Returns the number of events and the number of bytes scanned.
     fn scan(body: &[u8], chunk: usize) -> (usize, u64) {
         let mut decoder = Decoder::new();
         let mut events = 0;
