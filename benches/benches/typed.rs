@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_bench::corpora;
 use chat_bench::subjects::{self, Sink, Subject};
-use chat_proto::{
-    Attempt, Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request,
-};
+use chat_proto::sessions::CreateInput;
+use chat_proto::{Attempt, Config, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 
@@ -42,9 +41,9 @@ impl Sum {
     }
 
     fn event(&mut self, event: &Event) {
-        if let Event::MessageChunk(chunk) = event {
+        if let Event::Text(chunk) = event {
             let reason = chunk.finish_reason.as_ref().map(chat_proto::FinishReason::as_str);
-            self.add(&chunk.content_chunk, chunk.chat_session_id.as_deref(), reason);
+            self.add(&chunk.text, chunk.session_id.as_deref(), reason);
         }
     }
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{
-    Attempt, Config, ContinueInput, CreateInput, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError,
-};
+use chat_proto::sessions::{ContinueInput, CreateInput};
+use chat_proto::{Attempt, Config, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError};
 
 const PIECES: [&[u8]; 8] = [
     b"event: message_chunk\ndata: {\"content_chunk\":\"a\"}\n\n",
@@ -131,12 +130,12 @@ impl Watch {
         let outcome = exchange.outcome().expect("an outcome when done");
         if let Some(answer) = exchange.answer() {
             // A JSON answer's events may have come without having been taken.
-            assert!(answer.content.starts_with(&self.text), "{:?} was handed out of {:?}", self.text, answer.content);
+            assert!(answer.text.starts_with(&self.text), "{:?} was handed out of {:?}", self.text, answer.text);
             assert!(answer.events >= self.events);
         }
         if let Ok(answer) = outcome {
             assert_eq!(
-                (&answer.content, answer.events),
+                (&answer.text, answer.events),
                 (&self.text, self.events),
                 "a whole answer that was not handed out"
             );

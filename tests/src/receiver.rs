@@ -1,6 +1,7 @@
 //! Answers of any head and any body: the cutting changes nothing, and what is handed out adds up.
 
-use chat_proto::{Error, Event, Head, Limits, MessageChunk, OtherEvent, Receiver, RecordsCited};
+use chat_proto::sessions::{MessageChunk, RecordsCited};
+use chat_proto::{Error, Event, Head, Limits, OtherEvent, Receiver};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::check::cut_every;
@@ -59,17 +60,20 @@ fn check_events(head: &Head, body: &[u8]) {
     for (event, item) in events.iter().zip(decoded.events()) {
         let Item::Event { event_type, data, id } = item else { unreachable!("these are events") };
         match event {
-            Event::MessageChunk(chunk) => {
+            Event::Text(chunk) => {
                 assert_eq!(event_type, "message_chunk");
                 // Halves of characters are the receiver's own business: `check_halves` adds them up.
                 if !has_halves {
-                    assert_eq!(serde_json::from_str::<MessageChunk>(data).ok().as_ref(), Some(chunk), "of {data:?}");
+                    let read = serde_json::from_str::<MessageChunk>(data).expect("a chunk");
+                    let expected = (&read.content_chunk, &read.chat_session_id, &read.finish_reason);
+                    assert_eq!((&chunk.text, &chunk.session_id, &chunk.finish_reason), expected, "of {data:?}");
                 }
             }
-            Event::RecordsCited(cited) => {
+            Event::Citations(cited) => {
                 assert_eq!(event_type, "records_cited");
                 if !has_halves {
-                    assert_eq!(serde_json::from_str::<RecordsCited>(data).ok().as_ref(), Some(&**cited), "of {data:?}");
+                    let read = serde_json::from_str::<RecordsCited>(data).expect("citations");
+                    assert_eq!(read.citations, cited[..], "of {data:?}");
                 }
             }
             Event::Other(other) => assert_eq!(**other, OtherEvent::new(event_type, data, id)),
@@ -129,9 +133,9 @@ fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Received {
     };
     assert_eq!(answer.is_some(), success, "there is a partial answer if and only if a success began");
     if let Some(answer) = answer {
-        assert_eq!(answer.content, text, "the answer is not what its events add up to");
+        assert_eq!(answer.text, text, "the answer is not what its events add up to");
         assert_eq!(answer.events, events.len() as u64);
-        assert!(answer.content.len() <= limits.answer.max(limits.json_body));
+        assert!(answer.text.len() <= limits.answer.max(limits.json_body));
         assert_eq!(&answer.head, head);
     }
     (events, error.map(|error| format!("{:?} {:?}", error.kind(), error.partial())))

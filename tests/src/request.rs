@@ -1,6 +1,7 @@
 //! Requests of any strings: refused, or exactly what was asked for.
 
-use chat_proto::{ApiKey, ContinueInput, CreateInput, Endpoint, ErrorKind, Request};
+use chat_proto::sessions::{ContinueInput, CreateInput};
+use chat_proto::{ApiKey, Endpoint, ErrorKind, Request};
 
 /// The bytes, as text, are a base URL, a session id, a header's name and value, a key and a message, parted by U+001F.
 ///

@@ -106,7 +106,7 @@ fn rate_limited_for_longer_than_anybody_waits() {
         5 end
         5 close
         5 over
-        5 = api: the API answered 429 Too Many Requests: Slow down. (not tried again: that would take a wait of 61s)
+        5 = api: the API responded with 429 Too Many Requests: Slow down. (not retried: the wait would be 61s)
         ",
     );
 }
@@ -125,7 +125,7 @@ fn no_attempt_that_would_come_after_the_end_of_the_call() {
         5 end
         5 close
         5 over
-        5 = api: the API answered 429 Too Many Requests: Slow down. (not tried again: the call's time is up before)
+        5 = api: the API responded with 429 Too Many Requests: Slow down. (not retried: the call would time out first)
         ",
     );
 }
@@ -159,13 +159,14 @@ fn refused_and_then_answered() {
 fn a_continue_that_may_have_been_read_is_not_sent_again() {
     let mut scenario = Scenario::new(vec![Attempt::fails(700, TransportError::MaybeSent)]);
     scenario.continues = true;
-    shows(&scenario,
+    shows(
+        &scenario,
         "
           0 send 1
         700 fault MaybeSent
         700 close
         700 over
-        700 = transport: the connection failed before the answer began (not tried again: the server may have read the request)
+        700 = transport: the connection failed before the response (not retried: the server may have read the request)
         ",
     );
 }
@@ -267,7 +268,7 @@ fn cut_inside_an_event() {
         330 end
         330 close
         330 over
-        330 = truncated: the answer broke off inside an event, after "Hel" of 2 events
+        330 = truncated: the answer was cut inside an event, after "Hel" of 2 events
         "#,
     );
 }
@@ -316,7 +317,7 @@ fn cut_between_two_events_of_a_known_length() {
         310 end
         310 close
         310 over
-        310 = truncated: the answer broke off before its content length, after "Hel" of 2 events
+        310 = truncated: the answer was cut before its content length, after "Hel" of 2 events
         "#,
     );
 }
@@ -336,7 +337,7 @@ fn reset_in_the_body() {
         290 reset
         290 close
         290 over
-        290 = truncated: the answer broke off: the connection failed, after "Hel" of 1 events
+        290 = truncated: the answer was cut: the connection failed, after "Hel" of 1 events
         "#,
     );
 }

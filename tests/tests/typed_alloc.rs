@@ -4,9 +4,8 @@
 use std::alloc::System;
 
 use bytes::Bytes;
-use chat_proto::{
-    Config, CreateInput, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, SessionId,
-};
+use chat_proto::sessions::CreateInput;
+use chat_proto::{Config, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request, SessionId};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -66,7 +65,7 @@ fn a_repeated_id_is_one_allocation() {
     let body = "event: message_chunk\ndata: {\"content_chunk\":\"\",\"chat_session_id\":\"s-1\"}\n\n".repeat(2);
     let mut input = body.as_bytes();
     let mut next = || match receiver.next(&mut input) {
-        Some(Ok(Event::MessageChunk(chunk))) => chunk.chat_session_id.expect("an id"),
+        Some(Ok(Event::Text(chunk))) => chunk.session_id.expect("an id"),
         other => panic!("{other:?}"),
     };
     let (one, two): (SessionId, SessionId) = (next(), next());

@@ -3,7 +3,8 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
-use chat_client::{CreateInput, Event, FromSettings, Reply, Transport};
+use chat_client::sessions::CreateInput;
+use chat_client::{Event, FromSettings, Reply, Transport};
 use eventsource_stream::{EventStream, Eventsource as _};
 use futures_core::Stream;
 use futures_util::StreamExt;
@@ -36,8 +37,8 @@ where
     async fn next(&mut self, tally: &mut Tally) -> bool {
         match Self::next(self).await {
             Some(event) => {
-                let Event::MessageChunk(chunk) = event.expect("a whole answer") else { panic!("another event") };
-                tally.text(&chunk.content_chunk);
+                let Event::Text(chunk) = event.expect("a whole answer") else { panic!("another event") };
+                tally.text(&chunk.text);
                 true
             }
             None => false,

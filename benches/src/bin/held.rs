@@ -11,9 +11,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_client::sessions::CreateInput;
 use chat_client::{
-    BoxError, Client, ClientBuilder, Config, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, FromSettings,
-    Output, Reply, Request, Transport, TransportError,
+    BoxError, Client, ClientBuilder, Config, Elapsed, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply,
+    Request, Transport, TransportError,
 };
 use futures_util::future::join_all;
 use http::HeaderValue;
@@ -104,7 +105,7 @@ async fn waiting<T: Transport>(client: &Client<T>, streams: usize) -> Vec<Reply<
     let replies = (0..streams).map(|_| async {
         let mut reply = client.create(&CreateInput::new("i", "How?"));
         for _ in 0..EVENTS {
-            assert!(matches!(reply.next().await, Some(Ok(Event::MessageChunk(_)))));
+            assert!(matches!(reply.next().await, Some(Ok(Event::Text(_)))));
         }
         reply
     });
@@ -122,7 +123,7 @@ fn exchange() -> Exchange {
     exchange.handle_head(attempt, head().into_parts().0, Elapsed::START);
     for _ in 0..EVENTS {
         exchange.handle_data(attempt, Bytes::from_static(EVENT.as_bytes()), Elapsed::START);
-        assert!(matches!(exchange.poll_output(Elapsed::START), Output::Event(Event::MessageChunk(_))));
+        assert!(matches!(exchange.poll_output(Elapsed::START), Output::Event(Event::Text(_))));
     }
     assert!(matches!(exchange.poll_output(Elapsed::START), Output::Read));
     exchange

@@ -1,6 +1,7 @@
 //! The client.
 
-use transport_smol::{Build, ClientBuilder, ContinueInput, CreateInput, Error, Settings, SmolTransport};
+use transport_smol::sessions::{ContinueInput, CreateInput};
+use transport_smol::{Build, ClientBuilder, Error, Settings, SmolTransport};
 
 use crate::{Reply, Session};
 

@@ -164,7 +164,7 @@ impl Iterator for Text {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.by_ref().find_map(|item| match item {
-            Ok(Event::MessageChunk(chunk)) => Some(Ok(chunk.content_chunk)),
+            Ok(Event::Text(chunk)) => Some(Ok(chunk.text)),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         })

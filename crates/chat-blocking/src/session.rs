@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use transport_smol::{ChatMode, SessionId, Turn};
+use transport_smol::sessions::ChatMode;
+use transport_smol::{SessionId, Turn};
 
 use crate::{Client, Reply};
 

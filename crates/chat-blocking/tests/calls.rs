@@ -7,7 +7,8 @@ use std::sync::Barrier;
 use std::task::Poll;
 use std::thread;
 
-use chat_blocking::{Canceller, Client, CreateInput, ErrorKind, Event, Reply, Session};
+use chat_blocking::sessions::CreateInput;
+use chat_blocking::{Canceller, Client, ErrorKind, Event, Reply, Session};
 use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{Reply as Script, ScriptServer, Server, Step};
 use support::{once, question, runtime, stream, until};
@@ -25,12 +26,12 @@ fn a_session_creates_and_continues() {
     for event in &mut reply {
         text += event.unwrap().text().unwrap_or_default();
     }
-    assert_eq!(reply.answer().unwrap().content, text);
+    assert_eq!(reply.answer().unwrap().text, text);
     assert_eq!(reply.head().unwrap().status, 200);
     assert!(reply.next().is_none());
     let first = reply.finish().unwrap();
     assert!(!text.is_empty() && first.finish_reason.is_some());
-    assert_eq!(session.id(), first.chat_session_id);
+    assert_eq!(session.id(), first.session_id);
 
     // In one JSON object, and as pieces of text.
     let mut session = client.session("i").with_id(session.id().unwrap()).with_streaming(false);
@@ -38,8 +39,8 @@ fn a_session_creates_and_continues() {
     let piece = pieces.next().unwrap().unwrap();
     assert!(pieces.next().is_none());
     let second = pieces.into_reply().finish().unwrap();
-    assert_eq!(second.content, piece);
-    assert_eq!(second.chat_session_id, first.chat_session_id);
+    assert_eq!(second.text, piece);
+    assert_eq!(second.session_id, first.session_id);
     assert_eq!(session.history().len(), 1);
     runtime.block_on(server.shutdown());
 }
@@ -58,7 +59,7 @@ fn a_second_question_on_a_session_is_refused_while_one_is_under_way() {
     assert!(matches!(error.kind(), ErrorKind::InvalidRequest { field, .. } if field == "session"), "{error}");
     assert_eq!(server.requests().len(), 1);
     drop(first);
-    assert_eq!(session.ask("three").finish().unwrap().content, "Yes, no.");
+    assert_eq!(session.ask("three").finish().unwrap().text, "Yes, no.");
     assert_eq!(server.requests()[1].path, "/v0/chat_sessions/s-1/chat_results");
     let kinds: Vec<&str> = session
         .history()
@@ -95,7 +96,7 @@ fn an_error_is_the_last_item_and_is_what_finish_gives() {
     assert!(reply.next().unwrap().is_ok());
     while reply.next().is_some_and(|item| item.is_ok()) {}
     assert!(reply.next().is_none());
-    assert_eq!((reply.answer().unwrap().content.as_str(), reply.head().unwrap().status.as_u16()), ("Yes, ", 200));
+    assert_eq!((reply.answer().unwrap().text.as_str(), reply.head().unwrap().status.as_u16()), ("Yes, ", 200));
 
     let mut reply = client.create(&question());
     let error = reply.next().unwrap().unwrap_err();
@@ -110,10 +111,10 @@ fn a_reply_that_is_cancelled_has_what_came() {
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![stream().chunk(FIRST).then(Step::Stall)]).unwrap();
     let mut reply = once(&server.url()).create(&question());
-    assert!(matches!(reply.next(), Some(Ok(Event::MessageChunk(_)))));
+    assert!(matches!(reply.next(), Some(Ok(Event::Text(_)))));
     let error = reply.cancel().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
-    assert_eq!(error.partial().unwrap().content, "Yes, ");
+    assert_eq!(error.partial().unwrap().text, "Yes, ");
     until("the close", || server.open_connections() == 0);
 }
 
@@ -149,7 +150,7 @@ fn a_key_is_asked_for_before_each_attempt_and_may_be_waited_for() {
     for client in [settings().api_key_fn(move || key()), settings().api_key_async(waited_for)] {
         server.replay(vec![busy.clone(), Script::json(200, &[], RESULT)]);
         let answer = client.build().unwrap().create(&question()).finish().unwrap();
-        assert_eq!(answer.content, "Yes, no.");
+        assert_eq!(answer.text, "Yes, no.");
         let requests = server.requests();
         let keys: Vec<_> = requests.iter().map(|request| request.headers["authorization"].to_str().unwrap()).collect();
         assert!(matches!(keys[..], ["Bearer k1", "Bearer k2"] | ["Bearer k3", "Bearer k4"]), "{keys:?}");
@@ -172,7 +173,7 @@ fn two_hundred_threads_ask_one_client_at_once() {
                     reply.by_ref().map(|event| event.unwrap().text().unwrap_or_default().to_owned()).collect();
                 let answer = reply.finish().unwrap();
                 assert!(answer.finish_reason.is_some() && !text.is_empty());
-                assert_eq!(answer.content, text);
+                assert_eq!(answer.text, text);
             });
         }
     });

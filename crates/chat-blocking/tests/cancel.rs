@@ -10,7 +10,8 @@ use std::task::Poll;
 use std::thread;
 use std::time::Instant;
 
-use chat_blocking::{Client, Config, CreateInput, ErrorKind, Reply};
+use chat_blocking::sessions::CreateInput;
+use chat_blocking::{Client, Config, ErrorKind, Reply};
 use chat_mock::faults::{FIRST, RESULT};
 use chat_mock::{Reply as Script, ScriptServer, Step};
 use support::{LONG, client, once, question, runtime, stream, until};
@@ -129,7 +130,7 @@ fn before_it_begins_and_after_its_end() {
     while reply.next().is_some() {}
     canceller.cancel();
     assert!(reply.next().is_none());
-    assert_eq!(reply.finish().unwrap().content, "Yes, no.");
+    assert_eq!(reply.finish().unwrap().text, "Yes, no.");
     // The connection that the call left behind is not its own any more.
     client.create(&question()).finish().unwrap();
     assert_eq!(server.accepted_connections(), 1);

@@ -82,7 +82,7 @@ fn a_private_root_is_trusted_and_a_client_certificate_is_shown() {
         client(&url, Connector::new(AsyncIo, tls, None)).create(&question()).finish()
     };
     let root = || vec![ca.der().clone()];
-    assert_eq!(ask(root(), Some(identity(&ca, "me"))).unwrap().content, "Yes, no.");
+    assert_eq!(ask(root(), Some(identity(&ca, "me"))).unwrap().text, "Yes, no.");
     for (error, says) in [
         (ask(root(), None).unwrap_err(), "CertificateRequired"),
         (ask(Vec::new(), None).unwrap_err(), "invalid peer certificate: UnknownIssuer"),
@@ -104,7 +104,7 @@ fn a_proxy_is_asked_for_what_it_is_set_for() {
     });
     let connector = Connector::new(AsyncIo, tls::config([], None).unwrap(), None).via(proxy).unwrap();
     let answer = client("http://api.example/base", connector).create(&question()).finish().unwrap();
-    assert_eq!(answer.content, "Yes, no.");
+    assert_eq!(answer.text, "Yes, no.");
     let request = told.recv().unwrap();
     assert!(
         request.starts_with("POST http://api.example/base/v0/chat_sessions/chat_results HTTP/1.1\r\n"),

@@ -46,6 +46,6 @@ fn a_first_call_that_can_open_nothing_is_an_error_and_a_later_one_works() {
     assert!(first.is_some_and(|item| item.is_err()) && second.is_none());
     assert!(is_out_of_descriptors(reply.finish()));
 
-    assert_eq!(session.ask("What is a chunk?").finish().unwrap().content, "Yes, no.");
+    assert_eq!(session.ask("What is a chunk?").finish().unwrap().text, "Yes, no.");
     assert_eq!(server.requests().len(), 1);
 }

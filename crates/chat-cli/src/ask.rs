@@ -2,16 +2,17 @@
 
 use std::io;
 
+use chat_client::sessions::{ChatMode, ContinueInput, CreateInput};
 use chat_client::{
-    Answer, ApiKey, ChatMode, Client, ClientBuilder, ContinueInput, CreateInput, ENV_API_KEY, ENV_BASE_URL,
-    ENV_INTEGRATION_ID, Error, FinishReason, FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
+    Answer, ApiKey, Client, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, FinishReason,
+    FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
 };
 use tokio::io::AsyncReadExt;
 use transport_hyper::tls;
 
 use crate::args::{Ask, Transport};
 use crate::interrupt::Interrupt;
-use crate::line::Names;
+use crate::message::Names;
 use crate::print::{Printer, say};
 use crate::shell::{self, Shell};
 
@@ -229,7 +230,7 @@ fn say_more(args: &Ask, answer: &Answer) {
 }
 
 fn say_how_to_go_on(args: &Ask, answer: &Answer) {
-    let Some(id) = answer.chat_session_id.as_deref().filter(|_| args.session.is_none()) else { return };
+    let Some(id) = answer.session_id.as_deref().filter(|_| args.session.is_none()) else { return };
     if key_of(args).is_some_and(|key| key.redact(id) != id) {
         return say("The session can't be continued from here: its id has the API key in it.");
     }

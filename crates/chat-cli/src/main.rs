@@ -6,7 +6,7 @@ mod decode;
 mod demo;
 mod input;
 mod interrupt;
-mod line;
+mod message;
 mod print;
 mod serve;
 mod shell;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chat_client::lines::{EventLine, OutcomeLine, write_line};
 use chat_client::{Answer, Error, ErrorKind, Event, OneLine};
 use serde::Serialize;
 
-use crate::line::{self, EventLine, Names, OutcomeLine, sentence};
+use crate::message::{Names, message};
 
 /// Exit status of a command that was used wrongly, or whose request was refused.
 pub(crate) const USAGE: u8 = 2;
@@ -57,7 +58,12 @@ impl Printer {
     /// Prints how it ended, and tells the exit status.
     pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
         if self.json {
-            json_line(&mut self.out, &OutcomeLine::new(outcome, &self.names))?;
+            let line = OutcomeLine::new(outcome);
+            let line = match outcome {
+                Ok(_) => line,
+                Err(error) => line.with_message(message(error, &self.names)),
+            };
+            json_line(&mut self.out, &line)?;
         } else {
             if IN_LINE.swap(false, Ordering::Relaxed) {
                 writeln!(self.out)?;
@@ -75,7 +81,7 @@ impl Printer {
             Err(error) => error,
         };
         let request = error.request_id().map(|id| format!(" The server calls this request {id}.")).unwrap_or_default();
-        report(&sentence(error, &self.names), &(error.advice().to_owned() + &request));
+        report(&message(error, &self.names), &(error.advice().to_owned() + &request));
         Ok(status(error))
     }
 
@@ -101,7 +107,7 @@ impl Printer {
 pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     // Standard output flushes at every line break of its own accord; a buffer makes a line one write.
     let mut text = Vec::new();
-    line::write(&mut text, line)?;
+    write_line(&mut text, line)?;
     out.write_all(&text)?;
     out.flush()
 }

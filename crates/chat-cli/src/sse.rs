@@ -5,11 +5,12 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use chat_client::lines::write_line;
 use chat_client::sse::{Decoder, LimitExceeded};
 use serde::Serialize;
 
+use crate::input;
 use crate::print::{BAD_ANSWER, json_line, report};
-use crate::{input, line};
 
 #[derive(Serialize)]
 struct EventLine<'a> {
@@ -63,7 +64,7 @@ fn print_events(
         match event {
             Ok(event) => {
                 let line = EventLine { event: event.event_type(), data: event.data(), id: event.id() };
-                line::write(out, &line)?;
+                write_line(out, &line)?;
             }
             Err(error) => return Ok(Some(error)),
         }

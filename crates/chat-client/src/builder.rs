@@ -6,8 +6,9 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use chat_proto::sessions::ChatMode;
 use chat_proto::{
-    ApiKey, BoxError, ChatMode, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Timeouts,
+    ApiKey, BoxError, Config, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Limits, RetryPolicy, Timeouts,
 };
 use rustls_pki_types::CertificateDer;
 

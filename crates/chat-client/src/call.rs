@@ -17,7 +17,8 @@ use crate::trace::Trace;
 /// [`poll_output`](Self::poll_output) asks for, and hands in the results with the time since the call started:
 ///
 /// ```
-/// use chat_client::{Call, Client, CreateInput, Elapsed, Error, Output, Request, TransportError};
+/// use chat_client::{Call, Client, Elapsed, Error, Output, Request, TransportError};
+/// use chat_client::sessions::CreateInput;
 /// # fn never_connects(_: http::Request<bytes::Bytes>) -> std::io::Error { std::io::ErrorKind::NotFound.into() }
 ///
 /// # fn main() -> Result<(), Error> {
@@ -290,7 +291,7 @@ impl std::fmt::Debug for Call {
         // The text is the server's, and anything may stand in it.
         if let Some(answer) = self.answer() {
             debug.field("status", &answer.head.status).field("events", &answer.events);
-            debug.field("text_bytes", &answer.content.len());
+            debug.field("text_bytes", &answer.text.len());
         }
         debug.finish_non_exhaustive()
     }

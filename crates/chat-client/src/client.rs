@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::{ContinueInput, CreateInput, Error, Request};
+use chat_proto::sessions::{ContinueInput, CreateInput};
+use chat_proto::{Error, Request};
 
 use crate::conversation::{Conversation, PendingTurn};
 use crate::settings::Settings;

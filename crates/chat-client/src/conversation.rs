@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chat_proto::SessionId;
-use chat_proto::{Answer, ChatMode, ContinueInput, CreateInput, Endpoint, Error, Event, Request};
+use chat_proto::sessions::{ChatMode, ContinueInput, CreateInput};
+use chat_proto::{Answer, Endpoint, Error, Event, Request};
 
 use crate::builder::ENV_INTEGRATION_ID;
 use crate::settings::Defaults;
@@ -192,8 +193,8 @@ impl PendingTurn {
 
     /// Takes the session's id from an event that bears one.
     pub fn note(&self, event: &Event) {
-        if let Event::MessageChunk(chunk) = event
-            && let Some(id) = &chunk.chat_session_id
+        if let Event::Text(chunk) = event
+            && let Some(id) = &chunk.session_id
         {
             let mut state = lock(&self.state);
             if state.id.as_ref() == Some(id) {
@@ -227,7 +228,7 @@ impl fmt::Debug for Turn {
         let mut debug = f.debug_struct("Turn");
         debug.field("question", &self.question);
         match &self.outcome {
-            Ok(answer) => debug.field("events", &answer.events).field("text_bytes", &answer.content.len()),
+            Ok(answer) => debug.field("events", &answer.events).field("text_bytes", &answer.text.len()),
             Err(error) => debug.field("error", error),
         };
         debug.finish_non_exhaustive()

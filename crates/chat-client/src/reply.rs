@@ -295,7 +295,7 @@ impl<T: Transport> Text<T> {
     fn poll_text(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<String, Error>>> {
         loop {
             match ready!(self.0.poll_event(cx)) {
-                Some(Ok(Event::MessageChunk(chunk))) => return Poll::Ready(Some(Ok(chunk.content_chunk))),
+                Some(Ok(Event::Text(chunk))) => return Poll::Ready(Some(Ok(chunk.text))),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),

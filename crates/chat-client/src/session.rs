@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::{ChatMode, SessionId};
+use chat_proto::SessionId;
+use chat_proto::sessions::ChatMode;
 
 use crate::conversation::{Conversation, Turn};
 use crate::{Client, Reply, Transport};
@@ -21,7 +22,7 @@ use crate::{Client, Reply, Transport};
 /// let mut session = client.session("my-integration").with_id(saved);
 /// session.ask("Where were we?").finish().await?;
 /// for turn in session.history() {
-///     println!("{}: {}", turn.question, turn.answer().map_or("", |answer| &answer.content));
+///     println!("{}: {}", turn.question, turn.answer().map_or("", |answer| &answer.text));
 /// }
 /// # Ok(())
 /// # }

@@ -1,6 +1,7 @@
 //! What a client was set to, checked.
 
-use chat_proto::{ChatMode, Config, Endpoint};
+use chat_proto::sessions::ChatMode;
+use chat_proto::{Config, Endpoint};
 use rustls_pki_types::CertificateDer;
 
 use crate::KeySource;

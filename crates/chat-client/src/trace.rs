@@ -149,7 +149,7 @@ mod on {
                 return;
             }
             let answer = outcome.as_ref().map_or_else(Error::partial, Some);
-            if let Some(id) = answer.and_then(|answer| answer.chat_session_id.as_deref()) {
+            if let Some(id) = answer.and_then(|answer| answer.session_id.as_deref()) {
                 self.call.record("gen_ai.conversation.id", keys.hide(id).as_str());
             }
             if let Some(reason) = answer.and_then(|answer| answer.finish_reason.as_ref()) {

@@ -1,9 +1,10 @@
 //! A call without a driver: each input by hand.
 
 use bytes::Bytes;
+use chat_client::sessions::CreateInput;
 use chat_client::{
-    Attempt, Call, ClientBuilder, Conversation, CreateInput, Elapsed, Error, ErrorKind, Output, Request, RetryPolicy,
-    Settings, TransportError,
+    Attempt, Call, ClientBuilder, Conversation, Elapsed, Error, ErrorKind, Output, Request, RetryPolicy, Settings,
+    TransportError,
 };
 
 const FIRST: Attempt = Attempt::new(1);
@@ -52,9 +53,9 @@ fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
     call.cancel(Elapsed::START);
     let error = error(&mut call);
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
-    assert_eq!(error.into_partial().unwrap().content, "Bec");
+    assert_eq!(error.into_partial().unwrap().text, "Bec");
     assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
-    assert_eq!(call.take_outcome().unwrap_err().into_partial().unwrap().content, "Bec");
+    assert_eq!(call.take_outcome().unwrap_err().into_partial().unwrap().text, "Bec");
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn a_fault_is_the_attempt_s_that_had_it() {
     call.handle_head(second, http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
     call.handle_eof(second, Elapsed::START);
     let error = error(&mut call);
-    assert_eq!(format!("{error:#}"), "the API answered 400 Bad Request");
+    assert_eq!(format!("{error:#}"), "the API responded with 400 Bad Request");
 }
 
 #[test]
@@ -113,12 +114,12 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
     assert!(call.head().is_none() && call.answer().is_none());
     let mut call = reading();
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
-    assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
+    assert_eq!(call.answer().map(|answer| answer.text.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("running"), "{call:?}");
     call.handle_eof(FIRST, Elapsed::START);
     assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert_eq!(call.head().map(|head| head.status.as_u16()), Some(200));
-    assert_eq!(call.answer().map(|answer| answer.content.as_str()), Some("Bec"));
+    assert_eq!(call.answer().map(|answer| answer.text.as_str()), Some("Bec"));
     assert!(format!("{call:?}").contains("complete"), "{call:?}");
 }
 

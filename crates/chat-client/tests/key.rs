@@ -192,8 +192,8 @@ fn the_text_of_an_answer_is_as_it_came_and_prints_nowhere_but_there() {
     let event = run(reply.next()).unwrap().unwrap();
     assert_eq!(event.text(), Some(&*said));
     let mut printed = format!("{reply:?}");
-    assert_eq!(run(reply.finish()).unwrap().content, said);
+    assert_eq!(run(reply.finish()).unwrap().text, said);
     printed += &format!("{session:?} {:?}", session.history());
     assert!(!printed.contains(KEY), "{printed}");
-    assert_eq!(session.history()[0].answer().unwrap().content, said);
+    assert_eq!(session.history()[0].answer().unwrap().text, said);
 }

@@ -49,7 +49,7 @@ fn the_first_question_creates_and_the_next_continue() {
     assert_eq!(sent[1].1, serde_json::json!({"integration_id": "docs", "message": message, "stream": true}));
 
     let turns: Vec<_> =
-        session.history().iter().map(|turn| (turn.question.clone(), turn.outcome.clone().unwrap().content)).collect();
+        session.history().iter().map(|turn| (turn.question.clone(), turn.outcome.clone().unwrap().text)).collect();
     assert_eq!(turns, [("Is it?".into(), "Yes.".into()), ("Sure?".into(), "No.".into())]);
     session.clear_history();
     assert!(session.history().is_empty());
@@ -98,7 +98,7 @@ fn what_came_of_a_dropped_question_is_in_the_history() {
         .iter()
         .map(|turn| {
             let kind = turn.outcome.as_ref().unwrap_err().kind().name();
-            (turn.question.as_str(), kind, turn.answer().unwrap().content.as_str())
+            (turn.question.as_str(), kind, turn.answer().unwrap().text.as_str())
         })
         .collect();
     assert_eq!(told, [("One?", "cancelled", "Yes."), ("Two?", "truncated", "No")]);
@@ -152,7 +152,7 @@ fn an_id_that_no_request_can_carry_ends_the_history_and_says_so() {
     for id in ["", ".", ".."] {
         let transport = MemoryTransport::new([named(id), answer("No.")]);
         let mut one = session(&transport);
-        assert_eq!(run(one.ask("Is it?").finish()).unwrap().content, "Yes.");
+        assert_eq!(run(one.ask("Is it?").finish()).unwrap().text, "Yes.");
         assert_eq!((one.id(), one.unusable_id().as_deref()), (None, Some(id)));
         let refused = run(one.ask("Sure?").finish()).unwrap_err();
         let text = refused.to_string();

@@ -7,7 +7,8 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use chat_client::{Attempt, Call, Client, CreateInput, Elapsed, Output, Request, RetryPolicy};
+use chat_client::sessions::CreateInput;
+use chat_client::{Attempt, Call, Client, Elapsed, Output, Request, RetryPolicy};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};

@@ -1,6 +1,7 @@
 //! An answer: sentences of the documents that fit the question, word for word, each with its citation.
 
-use chat_proto::{AssistantMessage, Citation, Record, RecordType, RecordsCited};
+use chat_proto::sessions::{AssistantMessage, RecordsCited};
+use chat_proto::{Citation, Record, RecordType};
 
 use crate::rank::{self, Ranking};
 use crate::sessions::Session;

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use chat_proto::{AssistantMessage, FinishReason, MessageChunk, SessionId};
+use chat_proto::sessions::{AssistantMessage, MessageChunk};
+use chat_proto::{FinishReason, SessionId};
 use serde::Serialize;
 
 /// The text word by word, and before the last word what it cites.
@@ -43,7 +44,8 @@ mod tests {
 
     #[test]
     fn chunks_join_to_the_text_and_the_last_one_ends_it() {
-        let message = AssistantMessage::new("one  two\nthree", Some(chat_proto::RecordsCited::new(Vec::new())));
+        let message =
+            AssistantMessage::new("one  two\nthree", Some(chat_proto::sessions::RecordsCited::new(Vec::new())));
         let events: Vec<_> = events(&SessionId::from("s"), &message)
             .iter()
             .map(|event| std::str::from_utf8(event).expect("events are text").to_owned())

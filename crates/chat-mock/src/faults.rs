@@ -157,7 +157,7 @@ impl Outcome {
             kind,
             clock,
             status: status.map(|status| status.as_u16()),
-            text: answer.map(|answer| answer.content.clone()),
+            text: answer.map(|answer| answer.text.clone()),
             events: answer.map_or(0, |answer| answer.events),
             finish_reason: answer
                 .and_then(|answer| answer.finish_reason.as_ref())

@@ -33,7 +33,7 @@ use crate::events::events_of_text;
 /// ]);
 /// let client = Client::builder().api_key("any").build_on(transport.clone())?;
 /// let answer = client.session("docs").ask("Is it?").finish().await?;
-/// assert_eq!(answer.content, "Yes, it is.");
+/// assert_eq!(answer.text, "Yes, it is.");
 /// assert_eq!(transport.requests().len(), 2);
 /// assert!(transport.elapsed().as_secs() >= 30);
 /// # Ok(())

@@ -1,6 +1,6 @@
 //! Why a request gets no answer, and the status and headers that say so.
 
-use chat_proto::HttpValidationError;
+use chat_proto::sessions::HttpValidationError;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;

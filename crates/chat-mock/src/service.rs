@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{AssistantMessage, ChatResult, SessionId};
+use chat_proto::SessionId;
+use chat_proto::sessions::{AssistantMessage, ChatResult};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;

@@ -3,7 +3,8 @@
 //! The body is walked as a JSON value rather than deserialized, because serde stops at the first fault and the service
 //! reports all of them, each with the way to it. Message texts and types are those of the service's framework.
 
-use chat_proto::{HttpValidationError, Location, RecordsCited, ValidationError};
+use chat_proto::sessions::{HttpValidationError, RecordsCited};
+use chat_proto::{Location, ValidationError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_mock::{Builder, Library, Server};
-use chat_proto::{ChatResult, FinishReason, MessageChunk, RecordType, RecordsCited};
+use chat_proto::sessions::{ChatResult, MessageChunk, RecordsCited};
+use chat_proto::{FinishReason, RecordType};
 use common::{Http, http, post, text, until};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};

@@ -17,8 +17,9 @@ use std::net::TcpListener;
 use std::time::Instant;
 use std::{env, thread};
 
+use chat_proto::sessions::CreateInput;
 use chat_proto::{
-    Answer, ApiKey, Attempt, Config, CreateInput, Elapsed, Endpoint, Error, Exchange, Output, Request, TransportError,
+    Answer, ApiKey, Attempt, Config, Elapsed, Endpoint, Error, Exchange, Output, Request, TransportError,
 };
 use http1::{Connection, Part};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::elapsed::nanos;
-use crate::receiver::Progress;
+use crate::progress::{EventClass, Progress};
 use crate::{Elapsed, ErrorKind, Received, TimeoutKind, Timeouts};
 
 /// A deadline that is noticed more than this late is extended once, by this: the process was stopped or busy, and what the
@@ -87,17 +87,6 @@ impl Table {
     }
 }
 
-/// What an event says, for the content timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Weight {
-    /// A ping.
-    KeepAlive,
-    /// An event without text, finish reason or other content.
-    Empty,
-    /// Content.
-    Content,
-}
-
 /// What has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expired {
@@ -138,7 +127,7 @@ struct Body {
     /// No [`Clocks::read`] has followed the last input.
     is_unread: bool,
     /// The heaviest event since the last input.
-    handed_out: Option<Weight>,
+    handed_out: Option<EventClass>,
     /// Bytes have come since the last content.
     has_bytes: bool,
     /// The body is JSON, of which only white space has come.
@@ -280,8 +269,8 @@ impl Clocks {
 
     /// An event was handed out. Decoding takes no time: it is as old as the last input.
     #[inline]
-    pub(crate) fn event(&mut self, weight: Weight) {
-        self.body.handed_out = self.body.handed_out.max(Some(weight));
+    pub(crate) fn event(&mut self, class: EventClass) {
+        self.body.handed_out = self.body.handed_out.max(Some(class));
     }
 
     /// Everything that came is decoded, and the driver reads on. The first time after an input, this settles what the input
@@ -360,7 +349,7 @@ impl Clocks {
     /// [`settle_content`](Self::settle_content) sets the timer.
     fn note_content(&mut self) {
         let body = &mut self.body;
-        if body.handed_out == Some(Weight::Content) && body.content < NEVER {
+        if body.handed_out == Some(EventClass::Content) && body.content < NEVER {
             (body.content_overtime, body.granted, body.has_paused, body.has_bytes) = (false, 0, false, false);
             body.content = body.last_input.after(self.periods.content);
         }
@@ -442,14 +431,14 @@ impl Clocks {
         let body = &mut self.body;
         let pause = self.now.nanos_since(body.last_input);
         let content = match body.handed_out {
-            None | Some(Weight::KeepAlive) => return,
-            Some(Weight::Empty) if !std::mem::replace(&mut body.has_paused, true) => pause,
-            Some(Weight::Empty) => {
+            None | Some(EventClass::KeepAlive) => return,
+            Some(EventClass::Empty) if !std::mem::replace(&mut body.has_paused, true) => pause,
+            Some(EventClass::Empty) => {
                 let granted = pause.min(self.periods.content - body.granted);
                 body.granted += granted;
                 granted
             }
-            Some(Weight::Content) => pause,
+            Some(EventClass::Content) => pause,
         };
         body.content = body.content.after(content);
         self.table.postpone(Timer::Content, content);

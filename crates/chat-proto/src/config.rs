@@ -4,19 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Limits;
-
-/// Setters that take a setting and give it back changed, so that a few lines say what differs from the defaults.
-macro_rules! setters {
-    ($($(#[$meta:meta])* $setter:ident($field:ident: $type:ty);)+) => {$(
-        $(#[$meta])*
-        #[must_use]
-        pub fn $setter(mut self, $field: $type) -> Self {
-            self.$field = $field.into();
-            self
-        }
-    )+};
-}
-pub(crate) use setters;
+use crate::setters::setters;
 
 /// The settings of an exchange: timeouts, retries and limits.
 ///

@@ -1,11 +1,9 @@
-//! Where requests go and what goes with each of them: base URL, headers, key.
+//! Where requests go, and the headers that go with each of them.
 
-use std::fmt;
 use std::str::FromStr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Scheme, Uri};
-use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -179,55 +177,3 @@ const OURS: [HeaderName; 14] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
-
-/// An API key. It never prints, and its memory is wiped when it is dropped.
-///
-/// ```
-/// use chat_proto::ApiKey;
-///
-/// let key = ApiKey::new("sk-1")?;
-/// assert_eq!(format!("{key:?}"), "ApiKey(***)");
-/// # Ok::<(), chat_proto::Error>(())
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(Zeroizing<String>);
-
-impl ApiKey {
-    /// A key.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `api_key`, if it is empty or can't stand behind `Bearer` in
-    /// a header: white space, control characters, anything beyond ASCII.
-    pub fn new(key: impl Into<String>) -> Result<Self, Error> {
-        let key = Zeroizing::new(key.into());
-        if key.is_empty() {
-            Err(Error::invalid_request("api_key", "is empty"))
-        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let reason = "is no value for a header: it has white space, control characters or characters beyond ASCII";
-            Err(Error::invalid_request("api_key", reason))
-        } else {
-            Ok(Self(key))
-        }
-    }
-
-    /// The key itself.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Puts the key into a request, marked as sensitive. The driver does so on every
-    /// [`Output::Send`](crate::Output::Send), so that a key that changed is taken up by the next attempt.
-    pub fn authorize<B>(&self, request: &mut http::Request<B>) {
-        let bearer = Zeroizing::new(format!("Bearer {}", *self.0));
-        let mut value = HeaderValue::from_str(&bearer).expect("a key is graphic ASCII");
-        value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApiKey(***)")
-    }
-}

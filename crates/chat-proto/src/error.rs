@@ -1,7 +1,6 @@
-//! What can go wrong, told apart: whose fault, at which point, what had arrived.
+//! Errors: what happened, whose fault it is, and what had arrived.
 
 mod print;
-mod redact;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,35 +8,35 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::retry;
+use crate::retry_after::should_retry;
 use crate::{Answer, Head, Limit, RetryAfter, TimeoutKind, ValidationError};
 
-/// The error that caused another.
+/// A boxed error, e.g. the cause of another one.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a call has no whole answer.
+/// Why a call has no complete answer.
 ///
-/// [`kind`](Self::kind) says what happened, for matching. What came of the answer before the fault is in
-/// [`partial`](Self::partial). It is one pointer in size, and a clone shares what it holds.
+/// Match on [`kind`](Self::kind) to handle it. [`partial`](Self::partial) has what arrived of the answer, and
+/// [`advice`](Self::advice) says what to do. An `Error` is one pointer in size, and clones share their content.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
 #[derive(Clone)]
-struct Inner {
-    kind: ErrorKind,
+pub(crate) struct Inner {
+    pub(crate) kind: ErrorKind,
     attempts: u32,
     gave_up: Option<GaveUp>,
-    /// Of a `Transport` error: the head came and was rejected.
+    /// For a `Transport` error: the response head was received and rejected.
     bad_head: bool,
-    head: Option<Head>,
-    partial: Option<Answer>,
-    cut: Option<UnfinishedEvent>,
-    earlier: Vec<Error>,
+    pub(crate) head: Option<Head>,
+    pub(crate) partial: Option<Answer>,
+    pub(crate) unfinished: Option<UnfinishedEvent>,
+    pub(crate) earlier: Vec<Error>,
     key_origin: Option<&'static str>,
-    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    pub(crate) source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// What came before the `idle` or `content` timeout expired. For the other timeouts it is always [`Nothing`](Self::Nothing).
+/// What arrived before the `idle` or `content` timeout expired. Always [`Nothing`](Self::Nothing) for the other timeouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Received {
@@ -45,18 +44,18 @@ pub enum Received {
     Nothing,
     /// Comments, blank lines, pings or events without content.
     KeepAlives,
-    /// White space, where an answer in one JSON object should begin.
+    /// White space before an answer in one JSON object.
     WhiteSpace,
     /// Part of an event.
     UnfinishedEvent,
 }
 
-/// What had come of an event when the answer broke off.
+/// What had arrived of an event when the answer was cut.
 #[derive(Clone)]
 pub(crate) struct UnfinishedEvent {
     /// The start of its data.
     pub(crate) data: String,
-    /// Whether it was to end the stream as an error.
+    /// Whether the event would have ended the stream as an error.
     pub(crate) is_error: bool,
 }
 
@@ -64,52 +63,52 @@ pub(crate) struct UnfinishedEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Refused before it was sent: an argument is no good.
+    /// An argument is not valid. Nothing was sent.
     InvalidRequest {
-        /// Which argument.
+        /// The argument.
         field: Cow<'static, str>,
         /// What is wrong with it.
         reason: Cow<'static, str>,
     },
-    /// No connection came about: name, refusal, TLS.
+    /// The connection was not established: name resolution, TCP or TLS failed.
     Connect,
-    /// A timeout expired. The [crate page](crate#timeouts) says which one ends what.
+    /// A timeout expired. See the table on the [crate page](crate#timeouts).
     Timeout {
-        /// Which timeout.
+        /// The timeout.
         kind: TimeoutKind,
         /// Its duration.
         after: Duration,
-        /// What came in that time, for `idle` and `content`.
+        /// What arrived in that time, for `idle` and `content`.
         received: Received,
     },
-    /// An I/O fault before the head of the answer, or a head that is not valid HTTP.
+    /// The connection failed before the response head, or the head is not valid HTTP.
     Transport,
-    /// The API answered with an error: a status of 4xx or 5xx.
+    /// The API responded with a status of 4xx or 5xx.
     Api {
-        /// The body, as far as it came and was kept.
+        /// The body, as far as it was received and kept.
         body: String,
     },
-    /// The API found the request invalid: a 422 in its own form.
+    /// The API rejected the request as invalid: a 422 with details.
     Validation {
         /// What is wrong with the request.
         detail: Vec<ValidationError>,
         /// The body, as far as it was kept.
         body: String,
     },
-    /// Something answered that is not this API.
+    /// The response is not from this API.
     UnexpectedResponse {
-        /// What gave it away.
+        /// What is unexpected.
         reason: UnexpectedResponse,
         /// The start of the body.
         body: String,
     },
     /// The JSON is malformed or does not match the schema.
     Decode {
-        /// What was being read: `message_chunk`, `records_cited` or `ChatResult`.
+        /// The schema: `message_chunk`, `records_cited` or `ChatResult`.
         what: &'static str,
-        /// What is wrong with it and where.
+        /// What is wrong, and where.
         message: String,
-        /// The start of it.
+        /// The start of the JSON.
         body: String,
     },
     /// The server ended its stream with an error: an event named `error`, or one without a name whose JSON object has an
@@ -118,16 +117,16 @@ pub enum ErrorKind {
         /// The event's data.
         data: String,
     },
-    /// The answer had begun and broke off.
+    /// The answer was cut after it had begun.
     Truncated(Truncation),
-    /// A limit of ours was passed.
+    /// One of the [`Limits`](crate::Limits) was exceeded.
     Limit {
-        /// Which one.
+        /// The limit.
         limit: Limit,
-        /// How many bytes it allows.
+        /// Its value, in bytes.
         bytes: usize,
     },
-    /// The caller cancelled.
+    /// The call was cancelled.
     Cancelled,
 }
 
@@ -152,24 +151,24 @@ impl ErrorKind {
     }
 }
 
-/// What gave away that an answer is not from this API.
+/// What is unexpected about a response that is not from this API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnexpectedResponse {
-    /// A status that the API does not use: a success other than 200, a redirect (never followed: it would carry the key
-    /// elsewhere).
+    /// A status that the API does not use: a success other than 200, or a redirect. Redirects are never followed, because
+    /// they would send the key to another server.
     Status,
-    /// A content type that is neither of the two, or none.
+    /// The content type is missing, or is neither JSON nor an event stream.
     ContentType,
-    /// A content encoding that nobody asked for.
+    /// A content encoding. The request allows none.
     ContentEncoding,
-    /// An event stream that ended without an event, and whose lines are no part of one: JSON, HTML, text.
+    /// An event stream without an event, whose lines are JSON, HTML or other text.
     NoEvents,
-    /// A transfer coding that nobody asked for: anything but one `chunked`.
+    /// A transfer coding other than a single `chunked`. The request allows no other.
     TransferCoding,
 }
 
-/// How an answer broke off.
+/// How an answer was cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Truncation {
@@ -177,66 +176,68 @@ pub enum Truncation {
     InsideEvent,
     /// The body ended before its `Content-Length`.
     ContentLength,
-    /// The connection was lost, or its framing broken, in the body.
+    /// The connection was lost in the body, or its framing was invalid.
     ConnectionLost,
 }
 
-/// Why there was no further attempt, where one was worth making.
+/// Why there was no further attempt, if another one might have succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GaveUp {
-    /// As many attempts were made as are allowed.
+    /// The maximum number of attempts was made.
     Attempts,
-    /// A longer wait is due than is left of the allowed one.
+    /// The next wait would exceed [`RetryPolicy::max_total_wait`](crate::RetryPolicy::max_total_wait).
     WaitTooLong {
-        /// The wait that was wanted.
+        /// The next wait.
         wait: Duration,
     },
-    /// The next attempt would have begun after the whole call's deadline.
+    /// The next attempt would begin after the deadline of the whole call.
     Deadline,
-    /// The server may have read the request, and repeating it then is not [allowed](crate::RetryPolicy::ambiguous).
+    /// The server may have read the request, and [`RetryPolicy::ambiguous`](crate::RetryPolicy::ambiguous) is off.
     MayHaveBeenRead,
 }
 
-/// How far a call had come.
+/// How far a call got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
     /// Nothing was sent.
     Request,
-    /// The connection was under way.
+    /// A connection was being established.
     Connect,
-    /// The request was on its way, or a later attempt of it; no head of an answer had come.
+    /// The request was being sent, or a later attempt was due. No response head had arrived.
     Head,
-    /// The head had come, and the body was being read.
+    /// The response head had arrived, and the body was being read.
     Body,
 }
 
-/// Whose fault an error is.
+/// Who is responsible for an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The caller's: the request, the key, the settings; or the caller's wish.
+    /// The caller: the request, the key or the settings are wrong, or the caller cancelled.
     Caller,
-    /// The way's: connection, time, a cut.
+    /// The network: the connection failed, timed out or was cut.
     Network,
-    /// The server's.
+    /// The server.
     Server,
 }
 
+/// Advice if the response is probably not from the API.
+const WRONG_SERVER: &str = "Check that the base URL is that of the API, and check any proxy.";
+
 impl Error {
-    /// How many of the [`earlier`](Self::earlier) attempts' errors are kept: 8. Each may hold the body of an answer that was
-    /// an error.
+    /// Maximum number of [`earlier`](Self::earlier) errors that are kept: 8. Each may hold the body of an error response.
     pub const EARLIER: usize = 8;
 
     pub(crate) fn new(kind: ErrorKind) -> Self {
-        let (attempts, gave_up, head, partial, cut, source) = (0, None, None, None, None, None);
+        let (attempts, gave_up, head, partial, unfinished, source) = (0, None, None, None, None, None);
         let (bad_head, earlier, key_origin) = (false, Vec::new(), None);
-        let inner = Inner { kind, attempts, gave_up, bad_head, head, partial, cut, earlier, key_origin, source };
+        let inner = Inner { kind, attempts, gave_up, bad_head, head, partial, unfinished, earlier, key_origin, source };
         Self(Arc::new(inner))
     }
 
-    /// An argument that is no good, refused before anything is sent.
+    /// An argument is not valid, and nothing was sent.
     ///
     /// ```
     /// use chat_proto::Error;
@@ -248,57 +249,57 @@ impl Error {
         Self::new(ErrorKind::InvalidRequest { field: field.into(), reason: reason.into() })
     }
 
-    /// The call was cancelled before there was an exchange.
+    /// The call was cancelled before an exchange existed.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled)
     }
 
-    /// The driver could not begin to connect: for example, no file descriptor is left.
+    /// The driver could not start to connect, e.g. because no file descriptor is left.
     pub fn connect() -> Self {
         Self::new(ErrorKind::Connect)
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {
-        let inner = self.inner();
+        let inner = self.inner_mut();
         (inner.attempts, inner.gave_up) = (attempts, gave_up);
         self
     }
 
     pub(crate) fn with_bad_head(mut self, bad_head: bool) -> Self {
-        self.inner().bad_head = bad_head;
+        self.inner_mut().bad_head = bad_head;
         self
     }
 
     pub(crate) fn with_earlier(mut self, earlier: Vec<Self>) -> Self {
-        self.inner().earlier = earlier;
+        self.inner_mut().earlier = earlier;
         self
     }
 
     pub(crate) fn with_head(mut self, head: Option<Head>) -> Self {
-        self.inner().head = head;
+        self.inner_mut().head = head;
         self
     }
 
     pub(crate) fn with_partial(mut self, partial: Option<Answer>) -> Self {
-        self.inner().partial = partial;
+        self.inner_mut().partial = partial;
         self
     }
 
-    pub(crate) fn with_cut(mut self, cut: Option<UnfinishedEvent>) -> Self {
-        if cut.is_some() {
-            self.inner().cut = cut;
+    pub(crate) fn with_unfinished(mut self, unfinished: Option<UnfinishedEvent>) -> Self {
+        if unfinished.is_some() {
+            self.inner_mut().unfinished = unfinished;
         }
         self
     }
 
-    /// The same error with what caused it, which only the driver knows.
+    /// Sets the cause, which only the driver knows.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.inner().source = Some(source.into().into());
+        self.inner_mut().source = Some(source.into().into());
         self
     }
 
-    /// The same error with what the I/O of its last attempt ran into, if it is one of I/O; any other has its cause already.
+    /// Sets the I/O error of the last attempt as the cause, if this is an error of I/O. Any other error is returned unchanged.
     #[must_use]
     pub fn with_io_source(self, fault: impl Into<BoxError>) -> Self {
         match self.kind() {
@@ -310,16 +311,16 @@ impl Error {
         }
     }
 
-    /// The same error with where the key came from, which only the driver knows. An answer of 401 or 403 names it; it must
-    /// not hold the key.
+    /// Sets where the key came from, which only the driver knows, for the message of a 401 or 403. It must not contain the
+    /// key.
     #[must_use]
     pub fn with_key_origin(mut self, origin: &'static str) -> Self {
-        self.inner().key_origin = Some(origin);
+        self.inner_mut().key_origin = Some(origin);
         self
     }
 
-    /// To change it: in place, unless a clone shares it.
-    fn inner(&mut self) -> &mut Inner {
+    /// For changes: in place, unless a clone shares the content.
+    pub(crate) fn inner_mut(&mut self) -> &mut Inner {
         Arc::make_mut(&mut self.0)
     }
 
@@ -328,57 +329,57 @@ impl Error {
         &self.0.kind
     }
 
-    /// How many times the request was sent; 0 if it was refused before.
+    /// Number of attempts. 0 if nothing was sent.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// Why there was no further attempt, where the failure was worth one.
+    /// Why there was no further attempt, if another one might have succeeded.
     pub fn gave_up(&self) -> Option<GaveUp> {
         self.0.gave_up
     }
 
-    /// What the attempts before had failed of when the call ended, the oldest first: where the last one could not connect,
-    /// the one before may have been told to wait. Of many attempts, the last [few](Self::EARLIER) are kept.
+    /// The errors of the earlier attempts, oldest first: for example, a 503 before the last attempt failed to connect. Only
+    /// the last [few](Self::EARLIER) are kept.
     pub fn earlier(&self) -> &[Self] {
         &self.0.earlier
     }
 
-    /// The status and headers of the answer, if its head came.
+    /// The status and headers of the response, if its head arrived.
     pub fn head(&self) -> Option<&Head> {
         self.0.head.as_ref().or_else(|| self.partial().map(|partial| &partial.head))
     }
 
-    /// The status of the answer, if its head came.
+    /// The status of the response, if its head arrived.
     pub fn status(&self) -> Option<StatusCode> {
         self.head().map(|head| head.status)
     }
 
-    /// The server's name for the request, if it gave one.
+    /// The server's id for the request, if it sent one.
     pub fn request_id(&self) -> Option<&str> {
         self.head().and_then(Head::request_id)
     }
 
-    /// When the server said to come back, if it did.
+    /// When the server says to retry, if it does.
     pub fn retry_after(&self) -> Option<RetryAfter> {
         self.head().and_then(|head| RetryAfter::from_headers(&head.headers))
     }
 
-    /// What came of the answer: there if, and only if, the body of a success had begun.
+    /// What arrived of the answer. `Some` if and only if the head of a success had arrived.
     pub fn partial(&self) -> Option<&Answer> {
         self.0.partial.as_ref()
     }
 
-    /// What came of the answer, to keep. Nothing is copied unless a clone of the error is held.
+    /// What arrived of the answer, by value. It is copied only if the error has clones.
     pub fn into_partial(self) -> Option<Answer> {
         Arc::unwrap_or_clone(self.0).partial
     }
 
-    /// The text the server sent in place of an answer: the body of an error, the start of an odd one, the data of an
-    /// `error` event, the data that came of an event when the answer broke off.
+    /// The text that the server sent instead of an answer: the body of an error, the start of an unexpected response, the
+    /// data of an `error` event, or the data of an event that was cut.
     pub fn body(&self) -> Option<&str> {
         match self.kind() {
-            ErrorKind::Truncated(_) => self.0.cut.as_ref().map(|cut| &*cut.data),
+            ErrorKind::Truncated(_) => self.0.unfinished.as_ref().map(|event| &*event.data),
             ErrorKind::Api { body }
             | ErrorKind::Validation { body, .. }
             | ErrorKind::UnexpectedResponse { body, .. }
@@ -388,14 +389,13 @@ impl Error {
         }
     }
 
-    /// Whether the same call, made anew, may succeed: it was worth another attempt, had there been time and attempts left.
-    /// At worst it leaves a session nobody uses, unless [`RetryPolicy::ambiguous`](crate::RetryPolicy::ambiguous) allows
-    /// more.
+    /// Whether the same call may succeed later: it would have been retried, but time or attempts ran out. At worst a repeated
+    /// call leaves an unused session, unless [`RetryPolicy::ambiguous`](crate::RetryPolicy::ambiguous) is on.
     pub fn is_retryable(&self) -> bool {
         matches!(self.gave_up(), Some(GaveUp::Attempts | GaveUp::WaitTooLong { .. } | GaveUp::Deadline))
     }
 
-    /// How far the call had come.
+    /// How far the call got.
     pub fn phase(&self) -> Phase {
         match self.kind() {
             _ if self.head().is_some() => Phase::Body,
@@ -405,17 +405,17 @@ impl Error {
         }
     }
 
-    /// Whether something took too long.
+    /// Whether a timeout expired.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind(), ErrorKind::Timeout { .. })
     }
 
-    /// Whether the server wants fewer requests (429).
+    /// Whether the server limits the rate of requests (429).
     pub fn is_rate_limited(&self) -> bool {
         self.status() == Some(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Whose fault it is.
+    /// Who is responsible.
     pub fn fault(&self) -> Fault {
         match self.kind() {
             ErrorKind::InvalidRequest { .. } | ErrorKind::Validation { .. } | ErrorKind::Cancelled => Fault::Caller,
@@ -436,74 +436,75 @@ impl Error {
         }
     }
 
-    /// What to do about it, in a sentence.
+    /// What to do, in one sentence.
     pub fn advice(&self) -> &'static str {
         match self.kind() {
-            // Whatever it failed of: to try again may repeat it.
+            // Regardless of the kind: a retry may repeat the request.
             _ if self.gave_up() == Some(GaveUp::MayHaveBeenRead) => {
-                "The server may have read the request; look before you send it again."
+                "The server may have read the request. Check before you send it again."
             }
-            ErrorKind::InvalidRequest { .. } => "Correct it and call again; nothing was sent.",
-            ErrorKind::Connect => "Check the server's address, the network, and the proxy or certificates in between.",
-            ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Allow the whole call more time.",
-            ErrorKind::Timeout { .. } => "Try again, or allow more time if this server is slow.",
-            ErrorKind::Transport if self.0.bad_head => {
-                "Check that the base URL is the API's, and what stands in between."
-            }
-            ErrorKind::Transport => "Try again; if it stays, check the network and what stands in between.",
+            ErrorKind::InvalidRequest { .. } => "Correct the argument and call again. Nothing was sent.",
+            ErrorKind::Connect => "Check the base URL, the network, the proxy and the certificates.",
+            ErrorKind::Timeout { kind: TimeoutKind::Total, .. } => "Increase the timeout of the whole call.",
+            ErrorKind::Timeout { .. } => "Try again, or increase the timeout if this server is slow.",
+            ErrorKind::Transport if self.0.bad_head => WRONG_SERVER,
+            ErrorKind::Transport => "Try again. If the error persists, check the network and any proxy.",
             ErrorKind::Api { .. } => self.status_advice(),
-            ErrorKind::Validation { .. } => "Correct what the API names.",
+            ErrorKind::Validation { .. } => "Correct the fields that the API names.",
             ErrorKind::UnexpectedResponse { reason: UnexpectedResponse::Status, .. } if self.redirect().is_some() => {
-                "Redirects are not followed, as they would carry the key elsewhere. Check the base URL."
+                "Check the base URL. Redirects are not followed, because they would send the key to another server."
             }
-            ErrorKind::UnexpectedResponse { .. } => "Check that the base URL is the API's, and what stands in between.",
-            ErrorKind::Decode { .. } => "The server speaks another version of the API, or is broken; report it.",
-            ErrorKind::Stream { .. } => "The server gave up on this answer; ask again.",
-            ErrorKind::Truncated(_) => "The answer is not whole; ask again.",
-            ErrorKind::Limit { .. } => "If an answer of this size is expected, raise the limit.",
-            ErrorKind::Cancelled => "The call was cancelled; call again if you still want the answer.",
+            ErrorKind::UnexpectedResponse { .. } => WRONG_SERVER,
+            ErrorKind::Decode { .. } => {
+                "The server may use another version of the API. Report the error to the service."
+            }
+            ErrorKind::Stream { .. } => "Ask again. The server ended this answer with an error.",
+            ErrorKind::Truncated(_) => "Ask again. The answer is incomplete.",
+            ErrorKind::Limit { .. } => "Increase the limit if you expect an answer of this size.",
+            ErrorKind::Cancelled => "Call again if you still want the answer.",
         }
     }
 
-    /// What to do about a status of 4xx or 5xx.
+    /// What to do after a status of 4xx or 5xx.
     fn status_advice(&self) -> &'static str {
-        const WRONG_SERVER: &str = "Check that the base URL is the API's, and what stands in between.";
-        match self.head().and_then(|head| retry::should_retry(&head.headers)) {
-            Some(true) => return "Try again later: the server says that it may help.",
+        match self.head().and_then(|head| should_retry(&head.headers)) {
+            Some(true) => return "Try again later. The server says that a retry may succeed.",
             Some(false) if self.status().is_some_and(|status| matches!(status.as_u16(), 408 | 425 | 429)) => {
-                return "The server says that trying again will not help.";
+                return "Do not retry: the server says that it will not help.";
             }
             Some(false) if self.status().is_some_and(|status| status.is_server_error()) => {
-                return "The server says that trying again will not help; tell the service, with the request id if there is one.";
+                return "Report the error to the service, with the request id if there is one. The server says that a retry will not help.";
             }
             _ => {}
         }
         match self.status().map_or(0, |status| status.as_u16()) {
             401 => "Check the API key.",
-            403 => "Check the API key and what it may be used for.",
-            402 => "Check the plan and the balance of the account.",
-            404 | 410 => "Check the session id, and that the base URL is the API's.",
+            403 => "Check the API key and its permissions.",
+            402 => "Check the plan and the balance of your account.",
+            404 | 410 => "Check the session id and the base URL.",
             405 | 406 | 415 | 421 | 426 | 501 | 505 => WRONG_SERVER,
-            407 | 511 => "Log in to the proxy or the network in between.",
+            407 | 511 => "Log in to the proxy or the network.",
             408 | 425 => "Try again.",
-            409 => "Look at what the server says is in the way, and try again when it is gone.",
-            413 | 414 | 431 => "Send less.",
+            409 => "Resolve the conflict that the server names, then try again.",
+            413 | 414 | 431 => "Send a smaller request.",
             429 => "Wait before you try again.",
-            451 => "Look at what the server says: the law is in the way.",
-            400..=499 => "Correct the request; trying again as it is will not help.",
-            _ => "Try again later; if it stays, tell the service, with the request id if there is one.",
+            451 => "The content is not available for legal reasons. See the server's message.",
+            400..=499 => "Correct the request. The same request will fail again.",
+            _ => {
+                "Try again later. If the error persists, report it to the service, with the request id if there is one."
+            }
         }
     }
 
-    /// Where an answer of 3xx leads.
+    /// The target of a redirect.
     fn redirect(&self) -> Option<Cow<'_, str>> {
         let head = self.head().filter(|head| matches!(head.status.as_u16(), 301 | 302 | 303 | 307 | 308))?;
         head.headers.get("location").map(|location| String::from_utf8_lossy(location.as_bytes()))
     }
 }
 
-/// The source is what the driver's I/O failed of. Where the call was ended from outside, by its deadline or its caller, it
-/// is what the attempt before had failed of, if there was one.
+/// The source is the driver's I/O error. If the call ended from outside, by its deadline or its caller, the source is the
+/// error of the last attempt, if there is one.
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         let ended = matches!(self.kind(), ErrorKind::Cancelled | ErrorKind::Timeout { kind: TimeoutKind::Total, .. });

@@ -8,12 +8,11 @@ use std::fmt;
 use bytes::{Buf, Bytes};
 
 use crate::clocks::{Clocks, Expired};
-use crate::dialect::Dialect;
-use crate::request::Idempotency;
+use crate::request::{Dialect, Idempotency};
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
     Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Limits, Receiver, Request, RetryPolicy,
-    TimeoutKind, Truncation,
+    TimeoutKind, TransportError, Truncation,
 };
 
 /// What the driver does next. Exhaustive: it is the driver's contract.
@@ -52,28 +51,6 @@ impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// Why a driver's I/O failed. If in doubt, use [`MaybeSent`](Self::MaybeSent).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// The connection was not established: name resolution, TCP or TLS failed.
-    Connect,
-    /// The connection was not established within [`Timeouts::connect`](crate::Timeouts::connect).
-    ConnectTimeout,
-    /// The connection was not established, and another attempt would fail the same way: the server's certificate is
-    /// rejected, or a proxy refuses the client. The call ends as for [`Connect`](Self::Connect), without a retry.
-    Permanent,
-    /// No server has read the request: the HTTP layer refused it or handed it back unsent.
-    Unsent,
-    /// The connection failed when the server may have read the request: it was lost, or the response was not HTTP.
-    MaybeSent,
-    /// The response head was received and rejected: too many headers, conflicting lengths, invalid bytes, or more than the
-    /// transport's limit. The call ends as for [`MaybeSent`](Self::MaybeSent), without a retry.
-    BadHead,
-    /// The connection was lost, or its framing broken, in the response body.
-    Body,
 }
 
 /// One logical call as a state machine, without a socket or a clock.
@@ -159,7 +136,7 @@ impl Exchange {
         let State::Body(body) = &mut self.state else { return None };
         let error = match body.poll() {
             Poll::Event(event) => {
-                self.clocks.event(event.weight());
+                self.clocks.event(event.class());
                 return Some(event);
             }
             Poll::Starved => return None,

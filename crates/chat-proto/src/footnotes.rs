@@ -3,31 +3,19 @@
 use std::fmt::{self, Write};
 use std::ops::Range;
 
+use crate::one_line::{OneLine, harmless};
 use crate::{Answer, Citation};
 
 /// A place where a text cites a record: `[number]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reference<'a> {
-    /// Where it stands in the text, brackets included: an index of [`Answer::content`].
+    /// Where it stands in the text, brackets included: an index of [`Answer::text`].
     pub range: Range<usize>,
     /// The number in the brackets.
     pub number: i64,
     /// What it stands for.
     pub citation: &'a Citation,
-}
-
-impl Citation {
-    /// What to call the source: the record's title, if it is one that says anything.
-    pub fn title(&self) -> Option<&str> {
-        self.record.title.as_deref().filter(|title| !title.trim().is_empty())
-    }
-
-    /// Where to read it: the place of the passage, or else of the record.
-    pub fn url(&self) -> Option<&str> {
-        let given = |url: &Option<String>| url.as_deref().is_some_and(|url| !url.trim().is_empty());
-        [&self.hit_url, &self.record.url].into_iter().find(|url| given(url))?.as_deref()
-    }
 }
 
 impl Answer {
@@ -37,7 +25,7 @@ impl Answer {
     /// ```
     /// # fn show(answer: &chat_proto::Answer) {
     /// for reference in answer.references() {
-    ///     println!("{} is {:?}", &answer.content[reference.range], reference.citation.url());
+    ///     println!("{} is {:?}", &answer.text[reference.range], reference.citation.url());
     /// }
     /// # }
     /// ```
@@ -45,14 +33,14 @@ impl Answer {
         let mut at = 0;
         std::iter::from_fn(move || {
             loop {
-                let start = at + self.content[at..].find('[')?;
+                let start = at + self.text[at..].find('[')?;
                 at = start + 1;
-                let digits = self.content[at..].bytes().take_while(u8::is_ascii_digit).count();
+                let digits = self.text[at..].bytes().take_while(u8::is_ascii_digit).count();
                 let end = at + digits;
-                if !self.content[end..].starts_with(']') {
+                if !self.text[end..].starts_with(']') {
                     continue;
                 }
-                let Ok(number) = self.content[at..end].parse() else { continue };
+                let Ok(number) = self.text[at..end].parse() else { continue };
                 if let Some(citation) = self.citation(number) {
                     at = end + 1;
                     return Some(Reference { range: start..at, number, citation });
@@ -69,7 +57,7 @@ impl Answer {
     /// The text with its footnotes below, as plain text.
     pub fn to_plain_text(&self) -> String {
         let footnotes = self.footnotes().to_string();
-        if footnotes.is_empty() { self.content.clone() } else { format!("{}\n\n{footnotes}", self.content.trim_end()) }
+        if footnotes.is_empty() { self.text.clone() } else { format!("{}\n\n{footnotes}", self.text.trim_end()) }
     }
 
     /// The text with its sources below, as Markdown: each `[n]` of it becomes a link, and so does its line in the list.
@@ -78,7 +66,7 @@ impl Answer {
     /// web is named and not linked.
     pub fn to_markdown(&self) -> String {
         if self.citations().is_empty() {
-            return self.content.clone();
+            return self.text.clone();
         }
         let (mut list, mut links) = (String::new(), String::new());
         for citation in self.citations() {
@@ -94,7 +82,7 @@ impl Answer {
             };
             written.expect("a string takes all that is written");
         }
-        let text = self.content.trim_end();
+        let text = self.text.trim_end();
         if links.is_empty() { format!("{text}\n\n{list}") } else { format!("{text}\n\n{list}\n{links}") }
     }
 }
@@ -119,35 +107,6 @@ impl fmt::Display for Footnotes<'_> {
 fn is_web(url: &str) -> bool {
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     begins("https://") || begins("http://")
-}
-
-/// A text on one line, for a terminal or a log, whoever wrote it: control characters and line breaks of any kind become
-/// spaces, and what changes the direction of text is left out.
-///
-/// ```
-/// use chat_proto::OneLine;
-///
-/// assert_eq!(OneLine("one\ntwo \u{1b}[2J\u{202e}three").to_string(), "one two  [2Jthree");
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct OneLine<'a>(pub &'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().filter_map(harmless).try_for_each(|c| f.write_char(c))
-    }
-}
-
-/// What stands for a character where text is to stay on its line and in its direction; none where nothing does.
-fn harmless(c: char) -> Option<char> {
-    match c {
-        // Line and paragraph separators.
-        '\u{2028}' | '\u{2029}' => Some(' '),
-        c if c.is_control() => Some(' '),
-        // Marks, embeddings, overrides and isolates (Unicode Standard Annex 9, 2).
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
-        c => Some(c),
-    }
 }
 
 /// A text that Markdown takes for itself.

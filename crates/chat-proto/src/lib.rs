@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod answer;
+mod api_key;
+mod citation;
 mod clocks;
 mod config;
 mod content;
@@ -11,27 +14,44 @@ mod error;
 mod event;
 mod exchange;
 mod footnotes;
+mod head;
 mod limits;
+pub mod lines;
+mod one_line;
+mod progress;
 mod receiver;
+mod redact;
 mod request;
 mod retry;
+mod retry_after;
+#[cfg(test)]
+mod script;
 mod serde_ext;
 mod session_id;
-mod sessions;
+pub mod sessions;
+mod setters;
 mod surrogates;
+mod transport_error;
+mod validation;
 
 pub use chat_sse as sse;
 
+pub use answer::Answer;
+pub use api_key::ApiKey;
+pub use citation::{Citation, Citations, Record, RecordType};
 pub use config::{Config, RetryPolicy, TimeoutKind, Timeouts};
 pub use elapsed::Elapsed;
-pub use endpoint::{ApiKey, DEFAULT_BASE_URL, Endpoint};
+pub use endpoint::{DEFAULT_BASE_URL, Endpoint};
 pub use error::{BoxError, Error, ErrorKind, Fault, GaveUp, Phase, Received, Truncation, UnexpectedResponse};
-pub use event::{Answer, Event, Head, OtherEvent};
-pub use exchange::{Attempt, Exchange, Output, TransportError};
-pub use footnotes::{Footnotes, OneLine, Reference};
+pub use event::{Event, FinishReason, OtherEvent, TextDelta, ToolCall, ToolCallDelta, Usage};
+pub use exchange::{Attempt, Exchange, Output};
+pub use footnotes::{Footnotes, Reference};
+pub use head::Head;
 pub use limits::{Limit, Limits};
+pub use one_line::OneLine;
 pub use receiver::Receiver;
 pub use request::Request;
-pub use retry::RetryAfter;
+pub use retry_after::RetryAfter;
 pub use session_id::SessionId;
-pub use sessions::model::*;
+pub use transport_error::TransportError;
+pub use validation::{Location, ValidationError};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::setters;
+use crate::setters::setters;
 
 /// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
 /// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.

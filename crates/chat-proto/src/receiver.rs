@@ -1,21 +1,27 @@
 //! One answer, from its head to its end.
 //!
-//! The head decides how the body is read: one JSON object, a stream of events, or a failure whose start is kept. Which of
-//! them was asked for does not matter: the contract lets either form answer either request.
+//! The head decides how the body is read: as one JSON object, as a stream of events, or as an error. Either form of an answer
+//! may follow either form of a request, as the contract allows.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 
 use http::StatusCode;
 
-use crate::clocks::Weight;
 use crate::content::{self, ContentType};
-use crate::dialect::{Dialect, Reader};
+use crate::dialect::Reader;
 use crate::error::UnfinishedEvent;
 use crate::event::is_keep_alive;
+use crate::progress::{EventClass, Flow, Progress};
+use crate::request::Dialect;
 use crate::sse::{Decoder, Item, Report};
 use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, UnexpectedResponse};
 
-/// Reads one answer: its head when made, its body by [`next`](Self::next), its end by [`end`](Self::end).
+/// Reads one answer. [`new`](Self::new) takes its head, [`next`](Self::next) its body, and [`end`](Self::end) its end.
 ///
-/// Usable alone, for an answer that was saved or came by a way of one's own:
+/// Use it alone to read an answer that was saved or that arrived by other means:
 ///
 /// ```
 /// use chat_proto::{Head, Limits, Receiver};
@@ -30,9 +36,9 @@ use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Un
 /// }
 /// receiver.end()?;
 /// while let Some(event) = receiver.next(&mut input) {
-///     println!("{:?}", event?); // an answer in one JSON object comes only here
+///     println!("{:?}", event?); // an answer in one JSON object gives its events only here
 /// }
-/// assert_eq!(receiver.into_answer()?.content, "Hi");
+/// assert_eq!(receiver.into_answer()?.text, "Hi");
 /// # Ok::<(), chat_proto::Error>(())
 /// ```
 #[derive(Debug)]
@@ -41,26 +47,20 @@ pub struct Receiver {
     limits: Limits,
     mode: Mode,
     answer: Answer,
-    /// Bytes of the body so far, and as many as its head promised.
+    /// Events that were read and not returned yet: at most those of one stream event or of one JSON body.
+    queue: VecDeque<Event>,
+    /// Bytes of the body so far.
     received: u64,
+    /// The body's `Content-Length`.
     promised: Option<u64>,
-    /// What the citations of `answer` take.
+    /// Complete events and other blocks of the stream.
+    finished: u64,
+    /// Bytes of the answer so far, without its citations.
+    text_size: usize,
+    /// Memory of the answer's citations.
     cited_size: usize,
-    /// How many blocks of the stream were no events.
-    empty_blocks: u64,
-    /// What unknown events have carried since the last content.
+    /// Bytes of unknown events since the last content.
     unknown_size: usize,
-}
-
-/// How far a body has come, for the content timeout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// The body of a failure.
-    Failure,
-    /// An answer in one JSON object, and whether a byte of it has come that is not white space.
-    Json { has_begun: bool },
-    /// How many events and other blocks are finished, and how much has come of the next event. Nothing, if it is a ping.
-    Stream { finished: u64, unfinished: usize },
 }
 
 #[derive(Debug)]
@@ -70,32 +70,26 @@ enum Mode {
         body: Vec<u8>,
         has_begun: bool,
     },
-    /// Nothing more of the body is read. These are the events that it still gives, and the error behind them.
-    Ended(Box<Ended>),
+    /// The body is over. The queue is returned first, then the error.
+    Ended(Option<Error>),
     Failure {
         reason: Option<UnexpectedResponse>,
         body: Vec<u8>,
     },
-    /// It came to nothing. The error has the head and what came of the answer.
+    /// The answer failed. The error has the head and what arrived of the answer.
     Failed(Error),
-}
-
-#[derive(Debug)]
-struct Ended {
-    events: std::vec::IntoIter<Event>,
-    then: Option<Error>,
 }
 
 #[derive(Debug)]
 struct Stream {
     decoder: Decoder,
     reader: Reader,
-    /// The start of the body, as long as there is no event.
+    /// Start of the body, while there is no event.
     start: Vec<u8>,
 }
 
 impl Receiver {
-    /// A receiver of the answer that begins with this head.
+    /// Creates a receiver for the answer that begins with this head. It reads v0's answers.
     pub fn new(head: Head, limits: &Limits) -> Self {
         Self::of_dialect(Dialect::Sessions, head, limits)
     }
@@ -123,10 +117,12 @@ impl Receiver {
             limits: *limits,
             mode,
             answer: Answer::new(head),
+            queue: VecDeque::new(),
             received: 0,
             promised,
+            finished: 0,
+            text_size: 0,
             cited_size: 0,
-            empty_blocks: 0,
             unknown_size: 0,
         }
     }
@@ -136,17 +132,17 @@ impl Receiver {
         self.error().and_then(Error::head).unwrap_or(&self.answer.head)
     }
 
-    /// Whether the head is that of a success and nothing has failed since, so that events may come.
+    /// Whether the response is a success and has not failed since, so that it may give events.
     pub fn is_success(&self) -> bool {
         matches!(self.mode, Mode::Stream(_) | Mode::Json { .. } | Mode::Ended(_))
     }
 
-    /// Whether the answer comes as a stream of events, until it ends.
+    /// Whether the answer is a stream of events that has not ended.
     pub fn is_stream(&self) -> bool {
         matches!(self.mode, Mode::Stream(_))
     }
 
-    /// Whether more of the body would change anything: not once an error's body fills what is kept of it.
+    /// Whether more of the body is needed. `false` once the answer is over, or once enough of an error's body is kept.
     pub fn wants_more(&self) -> bool {
         match &self.mode {
             Mode::Stream(_) | Mode::Json { .. } => true,
@@ -155,40 +151,40 @@ impl Receiver {
         }
     }
 
-    /// How far the body has come.
+    /// How far the body has arrived.
     pub(crate) fn progress(&self) -> Progress {
         match &self.mode {
             Mode::Stream(stream) => {
                 let unfinished =
                     stream.decoder.unfinished().filter(|event| !event.event_type.is_some_and(is_keep_alive));
-                let finished = self.answer.events + self.empty_blocks;
-                Progress::Stream { finished, unfinished: unfinished.map_or(0, |event| event.len) }
+                let unfinished = unfinished.map_or(0, |event| event.len);
+                Progress::Stream { finished: self.finished, unfinished }
             }
             Mode::Json { has_begun, .. } => Progress::Json { has_begun: *has_begun },
             Mode::Failure { .. } | Mode::Ended(_) | Mode::Failed(_) => Progress::Failure,
         }
     }
 
-    /// The answer so far.
+    /// The answer so far: everything that [`next`](Self::next) has returned.
     pub fn answer(&self) -> &Answer {
         self.error().and_then(Error::partial).unwrap_or(&self.answer)
     }
 
-    /// The whole answer, with the events of [`next`](Self::next) that were not taken. The body ends with this, if it has not
-    /// by [`end`](Self::end), so that what is not whole is never taken for an answer.
+    /// Ends the body, if [`end`](Self::end) has not been called, and returns the complete answer. Events that
+    /// [`next`](Self::next) has not returned are included.
     ///
     /// # Errors
     ///
-    /// Those of [`end`](Self::end), or the one that ended the answer before.
+    /// Those of [`end`](Self::end), or the error that ended the answer before. An incomplete answer is always an error.
     pub fn into_answer(mut self) -> Result<Answer, Error> {
         self.end()?;
-        match self.take_fault() {
-            Some(error) => Err(self.fail_with(error)),
-            None => Ok(self.answer),
+        while let Some(event) = self.next(&mut &[][..]) {
+            event?;
         }
+        Ok(self.answer)
     }
 
-    /// The answer, once it is whole, for an owner who can't give the receiver away.
+    /// Takes the complete answer, for an owner that cannot give the receiver away.
     pub(crate) fn take_answer(&mut self) -> Answer {
         std::mem::take(&mut self.answer)
     }
@@ -200,15 +196,17 @@ impl Receiver {
         }
     }
 
-    /// Takes bytes of the body off the front of `input` until there is an event; `None` when they are used up.
+    /// Returns the next event. Removes the bytes that it read from the front of `input`, and returns `None` when `input` is
+    /// empty and no event is ready.
     ///
-    /// Text never ends in half of a character: where JSON escapes one half of a surrogate pair, it is held back and joined
-    /// with the other half that the next text begins with. If none comes, an event with U+FFFD is the last before the
-    /// error or the end. So the text of all events is the answer's, at any moment.
+    /// Text never ends inside a character. If JSON escapes one half of a surrogate pair, that half is held back and joined
+    /// with the other half at the start of the next text. If the other half does not follow, the last event before the error
+    /// or the end is U+FFFD. So the texts of all events are always the answer's text.
     ///
     /// # Errors
     ///
-    /// An `error` event, JSON that does not match, a limit. The answer is over then: further bytes are dropped.
+    /// An `error` event, JSON that does not match, or an exceeded limit. The answer is then over, and further bytes are
+    /// dropped.
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Event, Error>> {
         let whole = *input;
         let event = self.read(input);
@@ -216,131 +214,143 @@ impl Receiver {
         if self.answer.events == 0 {
             self.keep_start(whole);
         }
-        event.map_err(|kind| self.fail(kind)).transpose()
+        event.transpose()
     }
 
-    /// The half of a character that is held back, as U+FFFD: the last event before [`interrupt`](Self::interrupt), if
-    /// anybody is to have it. [`next`](Self::next) and [`end`](Self::end) see to it themselves.
+    /// Returns the next event that is still held when the body is about to be interrupted, e.g. half of a character as
+    /// U+FFFD. Call it until it returns `None`, then call [`interrupt`](Self::interrupt). [`next`](Self::next) and
+    /// [`end`](Self::end) do this themselves.
     pub fn flush(&mut self) -> Option<Event> {
-        self.take_half().ok().flatten()
+        if let Mode::Stream(stream) = &mut self.mode {
+            stream.reader.flush(&mut self.queue);
+        }
+        let event = self.queue.pop_front()?;
+        self.deliver(event).ok()
     }
 
-    /// The body has ended as its framing says. Whatever [`next`](Self::next) still gives then is the last: all events of an
-    /// answer in one JSON object, or the half of a character that a stream ended in, with the error behind it if there is
-    /// one. To be told again changes nothing.
+    /// The body has ended as its framing says. Afterwards [`next`](Self::next) returns the last events: all events of an
+    /// answer in one JSON object, or the half of a character that a stream ended in. If there is an error, it follows them.
+    /// Calling it again changes nothing.
     ///
     /// # Errors
     ///
-    /// A stream that ended inside an event or is none, a body shorter than its `Content-Length`, JSON that does not match, a
-    /// limit; the failure itself, if the head was none of a success; and again the error that ended the answer before, if
-    /// one did.
+    /// The stream ended inside an event or is not an event stream, the body is shorter than its `Content-Length`, the JSON
+    /// does not match, or a limit was exceeded. The failure itself, if the response is not a success. The error that ended
+    /// the answer before, if there is one.
     pub fn end(&mut self) -> Result<(), Error> {
-        let short = self.promised.is_some_and(|promised| self.received < promised);
-        let ended = match &self.mode {
-            Mode::Failure { reason, body } => Err(self.failure(*reason, body, !short)),
-            Mode::Stream(stream) if stream.decoder.is_incomplete() => {
-                Err(ErrorKind::Truncated(Truncation::InsideEvent))
+        let short = self.promised.is_some_and(|promised| self.received < promised).then_some(Truncation::ContentLength);
+        let ended = match &mut self.mode {
+            Mode::Failure { reason, body } => {
+                let (reason, body) = (*reason, std::mem::take(body));
+                Err(self.failure(reason, &body, short.is_none()))
             }
-            Mode::Stream(_) | Mode::Json { .. } if short => Err(ErrorKind::Truncated(Truncation::ContentLength)),
-            Mode::Stream(stream) if self.answer.events == 0 && stream.decoder.has_only_unknown_fields() => {
-                let (reason, body) = (UnexpectedResponse::NoEvents, content::excerpt(&stream.start));
-                Err(ErrorKind::UnexpectedResponse { reason, body })
+            Mode::Stream(stream) => {
+                let cut = if stream.decoder.is_incomplete() { Some(Truncation::InsideEvent) } else { short };
+                let ended = stream.reader.end(cut).map_err(ErrorKind::Truncated);
+                let has_events = self.answer.events > 0 || !self.queue.is_empty();
+                let is_foreign = !has_events && stream.decoder.has_only_unknown_fields();
+                stream.reader.flush(&mut self.queue);
+                ended.and_then(|()| if is_foreign { Err(no_events(&stream.start)) } else { Ok(()) })
             }
-            Mode::Stream(_) => Ok(Vec::new()),
-            Mode::Json { body, .. } => self.read_body(body),
-            Mode::Ended(ended) if ended.events.len() > 0 => return Ok(()),
-            Mode::Ended(_) => {
-                return self.take_fault().map_or(Ok(()), |error| Err(self.fail_with(error)));
+            Mode::Json { .. } if short.is_some() => Err(ErrorKind::Truncated(Truncation::ContentLength)),
+            Mode::Json { body, .. } => {
+                let body = std::mem::take(body);
+                self.read_body(&body)
             }
+            Mode::Ended(_) if !self.queue.is_empty() => return Ok(()),
+            Mode::Ended(error) => return error.take().map_or(Ok(()), |error| Err(self.fail_with(error))),
             Mode::Failed(error) => return Err(error.clone()),
         };
-        let (mut events, mut then) = match ended {
-            Ok(events) => (events, None),
-            Err(kind) => (Vec::new(), Some(self.error_of(kind))),
-        };
-        events.iter().for_each(|event| self.answer.add(event));
-        match self.take_half() {
-            Ok(half) => events.extend(half),
-            Err(kind) => then = Some(self.error_of(kind)),
-        }
-        match then {
-            Some(error) if events.is_empty() => Err(self.fail_with(error)),
-            then => {
-                self.mode = Mode::Ended(Box::new(Ended { events: events.into_iter(), then }));
+        let error = ended.err().map(|kind| self.error_of(kind));
+        match error {
+            Some(error) if self.queue.is_empty() => Err(self.fail_with(error)),
+            error => {
+                self.mode = Mode::Ended(error);
                 Ok(())
             }
         }
     }
 
-    /// The body came to no end of its own: `kind` says why. Gives the error to report, which is the failure that was being
-    /// read where the head was none of a success, or the error that ended the answer before.
+    /// The body did not end as its framing says; `kind` is the reason. Returns the error to report: the failure that was
+    /// being read if the response is not a success, the error that ended the answer before, or one of `kind`.
     ///
-    /// The half of a character that is held back is dropped, unless [`flush`](Self::flush) was called: no event could tell
-    /// of it any more.
+    /// Events that are still held are dropped: call [`flush`](Self::flush) first.
     pub fn interrupt(&mut self, kind: ErrorKind) -> Error {
-        match &self.mode {
-            Mode::Failure { reason, body } => self.fail(self.failure(*reason, body, false)),
+        match &mut self.mode {
+            Mode::Failure { reason, body } => {
+                let (reason, body) = (*reason, std::mem::take(body));
+                let kind = self.failure(reason, &body, false);
+                self.fail(kind)
+            }
             Mode::Failed(error) => error.clone(),
-            // Of a call that is cancelled nobody asks why it would have failed.
+            // A caller that cancels does not want to know why the call would have failed.
             _ if kind == ErrorKind::Cancelled => self.fail_with(self.error_of(kind)),
             _ => self.fail(kind),
         }
     }
 
     #[inline]
-    fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
-        let Mode::Stream(stream) = &mut self.mode else { return self.read_whole(input) };
-        let Stream { decoder, reader, .. } = &mut **stream;
-        while let Some(token) = decoder.advance(input) {
-            let token = match token {
-                Ok(token) => token,
-                Err(error) => return self.give_up(over(Limit::Event, error.limit)),
-            };
-            let Item::Event(raw) = decoder.lend(token) else {
-                self.empty_blocks += 1;
-                continue;
-            };
-            let event = match reader.read(raw) {
-                Ok(event) => event,
-                Err(kind) => return self.give_up(kind),
-            };
-            let cited_size = match &event {
-                Event::RecordsCited(cited) => cited.memory(),
-                _ => self.cited_size,
-            };
-            let text = self.answer.content.len() + event.text().map_or(0, str::len);
-            if text.saturating_add(cited_size) > self.limits.answer {
-                let limit = self.limits.answer;
-                return self.give_up(over(Limit::Answer, limit));
-            }
-            if let Event::Other(_) = event {
-                let size = raw.event_type_bytes().len() + raw.data_bytes().len();
-                self.unknown_size = self.unknown_size.saturating_add(size);
-                if self.unknown_size > self.limits.unknown_events {
-                    let limit = self.limits.unknown_events;
-                    return self.give_up(over(Limit::UnknownEvents, limit));
+    fn read(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
+        loop {
+            while let Some(event) = self.queue.pop_front() {
+                match self.deliver(event) {
+                    Ok(event) => return Ok(Some(event)),
+                    Err(kind) => self.give_up(kind),
                 }
-            } else if self.unknown_size > 0 && event.weight() == Weight::Content {
-                self.unknown_size = 0;
             }
-            self.cited_size = cited_size;
-            self.answer.add(&event);
-            return Ok(Some(event));
+            let Mode::Stream(stream) = &mut self.mode else { return self.read_whole(input) };
+            let Some(token) = stream.decoder.advance(input) else { return Ok(None) };
+            self.finished += 1;
+            let flow = match token {
+                Ok(token) => match stream.decoder.lend(token) {
+                    Item::Event(raw) => stream.reader.read(raw, &mut self.queue),
+                    _ => Ok(Flow::More),
+                },
+                Err(error) => Err(over(Limit::Event, error.limit)),
+            };
+            match flow {
+                Ok(Flow::More) => {}
+                Ok(Flow::Finished) => self.mode = Mode::Ended(None),
+                Err(kind) => self.stop(kind),
+            }
         }
-        Ok(None)
     }
 
-    /// What is no stream is read as a whole.
+    /// Merges an event into the answer.
+    #[inline(always)]
+    fn deliver(&mut self, event: Event) -> Result<Event, ErrorKind> {
+        let text_size = self.text_size + event.added();
+        let cited_size = match &event {
+            Event::Citations(citations) => citations.memory(),
+            _ => self.cited_size,
+        };
+        if text_size.saturating_add(cited_size) > self.limits.answer {
+            return Err(over(Limit::Answer, self.limits.answer));
+        }
+        if let Event::Other(other) = &event {
+            self.unknown_size = self.unknown_size.saturating_add(other.event_type.len() + other.data.len());
+            if self.unknown_size > self.limits.unknown_events {
+                return Err(over(Limit::UnknownEvents, self.limits.unknown_events));
+            }
+        } else if self.unknown_size > 0 && event.class() == EventClass::Content {
+            self.unknown_size = 0;
+        }
+        (self.text_size, self.cited_size) = (text_size, cited_size);
+        self.answer.add(&event);
+        Ok(event)
+    }
+
+    /// Reads a body that is not a stream.
     #[cold]
-    fn read_whole(&mut self, input: &mut &[u8]) -> Result<Option<Event>, ErrorKind> {
+    fn read_whole(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Error> {
         match &mut self.mode {
             Mode::Json { body, has_begun } => {
                 *has_begun |= !input.iter().all(u8::is_ascii_whitespace);
-                // The smaller one alone, or it would depend on the cutting which is passed first.
+                // Only the smaller one, or else the size of the chunks would decide which is exceeded first.
                 let limits = [(self.limits.json_body, Limit::JsonBody), (self.limits.answer, Limit::Answer)];
                 let (bytes, limit) = limits.into_iter().min_by_key(|&(bytes, _)| bytes).expect("there are two");
                 if input.len() > bytes - body.len() {
-                    return Err(over(limit, bytes));
+                    return Err(self.fail(over(limit, bytes)));
                 }
                 body.extend_from_slice(std::mem::take(input));
             }
@@ -349,55 +359,42 @@ impl Receiver {
                 body.extend_from_slice(&input[..input.len().min(room)]);
                 *input = &[];
             }
-            Mode::Ended(ended) => {
+            Mode::Ended(error) => {
                 *input = &[];
-                return match (ended.events.next(), &ended.then) {
-                    (None, Some(error)) => Err(error.kind().clone()),
-                    (event, _) => Ok(event),
-                };
+                return error.take().map_or(Ok(None), |error| Err(self.fail_with(error)));
             }
             Mode::Failed(_) | Mode::Stream(_) => *input = &[],
         }
         Ok(None)
     }
 
-    /// A body that is not whole may be of any form: it is an API error with what came.
-    fn failure(&self, reason: Option<UnexpectedResponse>, body: &[u8], whole: bool) -> ErrorKind {
+    /// The error of a response that is not a success. If the body is incomplete, it is an API error with what arrived.
+    fn failure(&self, reason: Option<UnexpectedResponse>, body: &[u8], is_complete: bool) -> ErrorKind {
         match reason {
             Some(reason) => ErrorKind::UnexpectedResponse { reason, body: content::excerpt(body) },
-            None if whole => self.dialect.read_failure(self.head(), body),
+            None if is_complete => self.dialect.read_failure(self.head(), body),
             None => ErrorKind::Api { body: String::from_utf8_lossy(body).into_owned() },
         }
     }
 
-    /// Reads an answer in one JSON object.
-    fn read_body(&self, body: &[u8]) -> Result<Vec<Event>, ErrorKind> {
-        const MOST_PER_BYTE: usize = char::REPLACEMENT_CHARACTER.len_utf8();
+    /// Reads an answer in one JSON object into the queue.
+    fn read_body(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+        const MAX_GROWTH: usize = char::REPLACEMENT_CHARACTER.len_utf8();
         let limit = self.limits.answer;
-        // Broken UTF-8 grows as it is replaced. Few bodies are so large that it matters.
-        if body.len() > limit / MOST_PER_BYTE && content::text_len(body) > limit {
+        // Replacing invalid UTF-8 makes it longer. Few bodies are so large that it matters.
+        if body.len() > limit / MAX_GROWTH && content::text_len(body) > limit {
             return Err(over(Limit::Answer, limit));
         }
-        let events = self.dialect.read_body(body)?;
+        self.dialect.read_body(body, &mut self.queue)?;
         let size = |event: &Event| match event {
-            Event::RecordsCited(cited) => cited.memory(),
-            event => event.text().map_or(0, str::len),
+            Event::Citations(citations) => citations.memory(),
+            event => event.added(),
         };
-        let size = events.iter().map(size).fold(0, usize::saturating_add);
-        if size > limit { Err(over(Limit::Answer, limit)) } else { Ok(events) }
-    }
-
-    /// Half of a character of which the rest does not come, as the event that tells of it.
-    #[cold]
-    fn take_half(&mut self) -> Result<Option<Event>, ErrorKind> {
-        let Mode::Stream(stream) = &mut self.mode else { return Ok(None) };
-        let Some(event) = stream.reader.finish() else { return Ok(None) };
-        let text = self.answer.content.len() + event.text().map_or(0, str::len);
-        if text.saturating_add(self.cited_size) > self.limits.answer {
-            return Err(over(Limit::Answer, self.limits.answer));
+        if self.queue.iter().map(size).fold(0, usize::saturating_add) > limit {
+            self.queue.clear();
+            return Err(over(Limit::Answer, limit));
         }
-        self.answer.add(&event);
-        Ok(Some(event))
+        Ok(())
     }
 
     /// Keeps the start of a stream that has had no event.
@@ -409,39 +406,40 @@ impl Receiver {
         }
     }
 
-    /// The answer is over. Half of a character that was held back comes before the error.
+    /// The stream failed. The events of the queue, and what the reader holds back, come before the error.
     #[cold]
-    fn give_up(&mut self, kind: ErrorKind) -> Result<Option<Event>, ErrorKind> {
-        let half = self.take_half()?;
-        if half.is_none() {
-            return Err(kind);
+    fn stop(&mut self, kind: ErrorKind) {
+        let error = self.error_of(kind);
+        if let Mode::Stream(stream) = &mut self.mode {
+            stream.reader.flush(&mut self.queue);
         }
-        let then = Some(self.error_of(kind));
-        self.mode = Mode::Ended(Box::new(Ended { events: Vec::new().into_iter(), then }));
-        Ok(half)
+        self.mode = Mode::Ended(Some(error));
     }
 
-    /// The error that comes behind the last events.
-    fn take_fault(&mut self) -> Option<Error> {
-        match &mut self.mode {
-            Mode::Ended(ended) => ended.then.take(),
-            _ => None,
-        }
+    /// An event exceeded a limit. It and those after it are dropped.
+    #[cold]
+    fn give_up(&mut self, kind: ErrorKind) {
+        self.queue.clear();
+        self.stop(kind);
     }
 
-    /// Fails of `kind`, unless there is an error already.
+    /// Fails with `kind`, unless there is an error already.
     fn fail(&mut self, kind: ErrorKind) -> Error {
-        let error = self.take_fault().unwrap_or_else(|| self.error_of(kind));
+        let earlier = match &mut self.mode {
+            Mode::Ended(error) => error.take(),
+            _ => None,
+        };
+        let error = earlier.unwrap_or_else(|| self.error_of(kind));
         self.fail_with(error)
     }
 
-    /// The error, with what had come of an event that was cut.
+    /// Creates an error, with what arrived of an event that was cut.
     fn error_of(&self, kind: ErrorKind) -> Error {
-        let cut = match (&kind, &self.mode) {
+        let unfinished = match (&kind, &self.mode) {
             (ErrorKind::Truncated(_), Mode::Stream(stream)) => stream.decoder.unfinished(),
             _ => None,
         };
-        let cut = cut.and_then(|event| {
+        let unfinished = unfinished.and_then(|event| {
             let data = event.data?;
             let event_type = event.event_type.filter(|event_type| !event_type.is_empty()).unwrap_or(b"message");
             let kept = &data[..data.len().min(self.limits.error_body)];
@@ -450,11 +448,12 @@ impl Receiver {
                 is_error: self.dialect.is_error(event_type, data),
             })
         });
-        Error::new(kind).with_attempts(1, None).with_cut(cut)
+        Error::new(kind).with_attempts(1, None).with_unfinished(unfinished)
     }
 
-    /// It comes to nothing: what came goes with the error.
+    /// The answer fails. The error takes what arrived of it.
     fn fail_with(&mut self, error: Error) -> Error {
+        self.queue.clear();
         let answer = std::mem::take(&mut self.answer);
         let error = match self.mode {
             Mode::Failure { .. } => error.with_head(Some(answer.head)),
@@ -467,4 +466,8 @@ impl Receiver {
 
 fn over(limit: Limit, bytes: usize) -> ErrorKind {
     ErrorKind::Limit { limit, bytes }
+}
+
+fn no_events(start: &[u8]) -> ErrorKind {
+    ErrorKind::UnexpectedResponse { reason: UnexpectedResponse::NoEvents, body: content::excerpt(start) }
 }

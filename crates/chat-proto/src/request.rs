@@ -1,13 +1,11 @@
-//! A request as the exchange sees it: what to send, whether to repeat it, how to read what comes.
+//! A request as the exchange sees it.
 
 use bytes::Bytes;
 
-use crate::dialect::Dialect;
-
-/// A request ready to be sent by an [`Exchange`](crate::Exchange), any number of times.
+/// A request to be sent by an [`Exchange`](crate::Exchange), once per attempt.
 ///
-/// Made by [`Request::create`] and [`Request::continue_session`], which refuse what the API would. It does not hold the
-/// key: see [`ApiKey::authorize`](crate::ApiKey::authorize).
+/// [`Request::create`] and [`Request::continue_session`] make one. It does not hold the API key: see
+/// [`ApiKey::authorize`](crate::ApiKey::authorize).
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) http: Box<http::Request<Bytes>>,
@@ -15,17 +13,27 @@ pub struct Request {
     pub(crate) dialect: Dialect,
 }
 
-/// What repeating a request does where the server has read it the first time.
+/// How requests are written and answers are read. Closed: each dialect is a variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// v0, "chat sessions".
+    Sessions,
+    /// A script, for tests of the receiver.
+    #[cfg(test)]
+    Script,
+}
+
+/// The effect of sending a request again after the server has read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idempotency {
-    /// Nothing that matters: at worst a session nobody uses.
+    /// At worst a session that is not used.
     Harmless,
-    /// The question may stand in the history twice.
+    /// The question may be in the history twice.
     AddsToHistory,
 }
 
 impl Request {
-    /// The request as it will be sent, without its key.
+    /// The request as it will be sent, without the API key.
     pub fn http(&self) -> &http::Request<Bytes> {
         &self.http
     }

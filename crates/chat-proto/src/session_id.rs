@@ -9,19 +9,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::serde_ext::Text;
 
-/// The id of a chat session, as the server gave it: opaque, shared, cheap to clone.
+/// The id of a chat session: an opaque string of the server's. It is cheap to clone.
 ///
-/// Every chunk of a stream repeats it; the receiver hands out clones of one allocation.
+/// Every chunk of a stream repeats the id. The receiver returns clones that share one allocation.
 ///
 /// ```
 /// use chat_proto::SessionId;
 ///
 /// let id = SessionId::from("s-1");
 /// assert_eq!(id, "s-1");
-/// assert_eq!(id.len(), 3); // a `str` otherwise
+/// assert_eq!(id.as_str(), "s-1");
+/// assert_eq!(id.len(), 3); // dereferences to `str`
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// The id as a string slice.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Deref for SessionId {
     type Target = str;
@@ -98,9 +106,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_its_text_in_every_form() {
+    fn every_form_is_the_text() {
         let id = SessionId::from("s-1");
-        assert_eq!((id.as_ref(), id.to_string(), format!("{id:?}")), ("s-1", "s-1".to_owned(), "\"s-1\"".to_owned()));
+        assert_eq!((id.as_str(), id.to_string(), format!("{id:?}")), ("s-1", "s-1".to_owned(), "\"s-1\"".to_owned()));
         assert!(id == *"s-1" && id == "s-1" && id != *"s-2" && id != "s-2");
         assert_eq!(HashMap::from([(id, 7)]).get("s-1"), Some(&7), "it is looked up by its text");
     }

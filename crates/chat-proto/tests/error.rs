@@ -66,7 +66,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         (answer(500, &[], "a\u{202e}b\u{2066}c\u{2028}d"), vec!["500", "abc d"]),
         (
             error_of(vec![(0, stream()), (0, data("Internal error\n")), (0, In::Eof)]),
-            vec!["without an event", "Internal"],
+            vec!["without events", "Internal"],
         ),
         (
             error_of(vec![(0, stream()), (0, data("event: error\ndata: busy\n")), (0, In::Eof)]),
@@ -96,14 +96,14 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         ),
         (begun(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
         (begun(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
-        (begun(In::Fail(TransportError::Body)), vec!["broke off", "connection failed"]),
-        (error_of(vec![(0, stream()), (0, data("data: x")), (0, In::Eof)]), vec!["broke off", "inside an event"]),
+        (begun(In::Fail(TransportError::Body)), vec!["was cut", "connection failed"]),
+        (error_of(vec![(0, stream()), (0, data("data: x")), (0, In::Eof)]), vec!["was cut", "inside an event"]),
         (
             error_of(vec![
                 (0, head(200, &[("content-type", "text/event-stream"), ("content-length", "9")])),
                 (0, In::Eof),
             ]),
-            vec!["broke off", "content length"],
+            vec!["was cut", "content length"],
         ),
         (small(vec![(0, stream()), (0, data(event("x", &"y".repeat(50))))]), vec!["event", "50 bytes"]),
         (small(vec![(0, json()), (0, data("12345678"))]), vec!["JSON", "7 bytes"]),
@@ -144,19 +144,19 @@ fn advice_is_to_the_point() {
         (401, "key"),
         (403, "key"),
         (404, "session id"),
-        (413, "less"),
+        (413, "smaller"),
         (418, "Correct"),
         (429, "Wait"),
         (402, "balance"),
         (405, "base URL"),
         (407, "proxy"),
         (408, "Try again."),
-        (409, "what the server says"),
+        (409, "conflict that the server names"),
         (410, "session id"),
         (411, "Correct"),
-        (414, "less"),
+        (414, "smaller"),
         (425, "Try again."),
-        (431, "less"),
+        (431, "smaller"),
         (500, "later"),
         (501, "base URL"),
         (503, "later"),
@@ -222,13 +222,13 @@ fn it_says_how_often_it_was_tried_and_why_not_again() {
     assert!(tried(|_| {}, &vec![refused.clone(); 3]).ends_with("(after 3 attempts)"));
     assert_eq!(tried(|config| config.retry.max_retries = 0, &[refused]), "could not connect");
     let late = [failed(429, &[("retry-after", "100")])];
-    assert!(tried(|_| {}, &late).contains("not tried again") && tried(|_| {}, &late).contains("100s"));
+    assert!(tried(|_| {}, &late).contains("not retried") && tried(|_| {}, &late).contains("100s"));
     for seconds in ["86401", "99999999999999999999999", "18446744073709551615.5"] {
         let never = tried(|_| {}, &[failed(429, &[("retry-after", seconds)])]);
-        assert!(never.contains("a wait of more than a day)"), "{never}");
+        assert!(never.contains("the wait would be more than a day)"), "{never}");
     }
     let total: fn(&mut chat_proto::Config) = |config| config.timeouts.total = Some(Duration::from_secs(5));
-    assert!(tried(total, &[failed(429, &[("retry-after", "9")])]).contains("not tried again"));
+    assert!(tried(total, &[failed(429, &[("retry-after", "9")])]).contains("not retried"));
     let lost = [vec![(0, In::Fail(TransportError::MaybeSent))]];
     assert!(tried(|_| {}, &lost).contains("may have read"));
 }
@@ -238,15 +238,14 @@ fn a_later_failure_does_not_hide_an_earlier_one_of_another_kind() {
     let limited = vec![(0, head(429, &[])), (0, data("slow\ndown")), (0, In::Eof)];
     let refused = vec![(0, In::Fail(TransportError::Connect))];
     let hidden = Call::create().run(&[limited.clone(), refused.clone(), refused]).error().clone();
-    let line =
-        "could not connect (after 3 attempts; an attempt before: the API answered 429 Too Many Requests: slow down)";
+    let line = "could not connect (after 3 attempts; an earlier attempt: the API responded with 429 Too Many Requests: slow down)";
     assert_eq!(hidden.to_string(), line);
     assert!(hidden.source().is_none(), "what its own attempt failed of is the driver's to say");
     let busy = vec![(0, head(503, &[])), (0, In::Eof)];
     let two = Call::create().run(&[limited.clone(), busy.clone(), busy]).error().to_string();
-    assert!(two.ends_with("an attempt before: the API answered 429 Too Many Requests: slow down)"), "{two}");
+    assert!(two.ends_with("an earlier attempt: the API responded with 429 Too Many Requests: slow down)"), "{two}");
     let alike = Call::create().run(&vec![limited; 3]).error().to_string();
-    assert_eq!(alike, "the API answered 429 Too Many Requests: slow down (after 3 attempts)");
+    assert_eq!(alike, "the API responded with 429 Too Many Requests: slow down (after 3 attempts)");
 }
 
 #[test]
@@ -332,7 +331,7 @@ fn a_source_can_be_added_and_is_found() {
     assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
     // It is shared by clones, and says nothing in the error's own line.
     assert_eq!(error.clone().source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
-    assert_eq!(error.to_string(), "cancelled");
+    assert_eq!(error.to_string(), "the call was cancelled");
 }
 
 #[test]
@@ -354,8 +353,8 @@ fn what_is_kept_and_sent_between_threads_can_be() {
 fn a_refused_key_is_named_by_its_origin_alone() {
     let api =
         |status| error_of(vec![(0, head(status, &[])), (0, data("no")), (0, In::Eof)]).with_key_origin("the vault");
-    assert_eq!(api(401).to_string(), "the API answered 401 Unauthorized: no (the key came from the vault)");
-    assert_eq!(api(404).to_string(), "the API answered 404 Not Found: no");
+    assert_eq!(api(401).to_string(), "the API responded with 401 Unauthorized: no (the key came from the vault)");
+    assert_eq!(api(404).to_string(), "the API responded with 404 Not Found: no");
 }
 
 #[test]
@@ -389,7 +388,7 @@ fn the_alternate_form_has_the_sources() {
     let twice = std::io::Error::other(error.clone());
     assert_eq!(
         format!("{:#}", Error::cancelled().with_source(twice)),
-        "cancelled: could not connect: the name is not known"
+        "the call was cancelled: could not connect: the name is not known"
     );
 }
 
@@ -399,7 +398,7 @@ const KEY: &str = "sk-Q7vWx-0123456789";
 fn told(error: &Error) -> String {
     let headers: Vec<_> = error.head().iter().flat_map(|head| head.headers.values().cloned()).collect();
     let parts = (error.kind(), error.head(), error.body(), error.request_id(), error.earlier());
-    let partial = error.partial().map(|partial| (&partial.chat_session_id, &partial.finish_reason, &partial.head));
+    let partial = error.partial().map(|partial| (&partial.session_id, &partial.finish_reason, &partial.head));
     let bytes = headers.iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect::<String>();
     format!("{error} {error:#} {error:?} {error:#?} {parts:?} {partial:?} {bytes}")
 }
@@ -478,10 +477,7 @@ fn redaction_leaves_the_text_of_an_answer_and_short_keys_alone() {
         error_of(vec![(0, stream()), (0, data(body)), (0, In::Fail(TransportError::Body))])
     };
     let key = ApiKey::new(KEY).unwrap();
-    assert_eq!(
-        broken().redact(&key).into_partial().map(|partial| partial.content),
-        Some(format!("Your key is {KEY}."))
-    );
+    assert_eq!(broken().redact(&key).into_partial().map(|partial| partial.text), Some(format!("Your key is {KEY}.")));
     let word = ApiKey::new("message").unwrap();
     let error = error_of(vec![(0, head(400, &[])), (0, data("bad message")), (0, In::Eof)]);
     assert!(error.redact(&word).to_string().ends_with("bad message"));
@@ -495,7 +491,7 @@ fn a_source_is_as_it_was_unless_it_has_the_key() {
     assert!(error.source().unwrap().is::<std::io::Error>());
     let inner = Error::cancelled().with_source(format!("proxy: {KEY}"));
     let error = Error::cancelled().with_source(std::io::Error::other(inner)).redact(&key);
-    assert_eq!(format!("{error:#}"), "cancelled: proxy: ***");
+    assert_eq!(format!("{error:#}"), "the call was cancelled: proxy: ***");
 }
 
 #[test]
@@ -522,7 +518,7 @@ fn the_advice_heeds_what_the_server_says_of_trying_again() {
     let advice =
         |status, again: &str| error_of(vec![(0, head(status, &[("x-should-retry", again)])), (0, In::Eof)]).advice();
     for status in [408, 425, 429] {
-        assert_eq!(advice(status, "false"), "The server says that trying again will not help.", "{status}");
+        assert_eq!(advice(status, "false"), "Do not retry: the server says that it will not help.", "{status}");
     }
-    assert_eq!(advice(422, "true"), "Try again later: the server says that it may help.");
+    assert_eq!(advice(422, "true"), "Try again later. The server says that a retry may succeed.");
 }

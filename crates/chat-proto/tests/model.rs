@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
-use chat_proto::{
-    AssistantMessage, ChatMode, ChatResult, ChatSessionInput, Citation, ContinueInput, CreateInput, FinishReason,
-    HttpValidationError, Location, Message, MessageChunk, Record, RecordType, RecordsCited, ValidationError,
+use chat_proto::sessions::{
+    AssistantMessage, ChatMode, ChatResult, ChatSessionInput, ContinueInput, CreateInput, HttpValidationError, Message,
+    MessageChunk, RecordsCited,
 };
+use chat_proto::{Citation, FinishReason, Location, Record, RecordType, ValidationError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

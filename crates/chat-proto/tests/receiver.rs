@@ -1,6 +1,7 @@
 //! The receiver alone: bodies that are not what their head says.
 
-use chat_proto::{Error, ErrorKind, Event, Head, Limits, MessageChunk, Receiver, Truncation};
+use chat_proto::sessions::MessageChunk;
+use chat_proto::{Error, ErrorKind, Event, Head, Limits, Receiver, Truncation};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 fn read(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Result<(), Error> {
@@ -52,7 +53,7 @@ fn what_is_not_whole_is_never_taken_for_an_answer() {
     assert!(matches!(cut.next(&mut input), Some(Ok(_))) && cut.next(&mut input).is_none());
     let error = cut.into_answer().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
-    assert_eq!(error.partial().map(|partial| &*partial.content), Some("Hi"));
+    assert_eq!(error.partial().map(|partial| &*partial.text), Some("Hi"));
 
     let mut json = receiver(200, &[JSON]);
     assert!(json.next(&mut &br#"{"chat_session_id":"s","#[..]).is_none());
@@ -70,7 +71,7 @@ fn an_answer_is_whole_whether_its_last_events_were_taken_or_not() {
             json.end().unwrap();
             assert!(json.next(&mut &[][..]).is_some_and(|event| event.is_ok()));
         }
-        assert_eq!(json.into_answer().unwrap().content, "Hi");
+        assert_eq!(json.into_answer().unwrap().text, "Hi");
     }
 }
 
@@ -85,7 +86,7 @@ fn its_end_is_for_ever() {
         let again = [failed.end().unwrap_err(), failed.interrupt(ErrorKind::Cancelled)];
         assert!(again.iter().all(|again| again.kind() == error.kind()));
         // The head and what came stay to be seen.
-        assert_eq!((failed.head().request_id(), &*failed.answer().content), (Some("r-1"), "Hi"));
+        assert_eq!((failed.head().request_id(), &*failed.answer().text), (Some("r-1"), "Hi"));
         assert_eq!(failed.into_answer().unwrap_err().kind(), error.kind());
     }
 
@@ -94,7 +95,7 @@ fn its_end_is_for_ever() {
     whole.end().unwrap();
     assert!(whole.next(&mut &CHUNK[..]).is_none());
     whole.end().unwrap();
-    assert_eq!(whole.into_answer().unwrap().content, "Hi");
+    assert_eq!(whole.into_answer().unwrap().text, "Hi");
 }
 
 /// Chunks of the same form, one after the other: what is read of the second is not what the first was like.
@@ -118,7 +119,9 @@ fn each_chunk_is_read_for_what_it_is() {
             for data in [before, row] {
                 let event = receiver.next(&mut input).expect("an event").expect("a chunk");
                 let alone: MessageChunk = serde_json::from_str(data).expect("JSON");
-                assert_eq!(event, Event::MessageChunk(alone), "{row} after {before}");
+                let Event::Text(delta) = event else { panic!("{event:?}") };
+                let expected = (alone.content_chunk, alone.chat_session_id, alone.finish_reason);
+                assert_eq!((delta.text, delta.session_id, delta.finish_reason), expected, "{row} after {before}");
             }
         }
     }

@@ -1,8 +1,7 @@
 //! What is sent, to the byte, and what is refused before.
 
-use chat_proto::{
-    ApiKey, ChatMode, ContinueInput, CreateInput, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Message, Request,
-};
+use chat_proto::sessions::{ChatMode, ContinueInput, CreateInput, Message};
+use chat_proto::{ApiKey, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Request};
 use http::{HeaderMap, Method};
 
 fn endpoint() -> Endpoint {

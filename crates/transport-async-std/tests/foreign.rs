@@ -17,10 +17,11 @@ use http::Request;
 use http_client::HttpClient as _;
 use http_client::h1::H1Client;
 use support::{OurBackend, client_on, once, plain, question, run, serve, settings, until};
+use transport_async_std::sessions::CreateInput;
 use transport_async_std::surf::middleware::{Middleware, Next, Redirect};
 use transport_async_std::{
-    AsyncStdTransport, Backend, Client, Config, CreateInput, Error, ErrorKind, TimeoutKind, Transport as _,
-    TransportError, TransportSettings, surf,
+    AsyncStdTransport, Backend, Client, Config, Error, ErrorKind, TimeoutKind, Transport as _, TransportError,
+    TransportSettings, surf,
 };
 
 /// The stock backend, set as the README says unless the test is about that.
@@ -309,7 +310,7 @@ fn a_middleware_may_read_the_answer() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
         let answer = once(&below(buffered, &settings()), &server.url()).create(&question()).finish().await;
-        assert_eq!(answer.unwrap().content, "Yes, no.");
+        assert_eq!(answer.unwrap().text, "Yes, no.");
     });
 }
 

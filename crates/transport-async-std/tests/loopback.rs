@@ -12,9 +12,10 @@ use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{Reply as Scripted, Server, Step};
 use http::Request;
 use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
+use transport_async_std::sessions::ContinueInput;
 use transport_async_std::{
-    AsyncStdTransport, Client, Config, ContinueInput, ErrorKind, FinishReason, FromSettings as _, Reply, Session,
-    TimeoutKind, Transport as _, TransportError, TransportSettings,
+    AsyncStdTransport, Client, Config, ErrorKind, FinishReason, FromSettings as _, Reply, Session, TimeoutKind,
+    Transport as _, TransportError, TransportSettings,
 };
 
 #[test]
@@ -27,14 +28,14 @@ fn a_session_creates_and_then_continues() {
         assert_eq!(first.finish_reason, Some(FinishReason::Stop));
         assert!(!first.citations().is_empty());
         assert!(first.head.request_id().is_some());
-        assert_eq!(session.id(), first.chat_session_id);
+        assert_eq!(session.id(), first.session_id);
 
         let second = session.ask("And then?").finish().await.unwrap();
-        assert!(second.content.contains("What is a transport?"), "{}", second.content);
+        assert!(second.text.contains("What is a transport?"), "{}", second.text);
 
-        let mut again = client.session("i").with_id(first.chat_session_id.unwrap()).with_streaming(false);
+        let mut again = client.session("i").with_id(first.session_id.unwrap()).with_streaming(false);
         let third = again.ask("And then?").finish().await.unwrap();
-        assert!(third.content.contains("question 3"), "{}", third.content);
+        assert!(third.text.contains("question 3"), "{}", third.text);
     });
     assert_eq!(server.accepted_connections(), 1);
 }
@@ -146,7 +147,7 @@ fn a_dropped_reply_closes_its_connection_and_no_other_call_gets_it() {
         drop(reply);
         until("the close before the head", || server.open_connections() == 0).await;
 
-        assert_eq!(client.create(&question()).finish().await.unwrap().content, "Yes, no.");
+        assert_eq!(client.create(&question()).finish().await.unwrap().text, "Yes, no.");
         assert_eq!(server.accepted_connections(), 3);
     });
 }
@@ -176,7 +177,7 @@ fn a_fault_in_the_body_keeps_its_cause() {
     let server = serve(vec![stream.chunk(FIRST).then(Step::Write("zz\r\n".into())).then(Step::Stall)]);
     run(async {
         let error = once(&plain(), &server.url()).create(&question()).finish().await.unwrap_err();
-        assert_eq!(error.partial().unwrap().content, "Yes, ");
+        assert_eq!(error.partial().unwrap().text, "Yes, ");
         // hyper's own error, without the one of I/O in which it crossed.
         let cause = error.source().unwrap();
         assert!(cause.downcast_ref::<io::Error>().is_none(), "{cause:?}");

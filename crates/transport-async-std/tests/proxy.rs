@@ -47,7 +47,7 @@ fn a_proxy_is_set_or_taken_from_the_environment() {
     let connector = connector.via(Proxy::url(&proxy.to_string()).unwrap()).unwrap();
     let client = once(&AsyncStdTransport::with_connector(connector), "http://api.example");
     let answer = task::block_on(client.create(&question()).finish()).unwrap();
-    assert!(answer.content.contains("chunk"), "{}", answer.content);
+    assert!(answer.text.contains("chunk"), "{}", answer.text);
     assert_eq!(*asked.lock().unwrap(), [line]);
 
     // The environment is this process's own, so the part that reads it runs in another.
@@ -73,7 +73,7 @@ fn child_of_the_environment() {
     let Ok(url) = std::env::var("TEST_URL") else { return };
     let client = once(&AsyncStdTransport::from_settings(&settings()).unwrap(), &url);
     match task::block_on(client.create(&question()).finish()) {
-        Ok(answer) => println!("answered {}", answer.content),
+        Ok(answer) => println!("answered {}", answer.text),
         Err(error) => println!("{}", chain(&error)),
     }
 }

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
         .limits(Limits::default().with_answer(4 << 20))
         .build()?;
     let answer = client.default_session()?.ask("When is a call tried again?").finish().await?;
-    println!("{} bytes, {} citations", answer.content.len(), answer.citations().len());
+    println!("{} bytes, {} citations", answer.text.len(), answer.citations().len());
 
     // One call with settings of its own, on the same connections.
     let hasty = client.with(|settings| {

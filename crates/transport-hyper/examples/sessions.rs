@@ -28,6 +28,6 @@ async fn main() -> Result<(), Error> {
 fn show(session: &Session) {
     for turn in session.history() {
         println!("> {}", turn.question);
-        println!("{}\n", turn.answer().map_or("(nothing came)", |answer| &answer.content));
+        println!("{}\n", turn.answer().map_or("(nothing came)", |answer| &answer.text));
     }
 }

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
                 // Dropping the pieces would do; this way what came is told.
                 let cancelled = pieces.into_reply().cancel();
                 let partial = cancelled.as_ref().map_or_else(Error::partial, Some);
-                println!("\n(stopped after {} bytes)", partial.map_or(0, |answer| answer.content.len()));
+                println!("\n(stopped after {} bytes)", partial.map_or(0, |answer| answer.text.len()));
                 return Ok(());
             }
         }

@@ -252,6 +252,6 @@ async fn interim_answers_are_passed_over() {
     );
     let server = ScriptServer::start(vec![Reply::raw(answer)]).unwrap();
     let answer = ask(&client(builder(), &server.url())).await.unwrap();
-    assert_eq!((answer.content.as_str(), answer.head.status.as_u16()), ("Hello", 200));
+    assert_eq!((answer.text.as_str(), answer.head.status.as_u16()), ("Hello", 200));
     assert_eq!(answer.head.headers.get("link"), None);
 }

@@ -148,7 +148,7 @@ async fn play(
         // A request that is written before the client has seen the end is lost.
         until(&format!("{name}: the first connection's end"), || server.open_connections() < server.requests()).await;
     }
-    let after = client.create(&question()).finish().await.map(|answer| answer.content);
+    let after = client.create(&question()).finish().await.map(|answer| answer.text);
     let accepted = server.accepted_connections();
     let is_right = seen == expected && accepted == connections && after.as_deref().ok() == Some("Yes, no.");
     let wrong = format!(

@@ -15,7 +15,8 @@ use local::{Ca, Door, acceptor, ask, builder, client, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use transport_hyper::{CreateInput, ErrorKind, Http2, Proxy};
+use transport_hyper::sessions::CreateInput;
+use transport_hyper::{ErrorKind, Http2, Proxy};
 
 const FIRST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
 const LAST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"lo\",\"finish_reason\":\"stop\"}\n\n";
@@ -73,7 +74,7 @@ async fn prior_knowledge_needs_no_alpn() {
     .await;
     let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
     for _ in 0..3 {
-        assert_eq!(ask(&client).await.unwrap().content, "Hello");
+        assert_eq!(ask(&client).await.unwrap().text, "Hello");
     }
     assert_eq!((peer.accepted(), streams.load(Ordering::SeqCst)), (1, 1));
 }
@@ -153,8 +154,8 @@ async fn a_server_that_goes_away_ends_what_it_began() {
     // back.
     let next = client.create(&question());
     end.notify_one();
-    assert_eq!(running.finish().await.unwrap().content, "Hello");
-    assert_eq!(next.finish().await.unwrap().content, "Hello");
+    assert_eq!(running.finish().await.unwrap().text, "Hello");
+    assert_eq!(next.finish().await.unwrap().text, "Hello");
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
@@ -200,7 +201,7 @@ async fn a_tunnel_loses_no_byte() {
     .await;
     let through = Proxy::url(&format!("http://{}", proxy.addr)).unwrap();
     let client = client(builder().http2(Http2::PriorKnowledge).proxy(through), "http://api.example");
-    assert_eq!(ask(&client).await.unwrap().content, "Hello");
+    assert_eq!(ask(&client).await.unwrap().text, "Hello");
     drop(client);
     until("the end", || proxy.accepted() == 1).await;
 }
@@ -242,7 +243,7 @@ fn a_main_task_that_pauses_reads_200_000_small_frames() {
         reply.next().await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
         // Another call on the connection lives.
-        assert_eq!(ask(&client).await.unwrap().content, "Hello");
+        assert_eq!(ask(&client).await.unwrap().text, "Hello");
         assert_eq!(reply.finish().await.unwrap().events as usize, FRAMES);
         assert_eq!(streams.load(Ordering::SeqCst), 1);
     });

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_mock::{Reply as Scripted, ScriptServer, Step};
-use transport_hyper::{Client, CreateInput, ErrorKind, Timeouts};
+use transport_hyper::sessions::CreateInput;
+use transport_hyper::{Client, ErrorKind, Timeouts};
 
 const CHUNK: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
 const LAST: &str =
@@ -36,11 +37,11 @@ async fn a_cancel_keeps_what_came() {
     .unwrap();
     let mut reply = client(&server.url()).create(&CreateInput::new("i", "m"));
     reply.next().await.unwrap().unwrap();
-    assert_eq!(reply.answer().unwrap().content, "Hel");
+    assert_eq!(reply.answer().unwrap().text, "Hel");
     let error = reply.cancel().unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
-    assert_eq!(error.partial().unwrap().content, "Hel");
-    assert_eq!(error.partial().unwrap().chat_session_id.as_deref(), Some("s-1"));
+    assert_eq!(error.partial().unwrap().text, "Hel");
+    assert_eq!(error.partial().unwrap().session_id.as_deref(), Some("s-1"));
     until("the close", || server.open_connections() == 0).await;
 }
 
@@ -57,7 +58,7 @@ async fn text_is_the_text_whatever_the_form() {
             pieces.push(piece.unwrap());
         }
         assert_eq!(pieces, want);
-        assert_eq!(text.into_reply().finish().await.unwrap().content, "Hello");
+        assert_eq!(text.into_reply().finish().await.unwrap().text, "Hello");
     }
 }
 
@@ -69,7 +70,7 @@ async fn an_error_is_the_last_item_and_the_outcome() {
     assert_eq!(reply.head().unwrap().status, 200);
     let error = reply.next().await.unwrap().unwrap_err();
     assert!(reply.next().await.is_none());
-    assert_eq!(error.partial().unwrap().content, "Hel");
+    assert_eq!(error.partial().unwrap().text, "Hel");
     assert_eq!(reply.finish().await.unwrap_err().kind(), error.kind());
 }
 

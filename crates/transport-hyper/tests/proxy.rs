@@ -89,7 +89,7 @@ fn free_port() -> u16 {
 /// Asks once through a proxy.
 async fn through(proxy: &str, url: &str, ca: &Ca) -> Result<String, Error> {
     let builder = builder().proxy(Proxy::url(proxy).unwrap()).root_certificates([ca.root()]);
-    ask(&client(builder, url)).await.map(|answer| answer.content)
+    ask(&client(builder, url)).await.map(|answer| answer.text)
 }
 
 /// What a failed connection says. No secret is in it, and nobody may take it for something the server has read.
@@ -464,7 +464,7 @@ async fn child_of_the_environment() {
     };
     let client = transport_hyper::Client::builder().base_url(url).api_key("k").build_on(transport).unwrap();
     match ask(&client).await {
-        Ok(answer) => println!("answered {}", answer.content),
+        Ok(answer) => println!("answered {}", answer.text),
         Err(error) => println!("{error:#}"),
     }
 }

@@ -32,7 +32,7 @@ where
     ServiceTransport<S>: transport_hyper::Transport,
 {
     let client = client(service, url)?;
-    Ok(client.session("docs").ask("Is it?").finish().await?.content)
+    Ok(client.session("docs").ask("Is it?").finish().await?.text)
 }
 
 fn client<S>(service: S, url: &str) -> Result<chat_client::Client<ServiceTransport<S>>, Error>
@@ -138,7 +138,7 @@ async fn a_reply_over_layers_can_go_to_another_task() {
     let client = client(ServiceBuilder::new().concurrency_limit(1).service(slow), "http://unused.example").unwrap();
     let reply = client.session("docs").ask("Is it?");
     let answer = tokio::spawn(reply.finish()).await.unwrap().unwrap();
-    assert_eq!(answer.content, "Yes.");
+    assert_eq!(answer.text, "Yes.");
 }
 
 struct Layered(Runtime);

@@ -94,7 +94,7 @@ fn client(url: &str, transport: SmolTransport) -> Client {
 }
 
 fn ask(client: &Client) -> Result<String, Error> {
-    async_io::block_on(async { Ok(client.session("i").ask("What is a chunk?").finish().await?.content) })
+    async_io::block_on(async { Ok(client.session("i").ask("What is a chunk?").finish().await?.text) })
 }
 
 #[test]

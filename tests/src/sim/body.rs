@@ -5,9 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat_client::{
-    Citation, Event, FinishReason, MessageChunk, OtherEvent, Record, RecordType, RecordsCited, SessionId,
-};
+use chat_client::{Citation, Citations, Event, FinishReason, OtherEvent, Record, RecordType, SessionId, TextDelta};
 
 /// The body of an answer.
 #[derive(Clone, Debug, Default)]
@@ -153,16 +151,16 @@ impl Writer {
             write!(data, r#","finish_reason":"{reason}""#).expect("memory");
         }
         data.push('}');
-        let mut chunk = MessageChunk::new(text);
-        chunk.chat_session_id.clone_from(&self.session);
+        let mut chunk = TextDelta::new(text);
+        chunk.session_id.clone_from(&self.session);
         chunk.finish_reason = reason.map(FinishReason::from);
-        self.event("message_chunk", &data, What::Event(Event::MessageChunk(chunk)))
+        self.event("message_chunk", &data, What::Event(Event::Text(chunk)))
     }
 
     /// So many citations.
     pub fn cited(self, count: usize) -> Self {
         let (data, cited) = citations(count);
-        self.event("records_cited", &data, What::Event(Event::RecordsCited(Arc::new(cited))))
+        self.event("records_cited", &data, What::Event(Event::Citations(Arc::new(cited))))
     }
 
     /// An event of a type that no client knows.
@@ -257,13 +255,13 @@ impl Body {
     pub fn json(text: &str, session: &str, cited: Option<usize>) -> Self {
         let mut json =
             format!(r#"{{"chat_session_id":"{session}","message":{{"role":"assistant","content":"{}""#, Escaped(text));
-        let mut chunk = MessageChunk::new(text);
-        chunk.chat_session_id = Some(SessionId::from(session));
-        let mut events = vec![Event::MessageChunk(chunk)];
+        let mut chunk = TextDelta::new(text);
+        chunk.session_id = Some(SessionId::from(session));
+        let mut events = vec![Event::Text(chunk)];
         if let Some(count) = cited {
             let (data, cited) = citations(count);
             write!(json, r#","records_cited":{data}"#).expect("memory");
-            events.push(Event::RecordsCited(Arc::new(cited)));
+            events.push(Event::Citations(Arc::new(cited)));
         }
         json += "}}";
         let whole_at = json.len();
@@ -316,7 +314,7 @@ pub(super) fn is_ping(event_type: &str) -> bool {
     ["ping", "heartbeat", "keepalive", "keep-alive"].contains(&event_type.to_ascii_lowercase().as_str())
 }
 
-fn citations(count: usize) -> (String, RecordsCited) {
+fn citations(count: usize) -> (String, Citations) {
     let mut json = String::from(r#"{"citations":["#);
     let mut all = Vec::new();
     for number in 1..=count {
@@ -328,7 +326,7 @@ fn citations(count: usize) -> (String, RecordsCited) {
         all.push(Citation::new(number as i64, record));
     }
     json += "]}";
-    (json, RecordsCited::new(all))
+    (json, Citations::new(all))
 }
 
 /// Text between the quotes of a JSON string.

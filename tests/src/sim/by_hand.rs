@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::{
-    Attempt, ContinueInput, CreateInput, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError,
-};
+use chat_client::sessions::{ContinueInput, CreateInput};
+use chat_client::{Attempt, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError};
 
 use super::scenario::{End, Pace, Reaction, Response, Scenario};
 use super::transcript::{Outcome, Step, Transcript};

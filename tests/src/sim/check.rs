@@ -356,12 +356,12 @@ impl<'a> Walk<'a> {
         merged.events = answer.events;
         for event in events {
             match event {
-                Event::MessageChunk(chunk) => {
-                    merged.content += &chunk.content_chunk;
-                    merged.chat_session_id = chunk.chat_session_id.clone().or(merged.chat_session_id);
+                Event::Text(chunk) => {
+                    merged.text += &chunk.text;
+                    merged.session_id = chunk.session_id.clone().or(merged.session_id);
                     merged.finish_reason = chunk.finish_reason.clone().or(merged.finish_reason);
                 }
-                Event::RecordsCited(cited) => merged.records_cited = Some(cited.clone()),
+                Event::Citations(cited) => merged.citations = Some(cited.clone()),
                 _ => {}
             }
         }

@@ -112,7 +112,7 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
         match &said.what {
             What::Error => return (events, Some(Ending::Stream)),
             What::Garbage => return (events, Some(Ending::Decode)),
-            What::Event(event @ Event::RecordsCited(_)) => cited = held(event),
+            What::Event(event @ Event::Citations(_)) => cited = held(event),
             What::Event(Event::Other(_)) => unknown += said.carries,
             What::Event(event) => text += held(event),
         }
@@ -148,14 +148,14 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
 
 /// What an event takes in memory of what an answer may.
 fn held(event: &Event) -> usize {
-    let Event::RecordsCited(cited) = event else { return event.text().map_or(0, str::len) };
+    let Event::Citations(cited) = event else { return event.text().map_or(0, str::len) };
     let strings = |citation: &Citation| {
         let record = &citation.record;
         let all = [&citation.hit_url, &record.url, &record.title, &record.description];
         all.into_iter().flatten().map(String::len).sum::<usize>()
     };
     // No scenario has breadcrumbs, or a type that nobody knows.
-    cited.citations.iter().map(|citation| size_of::<Citation>() + strings(citation)).sum()
+    cited.iter().map(|citation| size_of::<Citation>() + strings(citation)).sum()
 }
 
 /// Whether a stream without an event has lines that are part of none, and no others that mean something.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use chat_client::{Client, ContinueInput, CreateInput, Error, Event, Reply};
+use chat_client::sessions::{ContinueInput, CreateInput};
+use chat_client::{Client, Error, Event, Reply};
 use futures_core::Stream;
 
 use super::scenario::{Leave, Pace, Scenario};

@@ -27,7 +27,7 @@ impl Weight {
     /// The weight of an event.
     pub(super) fn of(event: &Event) -> Self {
         let says = match event {
-            Event::MessageChunk(chunk) => !chunk.content_chunk.is_empty() || chunk.finish_reason.is_some(),
+            Event::Text(chunk) => !chunk.text.is_empty() || chunk.finish_reason.is_some(),
             Event::Other(other) if is_ping(&other.event_type) => return Self::Ping,
             Event::Other(other) => !["", "{}", "[]", "null"].contains(&other.data.trim()),
             _ => true,

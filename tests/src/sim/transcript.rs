@@ -130,11 +130,11 @@ impl fmt::Display for Step {
             Self::Reset => f.write_str("reset"),
             Self::Quiet => f.write_str("quiet"),
             Self::Closed => f.write_str("close"),
-            Self::Event(Event::MessageChunk(chunk)) => {
-                write!(f, "chunk {:?}", chunk.content_chunk)?;
+            Self::Event(Event::Text(chunk)) => {
+                write!(f, "chunk {:?}", chunk.text)?;
                 chunk.finish_reason.as_ref().map_or(Ok(()), |reason| write!(f, " {reason}"))
             }
-            Self::Event(Event::RecordsCited(cited)) => write!(f, "cited {}", cited.citations.len()),
+            Self::Event(Event::Citations(cited)) => write!(f, "cited {}", cited.len()),
             Self::Event(Event::Other(other)) => write!(f, "other {} {:?}", other.event_type, other.data),
             Self::Event(event) => write!(f, "{event:?}"),
             Self::Pause(length) => write!(f, "pause {}", Millis(*length)),
@@ -160,7 +160,7 @@ struct Shown<'a>(&'a Result<Answer, Error>);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = |answer: &Answer| format!("{:?} of {} events", answer.content, answer.events);
+        let text = |answer: &Answer| format!("{:?} of {} events", answer.text, answer.events);
         match self.0 {
             Ok(answer) => {
                 let reason = answer.finish_reason.as_ref().map_or("no reason", |reason| reason.as_str());

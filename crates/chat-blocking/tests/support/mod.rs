@@ -4,7 +4,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_blocking::{Client, Config, CreateInput, RetryPolicy};
+use chat_blocking::sessions::CreateInput;
+use chat_blocking::{Client, Config, RetryPolicy};
 use chat_mock::Reply as Script;
 use tokio::runtime::{Builder, Runtime};
 

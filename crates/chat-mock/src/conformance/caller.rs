@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use chat_client::{Answer, Client, ClientBuilder, Config, ContinueInput, CreateInput, Error, Event};
+use chat_client::sessions::{ContinueInput, CreateInput};
+use chat_client::{Answer, Client, ClientBuilder, Config, Error, Event};
 use chat_client::{Transport, TransportSettings};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::CertificateDer;

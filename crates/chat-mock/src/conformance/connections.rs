@@ -68,7 +68,7 @@ fn reuse<C: Caller>(stage: &Stage<'_, C>) -> Seen {
     let client = stage.caller.client(&scene.setup).map_err(said)?;
     for (_, expected) in &replies {
         let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
-        let seen = result.map(|answer| answer.content);
+        let seen = result.map(|answer| answer.text);
         let seen = seen.as_deref().map_err(|error| error.status().map_or(0, |status| status.as_u16()));
         ensure(seen == *expected, || format!("{seen:?}, not {expected:?}"))?;
         stage.caller.pause(SETTLE);
@@ -118,7 +118,7 @@ fn drops<C: Caller>(stage: &Stage<'_, C>) -> Seen {
         ensure(events == 1, || format!("{events} events before the drop"))?;
         scene.quiet(stage.caller)?;
         let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
-        let text = result.map_err(said)?.content;
+        let text = result.map_err(said)?.text;
         ensure(text == "Yes, no.", || format!("after the drop: {text:?}"))?;
     }
     let (requests, connections) = (scene.server.requests().len(), scene.connections());
@@ -180,7 +180,7 @@ fn unasked<C: Caller>(stage: &Stage<'_, C>) -> Seen {
         let client = stage.caller.client(&scene.setup).map_err(said)?;
         for _ in 0..2 {
             let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
-            let text = result.map_err(said)?.content;
+            let text = result.map_err(said)?.text;
             ensure(text == "Yes, no.", || format!("{text:?}"))?;
             // What comes once the next request is on its way looks like its answer: nobody can tell.
             stage.caller.pause(SETTLE);

@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use chat_client::{Client, CreateInput, ErrorKind, Reply, Transport};
+use chat_client::sessions::CreateInput;
+use chat_client::{Client, ErrorKind, Reply, Transport};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::caller::Blocking;
@@ -138,8 +139,8 @@ fn slow_streams<H: Harness>(stage: &Stage<'_, Blocking<'_, H>>) -> Seen {
     let wrong = caller.harness.block_on(async {
         let calls = (0..STREAMS).map(|_| client.create(&question()).finish()).collect::<FuturesUnordered<_>>();
         let wrong = |result: Result<chat_client::Answer, _>| match result {
-            Ok(answer) if answer.content == text => None,
-            Ok(answer) => Some(answer.content),
+            Ok(answer) if answer.text == text => None,
+            Ok(answer) => Some(answer.text),
             Err(error) => Some(said(error)),
         };
         calls.filter_map(|result| std::future::ready(wrong(result))).collect::<Vec<_>>().await
@@ -161,7 +162,7 @@ fn right_after<H: Harness>(
     server.server.replay(vec![Scripted::sse_chunked([FIRST, LAST]), Scripted::json(200, &[], RESULT)]);
     for _ in 0..2 {
         let result = stage.caller.call(client, &Question::create(true)).result.ok_or("the call was dropped")?;
-        let text = result.map_err(said)?.content;
+        let text = result.map_err(said)?.text;
         ensure(text == "Yes, no.", || format!("after the drops: {text:?}"))?;
     }
     let requests = server.server.requests().len();

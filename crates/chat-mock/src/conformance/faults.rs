@@ -101,7 +101,7 @@ fn check_transcript(transcript: &Transcript, seen: &Outcome) -> Result<(), Strin
     let events = transcript.events.len();
     ensure(events as u64 == seen.events, || format!("handed out {events} events, {seen}"))?;
     let answer = transcript.result.as_ref().and_then(|result| result.as_ref().map_or_else(Error::partial, Some));
-    let id = answer.filter(|answer| answer.events > 0).map(|answer| answer.chat_session_id.as_deref());
+    let id = answer.filter(|answer| answer.events > 0).map(|answer| answer.session_id.as_deref());
     ensure(id.is_none_or(|id| id == Some("s-1")), || format!("session {id:?}, {seen}"))
 }
 

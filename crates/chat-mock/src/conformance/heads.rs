@@ -100,7 +100,7 @@ fn rejected<C: Caller>(stage: &Stage<'_, C>, head: String, named: &str) -> Seen 
         scene.quiet(stage.caller)?;
     }
     scene.end(stage.caller, client)?;
-    Ok("rejected, and not tried again".to_owned())
+    Ok("rejected, and not retried".to_owned())
 }
 
 /// Transfer codings beside one `chunked`. They are the server's fault, and nothing was cut.

@@ -1,6 +1,7 @@
 //! Both operations, and what of them is on the wire: each request to the letter, each answer's head as it was sent.
 
-use chat_client::{Answer, Event, FinishReason, Message};
+use chat_client::sessions::Message;
+use chat_client::{Answer, Event, FinishReason};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -55,7 +56,7 @@ fn converse<C: Caller>(stage: &Stage<'_, C>, stream: bool) -> Seen {
         let Transcript { events, result } = stage.caller.call(&client, &question);
         let answer = result.ok_or("the call was dropped")?.map_err(said)?;
         let text: String = events.iter().filter_map(Event::text).collect();
-        ensure(text == answer.content && !text.is_empty(), || format!("handed out {text:?}, kept {answer:?}"))?;
+        ensure(text == answer.text && !text.is_empty(), || format!("handed out {text:?}, kept {answer:?}"))?;
         ensure(answer.head.request_id().is_some(), || format!("no x-request-id: {:?}", answer.head))?;
         // The words of a stream come one by one; JSON is two events, text and citations.
         ensure(if stream { events.len() > 2 } else { events.len() <= 2 }, || format!("{} events", events.len()))?;
@@ -69,10 +70,10 @@ fn converse<C: Caller>(stage: &Stage<'_, C>, stream: bool) -> Seen {
     }
     let first = ask(question)?;
     ensure(!first.citations().is_empty(), || format!("no citations: {first:?}"))?;
-    let id = first.chat_session_id.ok_or("no session")?;
+    let id = first.session_id.ok_or("no session")?;
     let second = ask(Question::go_on(&id, stream))?;
-    ensure(second.chat_session_id.as_ref() == Some(&id), || format!("another session: {second:?}"))?;
-    ensure(second.content.contains("What is a transport?"), || format!("no memory of it: {second:?}"))?;
+    ensure(second.session_id.as_ref() == Some(&id), || format!("another session: {second:?}"))?;
+    ensure(second.text.contains("What is a transport?"), || format!("no memory of it: {second:?}"))?;
     let requests = scene.server.requests();
     ensure(requests == 2, || format!("{requests} requests for 2 calls"))?;
     scene.end(stage.caller, client)?;
@@ -162,7 +163,7 @@ fn head_of<C: Caller>(stage: &Stage<'_, C>, reply: Reply) -> Result<HeaderMap, S
     let client = stage.caller.client(&scene.setup).map_err(said)?;
     let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
     let answer = result.map_err(said)?;
-    ensure(answer.content == "Yes, no.", || format!("{answer:?}"))?;
+    ensure(answer.text == "Yes, no.", || format!("{answer:?}"))?;
     scene.end(stage.caller, client)?;
     Ok(answer.head.headers)
 }

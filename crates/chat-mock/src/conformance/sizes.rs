@@ -49,7 +49,7 @@ fn play<C: Caller>(stage: &Stage<'_, C>, reply: Reply, events: usize, text: &str
     let result = transcript.result.ok_or("the call was dropped")?;
     let seen = Outcome::of(&result, scene.server.requests().len());
     let answer = result.map_err(said)?;
-    ensure(answer.content == text, || format!("{seen}; another text"))?;
+    ensure(answer.text == text, || format!("{seen}; another text"))?;
     let whole = (transcript.events.len(), seen.events as usize, seen.requests) == (events, events, 1);
     ensure(whole, || format!("{seen}, {} handed out; not {events}", transcript.events.len()))?;
     scene.end(stage.caller, client)?;

@@ -1,4 +1,4 @@
-//! What an error says: one line for people, a short form for logs.
+//! The message of an error for people, and its short form for logs.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::{Error, ErrorKind, GaveUp, Received, Truncation, UnexpectedResponse, UnfinishedEvent};
 use crate::{OneLine, TimeoutKind};
 
-/// What happened and what was made of it, in a line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
+/// What happened and why it was not retried, on one line. The alternate form, `{:#}`, adds the sources: `could not connect: …`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if f.alternate() {
@@ -20,13 +20,13 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// The newest failure of an attempt before that was not like this one, which would hide it.
+    /// The last error of an earlier attempt that differs from this one.
     fn other_cause(&self) -> Option<&Self> {
-        let alike = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
-        self.earlier().iter().rev().find(|earlier| !alike(earlier))
+        let is_same = |other: &Self| other.kind().name() == self.kind().name() && other.status() == self.status();
+        self.earlier().iter().rev().find(|earlier| !is_same(earlier))
     }
 
-    /// The line with those of the sources behind it, but for what stands at its end already: some errors repeat their cause.
+    /// The message, followed by the sources. A source that the message already ends with is left out.
     fn with_sources(&self) -> String {
         let mut text = self.to_string();
         let sources = std::iter::successors(std::error::Error::source(self), |error| error.source());
@@ -38,25 +38,25 @@ impl Error {
         text
     }
 
-    /// What was made of it: why there was no further attempt, and what an attempt before had failed of.
+    /// Why there was no further attempt, and why an earlier attempt failed.
     fn fmt_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gave_up() {
             Some(GaveUp::Attempts) if self.attempts() > 1 => write!(f, " (after {} attempts", self.attempts())?,
             Some(GaveUp::WaitTooLong { wait }) => {
-                write!(f, " (not tried again: that would take a wait of {}", Wait(wait))?;
+                write!(f, " (not retried: the wait would be {}", Wait(wait))?;
             }
-            Some(GaveUp::Deadline) => f.write_str(" (not tried again: the call's time is up before")?,
-            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not tried again: the server may have read the request")?,
+            Some(GaveUp::Deadline) => f.write_str(" (not retried: the call would time out first")?,
+            Some(GaveUp::MayHaveBeenRead) => f.write_str(" (not retried: the server may have read the request")?,
             Some(GaveUp::Attempts) | None => return Ok(()),
         }
         if let Some(earlier) = self.other_cause() {
-            f.write_str("; an attempt before: ")?;
+            f.write_str("; an earlier attempt: ")?;
             earlier.fmt_what(f)?;
         }
         f.write_str(")")
     }
 
-    /// What happened, without what was made of it.
+    /// What happened.
     fn fmt_what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = Status(self.status());
         match self.kind() {
@@ -74,25 +74,25 @@ impl Error {
                 TimeoutKind::Total => write!(f, "the whole call timed out ({after:?})")?,
             },
             ErrorKind::Transport if self.0.bad_head => f.write_str("the response head was rejected")?,
-            ErrorKind::Transport => f.write_str("the connection failed before the answer began")?,
+            ErrorKind::Transport => f.write_str("the connection failed before the response")?,
             ErrorKind::Api { body } => {
-                write!(f, "the API answered {status}{}", self.quote(body))?;
+                write!(f, "the API responded with {status}{}", self.quote(body))?;
                 if let (Some(401 | 403), Some(origin)) = (status.code(), self.0.key_origin) {
                     write!(f, " (the key came from {origin})")?;
                 }
             }
             ErrorKind::Validation { detail, body } => {
-                f.write_str("the API found the request invalid")?;
+                f.write_str("the API rejected the request as invalid")?;
                 if detail.is_empty() {
-                    write!(f, "{}", Quote(body))?;
+                    write!(f, "{}", Quote::Text(body))?;
                 } else {
-                    // These were read from JSON: they are text, whatever characters they have.
+                    // These were read from JSON, so they are text.
                     let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
                     write!(f, ": {}", Start(&all.join("; ")))?;
                 }
             }
             ErrorKind::UnexpectedResponse { reason, body } => {
-                f.write_str("something answered that is not the API: ")?;
+                f.write_str("the response is not from the API: ")?;
                 let header = |name| Start(self.head().and_then(|head| head.text(name)).unwrap_or("none"));
                 match reason {
                     UnexpectedResponse::Status => {
@@ -103,7 +103,7 @@ impl Error {
                     UnexpectedResponse::ContentEncoding => {
                         write!(f, "content encoding {}", header("content-encoding"))?
                     }
-                    UnexpectedResponse::NoEvents => f.write_str("an event stream without an event")?,
+                    UnexpectedResponse::NoEvents => f.write_str("an event stream without events")?,
                     UnexpectedResponse::TransferCoding => {
                         write!(f, "a transfer coding other than one `chunked`: {}", header("transfer-encoding"))?;
                     }
@@ -111,25 +111,25 @@ impl Error {
                 write!(f, "{}", self.quote(body))?;
             }
             ErrorKind::Decode { what, message, body } => {
-                write!(f, "the JSON does not match {what}{}", Quote(message))?;
-                // A whole body may be the server's way to say what went wrong. An event is a part of an answer.
+                write!(f, "the JSON does not match {what}{}", Quote::Text(message))?;
+                // A complete body may explain what went wrong. An event is part of an answer.
                 if *what == "ChatResult" {
-                    write!(f, "{}", Quote(body))?;
+                    write!(f, "{}", Quote::Text(body))?;
                 }
             }
-            ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote(data))?,
+            ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote::Text(data))?,
             ErrorKind::Truncated(how) => {
                 f.write_str(match how {
-                    Truncation::InsideEvent => "the answer broke off inside an event",
-                    Truncation::ContentLength => "the answer broke off before its content length",
-                    Truncation::ConnectionLost => "the answer broke off: the connection failed",
+                    Truncation::InsideEvent => "the answer was cut inside an event",
+                    Truncation::ContentLength => "the answer was cut before its content length",
+                    Truncation::ConnectionLost => "the answer was cut: the connection failed",
                 })?;
-                if let Some(UnfinishedEvent { data, is_error: true }) = &self.0.cut {
-                    write!(f, "; it was to end with an error{}", Quote(data))?;
+                if let Some(UnfinishedEvent { data, is_error: true }) = &self.0.unfinished {
+                    write!(f, "; the last event was an error{}", Quote::Text(data))?;
                 }
             }
             ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
-            ErrorKind::Cancelled => f.write_str("cancelled")?,
+            ErrorKind::Cancelled => f.write_str("the call was cancelled")?,
         }
         Ok(())
     }
@@ -148,7 +148,7 @@ fn sent(received: Received) -> &'static str {
     }
 }
 
-/// A status with its name, where it has one.
+/// A status with its name, if it has one.
 struct Status(Option<StatusCode>);
 
 impl Status {
@@ -165,7 +165,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// A wait, which a server may ask to be longer than anybody would count in seconds.
+/// A wait. It may be far longer than is useful to print in seconds.
 struct Wait(Duration);
 
 impl fmt::Display for Wait {
@@ -175,16 +175,19 @@ impl fmt::Display for Wait {
     }
 }
 
-/// What the server sent, behind a colon if it is anything.
-struct Quote<'a>(&'a str);
+/// Text of the server's after a colon, or nothing if it is blank.
+enum Quote<'a> {
+    Text(&'a str),
+    Binary,
+}
 
-/// Whether a character can't be printed. Text has few of them; compressed or packed data read as text is full of them.
+/// Whether a character is not printable. Text has few of them, binary data many.
 fn is_odd(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER || c.is_control() && !c.is_ascii_whitespace()
 }
 
 impl Error {
-    /// A body, behind a colon. One whose content type is not that of text must have nothing odd to be shown.
+    /// Quotes a body. If its content type is binary, it is shown only if every character is printable.
     fn quote<'a>(&self, body: &'a str) -> Quote<'a> {
         const BINARY: [&str; 8] = [
             "image/",
@@ -200,26 +203,23 @@ impl Error {
         let is_binary = BINARY
             .iter()
             .any(|name| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
-        Quote(if is_binary && body.chars().any(is_odd) { BINARY_BODY } else { body })
+        if is_binary && body.chars().any(is_odd) { Quote::Binary } else { Quote::Text(body) }
     }
 }
-
-/// Stands for a body that is not text.
-const BINARY_BODY: &str = "\0";
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.trim();
-        if text.is_empty() {
-            return Ok(());
-        }
+        let Self::Text(text) = self else { return f.write_str(": (binary data)") };
+        let text = text.trim();
         let (shown, _) = start(text);
-        let is_binary = shown.chars().filter(|c| is_odd(*c)).count() * 4 > shown.chars().count();
-        if is_binary { f.write_str(": (binary data)") } else { write!(f, ": {}", Start(text)) }
+        if shown.chars().filter(|c| is_odd(*c)).count() * 4 > shown.chars().count() {
+            return Self::Binary.fmt(f);
+        }
+        if text.is_empty() { Ok(()) } else { write!(f, ": {}", Start(text)) }
     }
 }
 
-/// The start of what the server sent, on one line.
+/// The start of a text, on one line.
 struct Start<'a>(&'a str);
 
 impl fmt::Display for Start<'_> {
@@ -229,7 +229,7 @@ impl fmt::Display for Start<'_> {
     }
 }
 
-/// As much of a text as is shown, and whether that is all.
+/// The start of a text that is shown, and whether that is all of it.
 fn start(text: &str) -> (&str, bool) {
     const SHOWN: usize = 300;
     match text.char_indices().nth(SHOWN) {
@@ -238,8 +238,8 @@ fn start(text: &str) -> (&str, bool) {
     }
 }
 
-/// The facts in short: a log must not fill with an answer's text or a page of HTML. [`kind`](Error::kind),
-/// [`head`](Error::head) and [`partial`](Error::partial) print in full.
+/// A short form that does not fill a log with an answer's text or a page of HTML. [`kind`](Error::kind),
+/// [`head`](Error::head) and [`partial`](Error::partial) print everything.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Error");
@@ -247,9 +247,8 @@ impl fmt::Debug for Error {
         debug.field("attempts", &self.attempts()).field("gave_up", &self.gave_up());
         debug.field("status", &self.status()).field("request_id", &self.request_id());
         if let Some(partial) = self.partial() {
-            let session = partial.chat_session_id.as_ref();
-            debug.field("events", &partial.events).field("text_bytes", &partial.content.len());
-            debug.field("chat_session_id", &session).field("finish_reason", &partial.finish_reason);
+            debug.field("events", &partial.events).field("text_bytes", &partial.text.len());
+            debug.field("session_id", &partial.session_id.as_ref()).field("finish_reason", &partial.finish_reason);
         }
         debug.field("earlier", &self.earlier()).field("source", &self.0.source).finish()
     }

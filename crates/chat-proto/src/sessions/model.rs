@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::SessionId;
-use crate::config::setters;
 use crate::serde_ext::{self, object, object_traits, open_enum};
+use crate::setters::setters;
+use crate::{Citation, FinishReason, SessionId, ValidationError};
 
 open_enum! {
     /// How much effort the service puts into an answer.
@@ -20,47 +20,11 @@ open_enum! {
     }
 }
 
-open_enum! {
-    /// Why the server ended its answer.
-    FinishReason {
-        /// The answer is whole.
-        Stop = "stop",
-        /// The answer reached the model's limit of length.
-        Length = "length",
-        /// A content filter stopped the answer.
-        ContentFilter = "content_filter",
-    }
-}
-
-open_enum! {
-    /// What kind of source a [`Record`] is.
-    RecordType {
-        /// A page of documentation.
-        Documentation = "documentation",
-        /// A page of a site.
-        Site = "site",
-        /// A post on Discourse.
-        DiscoursePost = "discourse_post",
-        /// An issue on GitHub.
-        GithubIssue = "github_issue",
-        /// A discussion on GitHub.
-        GithubDiscussion = "github_discussion",
-        /// A question on Stack Overflow.
-        StackoverflowQuestion = "stackoverflow_question",
-        /// A forum post on Discord.
-        DiscordForumPost = "discord_forum_post",
-        /// A message on Discord.
-        DiscordMessage = "discord_message",
-        /// An answer the service's customer wrote by hand.
-        CustomQuestionAnswer = "custom_question_answer",
-    }
-}
-
 object! {
     /// The body of `create`: a new session with its first message.
     ///
     /// ```
-    /// use chat_proto::CreateInput;
+    /// use chat_proto::sessions::CreateInput;
     ///
     /// let input = CreateInput::new("int-1", "How do I start?");
     /// assert_eq!(
@@ -73,7 +37,7 @@ object! {
     /// What else can be set goes behind it:
     ///
     /// ```
-    /// use chat_proto::CreateInput;
+    /// use chat_proto::sessions::CreateInput;
     ///
     /// let mut input = CreateInput::new("int-1", "How do I start?").with_chat_mode("turbo").with_stream(true);
     /// input.chat_session = input.chat_session.with_guidance("Be brief.").with_tags(["docs"]);
@@ -319,77 +283,6 @@ impl RecordsCited {
     pub fn new(citations: Vec<Citation>) -> Self {
         Self { citations }
     }
-
-    /// The bytes that they take in memory. Room that the list keeps for more does not count.
-    #[cold]
-    pub(crate) fn memory(&self) -> usize {
-        self.citations.iter().map(Citation::memory).sum()
-    }
-}
-
-object! {
-    /// One citation: what the text calls `[number]`.
-    #[derive(Default)]
-    #[serde(expecting = "a Citation")]
-    pub struct Citation {
-        /// What the text refers to as `[number]`.
-        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_ext::optional_integer")]
-        pub number: Option<i64>,
-        /// What is cited.
-        pub record: Record,
-        /// Where in the record the passage stands.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub hit_url: Option<String>,
-    }
-}
-
-impl Citation {
-    /// A citation of a record under a number.
-    pub fn new(number: i64, record: Record) -> Self {
-        Self { number: Some(number), record, hit_url: None }
-    }
-
-    /// The bytes that it takes in memory: its own, and those of its strings.
-    fn memory(&self) -> usize {
-        let Record { record_type, url, title, description, breadcrumbs } = &self.record;
-        let strings = [&self.hit_url, url, title, description].into_iter().flatten().map(String::len).sum::<usize>();
-        let other_type = match record_type {
-            Some(RecordType::Other(text)) => text.len(),
-            _ => 0,
-        };
-        let breadcrumbs = breadcrumbs.iter().flatten().map(|crumb| size_of::<String>() + crumb.len()).sum::<usize>();
-        size_of::<Self>() + strings + other_type + breadcrumbs
-    }
-}
-
-object! {
-    /// A source that the service knows.
-    #[derive(Default)]
-    #[serde(expecting = "a Record")]
-    pub struct Record {
-        /// What kind of source it is. The schema wants it, yet answers without it have been seen.
-        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-        pub record_type: Option<RecordType>,
-        /// Where it is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub url: Option<String>,
-        /// What it is called.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub title: Option<String>,
-        /// What it is about.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub description: Option<String>,
-        /// The path to it in its site, outermost first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub breadcrumbs: Option<Vec<String>>,
-    }
-}
-
-impl Record {
-    /// A record of a kind, with nothing else known.
-    pub fn new(record_type: RecordType) -> Self {
-        Self { record_type: Some(record_type), ..Self::default() }
-    }
 }
 
 object! {
@@ -430,84 +323,5 @@ impl HttpValidationError {
     /// A list of what is wrong.
     pub fn new(detail: Vec<ValidationError>) -> Self {
         Self { detail: Some(detail) }
-    }
-}
-
-object! {
-    /// One thing that is wrong with a request.
-    #[serde(expecting = "a ValidationError")]
-    pub struct ValidationError {
-        /// The way to it through the request, outermost first: `["body", "chat_session", "messages", 0]`.
-        pub loc: Vec<Location>,
-        /// What is wrong, for a person.
-        pub msg: String,
-        /// What is wrong, for a program.
-        #[serde(rename = "type")]
-        pub error_type: String,
-    }
-}
-
-impl ValidationError {
-    /// One thing that is wrong: where, what for a person, what for a program.
-    pub fn new(loc: Vec<Location>, msg: impl Into<String>, error_type: impl Into<String>) -> Self {
-        Self { loc, msg: msg.into(), error_type: error_type.into() }
-    }
-}
-
-/// Prints as `body.chat_session.messages.0: field required`.
-impl std::fmt::Display for ValidationError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (n, location) in self.loc.iter().enumerate() {
-            if n > 0 {
-                f.write_str(".")?;
-            }
-            match location {
-                Location::Field(name) => f.write_str(name)?,
-                Location::Index(index) => write!(f, "{index}")?,
-            }
-        }
-        write!(f, ": {}", self.msg)
-    }
-}
-
-/// One step of the way to what is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Location {
-    /// The field of an object.
-    Field(String),
-    /// The item of an array.
-    Index(i64),
-}
-
-impl<'de> Deserialize<'de> for Location {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LocationVisitor)
-    }
-}
-
-struct LocationVisitor;
-
-impl serde::de::Visitor<'_> for LocationVisitor {
-    type Value = Location;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a string or an integer of 64 bits")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Location, E> {
-        Ok(Location::Field(name.to_owned()))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, index: i64) -> Result<Location, E> {
-        Ok(Location::Index(index))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, index: u64) -> Result<Location, E> {
-        serde_ext::IntegerVisitor.visit_u64(index).map(Location::Index)
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, index: f64) -> Result<Location, E> {
-        serde_ext::IntegerVisitor.visit_f64(index).map(Location::Index)
     }
 }

@@ -6,9 +6,9 @@ use http::{Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::dialect::Dialect;
-use crate::request::Idempotency;
-use crate::{ContinueInput, CreateInput, Endpoint, Error, Request};
+use super::{ContinueInput, CreateInput};
+use crate::request::{Dialect, Idempotency};
+use crate::{Endpoint, Error, Request};
 
 /// All but the unreserved characters (RFC 3986, 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -27,7 +27,8 @@ impl Request {
     /// one message.
     ///
     /// ```
-    /// use chat_proto::{CreateInput, Endpoint, Request};
+    /// use chat_proto::sessions::CreateInput;
+    /// use chat_proto::{Endpoint, Request};
     ///
     /// let endpoint = Endpoint::new("https://api.example/prefix/")?;
     /// let request = Request::create(&endpoint, &CreateInput::new("int-1", "Hello?"))?;
@@ -53,7 +54,8 @@ impl Request {
     /// (URL parsers turn those into another path, encoded or not), or there is no integration id.
     ///
     /// ```
-    /// use chat_proto::{ContinueInput, Endpoint, Request};
+    /// use chat_proto::sessions::ContinueInput;
+    /// use chat_proto::{Endpoint, Request};
     ///
     /// let endpoint = Endpoint::new("https://api.example")?;
     /// let request = Request::continue_session(&endpoint, "a/b", &ContinueInput::new("int-1", "And then?"))?;

@@ -13,8 +13,8 @@ fn a_stream_gives_its_events_as_they_come_and_the_answer_merged() {
     ]]);
     assert_eq!(transcript.lines, ["0 send", "35 chunk He", "40 cited 1", "45 chunk llo", "45 chunk !", "50 completed"]);
     let answer = transcript.answer();
-    assert_eq!(answer.content, "Hello!");
-    assert_eq!(answer.chat_session_id.as_deref(), Some("s"));
+    assert_eq!(answer.text, "Hello!");
+    assert_eq!(answer.session_id.as_deref(), Some("s"));
     assert_eq!(answer.finish_reason, Some(FinishReason::Stop));
     assert_eq!(answer.citation(1).and_then(|citation| citation.record.url.as_deref()), Some("u"));
     assert_eq!(answer.events, 4);
@@ -30,16 +30,16 @@ fn one_json_object_gives_the_events_that_a_stream_would() {
     let transcript = Call::create().run(&[cut]);
     assert_eq!(transcript.lines, ["0 send", "45 chunk Hi [1]", "45 cited 1", "45 completed"]);
     let answer = transcript.answer();
-    assert_eq!((answer.content.as_str(), answer.chat_session_id.as_deref()), ("Hi [1]", Some("s")));
+    assert_eq!((answer.text.as_str(), answer.session_id.as_deref()), ("Hi [1]", Some("s")));
     assert_eq!((answer.finish_reason.as_ref(), answer.events), (None, 2));
     match &transcript.events[0] {
-        Event::MessageChunk(chunk) => assert_eq!(chunk.chat_session_id.as_deref(), Some("s")),
+        Event::Text(chunk) => assert_eq!(chunk.session_id.as_deref(), Some("s")),
         other => panic!("{other:?}"),
     }
     // Without citations there is no event of them; a byte order mark may come first.
     let plain = Call::create().run(&[vec![(0, json()), (0, data("\u{feff}")), (0, data(RESULT)), (0, In::Eof)]]);
     assert_eq!(plain.lines, ["0 send", "0 chunk Hi", "0 completed"]);
-    assert_eq!(plain.answer().records_cited, None);
+    assert_eq!(plain.answer().citations, None);
 }
 
 #[test]
@@ -47,12 +47,12 @@ fn the_content_type_decides_whatever_was_asked_for() {
     for content_type in ["TEXT/Event-Stream; charset=utf-8", "text/event-stream;", " text/event-stream "] {
         let head = head(200, &[("content-type", content_type)]);
         let transcript = Call::continue_session().run(&[vec![(0, head), (0, data(last("x"))), (0, In::Eof)]]);
-        assert_eq!(transcript.answer().content, "x", "{content_type}");
+        assert_eq!(transcript.answer().text, "x", "{content_type}");
     }
     for content_type in ["Application/JSON", "application/json;charset=utf-8", "application/json ; a=b"] {
         let head = head(200, &[("content-type", content_type)]);
         let transcript = Call::create().run(&[vec![(0, head), (0, data(RESULT)), (0, In::Eof)]]);
-        assert_eq!(transcript.answer().content, "Hi", "{content_type}");
+        assert_eq!(transcript.answer().text, "Hi", "{content_type}");
     }
 }
 
@@ -69,18 +69,18 @@ fn the_last_id_reason_and_citations_count_and_every_chunk_does() {
     ];
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body.concat())), (0, In::Eof)]]);
     let answer = transcript.answer();
-    assert_eq!(answer.content, "xxxx");
-    assert_eq!(answer.chat_session_id.as_deref(), Some("2"));
+    assert_eq!(answer.text, "xxxx");
+    assert_eq!(answer.session_id.as_deref(), Some("2"));
     assert_eq!(answer.finish_reason, Some(FinishReason::from("new-reason")));
-    assert_eq!(answer.records_cited.as_ref().map(|cited| cited.citations.len()), Some(0));
+    assert_eq!(answer.citations.as_ref().map(|cited| cited.len()), Some(0));
 }
 
 #[test]
 fn a_clean_end_without_a_finish_reason_is_an_end_of_its_own() {
     let transcript = Call::create().run(&[streamed(&[(0, In::Eof)])]);
-    assert_eq!((transcript.answer().content.as_str(), &transcript.answer().finish_reason), ("He", &None));
+    assert_eq!((transcript.answer().text.as_str(), &transcript.answer().finish_reason), ("He", &None));
     let empty = Call::create().run(&[vec![(0, stream()), (0, In::Eof)]]);
-    assert_eq!((empty.answer().content.as_str(), empty.answer().events), ("", 0));
+    assert_eq!((empty.answer().text.as_str(), empty.answer().events), ("", 0));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn unknown_events_are_passed_on_as_they_came_and_end_nothing() {
             "0 chunk !"
         ]
     );
-    assert_eq!((transcript.answer().content.as_str(), transcript.answer().events), ("!", 5));
+    assert_eq!((transcript.answer().text.as_str(), transcript.answer().events), ("!", 5));
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn broken_utf8_is_replaced_in_either_form() {
     let body =
         [&b"event: message_chunk\ndata: {\"content_chunk\":\"a\xff\xe2\x82b\"}\n\n"[..], last("").as_bytes()].concat();
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "a\u{fffd}\u{fffd}b");
+    assert_eq!(transcript.answer().text, "a\u{fffd}\u{fffd}b");
     let body = b"{\"chat_session_id\":\"s\",\"message\":{\"role\":\"assistant\",\"content\":\"\xf0\x9f\"}}";
     let transcript = Call::create().run(&[vec![(0, json()), (0, data(body)), (0, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "\u{fffd}");
+    assert_eq!(transcript.answer().text, "\u{fffd}");
 }

@@ -113,7 +113,7 @@ proptest! {
                             events += 1;
                             text += event.text().unwrap_or_default();
                             // What was handed out is in the answer so far.
-                            prop_assert!(exchange.answer().is_some_and(|answer| answer.content.starts_with(&text)));
+                            prop_assert!(exchange.answer().is_some_and(|answer| answer.text.starts_with(&text)));
                         }
                         Output::Read | Output::Wait => prop_assert!(end.is_none() && exchange.outcome().is_none()),
                         Output::Done => prop_assert!(exchange.outcome().is_some()),
@@ -129,13 +129,13 @@ proptest! {
                     prop_assert_eq!(exchange.poll_timeout(), None);
                     match outcome {
                         Ok(answer) => {
-                            prop_assert_eq!(&answer.content, &text);
+                            prop_assert_eq!(&answer.text, &text);
                             prop_assert_eq!(answer.events, events);
                         }
                         Err(error) => {
                             prop_assert_eq!(error.partial().is_some(), begun);
                             prop_assert_eq!(error.attempts(), sends);
-                            let content = error.partial().map_or("", |partial| &partial.content);
+                            let content = error.partial().map_or("", |partial| &partial.text);
                             prop_assert!(content.starts_with(&text));
                         }
                     }

@@ -24,7 +24,7 @@ fn the_head_has_its_time_in_each_attempt() {
         config.retry.ambiguous = true;
     });
     let transcript = call.run(&[vec![(1001, stream())], vec![(999, stream()), (0, data(last("x"))), (0, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "x");
+    assert_eq!(transcript.answer().text, "x");
     assert_eq!(transcript.sends.len(), 2);
     assert!(transcript.waits()[0] >= millis(1000));
     let never = call.with(|config| config.retry.max_retries = 0).run(&[vec![]]);
@@ -98,7 +98,7 @@ fn the_content_timeout_of_a_json_answer_ends_with_its_first_byte() {
     let call = Call::create().with(|config| config.timeouts.content = Some(millis(100)));
     let transcript =
         call.run(&[vec![(0, json()), (99, data(&RESULT[..1])), (500, data(&RESULT[1..])), (500, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "Hi");
+    assert_eq!(transcript.answer().text, "Hi");
     let mut blank = vec![(0, json())];
     blank.extend((0..20).map(|_| (30, data(" \r\n\t"))));
     let transcript = call.run(&[blank.clone()]);
@@ -107,7 +107,7 @@ fn the_content_timeout_of_a_json_answer_ends_with_its_first_byte() {
     // White space is no fault if the answer comes in time.
     blank.truncate(4);
     blank.extend([(5, data(RESULT)), (1000, In::Eof)]);
-    assert_eq!(call.run(&[blank]).answer().content, "Hi");
+    assert_eq!(call.run(&[blank]).answer().text, "Hi");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn an_event_of_a_byte_a_minute_lives() {
     let mut attempt = vec![(0, stream())];
     attempt.extend(chunk("ab").as_bytes().chunks(1).map(|byte| (59_999, data(byte))));
     attempt.push((0, In::Eof));
-    assert_eq!(call.run(&[attempt]).answer().content, "ab");
+    assert_eq!(call.run(&[attempt]).answer().text, "ab");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn the_defaults_let_a_long_stream_live_and_end_one_that_only_breathes() {
     let mut long = vec![(119_999, stream())];
     long.extend((0..500).map(|_| (59_999, data(chunk("x")))));
     long.push((59_999, In::Eof));
-    assert_eq!(Call::create().run(&[long]).answer().content.len(), 500);
+    assert_eq!(Call::create().run(&[long]).answer().text.len(), 500);
     let mut breathing = vec![(0, stream())];
     breathing.extend((0..500).map(|_| (15_000, data(": alive\n\n"))));
     assert_timeout(&Call::create().run(&[breathing]), TimeoutKind::Content, 180_000, 180_000);
@@ -264,7 +264,7 @@ fn the_whole_call_has_one_time_in_every_state() {
     busy.extend((0..200).map(|_| (7, data(chunk("x")))));
     let transcript = call(500).run(&[busy]);
     assert_timeout(&transcript, TimeoutKind::Total, 500, 500);
-    assert_eq!(transcript.error().partial().map(|partial| partial.content.len()), Some(71));
+    assert_eq!(transcript.error().partial().map(|partial| partial.text.len()), Some(71));
     // An error's body that comes too slowly is that error.
     let slow = call(500).run(&[vec![(0, head(401, &[])), (0, data("no"))]]);
     assert_eq!((slow.error().kind().name(), slow.end), ("api", ms(500)));
@@ -343,14 +343,14 @@ fn clocks_that_are_off_never_end_anything() {
     });
     let year = 365 * 86_400_000;
     let transcript = call.run(&[vec![(year, stream()), (year, data(":\n")), (year, data(last("x"))), (year, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "x");
+    assert_eq!(transcript.answer().text, "x");
     let huge = Call::create().with(|config| {
         let timeouts = &mut config.timeouts;
         let max = Some(Duration::MAX);
         (timeouts.head, timeouts.idle, timeouts.content, timeouts.total) = (max, max, max, max);
     });
     let transcript = huge.run(&[vec![(5, stream()), (year, data(last("x"))), (year, In::Eof)]]);
-    assert_eq!(transcript.answer().content, "x");
+    assert_eq!(transcript.answer().text, "x");
 }
 
 #[test]

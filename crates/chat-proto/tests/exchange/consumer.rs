@@ -47,7 +47,7 @@ fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
         assert_eq!(events.iter().filter_map(Event::text).collect::<String>(), "abcd");
         assert!(matches!(output, Output::Done));
         assert_eq!(outcome(&exchange).as_ref().err().map(Error::kind), kind.as_ref());
-        assert_eq!(exchange.answer().map(|answer| (&*answer.content, answer.events)), Some(("abcd", 4)));
+        assert_eq!(exchange.answer().map(|answer| (&*answer.text, answer.events)), Some(("abcd", 4)));
     }
 }
 

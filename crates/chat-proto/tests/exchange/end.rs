@@ -27,7 +27,7 @@ fn a_call_can_be_cancelled_in_every_state() {
         assert_eq!(exchange.poll_timeout(), None);
         let error = outcome(&exchange).as_ref().unwrap_err();
         assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Cancelled, attempts), "{before:?}");
-        assert_eq!(error.partial().map(|partial| partial.content.as_str()), partial, "{before:?}");
+        assert_eq!(error.partial().map(|partial| partial.text.as_str()), partial, "{before:?}");
     }
 }
 
@@ -169,5 +169,5 @@ fn inputs_where_no_attempt_is_under_way_are_ignored() {
     }
     let (events, _) = drain(&mut exchange);
     assert_eq!(events.iter().filter_map(Event::text).collect::<String>(), "x");
-    assert_eq!(outcome(&exchange).as_ref().map(|answer| answer.content.as_str()).ok(), Some("x"));
+    assert_eq!(outcome(&exchange).as_ref().map(|answer| answer.text.as_str()).ok(), Some("x"));
 }

@@ -230,8 +230,8 @@ fn what_had_arrived_stays_with_every_fault() {
         let transcript = Call::create().run(&[attempt]);
         let error = transcript.error();
         let partial = error.partial().unwrap_or_else(|| panic!("{error:?}"));
-        assert_eq!(partial.content, "He", "{error:?}");
-        assert_eq!(partial.chat_session_id.as_deref(), Some("s"));
+        assert_eq!(partial.text, "He", "{error:?}");
+        assert_eq!(partial.session_id.as_deref(), Some("s"));
         assert_eq!((partial.citations().len(), partial.events), (1, 2));
         assert_eq!(partial.finish_reason, None);
         assert_eq!(error.status().map(|status| status.as_u16()), Some(200));
@@ -249,7 +249,7 @@ fn a_cut_after_the_finish_reason_is_still_a_cut_and_keeps_the_reason() {
     assert_eq!(inside.error().kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
     for transcript in [lost, inside] {
         let partial = transcript.error().partial().unwrap();
-        assert_eq!((partial.content.as_str(), &partial.finish_reason), ("He!", &Some(FinishReason::Stop)));
+        assert_eq!((partial.text.as_str(), &partial.finish_reason), ("He!", &Some(FinishReason::Stop)));
     }
 }
 
@@ -301,11 +301,11 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
         let headers = [&[("content-type", "text/event-stream"), ("content-length", length.as_str())], extra].concat();
         Call::create().run(&[vec![(0, head(200, &headers)), (0, data(&body)), (0, In::Eof)]])
     };
-    assert_eq!(with_length(body.len(), &[]).answer().content, "x");
-    assert_eq!(with_length(body.len() - 1, &[]).answer().content, "x");
+    assert_eq!(with_length(body.len(), &[]).answer().text, "x");
+    assert_eq!(with_length(body.len() - 1, &[]).answer().text, "x");
     let short = with_length(body.len() + 1, &[]);
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
-    assert_eq!(short.error().partial().map(|partial| partial.content.as_str()), Some("x"));
+    assert_eq!(short.error().partial().map(|partial| partial.text.as_str()), Some("x"));
     // Each byte counts once, however many events a chunk holds.
     let body = chunk("x").repeat(3) + &body;
     let short = Call::create().run(&[vec![
@@ -315,7 +315,7 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     ]]);
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     // Chunked framing overrides.
-    assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().content, "x");
+    assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().text, "x");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn one_chunked_is_the_only_transfer_coding_that_is_read() {
     };
     let read: [&[&str]; 5] = [&[], &["chunked"], &["Chunked"], &[" chunked "], &["chunked,"]];
     for lines in read {
-        assert_eq!(of(lines).answer().content, "x", "{lines:?}");
+        assert_eq!(of(lines).answer().text, "x", "{lines:?}");
     }
     let refused: [&[&str]; 5] =
         [&["identity"], &["chunked, chunked"], &["chunked", "chunked"], &["gzip, chunked"], &["gzip"]];

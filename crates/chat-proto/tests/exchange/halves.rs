@@ -22,7 +22,7 @@ fn a_pair_that_is_split_is_joined() {
     let body = [raw("A"), raw(r"x\ud83d"), raw(r"\ude00y"), last("Z")].concat();
     for attempt in attempts(&body, &In::Eof) {
         let transcript = Call::create().run(&[attempt]);
-        assert_eq!(transcript.answer().content, "Ax😀yZ");
+        assert_eq!(transcript.answer().text, "Ax😀yZ");
         let chunks: Vec<_> = transcript.events.iter().filter_map(Event::text).collect();
         assert_eq!(chunks, ["A", "x", "😀y", "Z"]);
     }
@@ -35,7 +35,7 @@ fn what_stands_between_two_halves_of_one_string_is_not_part_of_it() {
         let body = [raw(r"\uD83D"), between.clone(), raw(r"\uDE00"), last("")].concat();
         for attempt in attempts(&body, &In::Eof) {
             let transcript = Call::create().run(&[attempt]);
-            assert_eq!((&*transcript.answer().content, &*transcript.text()), ("😀", "😀"), "{between}");
+            assert_eq!((&*transcript.answer().text, &*transcript.text()), ("😀", "😀"), "{between}");
         }
     }
 }
@@ -58,11 +58,11 @@ fn a_half_that_nothing_joins_is_a_last_piece_of_the_text_before_whatever_ends_it
             let chunks: Vec<_> = transcript.events.iter().filter_map(Event::text).collect();
             assert_eq!(chunks, ["A", "x", "\u{fffd}"], "{body}");
             match &kind {
-                None => assert_eq!(transcript.answer().content, "Ax\u{fffd}"),
+                None => assert_eq!(transcript.answer().text, "Ax\u{fffd}"),
                 Some(kind) => {
                     assert_eq!(transcript.error().kind(), kind, "{body}");
                     let partial = transcript.error().partial().expect("a success had begun");
-                    assert_eq!((&*partial.content, partial.events), ("Ax\u{fffd}", 3), "{body}");
+                    assert_eq!((&*partial.text, partial.events), ("Ax\u{fffd}", 3), "{body}");
                 }
             }
         }
@@ -74,7 +74,7 @@ fn a_half_comes_before_the_end_of_a_stream_that_fell_silent() {
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(raw(r"x\ud83d")))]]);
     assert!(transcript.error().is_timeout());
     assert_eq!(transcript.text(), "x\u{fffd}");
-    assert_eq!(transcript.error().partial().map(|partial| &*partial.content), Some("x\u{fffd}"));
+    assert_eq!(transcript.error().partial().map(|partial| &*partial.text), Some("x\u{fffd}"));
 }
 
 /// After a cancel no event comes any more: what was held back is nowhere.
@@ -85,9 +85,9 @@ fn a_cancel_leaves_what_was_handed_out() {
         let attempt = vec![(0, stream()), (0, data(body)), (1, In::Cancel)];
         let transcript = Call::create().run(&[attempt]);
         let partial = transcript.error().partial().expect("a success had begun");
-        assert_eq!(partial.content, transcript.text());
+        assert_eq!(partial.text, transcript.text());
         if then.is_empty() {
-            assert_eq!((transcript.error().kind(), &*partial.content), (&ErrorKind::Cancelled, "x"));
+            assert_eq!((transcript.error().kind(), &*partial.text), (&ErrorKind::Cancelled, "x"));
         }
     }
     // Between the last piece and the error: the caller has the piece, and wants no more.
@@ -103,7 +103,7 @@ fn a_cancel_leaves_what_was_handed_out() {
     exchange.cancel();
     let Some(Err(error)) = exchange.into_outcome() else { panic!("an error") };
     assert_eq!((error.kind(), &*text), (&ErrorKind::Cancelled, "x\u{fffd}"));
-    assert_eq!(error.partial().map(|partial| &*partial.content), Some(&*text));
+    assert_eq!(error.partial().map(|partial| &*partial.text), Some(&*text));
 }
 
 /// Texts in UTF-16 units, cut into chunks at every place: what comes is what the standard library makes of the whole.
@@ -117,7 +117,7 @@ fn deltas_add_up_to_the_text_wherever_it_is_cut() {
         for cut in 0..=4 {
             let body = raw(&escaped(&units[..cut])) + &raw(&escaped(&units[cut..]));
             let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);
-            assert_eq!((&*transcript.answer().content, &*transcript.text()), (&*whole, &*whole), "{units:x?} at {cut}");
+            assert_eq!((&*transcript.answer().text, &*transcript.text()), (&*whole, &*whole), "{units:x?} at {cut}");
         }
     }
 }
@@ -128,7 +128,7 @@ fn a_lone_half_in_any_other_string_is_replaced() {
         {"citations":[{"hit_url":"h\ud83d","record":{"type":"t\ud83d","title":"\ud83dt","url":"u\ud83d\ude00","breadcrumbs":["\udfff"]}}]}}}"#;
     let transcript = Call::create().run(&[vec![(0, support::json()), (0, data(json)), (0, In::Eof)]]);
     let answer = transcript.answer();
-    assert_eq!((&*answer.content, answer.chat_session_id.as_deref()), ("a\u{fffd} b", Some("s\u{fffd}")));
+    assert_eq!((&*answer.text, answer.session_id.as_deref()), ("a\u{fffd} b", Some("s\u{fffd}")));
     let citation = &answer.citations()[0];
     assert_eq!((citation.title(), citation.url()), (Some("\u{fffd}t"), Some("h\u{fffd}")));
     assert_eq!(citation.record.record_type.as_ref().map(ToString::to_string).as_deref(), Some("t\u{fffd}"));
@@ -142,7 +142,7 @@ fn a_lone_half_in_any_other_string_is_replaced() {
     for attempt in attempts(&body, &In::Eof) {
         let transcript = Call::create().run(&[attempt]);
         let answer = transcript.answer();
-        assert_eq!((&*answer.content, answer.chat_session_id.as_deref()), ("x", Some("\u{fffd}")));
+        assert_eq!((&*answer.text, answer.session_id.as_deref()), ("x", Some("\u{fffd}")));
         assert_eq!(answer.finish_reason.as_ref().map(ToString::to_string).as_deref(), Some("why\u{fffd}"));
         assert_eq!(answer.citations()[0].title(), Some("\u{fffd}"));
     }

@@ -15,16 +15,16 @@ fn what_is_passed_around_is_small() {
 fn a_session_id_that_chunks_repeat_and_citations_are_one_allocation() {
     let body = chunk("a") + &chunk("b") + &event("records_cited", CITED) + &chunk("c");
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);
-    let kept = transcript.answer().chat_session_id.as_deref().unwrap();
+    let kept = transcript.answer().session_id.as_deref().unwrap();
     let mut chunks = 0;
     for event in &transcript.events {
         match event {
-            Event::MessageChunk(chunk) => {
-                assert!(std::ptr::eq(chunk.chat_session_id.as_deref().unwrap(), kept));
+            Event::Text(chunk) => {
+                assert!(std::ptr::eq(chunk.session_id.as_deref().unwrap(), kept));
                 chunks += 1;
             }
-            Event::RecordsCited(cited) => {
-                assert!(std::ptr::eq(&**cited, &**transcript.answer().records_cited.as_ref().unwrap()));
+            Event::Citations(cited) => {
+                assert!(std::ptr::eq(&**cited, &**transcript.answer().citations.as_ref().unwrap()));
             }
             other => panic!("{other:?}"),
         }
@@ -42,7 +42,7 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
     assert_eq!(exchange.head().map(|head| head.status.as_u16()), Some(200));
     exchange.handle_data(newest(&exchange), Bytes::from(chunk("x")), ms(0));
     drain(&mut exchange);
-    assert_eq!(exchange.answer().map(|answer| answer.content.as_str()), Some("x"));
+    assert_eq!(exchange.answer().map(|answer| answer.text.as_str()), Some("x"));
     exchange.handle_eof(newest(&exchange), ms(0));
     drain(&mut exchange);
     assert_eq!(exchange.answer(), outcome(&exchange).as_ref().ok());
@@ -61,9 +61,9 @@ fn what_had_come_is_moved_into_the_error_and_not_copied() {
         apply(&mut exchange, input, ms(0));
     }
     drain(&mut exchange);
-    let held = exchange.answer().map(|answer| answer.content.as_ptr());
+    let held = exchange.answer().map(|answer| answer.text.as_ptr());
     apply(&mut exchange, In::Fail(TransportError::Body), ms(0));
     drain(&mut exchange);
-    let kept = outcome(&exchange).as_ref().unwrap_err().partial().map(|partial| partial.content.as_ptr());
+    let kept = outcome(&exchange).as_ref().unwrap_err().partial().map(|partial| partial.text.as_ptr());
     assert!(held.is_some() && kept == held);
 }

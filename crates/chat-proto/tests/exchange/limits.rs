@@ -5,7 +5,7 @@ use super::*;
 #[track_caller]
 fn assert_limit(transcript: &support::Transcript, limit: Limit, bytes: usize, text: &str) {
     assert_eq!(transcript.error().kind(), &ErrorKind::Limit { limit, bytes });
-    assert_eq!(transcript.error().partial().map(|partial| partial.content.as_str()), Some(text));
+    assert_eq!(transcript.error().partial().map(|partial| partial.text.as_str()), Some(text));
     assert_eq!(transcript.error().fault(), Fault::Server);
 }
 
@@ -19,7 +19,7 @@ fn an_event_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
         attempt.extend(body.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
         attempt.push((0, In::Eof));
         let call = |limit| Call::create().with(|config| config.limits.event = limit);
-        assert_eq!(call(size).run(&[attempt.clone()]).answer().content.len(), 101);
+        assert_eq!(call(size).run(&[attempt.clone()]).answer().text.len(), 101);
         assert_limit(&call(size - 1).run(&[attempt]), Limit::Event, size - 1, "x");
     }
     // A line without end is stopped as it comes; it need not end first.
@@ -43,7 +43,7 @@ fn a_json_body_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
         attempt.extend(RESULT.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
         attempt.push((0, In::Eof));
         let call = |limit| Call::create().with(|config| config.limits.json_body = limit);
-        assert_eq!(call(RESULT.len()).run(&[attempt.clone()]).answer().content, "Hi");
+        assert_eq!(call(RESULT.len()).run(&[attempt.clone()]).answer().text, "Hi");
         let limit = RESULT.len() - 1;
         assert_limit(&call(limit).run(&[attempt]), Limit::JsonBody, limit, "");
     }
@@ -60,7 +60,7 @@ fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
     // A citation counts by what it takes in memory: itself, and its one string.
     let limit = size_of::<chat_proto::Citation>() + "u".len() + 10;
     let call = Call::create().with(|config| config.limits.answer = limit);
-    assert_eq!(call.run(&[attempt("67890")]).answer().content, "1234567890");
+    assert_eq!(call.run(&[attempt("67890")]).answer().text, "1234567890");
     let over = call.run(&[attempt("67890a")]);
     assert_limit(&over, Limit::Answer, limit, "12345");
     assert_eq!(over.error().partial().map(|partial| partial.citations().len()), Some(1));
@@ -105,7 +105,7 @@ fn broken_utf8_counts_as_what_it_becomes() {
     };
     let limit = RESULT.len() - 2 + 300;
     let call = Call::create().with(|config| config.limits.answer = limit);
-    assert_eq!(call.run(&[body(100)]).answer().content, "\u{fffd}".repeat(100));
+    assert_eq!(call.run(&[body(100)]).answer().text, "\u{fffd}".repeat(100));
     assert_limit(&call.run(&[body(101)]), Limit::Answer, limit, "");
 
     let chunk = |broken: usize| {
@@ -113,7 +113,7 @@ fn broken_utf8_counts_as_what_it_becomes() {
         vec![(0, stream()), (0, data([start, &vec![0xff; broken], end].concat())), (0, In::Eof)]
     };
     let call = Call::create().with(|config| config.limits.answer = 300);
-    assert_eq!(call.run(&[chunk(100)]).answer().content, "\u{fffd}".repeat(100));
+    assert_eq!(call.run(&[chunk(100)]).answer().text, "\u{fffd}".repeat(100));
     assert_limit(&call.run(&[chunk(101)]), Limit::Answer, 300, "");
     // So does half of a character that nothing joins.
     let half = |text: &str| {
@@ -123,7 +123,7 @@ fn broken_utf8_counts_as_what_it_becomes() {
             (0, In::Eof),
         ]
     };
-    assert_eq!(call.run(&[half(&"x".repeat(297))]).answer().content, "x".repeat(297) + "\u{fffd}");
+    assert_eq!(call.run(&[half(&"x".repeat(297))]).answer().text, "x".repeat(297) + "\u{fffd}");
     assert_limit(&call.run(&[half(&"x".repeat(298))]), Limit::Answer, 300, &"x".repeat(298));
 }
 

@@ -71,7 +71,7 @@ fn who_is_tried_again() {
                 let expected = again == Always || again == IfAllowed && ambiguous;
                 assert_eq!(transcript.sends.len(), 1 + usize::from(expected), "{name} {ambiguous} {again:?}");
                 if expected {
-                    assert_eq!(transcript.answer().content, "x", "{name}");
+                    assert_eq!(transcript.answer().text, "x", "{name}");
                 } else {
                     let gave_up = (again == IfAllowed).then_some(GaveUp::MayHaveBeenRead);
                     assert_eq!((transcript.error().gave_up(), transcript.error().attempts()), (gave_up, 1), "{name}");

@@ -50,12 +50,12 @@ fn a_stream_of_lines_that_are_no_events_is_not_the_api() {
 #[test]
 fn a_stream_that_says_nothing_or_has_an_event_is_one() {
     for body in ["", "\n\n", ": hello\n\n", ":\n", "retry: 5\n\n", "\u{feff}", "\u{feff}\n"] {
-        assert_eq!(streamed(body).answer().content, "", "{body:?}");
+        assert_eq!(streamed(body).answer().text, "", "{body:?}");
     }
     for body in ["unknown: x\n\nid: 7\n\n", "event: x\n\nunknown\n", "unknown\ndata\n\n", "id: 7\n\n<p>\n"] {
-        assert_eq!(streamed(body).answer().content, "", "{body:?}");
+        assert_eq!(streamed(body).answer().text, "", "{body:?}");
     }
-    assert_eq!(streamed(&("unknown: x\n\n".to_owned() + &last("Hi"))).answer().content, "Hi");
+    assert_eq!(streamed(&("unknown: x\n\n".to_owned() + &last("Hi"))).answer().text, "Hi");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_event_without_a_name_may_be_an_error() {
         let transcript = streamed(&(chunk("A") + &format!("data: {data}\n\n") + &last("B")));
         assert_eq!(transcript.error().kind(), &ErrorKind::Stream { data: data.to_owned() }, "{data}");
         assert_eq!(transcript.text(), "A");
-        assert_eq!(transcript.error().partial().map(|partial| &*partial.content), Some("A"));
+        assert_eq!(transcript.error().partial().map(|partial| &*partial.text), Some("A"));
     }
 }
 
@@ -111,13 +111,13 @@ fn an_event_that_says_there_is_no_error_is_passed_on() {
         "{}",
     ] {
         let transcript = streamed(&(format!("data: {data}\n\n") + &last("B")));
-        assert_eq!(transcript.answer().content, "B");
+        assert_eq!(transcript.answer().text, "B");
         let Event::Other(other) = &transcript.events[0] else { panic!("{data}") };
         assert_eq!((&*other.event_type, &*other.data), ("message", data));
     }
     // Under any other name it is something else.
     let named = streamed(&(event("note", r#"{"error":"x"}"#) + &last("B")));
-    assert_eq!(named.answer().content, "B");
+    assert_eq!(named.answer().text, "B");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_had_come_of_an_event_that_was_cut_is_kept() {
     ] {
         let error = streamed(&(start.clone() + cut)).error().clone();
         assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
-        assert_eq!((error.body(), error.partial().map(|partial| &*partial.content)), (kept, Some("A")), "{cut:?}");
+        assert_eq!((error.body(), error.partial().map(|partial| &*partial.text)), (kept, Some("A")), "{cut:?}");
         // The words of an error are for people; the rest of an answer is not.
         assert_eq!(error.to_string().contains("overl"), cut.contains("error"), "{error}");
 

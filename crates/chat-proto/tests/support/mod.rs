@@ -7,10 +7,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_proto::{
-    Answer, Config, ContinueInput, CreateInput, Elapsed, Endpoint, Error, Event, Exchange, Output, Request,
-    TransportError,
-};
+use chat_proto::sessions::{ContinueInput, CreateInput};
+use chat_proto::{Answer, Config, Elapsed, Endpoint, Error, Event, Exchange, Output, Request, TransportError};
 
 /// What the network does.
 #[derive(Clone, Debug)]
@@ -205,8 +203,8 @@ impl Transcript {
             Output::Read => return,
             Output::Send(..) => "send".to_owned(),
             Output::Wait => "wait".to_owned(),
-            Output::Event(Event::MessageChunk(chunk)) => format!("chunk {}", chunk.content_chunk),
-            Output::Event(Event::RecordsCited(cited)) => format!("cited {}", cited.citations.len()),
+            Output::Event(Event::Text(chunk)) => format!("chunk {}", chunk.text),
+            Output::Event(Event::Citations(cited)) => format!("cited {}", cited.len()),
             Output::Event(Event::Other(other)) => format!("{} {} {}", other.event_type, other.data, other.id),
             Output::Event(other) => format!("{other:?}"),
             Output::Done => match exchange.outcome() {

@@ -17,9 +17,9 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use transport_hyper::sessions::CreateInput;
 use transport_hyper::{
-    Answer, Client, CreateInput, Error, HyperTransport, HyperTransportBuilder, Proxy, RetryPolicy, TransportSettings,
-    rustls,
+    Answer, Client, Error, HyperTransport, HyperTransportBuilder, Proxy, RetryPolicy, TransportSettings, rustls,
 };
 
 /// Longer than anything here may take.

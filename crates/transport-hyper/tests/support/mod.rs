@@ -5,7 +5,8 @@ pub(crate) mod raw;
 use std::time::{Duration, Instant};
 
 use chat_mock::conformance::Identity;
-use transport_hyper::{Client, Config, CreateInput, HyperTransport, Proxy, TransportSettings};
+use transport_hyper::sessions::CreateInput;
+use transport_hyper::{Client, Config, HyperTransport, Proxy, TransportSettings};
 
 /// Longer than anything here may take.
 const LONG: Duration = Duration::from_secs(30);

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{Error, ErrorKind, UnfinishedEvent};
 use crate::content::EXCERPT;
-use crate::{Answer, ApiKey, FinishReason, Head, Location, SessionId, ValidationError};
+use crate::error::UnfinishedEvent;
+use crate::{Answer, ApiKey, Error, ErrorKind, FinishReason, Head, Location, SessionId, ValidationError};
 
 /// What stands in the place of a key.
 const HIDDEN: &str = "***";
@@ -41,7 +41,7 @@ impl Error {
     ///
     /// let key = ApiKey::new("sk-0123456789")?;
     /// let error = Error::cancelled().with_source("the proxy says: no route for sk-0123456789").redact(&key);
-    /// assert_eq!(format!("{error:#}"), "cancelled: the proxy says: no route for ***");
+    /// assert_eq!(format!("{error:#}"), "the call was cancelled: the proxy says: no route for ***");
     /// # Ok::<(), Error>(())
     /// ```
     #[must_use]
@@ -49,11 +49,11 @@ impl Error {
         if key.as_str().len() < SHORTEST {
             return self;
         }
-        let inner = self.inner();
+        let inner = self.inner_mut();
         kind(&mut inner.kind, key);
         inner.head.iter_mut().for_each(|head| head.redact(key));
         inner.partial.iter_mut().for_each(|partial| answer(partial, key));
-        inner.cut.iter_mut().for_each(|UnfinishedEvent { data, .. }| body(data, key));
+        inner.unfinished.iter_mut().for_each(|UnfinishedEvent { data, .. }| body(data, key));
         inner.earlier = std::mem::take(&mut inner.earlier).into_iter().map(|error| error.redact(key)).collect();
         if let Some(source) = &inner.source
             && let Some(redacted) = Redacted::of(&**source, key)
@@ -261,7 +261,7 @@ fn kind(kind: &mut ErrorKind, key: &ApiKey) {
 
 fn answer(answer: &mut Answer, key: &ApiKey) {
     answer.head.redact(key);
-    if let Some(id) = &mut answer.chat_session_id
+    if let Some(id) = &mut answer.session_id
         && let Cow::Owned(redacted) = key.redact(id)
     {
         *id = SessionId::from(redacted);

@@ -1,0 +1,38 @@
+//! The messages of errors, with the names of the command's flags.
+
+use chat_client::{Error, ErrorKind};
+
+/// The message of an error with its sources. It names the setting as the user of the command knows it.
+pub(crate) fn message(error: &Error, names: &Names) -> String {
+    let text = format!("{error:#}");
+    match error.kind() {
+        ErrorKind::InvalidRequest { field, .. } => text.replacen(&**field, names.of(field), 1),
+        _ => text,
+    }
+}
+
+/// The names of settings for the user of the command: the flag or the variable that each value came from.
+pub(crate) struct Names {
+    pub(crate) api_key: &'static str,
+    pub(crate) base_url: &'static str,
+    pub(crate) integration_id: &'static str,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { api_key: "--api-key", base_url: "--server", integration_id: "--integration" }
+    }
+}
+
+impl Names {
+    fn of<'a>(&self, field: &'a str) -> &'a str {
+        match field {
+            "api_key" => self.api_key,
+            "base_url" => self.base_url,
+            "integration_id" => self.integration_id,
+            "chat_session_id" => "--session",
+            "message" | "chat_session.messages" => "the question",
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What an answer's body reports to the timeouts.
+
+/// How far a body has arrived, for the content timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The body of a failure, or a body that is over.
+    Failure,
+    /// An answer in one JSON object.
+    Json {
+        /// A byte that is not white space has arrived.
+        has_begun: bool,
+    },
+    /// A stream of events.
+    Stream {
+        /// Number of complete events and other blocks.
+        finished: u64,
+        /// Bytes so far of the next event. Zero if that event is a ping.
+        unfinished: usize,
+    },
+}
+
+/// What an event means for the content timeout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum EventClass {
+    /// A ping.
+    KeepAlive,
+    /// An event without text, finish reason or other content.
+    Empty,
+    /// Content.
+    Content,
+}
+
+/// Whether a stream continues after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// More may come.
+    More,
+    /// The answer is complete. The rest of the body is not decoded.
+    #[cfg_attr(not(test), expect(dead_code, reason = "v0 has no end marker; the next dialect has"))]
+    Finished,
+}
