@@ -19,7 +19,7 @@ pub struct Answer {
     /// The refusal, if the model refused to answer.
     pub refusal: Option<String>,
     /// The last token usage, if the server sends it.
-    pub usage: Option<Usage>,
+    pub usage: Option<Box<Usage>>,
     /// Why the server ended its answer: the last reason.
     ///
     /// If it is `None`, the stream ended in order, but nothing says that the answer is complete. If the body ends with the
@@ -28,7 +28,7 @@ pub struct Answer {
     /// The session that the answer belongs to: the last id. `None` if the server keeps no sessions.
     pub session_id: Option<SessionId>,
     /// The model that answered, if the server names it.
-    pub model: Option<String>,
+    pub model: Option<Box<str>>,
     /// The number of events.
     pub events: u64,
     /// The status and headers of the response.
@@ -78,7 +78,7 @@ impl Answer {
             Event::ToolCall(delta) => self.add_tool_call(delta),
             Event::Reasoning(text) => self.reasoning.get_or_insert_default().push_str(text),
             Event::Refusal(text) => self.refusal.get_or_insert_default().push_str(text),
-            Event::Usage(usage) => self.usage = Some(Usage::clone(usage)),
+            Event::Usage(usage) => self.usage = Some(usage.clone()),
             Event::Text(_) | Event::Citations(_) | Event::Other(_) => {}
         }
     }

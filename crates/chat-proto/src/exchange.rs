@@ -195,7 +195,7 @@ impl Exchange {
             self.http = None;
         }
         self.clocks.start_body(receiver.progress());
-        self.state = State::Body(Box::new(Body { receiver, pending: VecDeque::new(), end: None }));
+        self.state = State::Body(Box::new(Body { receiver, pending: VecDeque::with_capacity(1), end: None }));
     }
 
     /// Part of an attempt's body came. An empty chunk is not a sign of life.

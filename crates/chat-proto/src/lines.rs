@@ -220,7 +220,7 @@ impl<'a> AnswerLine<'a> {
             reasoning: answer.reasoning.as_deref(),
             refusal: answer.refusal.as_deref(),
             tool_calls: answer.tool_calls.iter().map(ToolCallLine::new).collect(),
-            usage: answer.usage.as_ref().map(Usage::raw),
+            usage: answer.usage.as_deref().map(Usage::raw),
             model: answer.model.as_deref(),
         }
     }

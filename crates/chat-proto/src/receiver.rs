@@ -51,8 +51,8 @@ pub struct Receiver {
     queue: VecDeque<Event>,
     /// Bytes of the body so far.
     received: u64,
-    /// The body's `Content-Length`.
-    promised: Option<u64>,
+    /// The body's `Content-Length`, or 0.
+    promised: u64,
     /// Complete events and other blocks of the stream.
     finished: u64,
     /// Bytes of the answer so far, without its citations.
@@ -111,13 +111,14 @@ impl Receiver {
             status if status.is_client_error() || status.is_server_error() => failure(None),
             _ => failure(Some(UnexpectedResponse::Status)),
         };
-        let promised = content::length(&head);
+        let promised = content::length(&head).unwrap_or_default();
         Self {
             dialect,
             limits: *limits,
             mode,
             answer: Answer::new(head),
-            queue: VecDeque::new(),
+            // Most stream events give one event.
+            queue: VecDeque::with_capacity(1),
             received: 0,
             promised,
             finished: 0,
@@ -238,7 +239,7 @@ impl Receiver {
     /// does not match, or a limit was exceeded. The failure itself, if the response is not a success. The error that ended
     /// the answer before, if there is one.
     pub fn end(&mut self) -> Result<(), Error> {
-        let short = self.promised.is_some_and(|promised| self.received < promised).then_some(Truncation::ContentLength);
+        let short = (self.received < self.promised).then_some(Truncation::ContentLength);
         let ended = match &mut self.mode {
             Mode::Failure { reason, body } => {
                 let (reason, body) = (*reason, std::mem::take(body));

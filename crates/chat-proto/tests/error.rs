@@ -70,7 +70,7 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         ),
         (
             error_of(vec![(0, stream()), (0, data("event: error\ndata: busy\n")), (0, In::Eof)]),
-            vec!["broke off inside an event", "error: busy"],
+            vec!["was cut inside an event", "error: busy"],
         ),
         (answer(200, &[("content-type", "text/html")], "<p>"), vec!["text/html", "<p>"]),
         (answer(200, &[], ""), vec!["content type none"]),
