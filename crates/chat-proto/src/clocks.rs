@@ -1,4 +1,4 @@
-//! All deadlines of an exchange, and whose time passes. The rules are on the crate page, under "Timeouts".
+//! All deadlines of an exchange. The rules are on the crate page, under "Timeouts".
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use crate::elapsed::nanos;
 use crate::progress::{EventClass, Progress};
 use crate::{Elapsed, ErrorKind, Received, TimeoutKind, Timeouts};
 
-/// A deadline that is noticed more than this late is extended once, by this: the process was stopped or busy, and what the
-/// kernel holds is read first.
+/// A deadline that is noticed more than this late is extended once by this time. The process was stopped or busy, and what the
+/// kernel holds must be read first.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The timers, in the order in which they are reported if several have expired.
+/// The timers, in the order of precedence if several have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
     Total,
@@ -24,14 +24,14 @@ impl Timer {
     const ALL: [Self; 5] = [Self::Total, Self::Retry, Self::Head, Self::Idle, Self::Content];
 }
 
-/// The deadline of a timer that is not set, and the end of a period that has none.
+/// The deadline of a timer that is not set.
 const NEVER: Elapsed = Elapsed::from_start(Duration::MAX);
 
 /// A deadline for each timer.
 #[derive(Debug)]
 struct Table {
     deadlines: [Elapsed; Timer::ALL.len()],
-    /// Until when a deadline holds that was noticed late. The start if it was not.
+    /// The end of the extension of a deadline that was noticed late, or the start.
     extended: [Elapsed; Timer::ALL.len()],
 }
 
@@ -56,7 +56,7 @@ impl Table {
         self.deadlines[timer as usize]
     }
 
-    /// Moves a deadline by some nanoseconds. One that is not set stays so.
+    /// Moves a deadline by some nanoseconds. A timer that is not set stays unset.
     #[inline]
     fn postpone(&mut self, timer: Timer, nanos: u64) {
         self.deadlines[timer as usize] = self.get(timer).after(nanos);
@@ -77,7 +77,7 @@ impl Table {
         self.end(timer) <= now && self.get(timer) < NEVER
     }
 
-    /// Extends a deadline that is noticed late, once. Whether it did.
+    /// Extends a deadline that is noticed late, once. Returns whether it did.
     fn extend_if_late(&mut self, timer: Timer, now: Elapsed) -> bool {
         let is_late = self.get(timer) + GRACE < now && self.extended[timer as usize] == Elapsed::START;
         if is_late {
@@ -95,14 +95,14 @@ pub(crate) enum Expired {
     Timeout(TimeoutKind),
 }
 
-/// The clocks of one exchange.
+/// The timers of one exchange.
 ///
-/// Time passes on the server's account, with one exception: the time from an input to the first
-/// [`read`](Self::read) after it is the caller's if an event was handed out between the two.
+/// Time counts as the server's, with one exception: the time from an input to the next [`read`](Self::read) is the caller's
+/// if an event was returned in between.
 #[derive(Debug)]
 pub(crate) struct Clocks {
     periods: Periods,
-    /// The latest time that an input or a poll has named.
+    /// The latest time that an input or a poll was called with.
     now: Elapsed,
     table: Table,
     /// The sum of the waits before retries.
@@ -110,7 +110,7 @@ pub(crate) struct Clocks {
     body: Body,
 }
 
-/// The timeouts, in nanoseconds. None is the largest number.
+/// The timeouts, in nanoseconds. The largest number means no timeout.
 #[derive(Debug)]
 struct Periods {
     connect: u64,
@@ -120,34 +120,34 @@ struct Periods {
     total: u64,
 }
 
-/// The part that starts anew with each head.
+/// The state that each response head resets.
 #[derive(Debug)]
 struct Body {
     last_input: Elapsed,
     /// No [`Clocks::read`] has followed the last input.
     is_unread: bool,
-    /// The heaviest event since the last input.
+    /// The highest class of the events since the last input.
     handed_out: Option<EventClass>,
-    /// Bytes have come since the last content.
+    /// Bytes have arrived since the last content.
     has_bytes: bool,
-    /// The body is JSON, of which only white space has come.
+    /// The body is JSON, and only white space has arrived.
     is_blank: bool,
-    /// Each byte sets the idle timeout anew. Not so for the body of a failure.
+    /// Each byte resets the idle timeout. `false` for the body of a failure.
     resets_idle: bool,
     /// The idle timeout is in its second period.
     idle_overtime: bool,
     /// The content timeout is in its second period.
     content_overtime: bool,
-    /// The deadline of the content timeout but for the bytes of an unfinished event.
+    /// The deadline of the content timeout without the postponement by an unfinished event.
     content: Elapsed,
     /// How far the content timeout has moved without content, in nanoseconds: by a second period, and by the caller's time
-    /// after events without content. At most by one period.
+    /// after events without content. At most one period.
     granted: u64,
-    /// The caller has had a pause after an event without content.
+    /// The caller has paused after an event without content.
     has_paused: bool,
-    /// How many events and blocks were finished at the last `read`.
+    /// Number of complete events and blocks at the last `read`.
     finished: u64,
-    /// The most that has come of the event that is unfinished.
+    /// Maximum number of bytes so far of the unfinished event.
     longest: usize,
 }
 
@@ -172,7 +172,7 @@ impl Body {
 }
 
 impl Clocks {
-    /// The clocks of a call that begins.
+    /// Creates the timers of a call that starts now.
     pub(crate) fn new(timeouts: &Timeouts) -> Self {
         let nanos = |timeout: Option<Duration>| timeout.map_or(u64::MAX, nanos);
         let Timeouts { connect, head, idle, content, total } = *timeouts;
@@ -188,7 +188,7 @@ impl Clocks {
         Self { periods, now: Elapsed::START, table, waited: Duration::ZERO, body: Body::new(Elapsed::START) }
     }
 
-    /// It is `now`, or later if that was known.
+    /// Sets the time. Time never goes back.
     pub(crate) fn tell(&mut self, now: Elapsed) {
         self.now = self.now.max(now);
     }
@@ -197,7 +197,7 @@ impl Clocks {
         self.now
     }
 
-    /// The end of the whole call.
+    /// The deadline of the whole call.
     pub(crate) fn total(&self) -> Option<Elapsed> {
         Some(self.table.get(Timer::Total)).filter(|total| *total < NEVER)
     }
@@ -212,23 +212,20 @@ impl Clocks {
         self.table.next()
     }
 
-    /// A request goes out.
+    /// A request is sent.
     pub(crate) fn start_attempt(&mut self) {
         self.clear_attempt();
         self.table.set(Timer::Head, self.now.after(self.periods.head));
     }
 
-    /// A head came. `progress` is that of a body of which nothing has come.
+    /// A response head arrived. `progress` is that of its empty body.
     pub(crate) fn start_body(&mut self, progress: Progress) {
         self.clear_attempt();
         self.table.set(Timer::Idle, self.now.after(self.periods.idle));
         let mut body = Body { is_unread: true, ..Body::new(self.now) };
-        match progress {
-            Progress::Failure => {}
-            Progress::Json { .. } => (body.resets_idle, body.is_blank) = (true, true),
-            Progress::Stream { .. } => body.resets_idle = true,
-        }
         if progress != Progress::Failure {
+            body.resets_idle = true;
+            body.is_blank = matches!(progress, Progress::Json { .. });
             body.content = self.now.after(self.periods.content);
             self.table.set(Timer::Content, body.content);
         }
@@ -249,11 +246,11 @@ impl Clocks {
         self.table.clear(Timer::Total);
     }
 
-    /// `len` bytes of the body came, or none.
+    /// `len` bytes of the body arrived. Zero is allowed.
     pub(crate) fn input(&mut self, len: usize) {
         self.note_content();
         let body = &mut self.body;
-        // A read of nothing does not end the caller's time.
+        // An empty read does not end the caller's time.
         if len == 0 && body.is_unread {
             return;
         }
@@ -267,27 +264,27 @@ impl Clocks {
         }
     }
 
-    /// An event was handed out. Decoding takes no time: it is as old as the last input.
+    /// An event was returned. Decoding takes no time, so the event arrived with the last input.
     #[inline]
     pub(crate) fn event(&mut self, class: EventClass) {
         self.body.handed_out = self.body.handed_out.max(Some(class));
     }
 
-    /// Everything that came is decoded, and the driver reads on. The first time after an input, this settles what the input
-    /// did to the timeouts, and whose time has passed since. An input that came after a deadline and did not reset it starts
-    /// one more period; an input after that period is too late.
+    /// Everything that arrived is decoded, and the driver reads on. The first call after an input updates the timeouts for
+    /// that input and for the caller's time since. An input that arrived after a deadline and does not reset it starts one
+    /// more period. An input after that period is too late.
     pub(crate) fn read(&mut self, progress: Progress) -> Option<TimeoutKind> {
         if !std::mem::take(&mut self.body.is_unread) {
             return None;
         }
         self.note_content();
         let expired = self.settle_idle().or_else(|| self.settle_content(progress));
-        self.grant();
+        self.add_caller_time();
         self.body.handed_out = None;
         expired
     }
 
-    /// What has expired by now.
+    /// The first timer that has expired, if one has.
     pub(crate) fn expired(&mut self) -> Option<Expired> {
         Timer::ALL.into_iter().find(|timer| self.check(*timer)).map(|timer| match timer {
             Timer::Retry => Expired::Retry,
@@ -298,13 +295,13 @@ impl Clocks {
         })
     }
 
-    /// Whether the whole call is out of time.
+    /// Whether the total timeout has expired.
     pub(crate) fn is_over(&self) -> bool {
         let total = self.table.get(Timer::Total);
         total <= self.now && total < NEVER
     }
 
-    /// The error of a timeout, with what came instead.
+    /// The error of a timeout, with what arrived instead.
     pub(crate) fn timed_out(&self, kind: TimeoutKind) -> ErrorKind {
         let periods = &self.periods;
         let after = Duration::from_nanos(match kind {
@@ -331,7 +328,7 @@ impl Clocks {
         self.body = Body::new(self.now);
     }
 
-    /// Whether the timer has expired for good. One that is noticed late gets its grace.
+    /// Whether the timer has expired. A deadline that is noticed late is extended first.
     fn check(&mut self, timer: Timer) -> bool {
         if !self.table.has_expired(timer, self.now) {
             return false;
@@ -339,13 +336,13 @@ impl Clocks {
         match timer {
             Timer::Total | Timer::Retry => true,
             Timer::Head => !self.table.extend_if_late(timer, self.now),
-            // Before the driver reads on, what came is to be decoded, and the time may be the caller's.
+            // Until the driver reads on, there is input to decode, and the time may be the caller's.
             Timer::Idle | Timer::Content if self.body.is_unread => false,
             Timer::Idle | Timer::Content => !self.table.extend_if_late(timer, self.now),
         }
     }
 
-    /// Content has come with the last input: the content timeout starts anew. The event is finished, so
+    /// Resets the content timeout if the last input had content. The event is complete, so
     /// [`settle_content`](Self::settle_content) sets the timer.
     fn note_content(&mut self) {
         let body = &mut self.body;
@@ -379,7 +376,7 @@ impl Clocks {
             Progress::Stream { finished, unfinished } => {
                 let is_same = finished == body.finished && unfinished > 0;
                 if !is_same {
-                    // What the bytes of an unfinished event have postponed is over with it.
+                    // The postponement by an unfinished event ends with it.
                     let has_finished = finished != body.finished;
                     (body.finished, body.longest) = (finished, 0);
                     self.table.set(Timer::Content, body.content);
@@ -396,7 +393,7 @@ impl Clocks {
         self.settle_overdue_content()
     }
 
-    /// More of an unfinished event came.
+    /// More bytes of an unfinished event arrived.
     fn postpone_content(&mut self, unfinished: usize) {
         let body = &mut self.body;
         body.longest = unfinished;
@@ -420,14 +417,14 @@ impl Clocks {
         None
     }
 
-    /// Whether the last input came after this deadline.
+    /// Whether the last input arrived after this deadline.
     fn is_overdue(&self, timer: Timer) -> bool {
         self.table.get(timer) < self.body.last_input
     }
 
-    /// Gives the caller back the time that it took. After the first pause, events without content move the content timeout by
-    /// what is left of its one extra period only, or a flood of them would not end.
-    fn grant(&mut self) {
+    /// Adds the caller's time to the deadlines. After the first pause, events without content move the content timeout by at
+    /// most the rest of its one extra period. Otherwise a flood of them would not end.
+    fn add_caller_time(&mut self) {
         let body = &mut self.body;
         let pause = self.now.nanos_since(body.last_input);
         let content = match body.handed_out {
@@ -459,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_gives_the_earliest_deadline_and_what_has_expired() {
+    fn the_table_knows_the_earliest_deadline_and_what_has_expired() {
         let mut table = Table::new();
         assert_eq!(table.next(), None);
         table.set(Timer::Content, ms(30));
@@ -479,13 +476,13 @@ mod tests {
     fn a_late_deadline_is_extended_once_until_it_is_set_again() {
         let mut table = Table::new();
         table.set(Timer::Idle, ms(500));
-        assert!(!table.extend_if_late(Timer::Idle, ms(1500)), "a second late is not late");
+        assert!(!table.extend_if_late(Timer::Idle, ms(1500)), "one second is not late");
         assert!(!table.extend_if_late(Timer::Content, ms(9000)), "it is not set");
         assert!(table.extend_if_late(Timer::Idle, ms(1501)));
         assert_eq!((table.next(), table.get(Timer::Idle)), (Some(ms(2501)), ms(500)));
         assert!(!table.has_expired(Timer::Idle, ms(2500)) && table.has_expired(Timer::Idle, ms(2501)));
         assert!(!table.extend_if_late(Timer::Idle, ms(9000)));
-        // A deadline that moves beyond its extension counts as it is.
+        // A deadline that moves beyond its extension replaces it.
         table.postpone(Timer::Idle, 3_000_000_000);
         assert_eq!(table.next(), Some(ms(3500)));
         table.set(Timer::Idle, ms(4000));
@@ -503,7 +500,7 @@ mod tests {
         assert_eq!(clocks.expired(), Some(Expired::Timeout(TimeoutKind::Total)));
         let mut clocks = Clocks::new(&Timeouts::default());
         clocks.tell(Elapsed::from_start(Duration::MAX));
-        assert!(!clocks.is_over(), "no timeout, no end");
+        assert!(!clocks.is_over(), "no total timeout");
     }
 
     #[test]

@@ -21,11 +21,11 @@ use crate::setters::setters;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// How long to wait for what.
+    /// Timeouts.
     pub timeouts: Timeouts,
-    /// What to try again, how often and when.
+    /// Retries.
     pub retry: RetryPolicy,
-    /// What may be held in memory.
+    /// Limits on memory.
     pub limits: Limits,
 }
 
@@ -40,10 +40,10 @@ impl Config {
     }
 }
 
-/// How long to wait for what. `None` means no limit.
+/// Timeouts of a call. `None` means no limit.
 ///
-/// The [crate page](crate#timeouts) has a table of what ends by which timeout, and says whose time counts. The defaults
-/// never end a stream that keeps sending content, however long it is.
+/// The [crate page](crate#timeouts) has a table of what each timeout ends, and says whose time counts. The defaults never
+/// end a stream that keeps sending content, however long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -58,7 +58,7 @@ pub struct Timeouts {
     /// nor a ping. Default: 180 s. The bytes of an unfinished event postpone it while they arrive. For an answer in one JSON
     /// object, it ends with the first byte that is not white space.
     pub content: Option<Duration>,
-    /// Time for the whole call: retries, waits and the caller's own time included. Default: none.
+    /// Time for the whole call, including retries, waits and the caller's own time. Default: none.
     pub total: Option<Duration>,
 }
 
@@ -124,14 +124,14 @@ impl fmt::Display for TimeoutKind {
     }
 }
 
-/// What is retried, how often and when.
+/// Which failures are retried, how often and when.
 ///
-/// Retried by default: what no server has read (refused, handed back unsent), 425, 429, 503 and 529, and for `create`, where
-/// a repetition leaves an unused session at worst, 408, 500, 502 and 504. The server may forbid or allow a retry with
-/// `x-should-retry`. Nothing is retried once the head of a success came.
+/// By default these are retried: a request that no server has read, and the statuses 425, 429, 503 and 529. For `create`
+/// also 408, 500, 502 and 504, because a repeated `create` leaves an unused session at worst. The server can forbid or
+/// allow a retry with `x-should-retry`. Nothing is retried after the head of a success.
 ///
-/// The wait before retry `n`, from 0, is drawn evenly between nothing and `base * 2^n`, at most `max_backoff`: full jitter,
-/// so that clients which failed together do not come back together. It is never shorter than the server's `Retry-After`.
+/// The wait before retry `n`, counted from 0, is a random time between 0 and `base * 2^n`, at most `max_backoff` (full
+/// jitter). It is never shorter than the server's `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -141,12 +141,12 @@ pub struct RetryPolicy {
     pub base: Duration,
     /// Maximum backoff. Default: 8 s.
     pub max_backoff: Duration,
-    /// Limit for the sum of all waits. Default: 60 s. A wait that exceeds what is left of it, by `Retry-After` or backoff,
-    /// ends the call at once.
+    /// Maximum sum of all waits. Default: 60 s. If the next wait, by `Retry-After` or backoff, would exceed it, the call ends
+    /// at once.
     pub max_total_wait: Duration,
-    /// Also try again where the server may have read the request: 500, 502 and 504 for `continue`, and connections lost or
-    /// heads that did not come in time for both. Off: a repeated `continue` may put the question into the history
-    /// twice, a repeated `create` may leave a session nobody uses.
+    /// Also retry if the server may have read the request: after 500, 502 and 504 for `continue`, and after a lost connection
+    /// or a `head` timeout. Default: off, because a repeated `continue` may add the question to the history twice, and a
+    /// repeated `create` may leave an unused session.
     pub ambiguous: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a head says about its body.
+//! What the headers say about the body.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use http::header::{self, HeaderName};
 
 use crate::Head;
 
-/// The two forms of an answer.
+/// The two forms of an answer's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ContentType {
     Json,
@@ -14,7 +14,7 @@ pub(crate) enum ContentType {
 }
 
 impl ContentType {
-    /// The media type, compared without case and without its parameters.
+    /// Reads the media type. Case and parameters do not matter.
     pub(crate) fn of(head: &Head) -> Option<Self> {
         let value = head.headers.get(header::CONTENT_TYPE)?.as_bytes();
         let essence = value.split(|&byte| byte == b';').next()?.trim_ascii();
@@ -28,47 +28,47 @@ impl ContentType {
     }
 }
 
-/// Whether the body is encoded: any `Content-Encoding` but `identity`. None was asked for and nothing here undoes one.
+/// Whether the body has a `Content-Encoding` other than `identity`. The request allows none, and none is decoded here.
 pub(crate) fn is_encoded(head: &Head) -> bool {
     list(head, header::CONTENT_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
-/// Whether the body has another transfer coding than one `chunked`. Transports undo `chunked` once, and nothing else:
-/// `gzip, chunked`, `chunked, chunked` and `identity` (which RFC 9112 removed) are read differently by different stacks.
+/// Whether the body has a transfer coding other than a single `chunked`. Transports decode that one only. HTTP stacks differ
+/// on `gzip, chunked`, on `chunked, chunked` and on `identity`, which RFC 9112 removed.
 pub(crate) fn is_transfer_coded(head: &Head) -> bool {
     let mut codings = list(head, header::TRANSFER_ENCODING);
     codings.next().is_some_and(|first| !first.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
-/// The elements of a header that is a list, over all its lines.
+/// The elements of a list header, over all its lines.
 fn list(head: &Head, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let values = head.headers.get_all(name).into_iter();
     let elements = values.flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
-/// How long the body says it is, unless it is chunked, which overrides.
+/// The `Content-Length`, unless there is a transfer coding, which overrides it.
 pub(crate) fn length(head: &Head) -> Option<u64> {
     if head.headers.contains_key(header::TRANSFER_ENCODING) {
         return None;
     }
     let digits = head.text("content-length")?.trim();
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// A body without the byte order mark that may stand before its JSON.
+/// The body without the byte order mark that may precede its JSON.
 pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// Bytes as text, broken UTF-8 replaced as the standard says. One check of the whole costs less than the JSON layer's of
-/// each string.
+/// Bytes as text. Invalid UTF-8 is replaced, as the standard says. One check of the whole costs less than one per JSON
+/// string.
 pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
 }
 
-/// How long [`text`] is of that.
+/// The length of [`text`].
 pub(crate) fn text_len(data: &[u8]) -> usize {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();
     let length =
@@ -76,15 +76,15 @@ pub(crate) fn text_len(data: &[u8]) -> usize {
     data.utf8_chunks().map(length).sum()
 }
 
-/// How many bytes of something odd are kept in an error.
+/// Maximum length of an [`excerpt`].
 pub(crate) const EXCERPT: usize = 1024;
 
-/// The start of something odd, to be kept in an error.
+/// The start of unexpected data, for an error.
 pub(crate) fn excerpt(data: &[u8]) -> String {
     String::from_utf8_lossy(&data[..data.len().min(EXCERPT)]).into_owned()
 }
 
-/// A message with its middle left out where it is long, as it may quote what was read.
+/// A message without its middle if it is long, because it may quote the input.
 pub(crate) fn shorten(message: String) -> String {
     const KEPT: usize = 128;
     if message.len() <= 2 * KEPT {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_shortened_only_where_it_is_long() {
+    fn only_a_long_message_is_shortened() {
         let whole = "a".repeat(256);
         assert_eq!(shorten(whole.clone()), whole);
         assert_eq!(shorten(format!("{whole}b")), format!("{}…{}b", "a".repeat(128), "a".repeat(127)));

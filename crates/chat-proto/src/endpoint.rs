@@ -7,12 +7,12 @@ use http::uri::{Scheme, Uri};
 
 use crate::Error;
 
-/// The service's own base URL.
+/// The base URL of the service.
 pub const DEFAULT_BASE_URL: &str = "https://api.inkeep.com";
 
 const USER_AGENT: &str = concat!("chat-proto/", env!("CARGO_PKG_VERSION"));
 
-/// The server that requests are written for, and the headers that go with each of them.
+/// The server, and the headers that go with each request.
 ///
 /// ```
 /// use chat_proto::Endpoint;
@@ -29,49 +29,49 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A server at a base URL, with or without a path prefix and a slash at its end.
+    /// Creates an endpoint from a base URL. A path prefix is kept. A slash at the end does not matter.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if it is not http or https, has no host, or
-    /// carries user info, a query or a fragment; or if its path has what URL parsers turn into another one: a backslash,
-    /// `.` or `..`, also as `%2e`, or a `%` without two digits. Any other path is kept as it is.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if the URL is not `http` or `https`, has no
+    /// host, or has user info, a query or a fragment. Also if its path has a backslash, `.` or `..` (also as `%2e`), or a `%`
+    /// without two digits, because URL parsers change such paths.
     pub fn new(base_url: &str) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         Ok(Self { base_url: checked(base_url)?, headers })
     }
 
-    /// The same headers for another server.
+    /// Changes the base URL and keeps the headers.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     pub fn with_base_url(self, base_url: &str) -> Result<Self, Error> {
         Ok(Self { base_url: checked(base_url)?, ..self })
     }
 
-    /// The base URL, without a slash at its end.
+    /// The base URL, without a slash at the end.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// Puts the driver's name and version, such as `transport-hyper/0.1.0`, before this crate's in `User-Agent`.
+    /// Adds the driver's name and version, e.g. `transport-hyper/0.1.0`, before this crate's in `User-Agent`.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it can't stand in a header.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it is not a valid header value.
     pub fn with_product(mut self, product: &str) -> Result<Self, Error> {
         let all = [product.as_bytes(), b" ", self.headers[header::USER_AGENT].as_bytes()].concat();
         self.set_user_agent(&all)?;
         Ok(self)
     }
 
-    /// Puts a program's name and version, such as `my-app/1.2`, behind all that `User-Agent` has.
+    /// Adds a program's name and version, e.g. `my-app/1.2`, at the end of `User-Agent`.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it can't stand in a header.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if it is not a valid header value.
     pub fn with_user_agent_suffix(mut self, product: &str) -> Result<Self, Error> {
         let all = [self.headers[header::USER_AGENT].as_bytes(), b" ", product.as_bytes()].concat();
         self.set_user_agent(&all)?;
@@ -80,31 +80,30 @@ impl Endpoint {
 
     fn set_user_agent(&mut self, value: &[u8]) -> Result<(), Error> {
         let value = HeaderValue::from_bytes(value)
-            .map_err(|_| Error::invalid_request("user_agent", "is no value for a header"))?;
+            .map_err(|_| Error::invalid_request("user_agent", "is not a valid header value"))?;
         self.headers.insert(header::USER_AGENT, value);
         Ok(())
     }
 
-    /// Adds a header to each request, its value marked as sensitive. `Accept` and `User-Agent` replace this crate's own, and
-    /// are no secrets.
+    /// Adds a header to each request. Its value is marked as sensitive. `Accept` and `User-Agent` replace this crate's own
+    /// values and are not sensitive.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if no header can have that name or value, or
-    /// the client and its transport set it themselves: `Authorization`, `Content-Type` and those of the framing, and
-    /// `Accept-Encoding`, as nothing here could undo an encoding.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if its name or value is not valid, or if the
+    /// client or its transport sets it: `Authorization`, `Content-Type`, `Accept-Encoding` and the headers of framing.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
-        let parsed = HeaderName::from_str(name).map_err(|_| refuse("is no name of a header"))?;
-        if OURS.contains(&parsed) {
-            return Err(refuse("is set by the client itself"));
+        let parsed = HeaderName::from_str(name).map_err(|_| refuse("is not a valid header name"))?;
+        if RESERVED.contains(&parsed) {
+            return Err(refuse("is set by the client"));
         }
-        let mut value =
-            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
+        let mut value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| refuse("has a value that is not valid in a header"))?;
         if [header::ACCEPT, header::USER_AGENT].contains(&parsed) {
             self.headers.insert(parsed, value);
         } else {
-            // It may be a secret: cookies, keys of a proxy.
+            // It may be a secret, e.g. a cookie or the key of a proxy.
             value.set_sensitive(true);
             self.headers.append(parsed, value);
         }
@@ -116,10 +115,10 @@ impl Endpoint {
     }
 }
 
-/// A base URL as it is kept: without a slash at its end.
+/// Checks a base URL. Returns it without a slash at the end.
 fn checked(base_url: &str) -> Result<String, Error> {
     let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
-    // Looked for in the raw string: parsers drop a fragment in silence.
+    // Checked in the raw string, because the parser drops a fragment.
     if base_url.contains('#') {
         return refuse("must not have a fragment");
     }
@@ -127,25 +126,25 @@ fn checked(base_url: &str) -> Result<String, Error> {
         return refuse("must not have a query");
     }
     let Some((_, rest)) = base_url.split_once("://") else {
-        return refuse("must be a URL that begins with https:// or http://");
+        return refuse("must begin with https:// or http://");
     };
     let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
     if authority.contains('@') {
-        return refuse("must not have user info; the key goes into a header of its own");
+        return refuse("must not have user info; the API key is sent in a header");
     }
     if !base_url.is_ascii() {
-        return refuse("has characters beyond ASCII; write the host in punycode and the path percent-encoded");
+        return refuse("has non-ASCII characters; write the host in punycode and percent-encode the path");
     }
     let is_encoded = |after: &str| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     if !rest.split('%').skip(1).all(is_encoded) {
-        return refuse("has a `%` that two hexadecimal digits do not follow");
+        return refuse("has a `%` without two hexadecimal digits after it");
     }
-    // What URL parsers turn into another path, and some transports have one. An encoded dot is a dot to them.
+    // Some transports use URL parsers that change such paths. They take an encoded dot for a dot.
     let is_dots = |segment: &str| matches!(&*segment.replace("%2e", ".").replace("%2E", "."), "." | "..");
     if rest.contains('\\') || rest.split('/').skip(1).any(is_dots) {
         return refuse("must not have a backslash, `.` or `..` in its path, encoded or not");
     }
-    let Ok(uri) = Uri::from_str(base_url) else { return refuse("is no valid URL") };
+    let Ok(uri) = Uri::from_str(base_url) else { return refuse("is not a valid URL") };
     if ![Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme()) {
         return refuse("must begin with https:// or http://");
     }
@@ -153,15 +152,16 @@ fn checked(base_url: &str) -> Result<String, Error> {
         return refuse("has no host");
     }
     let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
-    // Digits only: `parse` would take a sign.
+    // Digits only, because `parse` would accept a sign.
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
     if port.is_some_and(|port| !is_port(port)) {
-        return refuse("has a port that is no number up to 65535");
+        return refuse("has a port that is not a number up to 65535");
     }
     Ok(base_url.trim_end_matches('/').to_owned())
 }
 
-const OURS: [HeaderName; 14] = [
+/// Headers that the client or its transport sets.
+const RESERVED: [HeaderName; 14] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,

@@ -1,4 +1,4 @@
-//! One logical call, retries and timeouts included: the only file that changes state.
+//! One logical call, with its retries and timeouts. All state transitions are in this file.
 //!
 //! The [crate page](crate) has the diagram and the duties of a driver.
 
@@ -30,8 +30,7 @@ pub enum Output {
     Done,
 }
 
-/// The number of an attempt, from 1. Inputs name the attempt that they belong to, so that those of an older attempt are
-/// told apart and ignored.
+/// The number of an attempt, from 1. Each input names its attempt, so that the inputs of an older attempt are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt(u32);
 
@@ -59,7 +58,7 @@ impl fmt::Display for Attempt {
 /// [crate page](crate) drives one by hand.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The request. Taken once the head of a success came, because nothing is sent again after it.
+    /// The request. `None` after the head of a success, because nothing is sent again after it.
     http: Option<Box<http::Request<Bytes>>>,
     idempotency: Idempotency,
     dialect: Dialect,
@@ -69,7 +68,7 @@ pub struct Exchange {
     state: State,
     attempts: u32,
     clocks: Clocks,
-    /// The errors of the attempts that failed, the oldest first; the last few of them.
+    /// The errors of the last few failed attempts, oldest first.
     earlier: Vec<Error>,
 }
 
@@ -77,11 +76,11 @@ pub struct Exchange {
 enum State {
     /// The next attempt is due.
     Ready,
-    /// The request is with the driver; the head is due.
+    /// The request was given to the driver. The response head is due.
     Head,
-    /// The head came.
+    /// The response head has arrived.
     Body(Box<Body>),
-    /// A retry waits for its time.
+    /// The wait before a retry.
     Wait,
     /// The end.
     Done(Box<Option<Result<Answer, Error>>>),
@@ -91,9 +90,9 @@ enum State {
 #[derive(Debug)]
 struct Body {
     receiver: Receiver,
-    /// Input that is not decoded yet. A chunk is decoded as its events are taken, so nothing else queues.
+    /// Input that is not decoded yet. A chunk is decoded as its events are taken.
     pending: VecDeque<Bytes>,
-    /// What comes after `pending`.
+    /// The end of the body, after `pending`.
     end: Option<End>,
 }
 
@@ -105,7 +104,7 @@ enum End {
 }
 
 impl Exchange {
-    /// Starts a call. `seed` feeds the jitter of the retries: any number that other clients are unlikely to share.
+    /// Starts a call. `seed` is for the jitter of retries: use a number that other clients are unlikely to use.
     pub fn new(request: Request, config: &Config, seed: u64) -> Self {
         Self {
             http: Some(request.http),
@@ -154,7 +153,7 @@ impl Exchange {
         None
     }
 
-    /// What to do next. Never blocks; the work is bounded by what was handed in. [`Output::Send`] and [`Output::Event`] are
+    /// What to do next. Never blocks. The work is bounded by the input. [`Output::Send`] and [`Output::Event`] are
     /// returned once, the others until an input changes the state.
     ///
     /// The time from an input to the first `poll_output` that returns [`Output::Read`] is the caller's if an event was
@@ -183,7 +182,7 @@ impl Exchange {
         self.clocks.next()
     }
 
-    /// The response head of an attempt came. A second one is ignored. The transport skips interim (1xx) responses.
+    /// The response head of an attempt arrived. A second one is ignored. The transport skips interim (1xx) responses.
     pub fn handle_head(&mut self, attempt: Attempt, head: http::response::Parts, now: Elapsed) {
         self.clocks.tell(now);
         if !self.is_newest(attempt) || !matches!(self.state, State::Head) {
@@ -198,7 +197,7 @@ impl Exchange {
         self.state = State::Body(Box::new(Body { receiver, pending: VecDeque::with_capacity(1), end: None }));
     }
 
-    /// Part of an attempt's body came. An empty chunk is not a sign of life.
+    /// Part of an attempt's body arrived. An empty chunk does not reset the `idle` timeout.
     pub fn handle_data(&mut self, attempt: Attempt, chunk: Bytes, now: Elapsed) {
         self.clocks.tell(now);
         let Some(body) = self.open_body(attempt) else { return };
@@ -207,13 +206,13 @@ impl Exchange {
             body.pending.push_back(chunk);
         }
         self.clocks.input(len);
-        // A stream that always has something ready must not outrun the timeout of the whole call.
+        // A stream that always has input ready must not outrun the total timeout.
         if self.clocks.is_over() {
             self.end_body(attempt, End::TimedOut(TimeoutKind::Total));
         }
     }
 
-    /// An attempt's body ended as its framing says. Before the head, this is a lost connection.
+    /// An attempt's body ended as its framing says. Before the head, this counts as a lost connection.
     pub fn handle_eof(&mut self, attempt: Attempt, now: Elapsed) {
         self.clocks.tell(now);
         match &self.state {
@@ -239,7 +238,8 @@ impl Exchange {
         self.fail(Error::new(kind).with_bad_head(error == TransportError::BadHead), Some(error));
     }
 
-    /// It is `now`. This has no effect before [`poll_timeout`](Self::poll_timeout). Hand in what is ready to be read first.
+    /// The time of [`poll_timeout`](Self::poll_timeout) has come. An earlier call has no effect. If input is ready, pass it
+    /// first.
     ///
     /// A `head`, `idle` or `content` timeout that is noticed more than 1 s late is extended once by 1 s.
     pub fn handle_timeout(&mut self, now: Elapsed) {
@@ -259,7 +259,7 @@ impl Exchange {
         }
     }
 
-    /// The caller wants no more. The events that were taken stay with the error; what is not decoded yet is dropped.
+    /// The caller cancels the call. The events that were returned stay with the error. Input that is not decoded is dropped.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
@@ -284,7 +284,7 @@ impl Exchange {
         }
     }
 
-    /// The end, once it is there: the whole answer, or the error with what came before it.
+    /// The outcome, after [`Output::Done`]: the complete answer, or the error with what arrived before it.
     pub fn outcome(&self) -> Option<&Result<Answer, Error>> {
         match &self.state {
             State::Done(outcome) => outcome.as_ref().as_ref(),
@@ -292,12 +292,12 @@ impl Exchange {
         }
     }
 
-    /// The end, to keep.
+    /// The outcome, by value.
     pub fn into_outcome(mut self) -> Option<Result<Answer, Error>> {
         self.take_outcome()
     }
 
-    /// The end, to keep, for an owner that cannot give the exchange away. It is returned once.
+    /// Takes the outcome, for an owner that cannot give the exchange away. It is returned once.
     pub fn take_outcome(&mut self) -> Option<Result<Answer, Error>> {
         match &mut self.state {
             State::Done(outcome) => outcome.take(),
@@ -305,7 +305,7 @@ impl Exchange {
         }
     }
 
-    /// The answer so far, from the head of a success on. After the end, what the outcome has.
+    /// The answer so far, after the head of a success. After the end, the answer of the outcome.
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             State::Body(body) => body.receiver.is_success().then(|| body.receiver.answer()),
@@ -323,7 +323,7 @@ impl Exchange {
         }
     }
 
-    /// Whether input of this attempt still changes anything: it is the newest, and neither failed nor read to its end.
+    /// Whether input of this attempt still has an effect: it is the newest attempt, and its body has not ended.
     pub fn is_open(&self, attempt: Attempt) -> bool {
         let is_under_way = match &self.state {
             State::Head => true,
@@ -333,12 +333,12 @@ impl Exchange {
         is_under_way && self.is_newest(attempt)
     }
 
-    /// How many times the request was sent so far.
+    /// Number of attempts so far.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// The errors of the attempts that failed so far, the oldest first: the [last few](Error::EARLIER) of them.
+    /// The errors of the [last few](Error::EARLIER) failed attempts, oldest first.
     pub fn earlier(&self) -> &[Error] {
         &self.earlier
     }
@@ -347,7 +347,7 @@ impl Exchange {
         self.attempts += 1;
         self.state = State::Head;
         self.clocks.start_attempt();
-        let request = self.http.clone().expect("only the head of a success takes the request away");
+        let request = self.http.clone().expect("nothing is sent after the head of a success");
         Output::Send(Attempt(self.attempts), request)
     }
 
@@ -396,7 +396,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the call, whatever the policy says.
+    /// Ends the call without a retry.
     fn finish_with(&mut self, error: Error) {
         self.leave();
         self.end_with(error, None);
@@ -407,7 +407,7 @@ impl Exchange {
         self.done(Err(error.with_attempts(self.attempts, gave_up).with_earlier(earlier)));
     }
 
-    /// Lets go of the attempt: its receiver shares the error, which is still to be written to.
+    /// Drops the attempt. Its receiver shares the error, which is changed next.
     fn leave(&mut self) {
         self.state = State::Ready;
     }
@@ -420,7 +420,7 @@ impl Exchange {
 
 enum Poll {
     Event(Event),
-    /// Everything that came is decoded, and there is more to come.
+    /// Everything that arrived is decoded, and more may come.
     Starved,
     Complete(Answer),
     TimedOut(TimeoutKind),
@@ -428,7 +428,7 @@ enum Poll {
 }
 
 impl Body {
-    /// Whether everything that came is decoded, and there is more to come.
+    /// Whether everything that arrived is decoded, and more may come.
     #[inline]
     fn is_starved(&self) -> bool {
         self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more()

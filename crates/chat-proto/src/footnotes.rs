@@ -1,4 +1,4 @@
-//! An answer for a reader: what `[n]` in the text stands for, and the text with its sources below.
+//! An answer for people: the sources behind `[n]` in the text, and the text with its sources below.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -6,21 +6,21 @@ use std::ops::Range;
 use crate::one_line::{OneLine, harmless};
 use crate::{Answer, Citation};
 
-/// A place where a text cites a record: `[number]`.
+/// A reference to a source in the text: `[number]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reference<'a> {
-    /// Where it stands in the text, brackets included: an index of [`Answer::text`].
+    /// Its position in [`Answer::text`], brackets included.
     pub range: Range<usize>,
     /// The number in the brackets.
     pub number: i64,
-    /// What it stands for.
+    /// The source.
     pub citation: &'a Citation,
 }
 
 impl Answer {
-    /// The places where the text cites a record that came, in order. Brackets around a number that no citation has are text,
-    /// an index of an array say.
+    /// The references to the citations of this answer, in the order of the text. A number in brackets without a citation is
+    /// not a reference.
     ///
     /// ```
     /// # fn show(answer: &chat_proto::Answer) {
@@ -49,21 +49,21 @@ impl Answer {
         })
     }
 
-    /// The citations below one another, `[1] title: address` each; nothing if there are none.
+    /// The citations as a list: one line `[1] title: URL` each. Empty if there are none.
     pub fn footnotes(&self) -> Footnotes<'_> {
         Footnotes(self.citations())
     }
 
-    /// The text with its footnotes below, as plain text.
+    /// The text and its footnotes, as plain text.
     pub fn to_plain_text(&self) -> String {
         let footnotes = self.footnotes().to_string();
         if footnotes.is_empty() { self.text.clone() } else { format!("{}\n\n{footnotes}", self.text.trim_end()) }
     }
 
-    /// The text with its sources below, as Markdown: each `[n]` of it becomes a link, and so does its line in the list.
+    /// The text and its sources, as Markdown. Each `[n]` in the text becomes a link, and each source a line with a link.
     ///
-    /// The text is Markdown of the server's own and stays as it came. Titles are escaped; an address that is not one of the
-    /// web is named and not linked.
+    /// The text is the server's Markdown and stays unchanged. Titles are escaped. A URL that is not `http` or `https` is not
+    /// linked.
     pub fn to_markdown(&self) -> String {
         if self.citations().is_empty() {
             return self.text.clone();
@@ -80,14 +80,14 @@ impl Answer {
                 (None, Some(link)) => writeln!(list, "- [{title}](<{link}>)"),
                 (None, None) => writeln!(list, "- {title}"),
             };
-            written.expect("a string takes all that is written");
+            written.expect("writing to a string does not fail");
         }
         let text = self.text.trim_end();
         if links.is_empty() { format!("{text}\n\n{list}") } else { format!("{text}\n\n{list}\n{links}") }
     }
 }
 
-/// Citations for a reader, a line each, whatever a title or an address holds. Made by [`Answer::footnotes`].
+/// Displays citations, one per line. Returned by [`Answer::footnotes`].
 #[derive(Clone, Copy, Debug)]
 pub struct Footnotes<'a>(&'a [Citation]);
 
@@ -109,25 +109,25 @@ fn is_web(url: &str) -> bool {
     begins("https://") || begins("http://")
 }
 
-/// A text that Markdown takes for itself.
+/// Text with Markdown's special characters escaped.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.trim().chars().filter_map(harmless).try_for_each(|c| match c {
-            // CommonMark lets any of its punctuation stand behind a backslash.
+            // CommonMark allows a backslash before any ASCII punctuation.
             c if c.is_ascii_punctuation() && !",:;'/()".contains(c) => write!(f, "\\{c}"),
             c => f.write_char(c),
         })
     }
 }
 
-/// An address within `<` and `>`.
+/// A URL between `<` and `>`.
 struct Destination<'a>(&'a str);
 
 impl fmt::Display for Destination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What would be a space instead of itself has no place in an address.
+        // Characters that would be replaced are not part of a URL.
         self.0.trim().chars().filter(|&c| harmless(c) == Some(c)).try_for_each(|c| match c {
             '<' | '>' | '\\' | ' ' => write!(f, "%{:02X}", u32::from(c)),
             c => f.write_char(c),

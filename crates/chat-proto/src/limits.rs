@@ -1,33 +1,33 @@
-//! What one exchange may hold in memory.
+//! Limits on the memory of an exchange.
 
 use std::fmt;
 
 use crate::setters::setters;
 
-/// Bounds on what a server can make a client hold, in bytes. Passing one ends the answer with
-/// [`ErrorKind::Limit`](crate::ErrorKind::Limit); what had arrived stays with the error.
+/// Limits on what a server can make a client hold, in bytes. An exceeded limit ends the answer with
+/// [`ErrorKind::Limit`](crate::ErrorKind::Limit). What had arrived stays with the error.
 ///
-/// Events and bodies count as they come. An answer counts as it is held: broken UTF-8 as what replaces it, three bytes for
-/// each, and a citation by the memory that it takes, which is 160 bytes on a 64 bit machine and its strings, though as
-/// few as 14 bytes may have come. While an event or a body is read, it is held beside what it becomes.
+/// Events and bodies are counted as received. An answer is counted as it is held: invalid UTF-8 as its replacement, three
+/// bytes each, and a citation by its memory, which is 160 bytes on a 64-bit machine plus its strings. While an event or a
+/// body is read, it is held in addition to the result.
 ///
-/// The defaults admit what is legal (events of megabytes) and stop what is not (a line without end). Nothing is queued
-/// in events: a chunk is decoded as its events are taken, so what waits is at most what the driver handed in.
+/// The defaults allow events of megabytes and end a line that never ends. No events are queued beyond those of one stream
+/// event: a chunk is decoded as its events are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// One event of a stream: 16 MiB. Citations of a megabyte are legal; sixteen leave room without a danger.
+    /// One event of a stream. Default: 16 MiB.
     pub event: usize,
-    /// The body of an answer in one JSON object: 32 MiB, as it holds what several events would.
+    /// The body of an answer in one JSON object. Default: 32 MiB.
     pub json_body: usize,
-    /// What is kept of the body of an error, and of an event that was cut: 64 KiB, enough for any message; error pages can
-    /// be long. The rest is not read, and this limit alone is no error of its own.
+    /// The part that is kept of an error's body and of an event that was cut. Default: 64 KiB. The rest is not read. Exceeding
+    /// this limit is not an error.
     pub error_body: usize,
-    /// The answer as a whole, text and citations: 64 MiB, so that a stream that never ends, ends. A body in one JSON object
-    /// must be within it too.
+    /// The whole answer: text, citations and everything else. Default: 64 MiB. It ends a stream that never ends. It applies to
+    /// a body in one JSON object too.
     pub answer: usize,
-    /// Unknown events, pings included, since the last text, finish reason or citations: 64 MiB of type and data. They are
-    /// handed out and not kept, so this bounds no memory. It ends a stream that sends nothing else.
+    /// Type and data of unknown events, pings included, since the last text, finish reason or citations. Default: 64 MiB.
+    /// Unknown events are returned and not kept, so this limits no memory. It ends a stream that sends nothing else.
     pub unknown_events: usize,
 }
 
@@ -52,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// Which of the [`Limits`] was passed.
+/// One of the [`Limits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {

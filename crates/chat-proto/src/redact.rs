@@ -1,7 +1,7 @@
-//! An error without the key, should the server have sent it back.
+//! Removes the API key from errors, in case the server sends it back.
 //!
-//! All text of the server's goes through here before it is shortened for people: a key that is cut in two would not be
-//! found any more.
+//! All text of the server passes through here before it is shortened for display, because a key that is cut in two cannot
+//! be found.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,27 +14,27 @@ use crate::content::EXCERPT;
 use crate::error::UnfinishedEvent;
 use crate::{Answer, ApiKey, Error, ErrorKind, FinishReason, Head, Location, SessionId, ValidationError};
 
-/// What stands in the place of a key.
+/// Replaces a key.
 const HIDDEN: &str = "***";
 
-/// A shorter key is no secret worth hiding, and stands in many a word.
+/// Minimum length of a key that is hidden. A shorter one would be found in many words.
 const SHORTEST: usize = 8;
 
-/// This many bytes of a key are hidden where the text was cut.
+/// Minimum part of a key that is hidden where text was cut.
 const PART: usize = 4;
 
-/// This many bytes of a key are hidden at the end of a body, which the connection may have cut anywhere.
+/// Minimum part of a key that is hidden at the end of a body, which may have been cut anywhere.
 const PART_AT_END: usize = 8;
 
-/// What stands where a text was shortened.
+/// Marks where a text was shortened.
 const ELLIPSIS: &str = "…";
 
 impl Error {
-    /// The same error without the key, for drivers that send one: wherever the server's text has it, `***` stands.
+    /// Replaces the key with `***` wherever the server's text has it. Drivers that send a key call this.
     ///
-    /// That is so for all that [`kind`](Self::kind), [`head`](Self::head), [`earlier`](Self::earlier) and the sources say,
-    /// and for the session's id and the finish reason of [`partial`](Self::partial); its text and citations stay as they
-    /// came. See [`ApiKey::redact`] for what is found.
+    /// It covers [`kind`](Self::kind), [`head`](Self::head), [`earlier`](Self::earlier), the sources, and the session id and
+    /// finish reason of [`partial`](Self::partial). The partial answer itself stays unchanged. See [`ApiKey::redact`] for
+    /// what is found.
     ///
     /// ```
     /// use chat_proto::{ApiKey, Error};
@@ -80,13 +80,13 @@ impl ApiKey {
         self.redact_cut(text, usize::MAX)
     }
 
-    /// The same for a text that may be cut: at its end, `part` bytes of the key or more are replaced.
+    /// The same for text that may be cut. At its end, a part of at least `part` bytes of the key is replaced too.
     fn redact_cut<'a>(&self, text: &'a str, part: usize) -> Cow<'a, str> {
         let key = self.as_str();
         if key.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
-        // How many backslashes stand in a row depends on how deep they are escaped: any number of them counts as one.
+        // The number of backslashes in a row depends on the depth of escaping, so any number counts as one.
         let mut plain = key.as_bytes().to_vec();
         plain.dedup_by(|next, last| *next == b'\\' && *last == b'\\');
         let bytes = text.as_bytes();
@@ -105,7 +105,7 @@ impl ApiKey {
     }
 }
 
-/// Where the key ends that begins there, or the part of one beside a cut.
+/// The end of the key that begins at `at`, or of the part of a key next to a cut.
 fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
     let behind_cut = text[..at].ends_with(ELLIPSIS.as_bytes());
     let rest = &text[at..];
@@ -113,7 +113,7 @@ fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
         (count, len) if count == key.len() => return Some(at + len),
         (count, len) if count >= PART && rest[len..].starts_with(ELLIPSIS.as_bytes()) => return Some(at + len),
         (count, len) if count >= part && is_end(&rest[len..]) => return Some(text.len()),
-        // What was taken for a `&` or `%` of the key may begin an encoding that is cut.
+        // A `&` or `%` that matched the key may be the start of an encoding that is cut.
         (count, len) if count > part && matches!(rest[len - 1], b'&' | b'%') && is_end(&rest[len - 1..]) => {
             return Some(text.len());
         }
@@ -125,8 +125,8 @@ fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
         .find_map(|(tail, (count, len))| (count == tail.len()).then_some(at + len))
 }
 
-/// How much of the key the text begins with, and how many bytes that takes. Where a byte can be read in several ways, the
-/// one that matches most.
+/// The number of bytes of the key that the text begins with, and their length in the text. If a byte can be read in several
+/// ways, the longest match counts.
 fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
     let Some((&byte, rest)) = key.split_first() else { return (0, 0) };
     let ways = [escaped(text, byte), entity(text, byte)]
@@ -139,12 +139,12 @@ fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
     more.max().unwrap_or((0, 0))
 }
 
-/// How often percent-encoding of percent-encoding is undone.
+/// Maximum depth of nested percent-encoding.
 const PERCENT_DEPTH: usize = 4;
 
-/// The length of a byte of the key as itself or with JSON's escapes: behind backslashes, `\u0041`.
+/// The length of a byte that is written plainly or with JSON's escapes: after backslashes, or as `\u0041`.
 fn escaped(text: &[u8], byte: u8) -> Option<usize> {
-    /// JSON within JSON within JSON: more is not undone.
+    /// JSON in JSON in JSON. Deeper nesting is not decoded.
     const DEPTH: usize = 8;
     let escapes = text.iter().take(DEPTH).take_while(|&&byte| byte == b'\\').count();
     let rest = &text[escapes..];
@@ -161,7 +161,7 @@ fn escaped(text: &[u8], byte: u8) -> Option<usize> {
     }
 }
 
-/// The length of a byte that is percent-encoded, and so often again: `%41`, `%2541`, `%252541`.
+/// The length of a byte that is percent-encoded, and `again` times more: `%41`, `%2541`, `%252541`.
 fn percent(text: &[u8], byte: u8, again: usize) -> Option<usize> {
     let mut rest = text.strip_prefix(b"%")?;
     for _ in 0..again {
@@ -171,7 +171,7 @@ fn percent(text: &[u8], byte: u8, again: usize) -> Option<usize> {
     (u8::from_str_radix(digits, 16) == Ok(byte)).then_some("%41".len() + again * "25".len())
 }
 
-/// The length of a byte as an HTML entity: `&amp;`, `&#38;`, `&#x26;`.
+/// The length of a byte that is an HTML entity: `&amp;`, `&#38;`, `&#x26;`.
 fn entity(text: &[u8], byte: u8) -> Option<usize> {
     let end = text.iter().take(8).position(|&byte| byte == b';')?;
     let name = str::from_utf8(text.get(1..end)?).ok().filter(|_| text[0] == b'&')?;
@@ -190,7 +190,7 @@ fn entity(text: &[u8], byte: u8) -> Option<usize> {
     is_byte.then_some(end + 1)
 }
 
-/// Whether a text ends there, or within an escape or an HTML entity.
+/// Whether the text ends here, or inside an escape or an HTML entity.
 fn is_end(rest: &[u8]) -> bool {
     let in_escape = |prefix: &[u8]| {
         let rest = rest.strip_prefix(prefix).filter(|_| rest.len() < r"\u0041".len());
@@ -209,7 +209,7 @@ fn text(text: &mut String, key: &ApiKey) {
     }
 }
 
-/// A body, or data, that may be cut: surely if it is as long as what is kept of a page.
+/// Redacts a body or data that may be cut. It surely is if it has the maximum length of an excerpt.
 fn body(body: &mut String, key: &ApiKey) {
     let part = if body.len() >= EXCERPT { PART } else { PART_AT_END };
     if let Cow::Owned(redacted) = key.redact_cut(body, part) {
@@ -286,7 +286,7 @@ impl Head {
 }
 
 impl ApiKey {
-    /// Marks the headers that have the key as sensitive, so that they do not print: for the head of an answer.
+    /// Marks response headers that contain the key as sensitive, so that they are not printed.
     pub fn mark(&self, headers: &mut HeaderMap) {
         let has_key =
             |value: &HeaderValue| matches!(self.redact(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_));
@@ -294,7 +294,7 @@ impl ApiKey {
     }
 }
 
-/// A source that had the key, as its text.
+/// The text of a source that contained the key.
 #[derive(Debug)]
 struct Redacted {
     text: String,
@@ -302,7 +302,7 @@ struct Redacted {
 }
 
 impl Redacted {
-    /// `None` if neither it nor what it came of prints the key.
+    /// `None` if neither the error nor its sources print the key.
     fn of(error: &(dyn StdError + 'static), key: &ApiKey) -> Option<Self> {
         prints_key(error, key).then(|| Self::copy(error, key))
     }
@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_found_however_it_is_written() {
+    fn a_key_is_found_in_every_encoding() {
         let key = ApiKey::new(r#"sk-"a\b/c+d"#).unwrap();
         let odd = ApiKey::new("sk-%e&1<%25'").unwrap();
         for text in [
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_the_start_of_a_key_is_no_key() {
+    fn a_word_that_the_key_begins_with_is_not_hidden() {
         let key = ApiKey::new("inkeep-12345").unwrap();
         for text in ["conv-inkeep", "https://api.example/inkeep", "inkeep-1234"] {
             assert_eq!(key.redact(text), text);
@@ -390,11 +390,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_short_or_strange_is_no_key_to_be_found_in_words() {
+    fn short_keys_are_not_hidden_and_odd_keys_are() {
         assert_eq!(ApiKey::new("sesame7").unwrap().redact("open sesame7"), "open sesame7");
         assert_eq!(ApiKey::new("sesame78").unwrap().redact("open sesame78"), "open ***");
         assert_eq!(ApiKey::new(r"\\\\\\\\a").unwrap().redact(r"x\\\\\\\\a"), "x***");
-        // Not in time that grows with the square of the length.
+        // In time that is linear in the length.
         let long = "\\".repeat(200_000);
         assert_eq!(ApiKey::new("sk-01234").unwrap().redact(&long), long);
     }

@@ -1,4 +1,4 @@
-//! Whether and when to try again: pure policy. Time, chance and the failure come in, a verdict goes out.
+//! Whether and when to retry: a pure function of the policy, the failure, the time and a random number.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::request::Idempotency;
 use crate::retry_after::should_retry;
 use crate::{Elapsed, Error, ErrorKind, GaveUp, RetryPolicy, TimeoutKind, TransportError};
 
-/// What a failed attempt says of the next one.
+/// What a failed attempt means for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RetryClass {
-    /// It would fail the same way, or repeat output.
+    /// A retry would fail the same way, or repeat output.
     None,
-    /// It may go better, and does no harm.
+    /// A retry may succeed and does no harm.
     Safe,
-    /// It may go better, yet the server may have read the request already.
+    /// A retry may succeed, but the server may have read the request already.
     Ambiguous,
 }
 
@@ -37,7 +37,7 @@ impl RetryClass {
         }
     }
 
-    /// `x-should-retry` has the last word on whether another attempt may help, and none on whether it does harm.
+    /// `x-should-retry` decides whether a retry may help, but not whether it does harm.
     fn after_status(status: StatusCode, headers: &HeaderMap, idempotency: Idempotency) -> Self {
         let may_have_been_read = match idempotency {
             Idempotency::Harmless => Self::Safe,
@@ -45,7 +45,7 @@ impl RetryClass {
         };
         match (should_retry(headers), status.as_u16()) {
             (Some(false), _) => Self::None,
-            // The server refused to do it, or to do it now. 529 is what some say for "overloaded".
+            // The server refused the request, or refused it for now. Some servers use 529 for "overloaded".
             (_, 425 | 429 | 503 | 529) => Self::Safe,
             (_, 408 | 500 | 502 | 504) | (Some(true), _) => may_have_been_read,
             (None, _) => Self::None,
@@ -53,29 +53,29 @@ impl RetryClass {
     }
 }
 
-/// What the policy is asked about.
+/// The input of [`decide`].
 pub(crate) struct RetryContext<'a> {
     pub(crate) policy: &'a RetryPolicy,
     pub(crate) class: RetryClass,
-    /// Attempts made.
+    /// Attempts so far.
     pub(crate) attempts: u32,
-    /// All waits so far.
+    /// Sum of the waits so far.
     pub(crate) waited: Duration,
-    /// What the server wants to be waited, as far as that is known.
+    /// The wait that the server asks for, if it does.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) now: Elapsed,
-    /// The end of the whole call.
+    /// Deadline of the whole call.
     pub(crate) deadline: Option<Elapsed>,
-    /// 64 bits of chance.
+    /// 64 random bits.
     pub(crate) entropy: u64,
 }
 
-/// Answers with the wait before the next attempt, or why there is none; `Err(None)` where none was worth making.
+/// Returns the wait before the next attempt, or why there is none. `Err(None)` if no retry would help.
 pub(crate) fn decide(context: &RetryContext<'_>) -> Result<Duration, Option<GaveUp>> {
     let policy = context.policy;
     match context.class {
         RetryClass::None => return Err(None),
-        // What the caller has to know comes first: calling again may repeat something.
+        // First, because the caller needs to know it: calling again may repeat the request.
         RetryClass::Ambiguous if !policy.ambiguous => return Err(Some(GaveUp::MayHaveBeenRead)),
         _ if context.attempts > policy.max_retries => return Err(Some(GaveUp::Attempts)),
         RetryClass::Safe | RetryClass::Ambiguous => {}
@@ -92,16 +92,16 @@ pub(crate) fn decide(context: &RetryContext<'_>) -> Result<Duration, Option<Gave
     Ok(wait)
 }
 
-/// Full jitter: evenly between nothing and `base * 2^retry`, at most `max_backoff`.
+/// Full jitter: a uniform time between 0 and `base * 2^retry`, at most `max_backoff`.
 fn backoff(policy: &RetryPolicy, retry: u32, entropy: u64) -> Duration {
     let factor = 1u32.checked_shl(retry).unwrap_or(u32::MAX);
     let cap = policy.base.saturating_mul(factor).min(policy.max_backoff);
     let nanos = u64::try_from(cap.as_nanos()).unwrap_or(u64::MAX);
-    // The high half of a 128 bit product: `entropy / 2^64` of the whole.
+    // The high half of a 128-bit product is `entropy / 2^64` of `nanos`.
     Duration::from_nanos(((u128::from(nanos) * u128::from(entropy)) >> 64) as u64)
 }
 
-/// One step of SplitMix64: enough to spread waits, and the same on every machine for the same seed.
+/// One step of SplitMix64. It is good enough for jitter, and reproducible for a seed.
 pub(crate) fn draw(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -128,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn draws_what_splitmix64_does() {
+    fn draw_is_splitmix64() {
         let mut state = 1_234_567;
-        let drawn = [(); 3].map(|()| draw(&mut state));
-        assert_eq!(drawn, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        let numbers = [(); 3].map(|()| draw(&mut state));
+        assert_eq!(numbers, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 
     #[test]
@@ -146,27 +146,27 @@ mod tests {
     #[test]
     fn gives_up_for_the_right_reason() {
         let policy = RetryPolicy::default();
-        let asked = |change: &dyn Fn(&mut RetryContext<'_>)| {
+        let decision = |change: &dyn Fn(&mut RetryContext<'_>)| {
             let mut context = context(&policy);
             change(&mut context);
             decide(&context)
         };
-        assert_eq!(asked(&|q| q.entropy = 0), Ok(Duration::ZERO));
-        assert_eq!(asked(&|q| q.class = RetryClass::None), Err(None));
-        assert_eq!(asked(&|q| q.class = RetryClass::Ambiguous), Err(Some(GaveUp::MayHaveBeenRead)));
-        assert!(asked(&|q| q.attempts = 2).is_ok());
-        assert_eq!(asked(&|q| q.attempts = 3), Err(Some(GaveUp::Attempts)));
+        assert_eq!(decision(&|q| q.entropy = 0), Ok(Duration::ZERO));
+        assert_eq!(decision(&|q| q.class = RetryClass::None), Err(None));
+        assert_eq!(decision(&|q| q.class = RetryClass::Ambiguous), Err(Some(GaveUp::MayHaveBeenRead)));
+        assert!(decision(&|q| q.attempts = 2).is_ok());
+        assert_eq!(decision(&|q| q.attempts = 3), Err(Some(GaveUp::Attempts)));
         let minute = Duration::from_secs(60);
-        assert_eq!(asked(&|q| q.retry_after = Some(minute)), Ok(minute));
+        assert_eq!(decision(&|q| q.retry_after = Some(minute)), Ok(minute));
         let wait = minute + Duration::from_nanos(1);
-        assert_eq!(asked(&|q| q.retry_after = Some(wait)), Err(Some(GaveUp::WaitTooLong { wait })));
+        assert_eq!(decision(&|q| q.retry_after = Some(wait)), Err(Some(GaveUp::WaitTooLong { wait })));
         let backoff = backoff(&policy, 0, u64::MAX);
-        assert_eq!(asked(&|q| q.waited = minute), Err(Some(GaveUp::WaitTooLong { wait: backoff })));
-        assert_eq!(asked(&|q| q.waited = minute - backoff), Ok(backoff));
+        assert_eq!(decision(&|q| q.waited = minute), Err(Some(GaveUp::WaitTooLong { wait: backoff })));
+        assert_eq!(decision(&|q| q.waited = minute - backoff), Ok(backoff));
         let deadline = Some(Elapsed::from_millis(5000));
-        assert!(asked(&|q| q.deadline = deadline).is_ok());
+        assert!(decision(&|q| q.deadline = deadline).is_ok());
         assert_eq!(
-            asked(&|q| {
+            decision(&|q| {
                 q.deadline = deadline;
                 q.retry_after = Some(Duration::from_secs(5));
             }),

@@ -4,20 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
-/// When a server said to come back.
+/// When a server says to retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryAfter {
-    /// After so long. A number past what fits is the largest that does.
+    /// After this time. A number that is too large becomes the largest duration.
     Delay(Duration),
-    /// At that time of the server's clock.
+    /// At this time of the server's clock.
     At(SystemTime),
 }
 
 impl RetryAfter {
-    /// Reads `retry-after-ms` (milliseconds) or else `Retry-After` (seconds, or a date in any of HTTP's three forms). A
-    /// number may have a fraction, and no wait gets shorter by it: a part of a millisecond counts as a whole one in the
-    /// first, and a part of a nanosecond in the second. What is none of these counts as not there.
+    /// Reads `retry-after-ms` (milliseconds), or else `Retry-After` (seconds, or a date in one of HTTP's three formats). A
+    /// number may have a fraction, which is rounded up: to milliseconds in the first, to nanoseconds in the second. An
+    /// invalid value is ignored.
     ///
     /// ```
     /// use chat_proto::RetryAfter;
@@ -37,8 +37,8 @@ impl RetryAfter {
         })
     }
 
-    /// How long to wait from when the answer was sent. A date is held against the answer's own `Date`; without one nobody
-    /// can say how far away it is.
+    /// The wait, counted from the response. A date is compared with the `Date` of the response; without that header the
+    /// result is `None`.
     pub fn delay(self, headers: &HeaderMap) -> Option<Duration> {
         match self {
             Self::Delay(delay) => Some(delay),
@@ -51,14 +51,14 @@ impl RetryAfter {
     }
 }
 
-/// What a server says in `x-should-retry`, if it is `true` or `false`.
+/// The value of `x-should-retry`, if it is `true` or `false`.
 pub(crate) fn should_retry(headers: &HeaderMap) -> Option<bool> {
     let value = headers.get("x-should-retry")?.to_str().ok()?.trim();
     let is = |word: &str| value.eq_ignore_ascii_case(word);
     if is("true") { Some(true) } else { is("false").then_some(false) }
 }
 
-/// Digits only: a sign or a fraction makes it none. A number past 64 bits is the largest of them.
+/// A number of digits only. A number above 64 bits becomes the largest one.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -66,13 +66,13 @@ fn number(text: &str) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
-/// A number that may have a fraction, as servers that compute it send one, rounded up so that no wait is too short.
+/// A number that may have a fraction, rounded up so that no wait is too short.
 fn millis(text: &str) -> Option<u64> {
     let Some((whole, fraction)) = text.split_once('.') else { return number(text) };
     Some(number(whole)?.saturating_add(u64::from(number(fraction)? > 0)))
 }
 
-/// Seconds that may have a fraction, rounded up to nanoseconds.
+/// Seconds with an optional fraction, rounded up to nanoseconds.
 fn seconds(text: &str) -> Option<Duration> {
     const NANOS: usize = 9;
     let Some((whole, fraction)) = text.split_once('.') else { return number(text).map(Duration::from_secs) };
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_held_against_the_answers_own() {
+    fn a_date_is_compared_with_the_date_of_the_response() {
         let then = ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT");
         let delay = |pairs: &[(&'static str, &'static str)]| {
             let headers = headers(pairs);

@@ -1,5 +1,5 @@
-//! What serde's derive leaves open and the contract does not: structs that are JSON objects only, integers that are
-//! never rounded, strings that may be borrowed, and enumerations that keep the strings they do not know.
+//! Additions to serde's derive: structs that are JSON objects only, integers that are never rounded, strings that are
+//! borrowed if possible, and enumerations that keep unknown strings.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,16 +7,16 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-/// A deserializer under which a derived struct, or enumeration with a tag, is read from an object and nothing else.
+/// A deserializer that reads a derived struct, or enumeration with a tag, from a JSON object only.
 ///
-/// What is derived may also be read from an array of its fields in order, so that `[]` would pass for a record of
-/// which nothing is known. The contract has objects only.
+/// The derive also accepts an array of the fields in order, so that `[]` would be a record without fields. The contract has
+/// objects only.
 pub(crate) struct Object<D>(pub(crate) D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     type Error = D::Error;
 
-    // How an enumeration with a tag is read.
+    // An enumeration with a tag is read by this one.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.0.deserialize_map(visitor)
     }
@@ -36,10 +36,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Object<D> {
     }
 }
 
-/// Defines a struct of the contract, with serde's traits on it.
+/// Defines a struct of the contract, with serde's traits.
 ///
-/// The fields' `#[serde(..)]` go to a mirror of the struct that nobody else sees: a derive with `remote` gives what it is
-/// written on a `deserialize` of its own, which on a public type everybody could call past [`Object`].
+/// The `#[serde(..)]` of the fields go to a private mirror of the struct. A derive with `remote` adds an inherent
+/// `deserialize` to its type. On a public type, callers could use it to bypass [`Object`].
 macro_rules! object {
     (
         $(#[doc = $doc:literal])*
@@ -70,7 +70,7 @@ macro_rules! object {
 }
 pub(crate) use object;
 
-/// Gives a type serde's traits by a mirror of it that derives them, and reads it through [`Object`].
+/// Implements serde's traits for a type, by a mirror that derives them. Reads it through [`Object`].
 macro_rules! object_traits {
     (#[$serde:meta] $keyword:ident $name:ident { $($fields:tt)+ }) => {
         const _: () = {
@@ -96,7 +96,7 @@ macro_rules! object_traits {
 }
 pub(crate) use object_traits;
 
-/// A string of the input, borrowed where it stands there without escapes.
+/// A string of the input, borrowed if it has no escapes.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
@@ -128,12 +128,12 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 }
 
-/// An integer of the contract: 64 bits, `1.0` is 1, and what cannot be held exactly is an error.
+/// An integer of the contract: 64 bits. `1.0` is 1. A number that cannot be represented exactly is an error.
 pub(crate) struct Integer(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for Integer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not `deserialize_i64`: what serde buffers to find a message's role would refuse `1.0` there.
+        // Not `deserialize_i64`, because serde's buffered content would reject `1.0` there.
         deserializer.deserialize_any(IntegerVisitor).map(Self)
     }
 }
@@ -156,7 +156,7 @@ impl Visitor<'_> for IntegerVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<i64, E> {
-        // Up to 2^53 every integer has a float of its own; past it the digits that came may already be lost.
+        // Up to 2^53 every integer has its own float. Beyond, digits may already be lost.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         if number.fract() == 0.0 && number.abs() < EXACT {
             Ok(number as i64)
@@ -166,17 +166,17 @@ impl Visitor<'_> for IntegerVisitor {
     }
 }
 
-/// Reads an optional integer; for `#[serde(deserialize_with)]`.
+/// Reads an optional integer, for `#[serde(deserialize_with)]`.
 pub(crate) fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     Ok(Option::<Integer>::deserialize(deserializer)?.map(|integer| integer.0))
 }
 
-/// Reads a flag that is off where it is absent or null; for `#[serde(deserialize_with)]`.
+/// Reads a flag that is `false` if absent or null, for `#[serde(deserialize_with)]`.
 pub(crate) fn optional_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Defines an enumeration of strings that may grow: the known ones by name, every other kept as it came.
+/// Defines an enumeration of strings that may grow. Unknown strings are kept as received.
 macro_rules! open_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -184,7 +184,7 @@ macro_rules! open_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$variant_meta])* $variant,)+
-            /// Any other string, kept as it came. Made by `From`, which knows the named ones.
+            /// Any other string, as received. Use `From<&str>`, which maps known strings to their variants.
             Other(Box<str>),
         }
 

@@ -1,15 +1,15 @@
-//! Surrogate escapes in JSON, as real servers write them: pairs that are split over two strings, and halves alone.
+//! Surrogate escapes in JSON as real servers write them: pairs that are split over two strings, and lone halves.
 //!
-//! JSON can escape half of a pair, `\ud83d`, and UTF-8 cannot hold one. serde_json refuses such a string as text and gives it
-//! as WTF-8, which is UTF-8 with room for halves, where bytes are asked for. All of this is for the rare case: it runs only
-//! after the JSON was refused.
+//! JSON can escape one half of a pair, `\ud83d`, which UTF-8 cannot represent. serde_json rejects such a string as text, but
+//! returns it as bytes in WTF-8, a superset of UTF-8 that can. This code is for that rare case: it runs only after
+//! serde_json has rejected the text.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// The JSON with each lone half replaced by U+FFFD; `None` if there is none. Nothing moves, so that the positions in an
-/// error stay right.
+/// Replaces each lone half in the JSON with U+FFFD. `None` if there are none. The length does not change, so that positions
+/// in errors stay correct.
 pub(crate) fn replace_lone(json: &str) -> Option<String> {
     let bytes = json.as_bytes();
     let mut replaced: Option<Vec<u8>> = None;
@@ -30,16 +30,16 @@ pub(crate) fn replace_lone(json: &str) -> Option<String> {
             _ => {}
         }
     }
-    replaced.map(|bytes| String::from_utf8(bytes).expect("ASCII took the place of ASCII"))
+    replaced.map(|bytes| String::from_utf8(bytes).expect("only ASCII was replaced, by ASCII"))
 }
 
 /// The length of `\ud83d`.
 const ESCAPE: usize = 6;
 
-/// The UTF-16 unit whose escape stands there, if one does.
+/// The UTF-16 unit that is escaped at this position, if there is an escape.
 fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + ESCAPE)?.strip_prefix(br"\u")?;
-    // `from_str_radix` takes a sign.
+    // `from_str_radix` would accept a sign.
     let digits = str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
     u16::from_str_radix(digits, 16).ok()
 }
@@ -67,21 +67,21 @@ impl Visitor<'_> for Wtf8Visitor {
     }
 }
 
-/// Joins the pairs that are split over the pieces of one string.
+/// Joins surrogate pairs that are split over the pieces of one string.
 #[derive(Debug, Default)]
 pub(crate) struct Joiner {
-    /// The first half of a pair, which ended the piece before.
+    /// The first half of a pair, from the end of the previous piece.
     high: Option<u16>,
 }
 
 impl Joiner {
-    /// Whether half of a character waits for the next piece.
+    /// Whether half of a character is held back for the next piece.
     pub(crate) fn is_waiting(&self) -> bool {
         self.high.is_some()
     }
 
-    /// The text of the next piece, in UTF-8 or WTF-8. A half at its end is left out and waits for the piece after; an empty
-    /// piece changes nothing.
+    /// Returns the text of the next piece, which is UTF-8 or WTF-8. A half at its end is held back for the following piece. An
+    /// empty piece changes nothing.
     pub(crate) fn join(&mut self, piece: &[u8]) -> String {
         let mut text = String::with_capacity(piece.len() + 1);
         let mut rest = piece;
@@ -104,7 +104,7 @@ impl Joiner {
         }
         for chunk in rest.utf8_chunks() {
             text.push_str(chunk.valid());
-            // Each half that is left is three invalid bytes, of which the first is this.
+            // Each remaining half is three invalid bytes that start with this one.
             if chunk.invalid().first() == Some(&0xED) {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
@@ -112,13 +112,13 @@ impl Joiner {
         text
     }
 
-    /// No more pieces come: what stands for the half that waited.
+    /// No more pieces follow. Returns U+FFFD if a half is held back.
     pub(crate) fn finish(&mut self) -> Option<char> {
         self.high.take().map(|_| char::REPLACEMENT_CHARACTER)
     }
 }
 
-/// The half that three bytes of WTF-8 are, if they are one.
+/// The half that three bytes of WTF-8 encode, if they do.
 fn half(bytes: &[u8; 3]) -> Option<u16> {
     match *bytes {
         [0xED, b @ 0xA0..=0xBF, c @ 0x80..=0xBF] => Some(0xD000 | u16::from(b & 0x3F) << 6 | u16::from(c & 0x3F)),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lone_halves_are_replaced_and_nothing_else() {
+    fn only_lone_halves_are_replaced() {
         for (json, replaced) in [
             (r#"a\ud83db"#, Some(r"a\ufffdb")),
             (r"\ud83d\ude00", None),
@@ -158,9 +158,9 @@ mod tests {
     }
 
     #[test]
-    fn pieces_join_to_what_the_whole_is() {
+    fn joined_pieces_are_the_whole_text() {
         const UNITS: [u16; 5] = [0xD83D, 0xDE00, 0x61, 0xE9, 0xDBFF];
-        // Every string of up to four units, cut at every place and at two.
+        // Every string of four units, cut at every two positions.
         for number in 0..5usize.pow(4) {
             let units: Vec<u16> = (0..4).map(|digit| UNITS[number / 5usize.pow(digit) % 5]).collect();
             let whole = String::from_utf16_lossy(&units);

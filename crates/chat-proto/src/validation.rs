@@ -1,31 +1,31 @@
-//! What a server found wrong with a request (422), in the form of FastAPI.
+//! Validation errors of a request (422), in FastAPI's format.
 
 use serde::{Deserialize, Serialize};
 
 use crate::serde_ext::{self, object};
 
 object! {
-    /// One thing that is wrong with a request.
+    /// One validation error of a request.
     #[serde(expecting = "a ValidationError")]
     pub struct ValidationError {
-        /// The way to it through the request, outermost first: `["body", "chat_session", "messages", 0]`.
+        /// The path to the invalid value, outermost first: `["body", "chat_session", "messages", 0]`.
         pub loc: Vec<Location>,
-        /// What is wrong, for a person.
+        /// The message for people.
         pub msg: String,
-        /// What is wrong, for a program.
+        /// The kind of error, for programs.
         #[serde(rename = "type")]
         pub error_type: String,
     }
 }
 
 impl ValidationError {
-    /// One thing that is wrong: where, what for a person, what for a program.
+    /// Creates an error from its path, its message and its kind.
     pub fn new(loc: Vec<Location>, msg: impl Into<String>, error_type: impl Into<String>) -> Self {
         Self { loc, msg: msg.into(), error_type: error_type.into() }
     }
 }
 
-/// Prints as `body.chat_session.messages.0: field required`.
+/// Displays as `body.chat_session.messages.0: field required`.
 impl std::fmt::Display for ValidationError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (n, location) in self.loc.iter().enumerate() {
@@ -41,7 +41,7 @@ impl std::fmt::Display for ValidationError {
     }
 }
 
-/// One step of the way to what is wrong.
+/// One step of the path to an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Location {

@@ -1,8 +1,8 @@
-//! The types of the v0 contract, read and written by serde.
+//! The types of the v0 contract, for serde.
 //!
-//! On input, unknown fields are ignored, unknown strings of an enumeration are kept, absent and null are one; on output,
-//! what is not set is left out. An integer may be written `1.0` and is never rounded. Structs are JSON objects only.
-//! All may gain fields, so they are `#[non_exhaustive]` and made by their constructors.
+//! Input: unknown fields are ignored, unknown strings of an enumeration are kept, and null is the same as absent. An integer
+//! may be written as `1.0` and is never rounded. A struct is a JSON object, never an array. Output: unset fields are
+//! omitted. The structs are `#[non_exhaustive]`, so use their constructors.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +11,11 @@ use crate::setters::setters;
 use crate::{Citation, FinishReason, SessionId, ValidationError};
 
 open_enum! {
-    /// How much effort the service puts into an answer.
+    /// The effort that the service puts into an answer.
     ChatMode {
         /// Quick answers.
         Turbo = "turbo",
-        /// The service chooses.
+        /// The service decides.
         Auto = "auto",
     }
 }
@@ -34,7 +34,7 @@ object! {
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     ///
-    /// What else can be set goes behind it:
+    /// Setters change the other fields:
     ///
     /// ```
     /// use chat_proto::sessions::CreateInput;
@@ -45,21 +45,21 @@ object! {
     /// ```
     #[serde(expecting = "a CreateInput")]
     pub struct CreateInput {
-        /// The integration that answers.
+        /// The id of the integration that answers.
         pub integration_id: String,
         /// The session to create.
         pub chat_session: ChatSessionInput,
-        /// How much effort to put into the answer; the service's default if not set.
+        /// The effort for the answer. If unset, the service decides.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub chat_mode: Option<ChatMode>,
-        /// Whether to stream the answer. Always sent.
+        /// Whether to stream the answer. Sent even if `false`.
         #[serde(default, deserialize_with = "serde_ext::optional_flag")]
         pub stream: bool,
     }
 }
 
 impl CreateInput {
-    /// A session opened by one message, not streamed. A string is a message of the user's.
+    /// Creates the input for a session with one message, without streaming. A string becomes a user's message.
     pub fn new(integration_id: impl Into<String>, message: impl Into<Message>) -> Self {
         Self {
             integration_id: integration_id.into(),
@@ -86,12 +86,12 @@ object! {
     /// The session that [`CreateInput`] creates.
     #[serde(expecting = "a ChatSessionInput")]
     pub struct ChatSessionInput {
-        /// The first message. The contract wants exactly one; any other number is refused before it is sent.
+        /// The first message. [`Request::create`](crate::Request::create) rejects any other number of messages than one.
         pub messages: Vec<Message>,
-        /// Instructions for the answer, beside the question.
+        /// Instructions for the answer, in addition to the question.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub guidance: Option<String>,
-        /// What the user is looking at or has told already.
+        /// Context of the question, e.g. the page that the user is looking at.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub context: Option<String>,
         /// Labels for the session.
@@ -101,7 +101,7 @@ object! {
 }
 
 impl ChatSessionInput {
-    /// A session with its first message and nothing else set. A string is a message of the user's.
+    /// Creates a session with its first message and no other field set. A string becomes a user's message.
     pub fn new(message: impl Into<Message>) -> Self {
         Self { messages: vec![message.into()], guidance: None, context: None, tags: None }
     }
@@ -129,21 +129,21 @@ impl ChatSessionInput {
 }
 
 object! {
-    /// The body of `continue`: one more message of a session that exists.
+    /// The body of `continue`: one more message of an existing session.
     #[serde(expecting = "a ContinueInput")]
     pub struct ContinueInput {
-        /// The integration that answers.
+        /// The id of the integration that answers.
         pub integration_id: String,
         /// The next message.
         pub message: Message,
-        /// Whether to stream the answer. Always sent.
+        /// Whether to stream the answer. Sent even if `false`.
         #[serde(default, deserialize_with = "serde_ext::optional_flag")]
         pub stream: bool,
     }
 }
 
 impl ContinueInput {
-    /// One more message, its answer not streamed. A string is a message of the user's.
+    /// Creates the input for one more message, without streaming. A string becomes a user's message.
     pub fn new(integration_id: impl Into<String>, message: impl Into<Message>) -> Self {
         Self { integration_id: integration_id.into(), message: message.into(), stream: false }
     }
@@ -154,20 +154,20 @@ impl ContinueInput {
     }
 }
 
-/// A message, told apart by its `role`.
+/// A message. Its `role` on the wire decides the variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message {
-    /// What the user says.
+    /// A message of the user.
     User {
         /// The text.
         content: String,
     },
-    /// What the assistant said.
+    /// A message of the assistant.
     Assistant {
         /// The text.
         content: String,
-        /// The records that the text cites.
+        /// The citations of the text.
         records_cited: Option<RecordsCited>,
     },
 }
@@ -187,12 +187,12 @@ object_traits! {
 }
 
 impl Message {
-    /// A message of the user's.
+    /// Creates a user's message.
     pub fn user(content: impl Into<String>) -> Self {
         Self::User { content: content.into() }
     }
 
-    /// The text, whoever said it.
+    /// The text.
     pub fn content(&self) -> &str {
         match self {
             Self::User { content } | Self::Assistant { content, .. } => content,
@@ -200,14 +200,14 @@ impl Message {
     }
 }
 
-/// A message of the user's.
+/// Creates a user's message.
 impl From<String> for Message {
     fn from(content: String) -> Self {
         Self::user(content)
     }
 }
 
-/// A message of the user's.
+/// Creates a user's message.
 impl From<&str> for Message {
     fn from(content: &str) -> Self {
         Self::user(content)
@@ -215,7 +215,7 @@ impl From<&str> for Message {
 }
 
 object! {
-    /// A whole answer in one JSON object.
+    /// A complete answer in one JSON object.
     #[serde(expecting = "a ChatResult")]
     pub struct ChatResult {
         /// The session that the answer belongs to.
@@ -226,27 +226,27 @@ object! {
 }
 
 impl ChatResult {
-    /// An answer of a session.
+    /// Creates an answer of a session.
     pub fn new(chat_session_id: impl Into<SessionId>, message: AssistantMessage) -> Self {
         Self { chat_session_id: chat_session_id.into(), message }
     }
 }
 
 object! {
-    /// The assistant's message in a [`ChatResult`]; its role is the constant `assistant`.
+    /// The assistant's message in a [`ChatResult`]. Its role is always `assistant`.
     #[serde(expecting = "an AssistantMessage")]
     pub struct AssistantMessage {
         role: AssistantRole,
         /// The text.
         pub content: String,
-        /// The records that the text cites.
+        /// The citations of the text.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub records_cited: Option<RecordsCited>,
     }
 }
 
 impl AssistantMessage {
-    /// A message of the assistant's.
+    /// Creates an assistant's message.
     pub fn new(content: impl Into<String>, records_cited: Option<RecordsCited>) -> Self {
         Self { role: AssistantRole::Assistant, content: content.into(), records_cited }
     }
@@ -258,7 +258,7 @@ enum AssistantRole {
     Assistant,
 }
 
-/// A derived one would also be read from `{"assistant":null}`.
+/// Not derived, because the derive also accepts `{"assistant":null}`.
 impl<'de> Deserialize<'de> for AssistantRole {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let role = serde_ext::Text::deserialize(deserializer)?;
@@ -269,7 +269,7 @@ impl<'de> Deserialize<'de> for AssistantRole {
 }
 
 object! {
-    /// The records that an answer cites; the data of a `records_cited` event.
+    /// The citations of an answer. The data of a `records_cited` event.
     #[derive(Default)]
     #[serde(expecting = "RecordsCited")]
     pub struct RecordsCited {
@@ -279,48 +279,48 @@ object! {
 }
 
 impl RecordsCited {
-    /// A list of citations.
+    /// Creates a list of citations.
     pub fn new(citations: Vec<Citation>) -> Self {
         Self { citations }
     }
 }
 
 object! {
-    /// A piece of the answer; the data of a `message_chunk` event.
+    /// A piece of the answer. The data of a `message_chunk` event.
     #[derive(Default)]
     #[serde(expecting = "a MessageChunk")]
     pub struct MessageChunk {
-        /// The text, to be joined with nothing between the pieces.
+        /// The text. Concatenate all pieces without a separator.
         pub content_chunk: String,
         /// The session that the answer belongs to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub chat_session_id: Option<SessionId>,
-        /// Why the answer ends here; on the last chunk of a whole answer.
+        /// Why the answer ends here. On the last chunk of a complete answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub finish_reason: Option<FinishReason>,
     }
 }
 
 impl MessageChunk {
-    /// A piece of text with nothing else set.
+    /// Creates a piece of text with no other field set.
     pub fn new(content_chunk: impl Into<String>) -> Self {
         Self { content_chunk: content_chunk.into(), ..Self::default() }
     }
 }
 
 object! {
-    /// The body of a 422: what the server found wrong with the request.
+    /// The body of a 422.
     #[derive(Default)]
     #[serde(expecting = "an HTTPValidationError")]
     pub struct HttpValidationError {
-        /// One entry for each thing that is wrong.
+        /// One entry per error.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub detail: Option<Vec<ValidationError>>,
     }
 }
 
 impl HttpValidationError {
-    /// A list of what is wrong.
+    /// Creates a list of errors.
     pub fn new(detail: Vec<ValidationError>) -> Self {
         Self { detail: Some(detail) }
     }

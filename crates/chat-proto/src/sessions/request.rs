@@ -1,4 +1,4 @@
-//! How v0's requests are written.
+//! Writes v0's requests.
 
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
@@ -10,21 +10,21 @@ use super::{ContinueInput, CreateInput};
 use crate::request::{Dialect, Idempotency};
 use crate::{Endpoint, Error, Request};
 
-/// All but the unreserved characters (RFC 3986, 2.3).
+/// All characters except the unreserved ones (RFC 3986, 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Either form may answer either request, so the second best is named too.
+/// The server may answer in either form, so both are accepted.
 const STREAM_OR_JSON: HeaderValue = HeaderValue::from_static("text/event-stream, application/json;q=0.9");
 
 impl Request {
-    /// Creates a session with its first message.
+    /// Creates the request for a new session with its first message.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, unless there is an integration id and exactly
-    /// one message.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, if the integration id is empty or there is not
+    /// exactly one message.
     ///
     /// ```
     /// use chat_proto::sessions::CreateInput;
@@ -46,12 +46,12 @@ impl Request {
         build(endpoint, "/v0/chat_sessions/chat_results", input, input.stream, Idempotency::Harmless)
     }
 
-    /// Continues a session with one more message.
+    /// Creates the request for one more message of a session.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, if the session's id is empty, `.` or `..`
-    /// (URL parsers turn those into another path, encoded or not), or there is no integration id.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the field, if the integration id is empty, or if the
+    /// session id is empty, `.` or `..`. URL parsers change a path with `.` or `..`, encoded or not.
     ///
     /// ```
     /// use chat_proto::sessions::ContinueInput;
@@ -69,7 +69,7 @@ impl Request {
             "." | ".." => {
                 return Err(Error::invalid_request(
                     "chat_session_id",
-                    "must not be `.` or `..`, which are other paths",
+                    "must not be `.` or `..`, because URL parsers change such paths",
                 ));
             }
             _ => {}
@@ -92,21 +92,21 @@ fn build<T: Serialize>(
     idempotency: Idempotency,
 ) -> Result<Request, Error> {
     let uri = Uri::try_from(format!("{}{path}", endpoint.base_url())).map_err(|error| {
-        // The base was parsed and the path is made of legal characters: what is left is the length, to which the longer
-        // of the two gave most.
+        // The base URL is valid and the path has legal characters only, so the URL is too long. The longer part is to
+        // blame.
         let field = if endpoint.base_url().len() > path.len() { "base_url" } else { "chat_session_id" };
         Error::invalid_request(field, "makes the URL too long").with_source(error)
     })?;
-    let body = serde_json::to_vec(input).expect("the inputs are strings, lists and objects of them");
+    let body = serde_json::to_vec(input).expect("the inputs can always be written as JSON");
     let mut http = http::Request::new(Bytes::from(body));
     *http.method_mut() = Method::POST;
     *http.uri_mut() = uri;
     let headers = http.headers_mut();
     headers.insert(header::ACCEPT, if stream { STREAM_OR_JSON } else { JSON });
     headers.insert(header::CONTENT_TYPE, JSON);
-    // Nothing here undoes an encoding. Without this header, proxies may take any.
+    // No encoding is decoded here. Without this header, a proxy may choose any.
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    // In place of those above, where it has them.
+    // These replace the headers above.
     headers.extend(endpoint.headers().clone());
     Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::Sessions })
 }
