@@ -79,7 +79,7 @@ fn what_is_no_unicode_is_refused_and_not_passed_over() {
 
     let odd = || OsString::from_vec(b"https://h\xff.example".to_vec());
     let said = settings(&[(ENV_BASE_URL, odd())]);
-    assert!(said.starts_with("base_url has characters beyond ASCII"), "{said}");
+    assert!(said.starts_with("base_url has non-ASCII characters"), "{said}");
     let said = settings(&[(ENV_API_KEY, odd())]);
-    assert!(said.starts_with("api_key is no value for a header"), "{said}");
+    assert!(said.starts_with("api_key is not a valid header value"), "{said}");
 }

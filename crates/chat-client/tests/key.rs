@@ -63,7 +63,7 @@ fn no_key_is_no_attempt() {
     let mut session = bad.session("docs");
     let error = run(session.ask("Is it?").finish()).unwrap_err();
     assert!(session.history().is_empty(), "it was not asked");
-    assert!(error.to_string().starts_with("api_key is no value for a header"), "{error}");
+    assert!(error.to_string().starts_with("api_key is not a valid header value"), "{error}");
 }
 
 #[test]
