@@ -1,19 +1,17 @@
-//! Asks a question over a plain `TcpStream`, with no async at all: the loop that every driver is, by hand.
+//! A driver by hand: asks a question over a `TcpStream`, without async code. `ureq-proto` is the HTTP/1.1 codec.
 //!
 //! ```text
 //! cargo run -p chat-proto --example blocking -- http://127.0.0.1:8787 "What is a chunk?"
 //! ```
 //!
-//! Without arguments it asks a scripted server of its own, which is busy at first.
-//!
-//! The HTTP/1.1 in `blocking/http1.rs` is written by hand to show that nothing is hidden. A real program would use an
-//! HTTP crate there and keep the loop in `drive`.
+//! Without arguments it starts a scripted server. That server first sends a 503, then a 103 before the answer.
 
 #[path = "blocking/http1.rs"]
 mod http1;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpListener;
+use std::process::ExitCode;
 use std::time::Instant;
 use std::{env, thread};
 
@@ -23,7 +21,17 @@ use chat_proto::{
 };
 use http1::{Connection, Part};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    match ask() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ask() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = env::args().skip(1);
     let base_url = arguments.next().map_or_else(scripted_server, Ok)?;
     let question = arguments.next().unwrap_or_else(|| "What is a chunk?".into());
@@ -39,10 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Does what the exchange wants until it is done.
+/// Drives the exchange until it is done.
 fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
-    // The seed is a number that other clients do not have too; a real program has a better one.
-    let mut exchange = Exchange::new(request, &Config::default(), u64::from(std::process::id()));
+    let config = Config::default();
+    // The seed should differ between clients. A real program uses a random number.
+    let mut exchange = Exchange::new(request, &config, u64::from(std::process::id()));
     let start = Instant::now();
     let now = || Elapsed::from_start(start.elapsed());
     let mut connection = None;
@@ -52,7 +61,7 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
             Output::Send(number, mut request) => {
                 attempt = number;
                 key.authorize(&mut request);
-                match Connection::open(&request) {
+                match Connection::open(*request, config.timeouts.connect) {
                     Ok(open) => connection = Some(open),
                     Err(error) => exchange.handle_error(attempt, error, now()),
                 }
@@ -65,7 +74,7 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
                     Ok(Part::Head(head)) => exchange.handle_head(attempt, head, now()),
                     Ok(Part::Data(data)) => exchange.handle_data(attempt, data, now()),
                     Ok(Part::End) => exchange.handle_eof(attempt, now()),
-                    // Which of the two it is depends on the system.
+                    // The kind depends on the system.
                     Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                         exchange.handle_timeout(now());
                     }
@@ -78,7 +87,7 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
             }
             Output::Wait => {
                 connection = None;
-                let due = exchange.poll_timeout().expect("a wait has an end");
+                let due = exchange.poll_timeout().expect("a wait has a deadline");
                 eprintln!("(attempt {} failed, waiting)", exchange.attempts());
                 thread::sleep(due.saturating_since(now()));
                 exchange.handle_timeout(now());
@@ -88,11 +97,12 @@ fn drive(request: Request, key: &ApiKey) -> Result<Answer, Error> {
     }
 }
 
-/// A server that is busy for the first request and answers the second.
+/// A server that is busy for the first request and answers the second one.
 fn scripted_server() -> io::Result<String> {
     const ANSWERS: [&str; 2] = [
         "HTTP/1.1 503 Service Unavailable\r\nretry-after: 0\r\ncontent-length: 4\r\n\r\nbusy",
         concat!(
+            "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n",
             "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
             "event: message_chunk\ndata: {\"content_chunk\":\"A piece of \",\"chat_session_id\":\"s-1\"}\n\n",
             "event: records_cited\ndata: {\"citations\":[{\"number\":1,\"record\":{\"title\":\"Docs\"}}]}\n\n",
@@ -105,7 +115,7 @@ fn scripted_server() -> io::Result<String> {
         for answer in ANSWERS {
             let (mut stream, _) = listener.accept()?;
             let (mut request, mut chunk) = (Vec::new(), [0; 8192]);
-            // The body is one JSON object, and no header ends like one.
+            // The body is a JSON object, and no header ends with a brace.
             while !request.ends_with(b"}") {
                 let read = stream.read(&mut chunk)?;
                 if read == 0 {

@@ -1,31 +1,32 @@
-//! Just enough HTTP/1.1 for one request a connection, without TLS.
+//! One HTTP/1.1 request over a `TcpStream`, with `ureq-proto` as the codec. Without TLS.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::TransportError;
+use ureq_proto::BodyMode;
+use ureq_proto::client::state::{RecvBody, RecvResponse};
+use ureq_proto::client::{Call, RecvResponseResult, SendRequestResult};
 
-/// One request and its answer.
+/// A connection with one request and its response.
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// What came and was not taken yet.
+    /// Bytes that were received and not decoded yet.
     buffer: Vec<u8>,
-    framing: Framing,
+    response: Response,
 }
 
-#[derive(Clone, Copy)]
-enum Framing {
-    Head,
-    Length(usize),
-    ChunkSize,
-    Chunk(usize),
-    UntilClose,
+enum Response {
+    Head(Call<RecvResponse>),
+    Body(Call<RecvBody>),
+    Ended,
 }
 
+/// A part of the response.
 pub(crate) enum Part {
-    /// What came is not enough for a part.
+    /// Not enough bytes for a part.
     Nothing,
     Head(http::response::Parts),
     Data(Bytes),
@@ -33,112 +34,106 @@ pub(crate) enum Part {
 }
 
 impl Connection {
-    pub(crate) fn open(request: &http::Request<Bytes>) -> Result<Self, TransportError> {
-        let uri = request.uri();
-        if uri.scheme_str() != Some("http") {
-            return Err(TransportError::Connect);
-        }
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-        // The system's own time limit holds here; a real program keeps `Timeouts::connect`.
-        let mut stream =
-            TcpStream::connect((host, uri.port_u16().unwrap_or(80))).map_err(|_| TransportError::Connect)?;
-        stream.write_all(&written(request)).map_err(|_| TransportError::MaybeSent)?;
-        Ok(Self { stream, buffer: Vec::new(), framing: Framing::Head })
+    /// Connects and sends a request.
+    pub(crate) fn open(request: http::Request<Bytes>, timeout: Option<Duration>) -> Result<Self, TransportError> {
+        let mut stream = connect(request.uri(), timeout)?;
+        // From here on, the server may have read a part of the request.
+        let call = send(&mut stream, request).map_err(|_| TransportError::MaybeSent)?;
+        Ok(Self { stream, buffer: Vec::new(), response: Response::Head(call) })
     }
 
-    /// The next part, after one read at most, so that no deadline is missed.
+    /// Returns the next part. Reads from the socket once at most, so that no deadline is missed.
     pub(crate) fn read(&mut self, timeout: Option<Duration>) -> io::Result<Part> {
-        let part = self.take()?;
+        let part = self.decode()?;
         if !matches!(part, Part::Nothing) {
             return Ok(part);
         }
-        // A socket takes no timeout of zero.
+        // A socket does not accept a timeout of zero.
         self.stream.set_read_timeout(timeout.map(|timeout| timeout.max(Duration::from_millis(1))))?;
         let mut chunk = [0; 8192];
         let read = self.stream.read(&mut chunk)?;
         self.buffer.extend_from_slice(&chunk[..read]);
-        match (read, self.framing) {
-            (0, Framing::UntilClose) => Ok(Part::End),
-            (0, _) => Err(ErrorKind::UnexpectedEof.into()),
-            _ => self.take(),
+        match &self.response {
+            Response::Body(call) if read == 0 && call.body_mode() == BodyMode::CloseDelimited => Ok(Part::End),
+            _ if read == 0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => self.decode(),
         }
     }
 
-    /// Takes a part off the buffer, if there is one.
-    fn take(&mut self) -> io::Result<Part> {
-        match self.framing {
-            Framing::Head => {
-                let Some(text) = self.take_through("\r\n\r\n")? else { return Ok(Part::Nothing) };
-                let head = parse_head(&text).ok_or(ErrorKind::InvalidData)?;
-                let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
-                self.framing = match (header("transfer-encoding"), header("content-length")) {
-                    (Some(_), _) => Framing::ChunkSize,
-                    (None, Some(length)) => Framing::Length(length.parse().map_err(|_| ErrorKind::InvalidData)?),
-                    (None, None) => Framing::UntilClose,
+    /// Decodes the next part of the buffer. Interim (1xx) responses are skipped.
+    fn decode(&mut self) -> io::Result<Part> {
+        match &mut self.response {
+            Response::Head(call) => loop {
+                let (used, response) = call.try_response(&self.buffer, false).map_err(io::Error::other)?;
+                self.buffer.drain(..used);
+                let Some(response) = response else {
+                    if used > 0 {
+                        continue;
+                    }
+                    let is_too_large = self.buffer.len() > 64 * 1024;
+                    return if is_too_large { Err(ErrorKind::InvalidData.into()) } else { Ok(Part::Nothing) };
                 };
-                Ok(Part::Head(head))
-            }
-            Framing::ChunkSize | Framing::Chunk(0) => {
-                let Some(line) = self.take_through("\r\n")? else { return Ok(Part::Nothing) };
-                // An empty line closes the chunk before. Trailers are dropped with the connection.
-                self.framing = match line.split(';').next().unwrap_or_default().trim() {
-                    "" => Framing::ChunkSize,
-                    size => match usize::from_str_radix(size, 16).map_err(|_| ErrorKind::InvalidData)? {
-                        0 => return Ok(Part::End),
-                        size => Framing::Chunk(size),
-                    },
+                let Response::Head(call) = std::mem::replace(&mut self.response, Response::Ended) else {
+                    unreachable!()
                 };
-                self.take()
+                if let Some(RecvResponseResult::RecvBody(call)) = call.proceed() {
+                    self.response = Response::Body(call);
+                }
+                return Ok(Part::Head(response.into_parts().0));
+            },
+            Response::Body(call) => {
+                let mut data = vec![0; self.buffer.len()];
+                let (used, len) = call.read(&self.buffer, &mut data).map_err(io::Error::other)?;
+                self.buffer.drain(..used);
+                data.truncate(len);
+                let has_ended = call.can_proceed() && call.body_mode() != BodyMode::CloseDelimited;
+                Ok(match len {
+                    0 if has_ended => Part::End,
+                    0 => Part::Nothing,
+                    _ => Part::Data(data.into()),
+                })
             }
-            Framing::Length(0) => Ok(Part::End),
-            _ if self.buffer.is_empty() => Ok(Part::Nothing),
-            Framing::UntilClose => Ok(self.take_data(usize::MAX)),
-            Framing::Length(left) => {
-                self.framing = Framing::Length(left.saturating_sub(self.buffer.len()));
-                Ok(self.take_data(left))
-            }
-            Framing::Chunk(left) => {
-                self.framing = Framing::Chunk(left.saturating_sub(self.buffer.len()));
-                Ok(self.take_data(left))
-            }
-        }
-    }
-
-    fn take_data(&mut self, most: usize) -> Part {
-        let size = self.buffer.len().min(most);
-        Part::Data(self.buffer.drain(..size).collect())
-    }
-
-    fn take_through(&mut self, end: &str) -> io::Result<Option<String>> {
-        match self.buffer.windows(end.len()).position(|bytes| bytes == end.as_bytes()) {
-            Some(at) => {
-                let taken: Vec<u8> = self.buffer.drain(..at + end.len()).collect();
-                Ok(Some(String::from_utf8_lossy(&taken).into_owned()))
-            }
-            None if self.buffer.len() > 64 * 1024 => Err(ErrorKind::InvalidData.into()),
-            None => Ok(None),
+            Response::Ended => Ok(Part::End),
         }
     }
 }
 
-fn written(request: &http::Request<Bytes>) -> Vec<u8> {
-    let (path, body) = (request.uri().path(), request.body());
-    let host = request.uri().authority().map_or("", |authority| authority.as_str());
-    let mut text = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n").into_bytes();
-    for (name, value) in request.headers() {
-        text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+/// Tries the addresses of the host in turn.
+fn connect(uri: &http::Uri, timeout: Option<Duration>) -> Result<TcpStream, TransportError> {
+    if uri.scheme_str() != Some("http") {
+        return Err(TransportError::Connect);
     }
-    text.extend(format!("content-length: {}\r\n\r\n", body.len()).bytes());
-    text.extend(body);
-    text
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let addrs = (host, uri.port_u16().unwrap_or(80)).to_socket_addrs().map_err(|_| TransportError::Connect)?;
+    let mut error = TransportError::Connect;
+    for addr in addrs {
+        let connected =
+            timeout.map_or_else(|| TcpStream::connect(addr), |timeout| TcpStream::connect_timeout(&addr, timeout));
+        match connected {
+            Ok(stream) => return Ok(stream),
+            Err(failed) if failed.kind() == ErrorKind::TimedOut => error = TransportError::ConnectTimeout,
+            Err(_) => {}
+        }
+    }
+    Err(error)
 }
 
-fn parse_head(text: &str) -> Option<http::response::Parts> {
-    let mut lines = text.lines().take_while(|line| !line.is_empty());
-    let status: u16 = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    let response = lines.try_fold(http::Response::builder().status(status), |response, line| {
-        let (name, value) = line.split_once(':')?;
-        Some(response.header(name, value.trim()))
-    });
-    Some(response?.body(()).ok()?.into_parts().0)
+fn send(stream: &mut TcpStream, request: http::Request<Bytes>) -> io::Result<Call<RecvResponse>> {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::new(http::Request::from_parts(parts, ())).map_err(io::Error::other)?;
+    // The codec adds `Host`.
+    call.header("content-length", body.len().to_string()).map_err(io::Error::other)?;
+
+    let mut call = call.proceed();
+    let mut head = vec![0; 64 * 1024];
+    while !call.can_proceed() {
+        let len = call.write(&mut head).map_err(io::Error::other)?;
+        stream.write_all(&head[..len])?;
+    }
+    let Ok(Some(SendRequestResult::SendBody(mut call))) = call.proceed() else {
+        unreachable!("the request is a POST with a body")
+    };
+    call.consume_direct_write(body.len()).map_err(io::Error::other)?;
+    stream.write_all(&body)?;
+    Ok(call.proceed().expect("the body was sent"))
 }
