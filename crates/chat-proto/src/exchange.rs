@@ -139,7 +139,8 @@ impl Exchange {
                 return Some(event);
             }
             Poll::Starved => return None,
-            Poll::Complete(answer) => {
+            Poll::Complete => {
+                let answer = body.receiver.take_answer();
                 self.done(Ok(answer));
                 return None;
             }
@@ -422,7 +423,8 @@ enum Poll {
     Event(Event),
     /// Everything that arrived is decoded, and more may come.
     Starved,
-    Complete(Answer),
+    /// The answer is complete.
+    Complete,
     TimedOut(TimeoutKind),
     Failed(Error),
 }
@@ -470,7 +472,7 @@ impl Body {
         match self.receiver.next(&mut &[][..]) {
             Some(Ok(event)) => Poll::Event(event),
             Some(Err(error)) => Poll::Failed(error),
-            None => Poll::Complete(self.receiver.take_answer()),
+            None => Poll::Complete,
         }
     }
 }

@@ -101,7 +101,7 @@ impl Error {
                     }
                     UnexpectedResponse::ContentType => write!(f, "content type {}", header("content-type"))?,
                     UnexpectedResponse::ContentEncoding => {
-                        write!(f, "content encoding {}", header("content-encoding"))?
+                        write!(f, "content encoding {}", header("content-encoding"))?;
                     }
                     UnexpectedResponse::NoEvents => f.write_str("an event stream without events")?,
                     UnexpectedResponse::TransferCoding => {
