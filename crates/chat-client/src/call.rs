@@ -1,23 +1,24 @@
-//! A call without its I/O, for any driver.
+//! A call without I/O, for any driver.
 
 use bytes::Bytes;
 use chat_proto::{
     Answer, ApiKey, Attempt, BoxError, Elapsed, Error, Event, Exchange, Head, Output, Request, TransportError,
 };
 
-use crate::conversation::PendingTurn;
-use crate::key::SentKeys;
+use crate::sent_keys::SentKeys;
 use crate::settings::Settings;
 use crate::trace::Trace;
+use crate::turn::PendingTurn;
 
-/// One call: the exchange and everything around it that is not I/O. It reports what comes to the session and to `tracing`,
-/// adds to an error the fault of its last attempt and the origin of the key, and keeps the outcome.
+/// A call without I/O: the exchange with its session, its traces and its errors. It updates the session, emits traces, and
+/// adds the last I/O error and the origin of the key to the call's error.
 ///
-/// [`Reply`](crate::Reply) is this with a [`Transport`](crate::Transport). A driver of your own does what
-/// [`poll_output`](Self::poll_output) asks for, and hands in the results with the time since the call started:
+/// A [`Reply`](crate::Reply) is a call on a [`Transport`](crate::Transport). Your own driver does what
+/// [`poll_output`](Self::poll_output) returns, and passes the results with the time since the call started:
 ///
 /// ```
-/// use chat_client::{Call, Client, Elapsed, Error, Output, Request, TransportError};
+/// use chat_client::driver::{Call, Elapsed, Output, Request, TransportError};
+/// use chat_client::Error;
 /// use chat_client::sessions::CreateInput;
 /// # fn never_connects(_: http::Request<bytes::Bytes>) -> std::io::Error { std::io::ErrorKind::NotFound.into() }
 ///
@@ -25,7 +26,7 @@ use crate::trace::Trace;
 /// let settings = chat_client::ClientBuilder::<()>::new("my-driver/1.0").api_key("sk-1").settings()?;
 /// let request = Request::create(&settings.endpoint, &CreateInput::new("docs", "What is a chunk?"));
 /// let mut call = Call::new(request, None, &settings, 7);
-/// let mut now = Elapsed::START; // of a clock that jumps
+/// let mut now = Elapsed::START; // on a simulated clock
 /// loop {
 ///     match call.poll_output(now) {
 ///         Output::Send(attempt, mut request) => match settings.key.key() {
@@ -37,7 +38,7 @@ use crate::trace::Trace;
 ///             Err(error) => call.refuse(attempt, error),
 ///         },
 ///         Output::Wait => {
-///             now = call.poll_timeout().expect("a wait has an end");
+///             now = call.poll_timeout().expect("a wait has a deadline");
 ///             call.handle_timeout(now);
 ///         }
 ///         Output::Read => unreachable!("there is no connection"),
@@ -54,47 +55,47 @@ pub struct Call {
     state: State,
     key_origin: &'static str,
     keys: SentKeys,
-    /// The question of a session that this answers.
-    question: Option<PendingTurn>,
-    /// Why the newest attempt's I/O failed.
-    fault: Option<BoxError>,
+    /// The turn of a session that this call answers.
+    turn: Option<PendingTurn>,
+    /// I/O error of the current attempt.
+    io_error: Option<BoxError>,
     trace: Trace,
 }
 
 enum State {
     Running(Box<Exchange>),
-    /// Over before it began, and not reported yet.
-    Refused(Error),
+    /// The request is invalid. The error was not returned yet.
+    Invalid(Error),
     Done(Result<Answer, Error>),
 }
 
 impl Call {
-    /// Starts a call. If `request` is an error, the call ends with it at once. `question` is told what comes and how the
-    /// call ends. `seed` feeds the jitter of the retries.
-    pub fn new(request: Result<Request, Error>, question: Option<PendingTurn>, settings: &Settings, seed: u64) -> Self {
+    /// Starts a call. If `request` is an error, the call ends with it at once. `turn` records the session id and the
+    /// outcome. `seed` is the seed of the backoff's jitter.
+    pub fn new(request: Result<Request, Error>, turn: Option<PendingTurn>, settings: &Settings, seed: u64) -> Self {
         let state = match request {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
-            Err(error) => State::Refused(error),
+            Err(error) => State::Invalid(error),
         };
-        let keys = SentKeys::of(&settings.key);
-        Self { state, key_origin: settings.key.origin(), keys, question, fault: None, trace: Trace::new() }
+        let keys = SentKeys::new(&settings.key);
+        Self { state, key_origin: settings.key.origin(), keys, turn, io_error: None, trace: Trace::new() }
     }
 
-    /// The next event that needs no new input. Call it until it returns `None`, then call
+    /// Returns the next event that needs no new input. Call it until it returns `None`, then call
     /// [`poll_output`](Self::poll_output). See [`Exchange::poll_event`].
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.exchange_mut()?.poll_event()?;
-        self.note(&event);
+        self.record(&event);
         Some(event)
     }
 
-    /// What to do next. See [`Exchange::poll_output`]. After [`Output::Done`], [`error`](Self::error) and
-    /// [`take_outcome`](Self::take_outcome) say how the call ended.
+    /// Returns what to do next. See [`Exchange::poll_output`]. After [`Output::Done`], [`error`](Self::error) and
+    /// [`take_outcome`](Self::take_outcome) return how the call ended.
     pub fn poll_output(&mut self, now: Elapsed) -> Output {
         let exchange = match &mut self.state {
             State::Running(exchange) => exchange,
-            State::Refused(error) => {
-                self.question = None;
+            State::Invalid(error) => {
+                self.turn = None;
                 self.state = State::Done(Err(error.clone()));
                 return Output::Done;
             }
@@ -102,10 +103,10 @@ impl Call {
         };
         let output = exchange.poll_output(now);
         match &output {
-            Output::Event(event) => self.note(event),
+            Output::Event(event) => self.record(event),
             Output::Read => {}
             Output::Send(_, request) => {
-                self.fault = None;
+                self.io_error = None;
                 self.trace.attempt(exchange.attempts(), request);
             }
             Output::Wait => self.trace.wait(exchange.poll_timeout(), exchange.earlier().last()),
@@ -114,7 +115,7 @@ impl Call {
         output
     }
 
-    /// Why the call failed, once it is done.
+    /// Returns the error of a call that failed.
     pub fn error(&self) -> Option<&Error> {
         match &self.state {
             State::Done(Err(error)) => Some(error),
@@ -122,39 +123,39 @@ impl Call {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) if nothing else comes before; `None` if never.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout), unless there is other input before. `None` means never.
     pub fn poll_timeout(&self) -> Option<Elapsed> {
         self.exchange()?.poll_timeout()
     }
 
-    /// The status and headers, once they came.
+    /// Returns the status and headers, once they are received.
     pub fn head(&self) -> Option<&Head> {
         match &self.state {
             State::Running(exchange) => exchange.head(),
-            State::Refused(error) | State::Done(Err(error)) => error.head(),
+            State::Invalid(error) | State::Done(Err(error)) => error.head(),
             State::Done(Ok(answer)) => Some(&answer.head),
         }
     }
 
-    /// The answer so far: text, citations, session. There from the head of a success on.
+    /// Returns the answer so far. It exists once the head of a successful response is received.
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             State::Running(exchange) => exchange.answer(),
-            State::Refused(error) | State::Done(Err(error)) => error.partial(),
+            State::Invalid(error) | State::Done(Err(error)) => error.partial(),
             State::Done(Ok(answer)) => Some(answer),
         }
     }
 
-    /// No key was available: ends the call with `error`. The attempt does not count. See [`Exchange::refuse`].
+    /// Ends the call because no key is available. The attempt does not count. See [`Exchange::refuse`].
     pub fn refuse(&mut self, attempt: Attempt, error: Error) {
         if let Some(exchange) = self.exchange_mut() {
             exchange.refuse(attempt, error);
         }
     }
 
-    /// The key that this attempt is sent with, which nothing that is told of the call is to have. A
-    /// [fixed](crate::KeySource::Fixed) key need not be named.
-    pub fn hide(&mut self, key: &ApiKey) {
+    /// Redacts a key from errors and traces. Call it with the key of each attempt. It is not needed for a
+    /// [fixed](crate::KeySource::Fixed) key.
+    pub fn redact_key(&mut self, key: &ApiKey) {
         self.keys.add(key);
     }
 
@@ -182,11 +183,11 @@ impl Call {
         self.input(now, |exchange| exchange.handle_eof(attempt, now));
     }
 
-    /// See [`Exchange::handle_error`]. `fault` becomes the source of the call's error, if this ends it.
-    pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, fault: impl Into<BoxError>, now: Elapsed) {
-        // A late failure of an attempt that is over explains nothing.
+    /// See [`Exchange::handle_error`]. If it ends the call, `error` is the source of the call's error.
+    pub fn handle_error(&mut self, attempt: Attempt, class: TransportError, error: impl Into<BoxError>, now: Elapsed) {
+        // An attempt that has ended may still fail. Ignore such an error.
         if self.is_open(attempt) {
-            self.fault = Some(fault.into());
+            self.io_error = Some(error.into());
         }
         self.input(now, |exchange| exchange.handle_error(attempt, class, now));
     }
@@ -196,54 +197,54 @@ impl Call {
         self.input(now, |exchange| exchange.handle_timeout(now));
     }
 
-    /// Ends a call that is under way with [`Cancelled`](chat_proto::ErrorKind::Cancelled) and what had come.
+    /// Ends a call in progress with [`Cancelled`](chat_proto::ErrorKind::Cancelled) and the partial answer.
     pub fn cancel(&mut self, now: Elapsed) {
         self.input(now, Exchange::cancel);
     }
 
-    /// The caller dropped the reply. Like [`cancel`](Self::cancel), if a session or a trace has to know. Only then, `now` is
-    /// called.
+    /// Ends a call whose reply was dropped. If a session or a trace records the call, it is like [`cancel`](Self::cancel).
+    /// Otherwise it does nothing and does not call `now`.
     pub fn abandon(&mut self, now: impl FnOnce() -> Elapsed) {
-        if (self.question.is_some() || Trace::IS_ON) && self.exchange().is_some() {
+        if (self.turn.is_some() || Trace::IS_ON) && self.exchange().is_some() {
             self.cancel(now());
             self.end();
         }
     }
 
-    /// The outcome of a call that is done or was cancelled. For any other call it is
+    /// Takes the outcome of a call that has ended. A call in progress ends with
     /// [`Cancelled`](chat_proto::ErrorKind::Cancelled).
     ///
     /// # Errors
     ///
-    /// Why there is no whole answer.
+    /// The error that ended the call.
     pub fn take_outcome(&mut self) -> Result<Answer, Error> {
         if self.exchange().is_some() {
             self.end();
         }
         match std::mem::replace(&mut self.state, State::Done(Err(Error::cancelled()))) {
             State::Done(outcome) => outcome,
-            State::Refused(error) => Err(error),
-            State::Running(_) => unreachable!("it was ended"),
+            State::Invalid(error) => Err(error),
+            State::Running(_) => unreachable!("the call was ended above"),
         }
     }
 
-    /// Runs I/O of the newest attempt in its span.
-    pub fn within<R>(&self, io: impl FnOnce() -> R) -> R {
-        self.trace.within(io)
+    /// Runs `io` in the span of the current attempt.
+    pub fn in_span<R>(&self, io: impl FnOnce() -> R) -> R {
+        self.trace.in_span(io)
     }
 
-    /// Once the call is over, no input changes anything.
+    /// Handles an input. Input after the end of the call has no effect.
     fn input(&mut self, now: Elapsed, handle: impl FnOnce(&mut Exchange)) {
-        self.trace.at(now);
+        self.trace.set_now(now);
         if let Some(exchange) = self.exchange_mut() {
             handle(exchange);
         }
     }
 
-    fn note(&mut self, event: &Event) {
+    fn record(&mut self, event: &Event) {
         self.trace.event(event);
-        if let Some(question) = &self.question {
-            question.note(event);
+        if let Some(turn) = &self.turn {
+            turn.handle_event(event);
         }
     }
 
@@ -251,7 +252,7 @@ impl Call {
         self.exchange().is_some_and(|exchange| exchange.is_open(attempt))
     }
 
-    /// The exchange, while the call is under way.
+    /// Returns the exchange of a call in progress.
     fn exchange(&self) -> Option<&Exchange> {
         if let State::Running(exchange) = &self.state { Some(exchange) } else { None }
     }
@@ -260,20 +261,20 @@ impl Call {
         if let State::Running(exchange) = &mut self.state { Some(exchange) } else { None }
     }
 
-    /// The exchange is done: reports how it ended, an error with the fault of the last attempt as its cause.
+    /// Ends the call with the outcome of the exchange. The I/O error of the last attempt is the source of an error.
     fn end(&mut self) {
         let outcome = self.exchange_mut().and_then(Exchange::take_outcome).unwrap_or_else(|| Err(Error::cancelled()));
-        let fault = self.fault.take();
-        let explain = |error: Error| match fault {
-            Some(fault) => error.with_io_source(fault),
+        let io_error = self.io_error.take();
+        let add_source = |error: Error| match io_error {
+            Some(source) => error.with_io_source(source),
             None => error,
         };
-        let outcome = self.keys.redact(outcome.map_err(|error| explain(error).with_key_origin(self.key_origin)));
+        let outcome = self.keys.redact(outcome.map_err(|error| add_source(error).with_key_origin(self.key_origin)));
         self.trace.end(&outcome, &self.keys);
-        // A question that was never sent was not asked.
+        // A question that was never sent is not part of the history.
         let was_sent = outcome.as_ref().err().is_none_or(|error| error.attempts() > 0);
-        if let Some(question) = self.question.take().filter(|_| was_sent) {
-            question.end(outcome.clone());
+        if let Some(turn) = self.turn.take().filter(|_| was_sent) {
+            turn.finish(outcome.clone());
         }
         self.state = State::Done(outcome);
     }
@@ -283,12 +284,12 @@ impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = match &self.state {
             State::Running(_) => "running",
-            State::Refused(_) | State::Done(Err(_)) => "failed",
+            State::Invalid(_) | State::Done(Err(_)) => "failed",
             State::Done(Ok(_)) => "complete",
         };
         let mut debug = f.debug_struct("Call");
         debug.field("state", &state);
-        // The text is the server's, and anything may stand in it.
+        // Omits the text: it comes from the server and may contain secrets.
         if let Some(answer) = self.answer() {
             debug.field("status", &answer.head.status).field("events", &answer.events);
             debug.field("text_bytes", &answer.text.len());

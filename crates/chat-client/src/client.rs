@@ -6,18 +6,16 @@ use std::sync::Arc;
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{Error, Request};
 
-use crate::conversation::{Conversation, PendingTurn};
+use crate::builder::{Build, ClientBuilder};
+use crate::reply::Reply;
 use crate::settings::Settings;
-use crate::{ClientBuilder, FromSettings, Reply, Session, Transport, TransportSettings};
+use crate::shared::Shared;
+use crate::transport::{FromSettings, Transport, TransportSettings};
+use crate::turn::PendingTurn;
 
-/// A client of the chat API on a transport. Cheap to clone; clones share connections.
+/// A client of the chat API on a transport. It is cheap to clone, and clones share connections.
 pub struct Client<T> {
     shared: Arc<Shared<T>>,
-}
-
-pub(crate) struct Shared<T> {
-    pub(crate) transport: Arc<T>,
-    pub(crate) settings: Settings,
 }
 
 impl<T> Clone for Client<T> {
@@ -39,33 +37,35 @@ impl<T> fmt::Debug for Client<T> {
 }
 
 impl<T: FromSettings> Client<T> {
-    /// A client whose key is in `INKEEP_API_KEY`, whose base URL is in `INKEEP_API_BASE_URL` if it is not the service's, and
-    /// whose integration, for [`default_session`](Self::default_session), is in `INKEEP_INTEGRATION_ID`.
+    /// Creates a client from environment variables: the API key from `INKEEP_API_KEY`, the base URL from
+    /// `INKEEP_API_BASE_URL` (optional), and the integration of [`default_session`](Self::default_session) from
+    /// `INKEEP_INTEGRATION_ID` (optional).
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if there is no key or one of them is no good.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
     }
 }
 
 impl<T: Transport> Client<T> {
-    /// The settings of a client, to be changed and built.
+    /// Returns a builder with default settings.
     pub fn builder() -> ClientBuilder<T> {
         ClientBuilder::new(T::PRODUCT)
     }
 
-    /// A client with settings that are checked already; [`ClientBuilder::settings`] makes them. Clients that are given
-    /// the same `Arc` share its connections.
+    /// Creates a client from checked settings, which [`ClientBuilder::settings`] makes. Clients with the same `Arc` share
+    /// the transport's connections.
     pub fn new(settings: Settings, transport: impl Into<Arc<T>>) -> Self {
         Self { shared: Arc::new(Shared { transport: transport.into(), settings }) }
     }
 
-    /// A client with other settings on the same connections: for calls that need them.
+    /// Creates a client with changed settings on the same connections. Use it for calls that need other settings.
     ///
     /// ```
-    /// # use chat_client::{Client, CreateInput, Error, Reply, RetryPolicy, Transport};
+    /// # use chat_client::sessions::CreateInput;
+    /// # use chat_client::{Client, Error, Reply, RetryPolicy, Transport};
     /// # fn ask<T: Transport>(client: &Client<T>, input: &CreateInput) -> Result<Reply<T>, Error> {
     /// let once = client.with(|settings| settings.retry(RetryPolicy::default().with_max_retries(0)).header("x-trace", "7f"))?;
     /// let reply = once.create(input);
@@ -75,52 +75,34 @@ impl<T: Transport> Client<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting that is no good.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming the setting that is invalid.
     pub fn with(&self, change: impl FnOnce(ClientBuilder<T>) -> ClientBuilder<T>) -> Result<Self, Error> {
         let settings = change(ClientBuilder::from_settings(&self.shared.settings)).settings()?;
         Ok(Self::new(settings, Arc::clone(&self.shared.transport)))
     }
 
-    /// What the client was set to.
+    /// Returns the client's settings.
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
     }
 
-    /// The transport it runs on.
+    /// Returns the client's transport.
     pub fn transport(&self) -> &T {
         &self.shared.transport
     }
 
-    /// Creates a session with its first message. Nothing is sent before the reply is polled; a request that is refused is
-    /// the reply's first item.
+    /// Creates a session with its first message. Nothing is sent until the reply is polled. If the request is invalid, the
+    /// reply's first item is the error.
     pub fn create(&self, input: &CreateInput) -> Reply<T> {
         self.call(Request::create(&self.shared.settings.endpoint, input), None)
     }
 
-    /// Continues a session with one more message. Otherwise as [`create`](Self::create).
+    /// Continues a session with another message. Otherwise like [`create`](Self::create).
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply<T> {
         self.call(Request::continue_session(&self.shared.settings.endpoint, chat_session_id, input), None)
     }
 
-    /// A conversation that remembers its session: its first question creates it, the next continue it.
-    pub fn session(&self, integration_id: impl Into<String>) -> Session<T> {
-        Session::new(self.clone(), Conversation::new(integration_id, &self.shared.settings.defaults))
-    }
-
-    /// A conversation with the integration that the client was set to.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if there is none.
-    pub fn default_session(&self) -> Result<Session<T>, Error> {
-        let conversation = Conversation::with_default_integration(&self.shared.settings.defaults)?;
-        Ok(Session::new(self.clone(), conversation))
-    }
-
-    pub(crate) fn make(
-        settings: Settings,
-        make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
-    ) -> Result<Self, Error> {
+    fn make(settings: Settings, make: impl FnOnce(&TransportSettings) -> Result<T, Error>) -> Result<Self, Error> {
         let transport = make(&TransportSettings {
             connect_timeout: settings.config.timeouts.connect,
             base_url: settings.endpoint.base_url().parse().ok(),
@@ -129,8 +111,37 @@ impl<T: Transport> Client<T> {
         Ok(Self::new(settings, transport))
     }
 
-    /// Begins a call. A refused request is the reply's first item. The question of a session is told what comes.
-    pub(crate) fn call(&self, request: Result<Request, Error>, question: Option<PendingTurn>) -> Reply<T> {
-        Reply::new(Arc::clone(&self.shared), request, question)
+    /// Starts a call. If `request` is an error, it is the reply's first item. `turn` records the events and the outcome.
+    pub(crate) fn call(&self, request: Result<Request, Error>, turn: Option<PendingTurn>) -> Reply<T> {
+        Reply::new(Arc::clone(&self.shared), request, turn)
+    }
+}
+
+impl<T: FromSettings> Build for T {
+    type Client = Client<T>;
+
+    fn build(settings: Settings) -> Result<Client<T>, Error> {
+        Client::make(settings, T::from_settings)
+    }
+}
+
+impl<T: Transport> ClientBuilder<T> {
+    /// Creates the client on a transport that `make` creates from the client's settings. Use it for a transport with
+    /// options of its own.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`build_on`](Self::build_on) and of `make`.
+    pub fn build_with(self, make: impl FnOnce(&TransportSettings) -> Result<T, Error>) -> Result<Client<T>, Error> {
+        Client::make(self.settings()?, make)
+    }
+
+    /// Creates the client on an existing transport.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming the setting that is missing or invalid.
+    pub fn build_on(self, transport: T) -> Result<Client<T>, Error> {
+        Ok(Client::new(self.settings()?, transport))
     }
 }

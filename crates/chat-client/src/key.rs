@@ -1,14 +1,14 @@
-//! Where the API key comes from.
+//! Sources of the API key.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use chat_proto::{Answer, ApiKey, BoxError, Error};
-use http::HeaderMap;
+use chat_proto::{ApiKey, BoxError, Error};
 
-/// A source of keys: one that stays, or a callback that is asked before every attempt. It never prints a key.
+/// The source of the API key: a fixed key, or a callback that is called before every attempt. Its `Debug` output contains
+/// no key.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum KeySource {
@@ -16,103 +16,63 @@ pub enum KeySource {
     Fixed {
         /// The key.
         key: ApiKey,
-        /// Where it was found, for the error that a refused key gives: `the environment variable INKEEP_API_KEY`.
+        /// Where the key was found. It is part of the error of a rejected key: `the environment variable INKEEP_API_KEY`.
         origin: &'static str,
     },
-    /// A function that has the key at hand.
+    /// A function that returns the key at once.
     Callback(Arc<KeyFn>),
-    /// A function that may have to wait for it.
+    /// A function that returns a future of the key.
     Async(Arc<AsyncKeyFn>),
+    /// The transport adds the key, as [`LocalKey`](crate::LocalKey) does.
+    Transport,
 }
 
-/// See [`KeySource::Callback`].
+/// The function of [`KeySource::Callback`].
 pub type KeyFn = dyn Fn() -> Result<String, BoxError> + Send + Sync;
 
-/// See [`KeySource::Async`].
+/// The function of [`KeySource::Async`].
 pub type AsyncKeyFn = dyn Fn() -> KeyFuture + Send + Sync;
 
-/// What an async source of keys gives.
+/// The future that an [`AsyncKeyFn`] returns.
 pub type KeyFuture = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 impl KeySource {
-    /// Where the keys come from, in words that hold no key.
+    /// Describes where the keys come from. The text contains no key.
     pub fn origin(&self) -> &'static str {
         match self {
             Self::Fixed { origin, .. } => origin,
-            Self::Callback(_) | Self::Async(_) => "a callback",
+            Self::Callback(_) | Self::Async(_) | Self::Transport => "a callback",
         }
     }
 
-    /// The key for the next attempt, for drivers that can't wait for a future.
+    /// Returns the key of the next attempt, for drivers that can't await a future.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `api_key`, if the callback gave none or one that is
-    /// no good, or has to be waited for.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `api_key` if the callback fails, returns an invalid
+    /// key or is async, or if the transport adds the key.
     pub fn key(&self) -> Result<ApiKey, Error> {
-        match self.ask() {
-            Asked::Key(key) => key,
-            Asked::Future(_) => Err(Error::invalid_request("api_key", "comes from an async callback")),
+        match self.next_key() {
+            NextKey::Ready(key) => key,
+            NextKey::Pending(_) => {
+                let reason = "comes from an async callback, which this client can't await; use a blocking callback";
+                Err(Error::invalid_request("api_key", reason))
+            }
+            NextKey::Transport => {
+                let reason = "is added by the transport, which this client does not support; set a key or a callback";
+                Err(Error::invalid_request("api_key", reason))
+            }
         }
     }
 
-    /// The key for the next attempt, or the future of it.
-    pub(crate) fn ask(&self) -> Asked {
+    /// Starts to get the key of the next attempt.
+    pub(crate) fn next_key(&self) -> NextKey {
         match self {
-            Self::Fixed { key, .. } => Asked::Key(Ok(key.clone())),
-            Self::Callback(callback) => Asked::Key(take(callback())),
-            Self::Async(callback) => Asked::Future(callback()),
+            Self::Fixed { key, .. } => NextKey::Ready(Ok(key.clone())),
+            Self::Callback(callback) => NextKey::Ready(check_key(callback())),
+            Self::Async(callback) => NextKey::Pending(callback()),
+            Self::Transport => NextKey::Transport,
         }
-    }
-}
-
-/// The answer of a source.
-pub(crate) enum Asked {
-    Key(Result<ApiKey, Error>),
-    Future(KeyFuture),
-}
-
-/// What a callback gave, as a key.
-pub(crate) fn take(given: Result<String, BoxError>) -> Result<ApiKey, Error> {
-    match given {
-        Ok(key) => ApiKey::new(key),
-        Err(source) => Err(Error::invalid_request("api_key", "could not be had").with_source(source)),
-    }
-}
-
-/// The keys that a call was sent with, for which nothing that is told of it has a place.
-#[derive(Default)]
-pub(crate) struct SentKeys(Vec<ApiKey>);
-
-impl SentKeys {
-    /// The key that is known before anything is sent.
-    pub(crate) fn of(source: &KeySource) -> Self {
-        match source {
-            KeySource::Fixed { key, .. } => Self(vec![key.clone()]),
-            KeySource::Callback(_) | KeySource::Async(_) => Self::default(),
-        }
-    }
-
-    pub(crate) fn add(&mut self, key: &ApiKey) {
-        if !self.0.contains(key) {
-            self.0.push(key.clone());
-        }
-    }
-
-    /// Keeps the headers of an answer that have a key from being printed.
-    pub(crate) fn mark(&self, headers: &mut HeaderMap) {
-        self.0.iter().for_each(|key| key.mark(headers));
-    }
-
-    /// The outcome without the keys. An answer is as it came.
-    pub(crate) fn redact(&self, outcome: Result<Answer, Error>) -> Result<Answer, Error> {
-        outcome.map_err(|error| self.0.iter().fold(error, Error::redact))
-    }
-
-    /// A text of the server's without the keys.
-    #[cfg(feature = "tracing")]
-    pub(crate) fn hide(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, key| key.redact(&text).into_owned())
     }
 }
 
@@ -121,3 +81,38 @@ impl fmt::Debug for KeySource {
         write!(f, "KeySource({})", self.origin())
     }
 }
+
+/// The key of the next attempt.
+pub(crate) enum NextKey {
+    Ready(Result<ApiKey, Error>),
+    Pending(KeyFuture),
+    Transport,
+}
+
+/// Checks the result of a callback.
+pub(crate) fn check_key(key: Result<String, BoxError>) -> Result<ApiKey, Error> {
+    match key {
+        Ok(key) => ApiKey::new(key),
+        Err(source) => {
+            Err(Error::invalid_request("api_key", "is not available: the callback failed").with_source(source))
+        }
+    }
+}
+
+/// The key that a [`LocalKey`](crate::LocalKey) transport added to a request. It is an extension of the response, so that
+/// the call can redact it.
+#[derive(Clone)]
+pub(crate) struct SentKey(pub(crate) ApiKey);
+
+/// The error of a [`LocalKey`](crate::LocalKey) transport that got no key. The call ends with it, as with the error of any
+/// other callback.
+#[derive(Debug)]
+pub(crate) struct KeyUnavailable(pub(crate) Error);
+
+impl fmt::Display for KeyUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for KeyUnavailable {}

@@ -5,21 +5,33 @@ mod builder;
 mod call;
 mod client;
 mod conversation;
+pub mod driver;
 mod key;
+mod local_key;
 mod reply;
+mod sent_keys;
 mod session;
 mod settings;
+mod shared;
 mod trace;
 mod transport;
+mod turn;
 
-pub use chat_proto::*;
+pub use chat_proto as proto;
 
-pub use builder::{Build, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
-pub use call::Call;
+// The transports and `chat-blocking` export the same names. Keep their lists equal.
+pub use chat_proto::{
+    Answer, Citation, Citations, Error, ErrorKind, Event, Fault, FinishReason, Footnotes, GaveUp, Head, Limit, Limits,
+    Location, OneLine, OtherEvent, Phase, Record, RecordType, Reference, RetryAfter, RetryPolicy, SessionId, TextDelta,
+    TimeoutKind, Timeouts, ToolCall, ToolCallDelta, Truncation, UnexpectedResponse, Usage, ValidationError, sessions,
+};
+
+pub use builder::ClientBuilder;
 pub use client::Client;
-pub use conversation::{Conversation, PendingTurn, Turn};
-pub use key::{AsyncKeyFn, KeyFn, KeyFuture, KeySource};
+pub use key::KeySource;
+pub use local_key::LocalKey;
 pub use reply::{Reply, Text};
 pub use session::Session;
-pub use settings::{Defaults, Settings};
-pub use transport::{FromSettings, Transport, TransportSettings};
+pub use settings::{ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+pub use transport::Transport;
+pub use turn::Turn;

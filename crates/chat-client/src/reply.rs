@@ -1,4 +1,4 @@
-//! A call on a transport: the loop that does the I/O that the core asks for.
+//! A call on a transport: the loop that does the I/O of the core.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,37 +12,36 @@ use chat_proto::{Answer, ApiKey, Attempt, BoxError, Elapsed, Error, Event, Head,
 use futures_core::Stream;
 use http_body::Body;
 
-use crate::client::Shared;
-use crate::conversation::PendingTurn;
-use crate::key::{self, Asked, KeyFuture};
-use crate::{Call, Transport};
+use crate::call::Call;
+use crate::key::{KeyFuture, KeyUnavailable, NextKey, SentKey, check_key};
+use crate::shared::Shared;
+use crate::transport::Transport;
+use crate::turn::PendingTurn;
 
-/// How many reads in a row may succeed before other tasks get their turn, so that a server that floods the client starves
-/// nobody.
-const READS_PER_TURN: u32 = 64;
+/// Number of successful reads before the task yields, so that a fast server does not starve other tasks.
+const READS_PER_POLL: u32 = 64;
 
-/// The answer to one question, under way: a [`Stream`] of its events.
+/// The reply to a question: a [`Stream`] of events.
 ///
-/// Nothing happens before it is polled. Dropping it cancels the call and closes its connection. An answer in one JSON
-/// object comes as events too, so loops need not know which form the server chose. An error is the last item.
-#[must_use = "nothing is sent before a reply is polled"]
+/// Nothing is sent until the reply is polled. Dropping the reply cancels the call and closes its connection. An answer that
+/// the server sends as one JSON object is also returned as events. An error is the last item.
+#[must_use = "nothing is sent until a reply is polled"]
 pub struct Reply<T: Transport> {
     call: Call,
     io: Io<T>,
     attempt: Attempt,
     timer: Option<Timer<T::Sleep>>,
     shared: Arc<Shared<T>>,
-    /// When the call started, on the transport's clock: at the first poll.
+    /// Time of the first poll, on the transport's clock.
     start: Option<Duration>,
-    /// Reads that succeeded since the task last gave way.
+    /// Number of successful reads since the task last yielded.
     reads: u32,
     has_failed: bool,
 }
 
 enum Io<T: Transport> {
     None,
-    /// Waits for the key.
-    Keying(KeyFuture, Box<http::Request<Bytes>>),
+    GettingKey(KeyFuture, Box<http::Request<Bytes>>),
     Sending(Pin<Box<T::Send>>),
     Reading(Pin<Box<T::Body>>),
 }
@@ -53,34 +52,35 @@ struct Timer<S> {
 }
 
 impl<T: Transport> Reply<T> {
-    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, question: Option<PendingTurn>) -> Self {
-        let call = Call::new(request, question, &shared.settings, shared.transport.seed());
+    pub(crate) fn new(shared: Arc<Shared<T>>, request: Result<Request, Error>, turn: Option<PendingTurn>) -> Self {
+        let call = Call::new(request, turn, &shared.settings, shared.transport.seed());
         let attempt = Attempt::new(0);
         Self { call, io: Io::None, attempt, timer: None, shared, start: None, reads: 0, has_failed: false }
     }
 
-    /// The next event; `None` after the last one, or after an error. Nothing is lost if the future is dropped, as by a
-    /// `select!`: the next call goes on where it was.
+    /// Returns the next event, or `None` after the last event or an error.
+    ///
+    /// This method is cancel safe: if the future is dropped, e.g. in a `select!`, no event is lost.
     pub async fn next(&mut self) -> Option<Result<Event, Error>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The text alone, piece by piece as it comes.
+    /// Returns the text of the reply, without the other events.
     pub fn text(self) -> Text<T> {
         Text(self)
     }
 
-    /// The whole answer, merged from all events, those taken before and those to come.
+    /// Waits for the end of the reply and returns the complete answer. It includes events that were returned before.
     ///
     /// # Errors
     ///
-    /// What went wrong; what had come is in [`Error::partial`].
+    /// The error that ended the call. The partial answer is in [`Error::partial`].
     pub async fn finish(mut self) -> Result<Answer, Error> {
         while self.next().await.is_some() {}
         self.call.take_outcome()
     }
 
-    /// Ends the call now and closes its connection. For what had come, whole or not:
+    /// Cancels the call and closes its connection. To get the answer so far, complete or partial:
     ///
     /// ```
     /// # use chat_client::{Answer, Error, Reply, Transport};
@@ -92,39 +92,39 @@ impl<T: Transport> Reply<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with what had come, unless the call had ended before.
+    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with the partial answer, unless the call had already ended.
     pub fn cancel(mut self) -> Result<Answer, Error> {
         self.call.cancel(self.now());
         self.call.take_outcome()
     }
 
-    /// The status and headers, once they came.
+    /// Returns the status and headers, once they are received.
     pub fn head(&self) -> Option<&Head> {
         self.call.head()
     }
 
-    /// The answer so far: text, citations, session. There from the head of a success on.
+    /// Returns the answer so far. It exists once the head of a successful response is received.
     pub fn answer(&self) -> Option<&Answer> {
         self.call.answer()
     }
 
-    /// The next event, or `None` at the end.
+    /// Polls for the next event. Returns `None` at the end.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
             if let Some(event) = self.call.poll_event() {
                 return Poll::Ready(Some(Ok(event)));
             }
-            // The clock is read once per chunk: here. What is ready now has come by now.
+            // The clock is read once per chunk. Data that is ready now was received before now.
             let now = self.now();
             match self.call.poll_output(now) {
                 Output::Event(event) => return Poll::Ready(Some(Ok(event))),
-                Output::Send(attempt, request) => self.begin(attempt, request),
-                Output::Read if self.reads == READS_PER_TURN => {
+                Output::Send(attempt, request) => self.start_attempt(attempt, request),
+                Output::Read if self.reads == READS_PER_POLL => {
                     self.reads = 0;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                // Reading comes before the timer: after a pause of the caller or of the process, what is ready counts.
+                // Read before checking the timer, so that data received during a pause of the caller is not lost.
                 Output::Read => match self.poll_read(cx, now) {
                     Poll::Ready(()) => self.reads += 1,
                     Poll::Pending => {
@@ -146,54 +146,65 @@ impl<T: Transport> Reply<T> {
         }
     }
 
-    /// A new attempt. It starts with its key.
-    fn begin(&mut self, attempt: Attempt, request: Box<http::Request<Bytes>>) {
+    /// Starts an attempt by getting its key.
+    fn start_attempt(&mut self, attempt: Attempt, request: Box<http::Request<Bytes>>) {
         self.io = Io::None;
         self.attempt = attempt;
         self.start.get_or_insert_with(|| self.shared.transport.now());
-        match self.shared.settings.key.ask() {
-            Asked::Key(key) => self.send(request, key),
-            Asked::Future(key) => self.io = Io::Keying(key, request),
+        match self.shared.settings.key.next_key() {
+            NextKey::Ready(key) => self.authorize(request, key),
+            NextKey::Pending(key) => self.io = Io::GettingKey(key, request),
+            NextKey::Transport => self.send(*request),
         }
     }
 
-    fn send(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
+    fn authorize(&mut self, mut request: Box<http::Request<Bytes>>, key: Result<ApiKey, Error>) {
         match key {
             Ok(key) => {
-                self.call.hide(&key);
+                self.call.redact_key(&key);
                 key.authorize(&mut request);
-                let sending = self.call.within(|| self.shared.transport.send(*request));
-                self.io = Io::Sending(Box::pin(sending));
+                self.send(*request);
             }
-            Err(error) => {
-                self.io = Io::None;
-                self.call.refuse(self.attempt, error);
-            }
+            Err(error) => self.refuse(error),
         }
     }
 
-    /// One read: the key, the head, or a piece of the body.
+    fn send(&mut self, request: http::Request<Bytes>) {
+        let sending = self.call.in_span(|| self.shared.transport.send(request));
+        self.io = Io::Sending(Box::pin(sending));
+    }
+
+    /// Polls for the key, the head, or a chunk of the body.
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Elapsed) -> Poll<()> {
         match &mut self.io {
-            Io::Keying(key, _) => {
-                let key = key::take(ready!(self.call.within(|| key.as_mut().poll(cx))));
-                if let Io::Keying(_, request) = std::mem::replace(&mut self.io, Io::None) {
-                    self.send(request, key);
+            Io::GettingKey(key, _) => {
+                let key = check_key(ready!(self.call.in_span(|| key.as_mut().poll(cx))));
+                if let Io::GettingKey(_, request) = std::mem::replace(&mut self.io, Io::None) {
+                    self.authorize(request, key);
                 }
             }
-            Io::Sending(sending) => match ready!(self.call.within(|| sending.as_mut().poll(cx))) {
+            Io::Sending(sending) => match ready!(self.call.in_span(|| sending.as_mut().poll(cx))) {
                 Ok(response) => {
-                    let (head, body) = response.into_parts();
+                    let (mut head, body) = response.into_parts();
                     self.io = Io::Reading(Box::pin(body));
+                    if let Some(SentKey(key)) = head.extensions.remove() {
+                        self.call.redact_key(&key);
+                    }
                     self.call.handle_head(self.attempt, head, now);
                 }
-                Err(error) => self.fail(T::classify(&error), error, now),
+                Err(error) => {
+                    let class = T::classify(&error);
+                    match error.into().downcast::<KeyUnavailable>() {
+                        Ok(error) => self.refuse(error.0),
+                        Err(error) => self.fail(class, error, now),
+                    }
+                }
             },
-            Io::Reading(body) => match ready!(self.call.within(|| body.as_mut().poll_frame(cx))) {
+            Io::Reading(body) => match ready!(self.call.in_span(|| body.as_mut().poll_frame(cx))) {
                 Some(Ok(frame)) => {
                     match frame.into_data() {
                         Ok(chunk) => self.call.handle_data(self.attempt, chunk, now),
-                        // Trailers carry nothing that is used: they count as an empty read.
+                        // Trailers are not used. They count as an empty read.
                         Err(_) => self.call.handle_data(self.attempt, Bytes::new(), now),
                     }
                 }
@@ -203,9 +214,15 @@ impl<T: Transport> Reply<T> {
                     self.call.handle_eof(self.attempt, now);
                 }
             },
-            Io::None => self.fail(TransportError::MaybeSent, "the transport or the key's callback panicked", now),
+            Io::None => self.fail(TransportError::MaybeSent, "the transport or the key callback panicked", now),
         }
         Poll::Ready(())
+    }
+
+    /// Ends the call: there is no key.
+    fn refuse(&mut self, error: Error) {
+        self.io = Io::None;
+        self.call.refuse(self.attempt, error);
     }
 
     fn fail(&mut self, class: TransportError, error: impl Into<BoxError>, now: Elapsed) {
@@ -213,10 +230,10 @@ impl<T: Transport> Reply<T> {
         self.call.handle_error(self.attempt, class, error, now);
     }
 
-    /// Ready when a deadline has passed and was handed in.
+    /// Waits for the next deadline and handles it.
     ///
-    /// Deadlines move with every read, the timer does not. It fires at the earlier deadline and is set again then, so that
-    /// an event costs no timer.
+    /// Every read moves the deadline. The timer is not moved with it, so that an event costs no timer: it fires at the
+    /// earlier deadline and is then set again.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.call.poll_timeout() else { return Poll::Pending };
         let deadline = self.start.unwrap_or_default().saturating_add(deadline.since_start());
@@ -244,14 +261,14 @@ impl<T: Transport> Reply<T> {
     }
 }
 
-/// The time since a call began.
+/// Returns the time since the start of a call.
 fn now<T: Transport>(shared: &Shared<T>, start: Option<Duration>) -> Elapsed {
     start.map_or(Elapsed::START, |start| Elapsed::from_start(shared.transport.now().saturating_sub(start)))
 }
 
 impl<T: Transport> Drop for Reply<T> {
     fn drop(&mut self) {
-        // For the history of its session and for the trace; what closes the connection is the drop of the parts.
+        // Updates the session's history and the trace. Dropping `io` closes the connection.
         let (shared, start) = (&self.shared, self.start);
         self.call.abandon(|| now(shared, start));
     }
@@ -271,23 +288,23 @@ impl<T: Transport> fmt::Debug for Reply<T> {
     }
 }
 
-/// The text of a reply, piece by piece. Made by [`Reply::text`].
+/// The text of a reply, as a [`Stream`]. Made by [`Reply::text`].
 #[derive(Debug)]
-#[must_use = "nothing is sent before it is polled"]
+#[must_use = "nothing is sent until it is polled"]
 pub struct Text<T: Transport>(Reply<T>);
 
 impl<T: Transport> Text<T> {
-    /// The next piece; `None` after the last one, or after an error.
+    /// Returns the next piece of text, or `None` after the last piece or an error.
     pub async fn next(&mut self) -> Option<Result<String, Error>> {
         poll_fn(|cx| self.poll_text(cx)).await
     }
 
-    /// The answer so far: see [`Reply::answer`].
+    /// Returns the answer so far. See [`Reply::answer`].
     pub fn answer(&self) -> Option<&Answer> {
         self.0.answer()
     }
 
-    /// The reply, for all that is not text.
+    /// Returns the reply, for the other events.
     pub fn into_reply(self) -> Reply<T> {
         self.0
     }

@@ -3,18 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::SessionId;
 use chat_proto::sessions::ChatMode;
+use chat_proto::{Error, SessionId};
 
-use crate::conversation::{Conversation, Turn};
-use crate::{Client, Reply, Transport};
+use crate::client::Client;
+use crate::conversation::Conversation;
+use crate::reply::Reply;
+use crate::transport::Transport;
+use crate::turn::Turn;
 
-/// A conversation: its first question creates a session on the server, the next continue it.
+/// A conversation. Its first question creates a session on the server; later questions continue it.
 ///
-/// The id is taken up by itself from the first event that bears it. One question at a time: a second one while a
-/// reply is under way is refused, as the server could not tell which came first.
+/// The session id is set from the first event that has one. A session answers one question at a time: another question is
+/// rejected until the reply in progress is finished or dropped.
 ///
-/// Kept by its id, a session goes on in another process:
+/// To continue a session in another process, save its id:
 ///
 /// ```
 /// # use chat_client::{Client, Error, Transport};
@@ -32,87 +35,96 @@ pub struct Session<T> {
     conversation: Conversation,
 }
 
-impl<T> fmt::Debug for Session<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("client", &self.client).field("conversation", &self.conversation).finish()
+impl<T: Transport> Client<T> {
+    /// Starts a conversation. Nothing is sent yet: the first question creates the session.
+    pub fn session(&self, integration_id: impl Into<String>) -> Session<T> {
+        Session { client: self.clone(), conversation: Conversation::new(integration_id, &self.settings().defaults) }
+    }
+
+    /// Starts a conversation with the default integration.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if the client has no default integration.
+    pub fn default_session(&self) -> Result<Session<T>, Error> {
+        let conversation = Conversation::with_default_integration(&self.settings().defaults)?;
+        Ok(Session { client: self.clone(), conversation })
     }
 }
 
 impl<T: Transport> Session<T> {
-    pub(crate) fn new(client: Client<T>, conversation: Conversation) -> Self {
-        Self { client, conversation }
-    }
-
     fn map(self, change: impl FnOnce(Conversation) -> Conversation) -> Self {
         Self { conversation: change(self.conversation), ..self }
     }
 
-    /// Takes up a session that exists already.
+    /// Continues an existing session.
     #[must_use]
     pub fn with_id(self, id: impl Into<SessionId>) -> Self {
         self.map(|conversation| conversation.with_id(id))
     }
 
-    /// Whether answers are to be streamed. They are, by default.
+    /// Sets whether to request streamed answers. The default is the client's setting.
     #[must_use]
     pub fn with_streaming(self, streaming: bool) -> Self {
         self.map(|conversation| conversation.with_streaming(streaming))
     }
 
-    /// How much effort goes into the answers: `turbo`, `auto`, or anything else the server knows. Like the three below, it
-    /// goes with the question that creates the session; one that exists already keeps what it has.
+    /// Sets the chat mode: `turbo`, `auto`, or another one that the server knows.
+    ///
+    /// The chat mode is sent with the question that creates the session, as are guidance, context and tags. It does not
+    /// change an existing session.
     #[must_use]
     pub fn with_chat_mode(self, chat_mode: impl Into<ChatMode>) -> Self {
         self.map(|conversation| conversation.with_chat_mode(chat_mode))
     }
 
-    /// Instructions beside the questions.
+    /// Sets instructions for the assistant.
     #[must_use]
     pub fn with_guidance(self, guidance: impl Into<String>) -> Self {
         self.map(|conversation| conversation.with_guidance(guidance))
     }
 
-    /// What the user is looking at or has told already.
+    /// Sets context, such as the page that the user is viewing.
     #[must_use]
     pub fn with_context(self, context: impl Into<String>) -> Self {
         self.map(|conversation| conversation.with_context(context))
     }
 
-    /// Labels of the session.
+    /// Sets the tags of the session.
     #[must_use]
     pub fn with_tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.map(|conversation| conversation.with_tags(tags))
     }
 
-    /// The session's id, once the server gave one.
+    /// Returns the session id, once the server has sent it.
     pub fn id(&self) -> Option<SessionId> {
         self.conversation.id()
     }
 
-    /// What the server gave in the place of an id: empty, `.` or `..`, which no request can carry. The history will not
-    /// continue then, and the next question is refused: it would create another session, which knows nothing of this one.
+    /// Returns the session id that the server sent if no request can contain it: an empty id, `.` or `..`. The session
+    /// can't continue then, and the next question fails: it would create a new session without this history.
     pub fn unusable_id(&self) -> Option<SessionId> {
         self.conversation.unusable_id()
     }
 
-    /// What was asked and answered here, the oldest first; without the question under way. It grows with the conversation
-    /// until [`clear_history`](Self::clear_history).
+    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history).
     pub fn history(&self) -> Vec<Arc<Turn>> {
         self.conversation.history()
     }
 
-    /// Forgets what was asked and answered. The server does not.
+    /// Clears the local history. The server keeps its own.
     pub fn clear_history(&self) {
         self.conversation.clear_history();
     }
 
-    /// Asks: creates the session, or continues it once its id is known. A question that is refused, and that is any while
-    /// another is under way, is the reply's first item.
+    /// Asks a question. It creates the session, or continues it once the session id is known.
+    ///
+    /// If the question is invalid, or another one is in progress, the reply's first item is the error.
     pub fn ask(&mut self, message: impl Into<String>) -> Reply<T> {
         ask(&self.conversation, &self.client, message.into())
     }
 
-    /// Asks by another client, for settings of this one question: see `with` of the client.
+    /// Asks a question with another client, to change settings for this question. See [`Client::with`].
     pub fn ask_by(&mut self, client: &Client<T>, message: impl Into<String>) -> Reply<T> {
         ask(&self.conversation, client, message.into())
     }
@@ -120,7 +132,13 @@ impl<T: Transport> Session<T> {
 
 fn ask<T: Transport>(conversation: &Conversation, client: &Client<T>, message: String) -> Reply<T> {
     match conversation.ask(&client.settings().endpoint, message) {
-        Ok((request, question)) => client.call(Ok(request), Some(question)),
+        Ok((request, turn)) => client.call(Ok(request), Some(turn)),
         Err(error) => client.call(Err(error), None),
+    }
+}
+
+impl<T> fmt::Debug for Session<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client", &self.client).field("conversation", &self.conversation).finish()
     }
 }

@@ -1,48 +1,55 @@
-//! What a client was set to, checked.
+//! The checked settings of a client.
 
 use chat_proto::sessions::ChatMode;
 use chat_proto::{Config, Endpoint};
 use rustls_pki_types::CertificateDer;
 
-use crate::KeySource;
+use crate::key::KeySource;
 
-/// The checked settings of a client, whatever drives it. Made by [`ClientBuilder::settings`](crate::ClientBuilder::settings).
+/// Environment variable with the API key.
+pub const ENV_API_KEY: &str = "INKEEP_API_KEY";
+/// Environment variable with the base URL.
+pub const ENV_BASE_URL: &str = "INKEEP_API_BASE_URL";
+/// Environment variable with the id of the default integration.
+pub const ENV_INTEGRATION_ID: &str = "INKEEP_INTEGRATION_ID";
+
+/// The checked settings of a client. Made by [`ClientBuilder::settings`](crate::ClientBuilder::settings).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Where requests go, with the headers that go with them.
+    /// Base URL and headers of all requests.
     pub endpoint: Endpoint,
-    /// Where the key comes from.
+    /// Source of the API key.
     pub key: KeySource,
-    /// Clocks, retries and bounds.
+    /// Timeouts, retry policy and limits.
     pub config: Config,
-    /// What sessions begin with.
+    /// Defaults of new sessions.
     pub defaults: Defaults,
-    /// Certificates of CAs to trust beside the default ones.
+    /// Additional CA certificates to trust.
     pub root_certificates: Vec<CertificateDer<'static>>,
 }
 
-/// What sessions of a client begin with, unless they are told otherwise.
+/// Default settings of a client's sessions.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Defaults {
-    /// The integration that answers.
+    /// Id of the integration that answers.
     pub integration_id: Option<String>,
-    /// How much effort goes into an answer.
+    /// Chat mode of new sessions. `None` lets the server decide.
     pub chat_mode: Option<ChatMode>,
-    /// Whether answers are to be streamed.
+    /// Whether sessions request streamed answers.
     pub streaming: bool,
-    /// Whether what is missing was looked for in the environment.
+    /// Whether the environment was read.
     pub(crate) env_was_read: bool,
 }
 
 impl Defaults {
-    /// Why a setting is missing that may come from a variable.
+    /// The reason for an error about a missing setting that an environment variable may provide.
     pub(crate) fn missing(&self, variable: &str) -> String {
         if self.env_was_read {
             format!("is missing: the environment variable {variable} is not set")
         } else {
-            format!("is not set; {variable} would be read by `env()`")
+            format!("is not set; set it, or call `env()` to read {variable}")
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What a call tells `tracing`; nothing without the feature of that name.
+//! The spans and events of a call. Without the feature `tracing`, there are none.
 //!
-//! A span `chat` holds the call and a span `POST` each attempt. Their fields are named by OpenTelemetry's conventions for
-//! generative AI and HTTP. Neither the key, even if the server sent it back, nor the text of a question or an answer is
-//! ever among them.
+//! The span `chat` is the call, and each span `POST` in it is an attempt. Field names follow OpenTelemetry's conventions for
+//! generative AI and HTTP. No field contains the text of a question or an answer, or the key, even if the server sent it
+//! back.
 
 #[cfg(feature = "tracing")]
 pub(crate) use on::Trace;
@@ -17,16 +17,16 @@ mod on {
     use tracing::field::Empty;
     use tracing::{Level, Span, event, span};
 
-    use crate::key::SentKeys;
+    use crate::sent_keys::SentKeys;
 
-    /// What a filter names: `chat_client=info`.
+    /// Target of all spans and events, as in the filter `chat_client=info`.
     const TARGET: &str = "chat_client";
 
-    /// The spans of a call, and what its end tells.
+    /// The spans of a call, and the fields of its last event.
     pub(crate) struct Trace {
         call: Span,
         attempt: Span,
-        /// The newest time that was told; the call began at zero.
+        /// Current time, since the start of the call.
         now: Elapsed,
         sent: Elapsed,
         attempts: u32,
@@ -35,7 +35,7 @@ mod on {
     }
 
     impl Trace {
-        /// Whether anybody may listen.
+        /// Whether the feature is enabled.
         pub(crate) const IS_ON: bool = true;
 
         pub(crate) fn new() -> Self {
@@ -50,17 +50,17 @@ mod on {
             }
         }
 
-        /// It is `now`.
-        pub(crate) fn at(&mut self, now: Elapsed) {
+        /// Sets the current time.
+        pub(crate) fn set_now(&mut self, now: Elapsed) {
             self.now = now;
         }
 
-        /// Does something within the spans of the call and its newest attempt.
-        pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        /// Runs `f` in the spans of the call and its current attempt.
+        pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
             self.call.in_scope(|| self.attempt.in_scope(f))
         }
 
-        /// The attempt with this number, from 1, begins.
+        /// Starts an attempt. `number` starts at 1.
         pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>) {
             let uri = request.uri();
             let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
@@ -94,10 +94,10 @@ mod on {
                 server.port = port,
                 error.r#type = Empty,
             );
-            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, number, server = uri.host(), "an attempt begins");
+            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, number, server = uri.host(), "attempt started");
         }
 
-        /// The head came.
+        /// The head was received.
         pub(crate) fn head(&self, status: http::StatusCode, version: http::Version) {
             self.attempt.record("http.response.status_code", status.as_u16());
             let version = match version {
@@ -108,27 +108,27 @@ mod on {
             self.attempt.record("network.protocol.version", version);
             let after = self.now.saturating_since(self.sent).as_secs_f64();
             let status = status.as_u16();
-            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, status, seconds = after, "the head came");
+            event!(target: TARGET, parent: &self.attempt, Level::DEBUG, status, seconds = after, "head received");
         }
 
-        /// Some of the body came.
+        /// A chunk of the body was received.
         pub(crate) fn data(&mut self, bytes: usize) {
             self.bytes += bytes as u64;
         }
 
-        /// The caller gets an event.
+        /// An event is returned to the caller.
         pub(crate) fn event(&mut self, event: &Event) {
             if !self.has_text && event.text().is_some_and(|text| !text.is_empty()) {
                 self.has_text = true;
                 let after = self.now.since_start().as_secs_f64();
                 event!(
                     target: TARGET, parent: &self.call, Level::DEBUG, gen_ai.response.time_to_first_chunk = after,
-                    "the text begins"
+                    "first text received"
                 );
             }
         }
 
-        /// The newest attempt failed, and the next one waits until then.
+        /// An attempt failed, and the call waits for the next one.
         pub(crate) fn wait(&mut self, until: Option<Elapsed>, failed: Option<&Error>) {
             if !self.attempt.is_none() {
                 let wait = until.map(|until| until.saturating_since(self.now).as_secs_f64());
@@ -137,34 +137,34 @@ mod on {
                 let status = failed.and_then(Error::status).map(|status| status.as_u16());
                 event!(
                     target: TARGET, parent: &self.call, Level::INFO, error.r#type = kind, status, seconds = wait,
-                    "waits before the next attempt"
+                    "waiting before the next attempt"
                 );
                 self.attempt = Span::none();
             }
         }
 
-        /// The call is over.
+        /// The call has ended.
         pub(crate) fn end(&mut self, outcome: &Result<Answer, Error>, keys: &SentKeys) {
             if self.attempts == 0 {
                 return;
             }
             let answer = outcome.as_ref().map_or_else(Error::partial, Some);
             if let Some(id) = answer.and_then(|answer| answer.session_id.as_deref()) {
-                self.call.record("gen_ai.conversation.id", keys.hide(id).as_str());
+                self.call.record("gen_ai.conversation.id", keys.redact_text(id).as_str());
             }
             if let Some(reason) = answer.and_then(|answer| answer.finish_reason.as_ref()) {
-                let reason = keys.hide(reason.as_str());
+                let reason = keys.redact_text(reason.as_str());
                 self.call.record("gen_ai.response.finish_reasons", tracing::field::display(reason));
             }
             let (seconds, bytes) = (self.now.since_start().as_secs_f64(), self.bytes);
-            // An attempt that got no key began, and was not sent.
+            // `self.attempts` also counts an attempt that was not sent because there was no key.
             let attempts = outcome.as_ref().map_or_else(Error::attempts, |_| self.attempts);
             let events = answer.map_or(0, |answer| answer.events);
             match outcome {
                 Ok(_) => {
                     event!(
                         target: TARGET, parent: &self.call, Level::INFO, attempts, bytes, events, seconds,
-                        "the answer is complete"
+                        "answer complete"
                     );
                 }
                 Err(error) => {
@@ -175,7 +175,7 @@ mod on {
                     let request_id = error.request_id();
                     event!(
                         target: TARGET, parent: &self.call, Level::WARN, error.r#type = kind, status, request_id,
-                        attempts, bytes, events, seconds, "the call failed"
+                        attempts, bytes, events, seconds, "call failed"
                     );
                 }
             }
@@ -189,9 +189,9 @@ mod off {
     use bytes::Bytes;
     use chat_proto::{Answer, Elapsed, Error, Event};
 
-    use crate::key::SentKeys;
+    use crate::sent_keys::SentKeys;
 
-    /// Nothing.
+    /// Does nothing.
     pub(crate) struct Trace;
 
     impl Trace {
@@ -201,9 +201,9 @@ mod off {
             Self
         }
 
-        pub(crate) fn at(&mut self, _: Elapsed) {}
+        pub(crate) fn set_now(&mut self, _: Elapsed) {}
 
-        pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        pub(crate) fn in_span<R>(&self, f: impl FnOnce() -> R) -> R {
             f()
         }
 

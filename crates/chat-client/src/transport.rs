@@ -1,4 +1,4 @@
-//! What a runtime has to bring.
+//! The interface to a runtime.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,16 +8,20 @@ use chat_proto::{BoxError, Error, TransportError};
 use http::Uri;
 use rustls_pki_types::CertificateDer;
 
-/// The I/O and the time that a [`Client`](crate::Client) runs on.
+/// The I/O and the clock of a [`Client`](crate::Client).
 ///
-/// Nothing here asks for `Send`: a [`Reply`](crate::Reply) is `Send` where the transport's parts are.
+/// Implement it to run the client on a runtime of your own. Nothing needs to be `Send`: a [`Reply`](crate::Reply) is `Send` if
+/// the transport and its associated types are.
 ///
-/// A transport sends what it is given as it is: it follows no redirect, repeats no request that a server may have read
-/// (one that is handed back unsent may go out again on another connection), decodes no content, and keeps no clock but
-/// the connect timeout. What a wire wants besides is added here: a request's URI is absolute, and it has neither `Host`
-/// nor `Content-Length`. Interim answers, such as 103, are skipped, at most 32 of them; after that nothing more is read
-/// for the request, and the call's clocks end it. An answer counts even if it comes before the whole request is sent.
-/// Dropping a `Send` or a `Body` closes or resets what it runs on unless the answer was whole.
+/// A transport sends each request unchanged:
+///
+/// - It does not follow redirects, decode content, or repeat a request that a server may have read. It may resend a request
+///   on another connection if the first connection returned it unsent.
+/// - It has no timeout but the connect timeout.
+/// - It adds `Host` and `Content-Length` as the protocol needs them. The request's URI is absolute.
+/// - It skips up to 32 interim responses, such as 103. After that it stops reading, and the client's timeouts end the call.
+/// - It returns a response that is received before the whole request is sent.
+/// - Dropping a `Send` or a `Body` closes or resets its connection, unless the response is complete.
 ///
 /// # Responses that the platform has decoded
 ///
@@ -38,13 +42,13 @@ use rustls_pki_types::CertificateDer;
 /// # decoded(http::Response::new(()));
 /// ```
 pub trait Transport {
-    /// The future of an answer's head.
+    /// Future of a response's head.
     type Send: Future<Output = Result<http::Response<Self::Body>, Self::Error>>;
-    /// The body of an answer. It ends without an error only where its framing says that it is whole.
+    /// Body of a response. It ends without an error only if its framing shows that it is complete.
     type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>>;
-    /// Why there is no head.
+    /// Error of [`Send`](Self::Send).
     type Error: Into<BoxError>;
-    /// The future of a moment.
+    /// Timer future.
     type Sleep: Future<Output = ()>;
 
     /// Name and version for `User-Agent`, such as `transport-hyper/0.1.0`.
@@ -53,40 +57,40 @@ pub trait Transport {
     /// Sends one request.
     fn send(&self, request: http::Request<Bytes>) -> Self::Send;
 
-    /// The time: monotonic, from any origin.
+    /// Returns the time since any fixed origin. It must be monotonic.
     fn now(&self) -> Duration;
 
     /// Sleeps until [`now`](Self::now) is `deadline` or later.
     fn sleep_until(&self, deadline: Duration) -> Self::Sleep;
 
-    /// A number that other clients are not likely to have at the same time. It spreads retries and need not be secret.
+    /// Returns a random number. It is the seed of the backoff's jitter, and need not be secret.
     fn seed(&self) -> u64;
 
-    /// Sorts an error. If in doubt, return [`TransportError::MaybeSent`]. A head that was received and rejected is a
+    /// Classifies an error. If in doubt, return [`TransportError::MaybeSent`]. If a head was received and rejected, return
     /// [`TransportError::BadHead`].
     fn classify(error: &Self::Error) -> TransportError;
 }
 
-/// Settings that only a transport can act on.
+/// Settings that a transport applies when it is created.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TransportSettings {
-    /// How long a connection may take to come about: name, TCP, proxy and TLS. `None` is for ever. When it is over, the
-    /// error is classified as [`TransportError::ConnectTimeout`].
+    /// Maximum time to connect: name lookup, TCP, proxy and TLS. `None` means no limit. Classify the error as
+    /// [`TransportError::ConnectTimeout`].
     pub connect_timeout: Option<Duration>,
-    /// The base URL of the client that the transport is made for, if there is one: what is wrong with a setting for this
-    /// server, such as its proxy, can be told at once. Requests may go elsewhere all the same.
+    /// Base URL of the client, if there is one. Use it to report a setting that can't work with this server, such as its
+    /// proxy, at once. Requests may still go to other servers.
     pub base_url: Option<Uri>,
-    /// Certificates of CAs to trust beside the default ones.
+    /// Additional CA certificates to trust.
     pub root_certificates: Vec<CertificateDer<'static>>,
 }
 
-/// A transport that can be made from settings alone, so that [`Client::builder`](crate::Client::builder) needs no more.
+/// A transport that can be created from settings alone. [`ClientBuilder::build`](crate::ClientBuilder::build) uses it.
 pub trait FromSettings: Transport + Sized {
-    /// Makes the transport.
+    /// Creates the transport.
     ///
     /// # Errors
     ///
-    /// As the transport says: no certificate roots, say.
+    /// The transport can't be created, e.g. because there are no certificate roots.
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error>;
 }

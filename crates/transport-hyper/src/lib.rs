@@ -14,7 +14,15 @@ mod tower;
 mod transport;
 mod wire;
 
-pub use chat_client::*;
+pub use chat_client;
+// The names of `chat_client`. Keep the lists of all transports and of `chat-blocking` equal.
+pub use chat_client::{
+    Answer, Citation, Citations, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, ErrorKind, Event,
+    Fault, FinishReason, Footnotes, GaveUp, Head, KeySource, Limit, Limits, LocalKey, Location, OneLine, OtherEvent,
+    Phase, Record, RecordType, Reference, RetryAfter, RetryPolicy, SessionId, Text, TextDelta, TimeoutKind, Timeouts,
+    ToolCall, ToolCallDelta, Transport, Truncation, Turn, UnexpectedResponse, Usage, ValidationError, driver, proto,
+    sessions,
+};
 
 pub use body::{AnswerBody, Sending};
 #[cfg(feature = "http2")]

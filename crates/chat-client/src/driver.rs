@@ -1,0 +1,16 @@
+//! The parts of the client, for drivers and transports of your own.
+//!
+//! - A transport implements [`Transport`](crate::Transport), and [`FromSettings`] if it can be created from settings alone.
+//! - A driver without a [`Transport`](crate::Transport) runs a [`Call`] itself. A [`Conversation`] makes the requests of a
+//!   session.
+
+pub use chat_proto::{ApiKey, Attempt, BoxError, Config, Elapsed, Endpoint, Output, Request, TransportError};
+
+pub use crate::builder::Build;
+pub use crate::call::Call;
+pub use crate::conversation::Conversation;
+pub use crate::key::{AsyncKeyFn, KeyFn, KeyFuture};
+pub use crate::local_key::{LocalError, LocalSend};
+pub use crate::settings::{Defaults, Settings};
+pub use crate::transport::{FromSettings, TransportSettings};
+pub use crate::turn::PendingTurn;

@@ -1,0 +1,123 @@
+//! The turns of a conversation.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chat_proto::{Answer, Error, Event, SessionId};
+
+/// A question with its answer.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Turn {
+    /// Text of the question.
+    pub question: String,
+    /// The answer, or the error that ended it. If the reply was dropped, the error is [cancelled].
+    ///
+    /// [cancelled]: chat_proto::ErrorKind::Cancelled
+    pub outcome: Result<Answer, Error>,
+}
+
+impl Turn {
+    /// Returns the answer, complete or partial.
+    pub fn answer(&self) -> Option<&Answer> {
+        self.outcome.as_ref().map_or_else(Error::partial, Some)
+    }
+}
+
+/// `Debug` output contains no text of the server, only its length.
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Turn");
+        debug.field("question", &self.question);
+        match &self.outcome {
+            Ok(answer) => debug.field("events", &answer.events).field("text_bytes", &answer.text.len()),
+            Err(error) => debug.field("error", error),
+        };
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// A question whose answer is in progress. The conversation accepts no other question until this is dropped.
+#[derive(Debug)]
+pub struct PendingTurn {
+    question: String,
+    log: TurnLog,
+}
+
+impl PendingTurn {
+    /// Updates the session id from an event that has one.
+    pub fn handle_event(&self, event: &Event) {
+        if let Event::Text(delta) = event
+            && let Some(id) = &delta.session_id
+        {
+            self.log.lock().set_id(id);
+        }
+    }
+
+    /// Adds the question and its outcome to the history.
+    pub fn finish(mut self, outcome: Result<Answer, Error>) {
+        let turn = Arc::new(Turn { question: std::mem::take(&mut self.question), outcome });
+        self.log.lock().history.push(turn);
+    }
+}
+
+impl Drop for PendingTurn {
+    fn drop(&mut self) {
+        self.log.lock().is_pending = false;
+    }
+}
+
+/// The state of a conversation: the id of its session and its turns. Clones share it.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct TurnLog(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) id: Option<SessionId>,
+    /// An id that no request can contain. Only set while `id` is not.
+    pub(crate) unusable_id: Option<SessionId>,
+    is_pending: bool,
+    pub(crate) history: Vec<Arc<Turn>>,
+}
+
+impl TurnLog {
+    /// Starts a turn, unless one is in progress.
+    pub(crate) fn start(&self, question: String) -> Result<PendingTurn, Error> {
+        let mut state = self.lock();
+        if state.is_pending {
+            let reason = "already has a question in progress; finish or drop its reply first";
+            return Err(Error::invalid_request("session", reason));
+        }
+        state.is_pending = true;
+        drop(state);
+        Ok(PendingTurn { question, log: self.clone() })
+    }
+
+    /// Ignores poisoning: the state is valid after each assignment.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Stores an id from the server. An unusable id does not replace a usable one.
+    fn set_id(&mut self, id: &SessionId) {
+        if self.id.as_ref() == Some(id) {
+            return;
+        }
+        match &**id {
+            "" | "." | ".." if self.id.is_some() => {}
+            "" | "." | ".." => self.unusable_id = Some(id.clone()),
+            _ => (self.id, self.unusable_id) = (Some(id.clone()), None),
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("State");
+        debug.field("has_id", &self.id.is_some());
+        debug.field("is_pending", &self.is_pending).field("turns", &self.history.len());
+        debug.finish_non_exhaustive()
+    }
+}
