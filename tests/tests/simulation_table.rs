@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 use chat_tests::sim::{Attempt, Body, End, Leave, Pace, Response, Scenario, Writer, check, run};
 
 /// Runs a scenario and holds it to its transcript.

@@ -3,8 +3,9 @@
 use std::pin::Pin;
 
 use bytes::Bytes;
+use chat_client::driver::FromSettings;
 use chat_client::sessions::CreateInput;
-use chat_client::{Event, FromSettings, Reply, Transport};
+use chat_client::{Event, Reply, Transport};
 use eventsource_stream::{EventStream, Eventsource as _};
 use futures_core::Stream;
 use futures_util::StreamExt;

@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::sessions::CreateInput;
-use chat_client::{
-    BoxError, Client, ClientBuilder, Config, Elapsed, Endpoint, Error, Event, Exchange, FromSettings, Output, Reply,
-    Request, Transport, TransportError,
+use chat_client::driver::{
+    BoxError, Config, Elapsed, Endpoint, Exchange, FromSettings, Output, Request, TransportError,
 };
+use chat_client::sessions::CreateInput;
+use chat_client::{Client, ClientBuilder, Error, Event, Reply, Transport};
 use futures_util::future::join_all;
 use http::HeaderValue;
 use http_body::Frame;

@@ -1,7 +1,8 @@
 //! The client.
 
+use transport_smol::driver::{Build, Settings};
 use transport_smol::sessions::{ContinueInput, CreateInput};
-use transport_smol::{Build, ClientBuilder, Error, Settings, SmolTransport};
+use transport_smol::{ClientBuilder, Error, SmolTransport};
 
 use crate::{Reply, Session};
 

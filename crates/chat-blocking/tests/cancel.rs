@@ -10,8 +10,9 @@ use std::task::Poll;
 use std::thread;
 use std::time::Instant;
 
+use chat_blocking::driver::Config;
 use chat_blocking::sessions::CreateInput;
-use chat_blocking::{Client, Config, ErrorKind, Reply};
+use chat_blocking::{Client, ErrorKind, Reply};
 use chat_mock::faults::{FIRST, RESULT};
 use chat_mock::{Reply as Script, ScriptServer, Step};
 use support::{LONG, client, once, question, runtime, stream, until};

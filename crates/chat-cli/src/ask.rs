@@ -2,10 +2,11 @@
 
 use std::io;
 
+use chat_client::driver::{ApiKey, FromSettings};
 use chat_client::sessions::{ChatMode, ContinueInput, CreateInput};
 use chat_client::{
-    Answer, ApiKey, Client, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, FinishReason,
-    FromSettings, KeySource, Reply, RetryPolicy, Timeouts,
+    Answer, Client, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, FinishReason, KeySource,
+    Reply, RetryPolicy, Timeouts,
 };
 use tokio::io::AsyncReadExt;
 use transport_hyper::tls;

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use chat_client::{Answer, Error, ErrorKind, Head, Limits, Receiver};
+use chat_client::proto::Receiver;
+use chat_client::{Answer, Error, ErrorKind, Head, Limits};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::args::Decode;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chat_client::lines::{EventLine, OutcomeLine, write_line};
+use chat_client::proto::lines::{EventLine, OutcomeLine, write_line};
 use chat_client::{Answer, Error, ErrorKind, Event, OneLine};
 use serde::Serialize;
 

@@ -5,8 +5,8 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use chat_client::lines::write_line;
-use chat_client::sse::{Decoder, LimitExceeded};
+use chat_client::proto::lines::write_line;
+use chat_client::proto::sse::{Decoder, LimitExceeded};
 use serde::Serialize;
 
 use crate::input;

@@ -4,7 +4,7 @@
 //! - A driver without a [`Transport`](crate::Transport) runs a [`Call`] itself. A [`Conversation`] makes the requests of a
 //!   session.
 
-pub use chat_proto::{ApiKey, Attempt, BoxError, Config, Elapsed, Endpoint, Output, Request, TransportError};
+pub use chat_proto::{ApiKey, Attempt, BoxError, Config, Elapsed, Endpoint, Exchange, Output, Request, TransportError};
 
 pub use crate::builder::Build;
 pub use crate::call::Call;

@@ -1,11 +1,9 @@
 //! A call without a driver: each input by hand.
 
 use bytes::Bytes;
+use chat_client::driver::{Attempt, Call, Conversation, Elapsed, Output, Request, Settings, TransportError};
 use chat_client::sessions::CreateInput;
-use chat_client::{
-    Attempt, Call, ClientBuilder, Conversation, Elapsed, Error, ErrorKind, Output, Request, RetryPolicy, Settings,
-    TransportError,
-};
+use chat_client::{ClientBuilder, Error, ErrorKind, RetryPolicy};
 
 const FIRST: Attempt = Attempt::new(1);
 

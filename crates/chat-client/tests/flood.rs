@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::{Client, ErrorKind, Timeouts, Transport, TransportError};
+use chat_client::driver::TransportError;
+use chat_client::{Client, ErrorKind, Timeouts, Transport};
 use futures_core::Stream as _;
 use http_body::{Body, Frame};
 use support::run;

@@ -7,8 +7,9 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
+use chat_client::driver::{Attempt, Call, Elapsed, Output, Request};
 use chat_client::sessions::CreateInput;
-use chat_client::{Attempt, Call, Client, Elapsed, Output, Request, RetryPolicy};
+use chat_client::{Client, RetryPolicy};
 use chat_mock::memory::{MemoryTransport, Script};
 use support::{answer, chunk, run};
 use tracing::field::{Field, Visit};

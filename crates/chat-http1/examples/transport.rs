@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_client::driver::{FromSettings, TransportError, TransportSettings};
+use chat_client::{Client, Error, Transport};
 use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, set_options};
 
 /// What the runtime brings.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 #[cfg(feature = "net")]
 use chat_net::{ProxyError, ProxyServer};
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use chat_client::{BoxError, TransportError};
+use chat_client::driver::{BoxError, TransportError};
 #[cfg(feature = "net")]
 use chat_net::tls;
 

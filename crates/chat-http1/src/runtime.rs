@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_client::{Error, TransportError, TransportSettings};
+use chat_client::Error;
+use chat_client::driver::{TransportError, TransportSettings};
 use chat_net::{ConnectError as DialError, Dialer, Origin, Proxy, ProxyServer, Runtime, Scheme, tls};
 use futures_rustls::TlsConnector;
 use futures_rustls::rustls::ClientConfig;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 use chat_http1::{Engine, Sending};
 use http::Version;
 use http_body::Body as _;

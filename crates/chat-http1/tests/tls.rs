@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_net::{TcpListener, TcpStream};
 use bytes::Bytes;
 use ca::{Ca, server, trusting};
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 use chat_http1::rustls::crypto::ring;
 use chat_http1::rustls::server::WebPkiClientVerifier;
 use chat_http1::rustls::{ClientConfig, RootCertStore, ServerConfig};

@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use async_std::task;
 use bytes::{Buf as _, Bytes};
-use chat_client::{Error, TransportSettings};
+use chat_client::Error;
+use chat_client::driver::TransportSettings;
 use chat_http1::{Connector, Engine, rustls};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http_body::Body as _;
@@ -20,7 +21,8 @@ use crate::runtime::AsyncStd;
 /// The transport's own backend, for a [`surf::Client`] with middleware of one's own.
 ///
 /// ```no_run
-/// use transport_async_std::{AsyncStdTransport, Backend, Client, TransportSettings, surf};
+/// use transport_async_std::driver::TransportSettings;
+/// use transport_async_std::{AsyncStdTransport, Backend, Client, surf};
 ///
 /// # fn main() -> Result<(), transport_async_std::Error> {
 /// let backend = Backend::new(&TransportSettings::default())?;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::{error, fmt};
 
 use bytes::Bytes;
-use chat_client::BoxError;
+use chat_client::driver::BoxError;
 use futures_io::AsyncBufRead;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{StatusCode, response};

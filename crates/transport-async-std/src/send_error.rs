@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::{fmt, io};
 
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 use chat_http1::SendError as EngineError;
 
 use crate::convert::Unheld;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_client::driver::{FromSettings, TransportError, TransportSettings};
+use chat_client::{Error, Transport};
 use chat_http1::{Connector, rustls};
 use http::Response;
 

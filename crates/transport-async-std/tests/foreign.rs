@@ -17,12 +17,10 @@ use http::Request;
 use http_client::HttpClient as _;
 use http_client::h1::H1Client;
 use support::{OurBackend, client_on, once, plain, question, run, serve, settings, until};
+use transport_async_std::driver::{Config, TransportError, TransportSettings};
 use transport_async_std::sessions::CreateInput;
 use transport_async_std::surf::middleware::{Middleware, Next, Redirect};
-use transport_async_std::{
-    AsyncStdTransport, Backend, Client, Config, Error, ErrorKind, TimeoutKind, Transport as _, TransportError,
-    TransportSettings, surf,
-};
+use transport_async_std::{AsyncStdTransport, Backend, Client, Error, ErrorKind, TimeoutKind, Transport as _, surf};
 
 /// The stock backend, set as the README says unless the test is about that.
 fn stock(keep_alive: bool, timeout: Option<Duration>) -> AsyncStdTransport {

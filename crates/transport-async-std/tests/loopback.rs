@@ -12,10 +12,10 @@ use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{Reply as Scripted, Server, Step};
 use http::Request;
 use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
+use transport_async_std::driver::{Config, FromSettings as _, TransportError, TransportSettings};
 use transport_async_std::sessions::ContinueInput;
 use transport_async_std::{
-    AsyncStdTransport, Client, Config, ErrorKind, FinishReason, FromSettings as _, Reply, Session, TimeoutKind,
-    Transport as _, TransportError, TransportSettings,
+    AsyncStdTransport, Client, ErrorKind, FinishReason, Reply, Session, TimeoutKind, Transport as _,
 };
 
 #[test]

@@ -12,7 +12,8 @@ use chat_mock::Server;
 use support::{SERVERS, chain, once, question, settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use transport_async_std::{AsyncStd, AsyncStdTransport, Connector, FromSettings as _, Proxy, tls};
+use transport_async_std::driver::FromSettings as _;
+use transport_async_std::{AsyncStd, AsyncStdTransport, Connector, Proxy, tls};
 
 /// The first lines of the requests that a proxy was given to forward.
 type Asked = Arc<Mutex<Vec<String>>>;

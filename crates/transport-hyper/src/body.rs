@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use chat_client::BoxError;
+use chat_client::driver::BoxError;
 use chat_net::{ProxyError, ProxyServer};
 use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use chat_client::{Error, TransportSettings};
+use chat_client::Error;
+use chat_client::driver::TransportSettings;
 use chat_net::tls::{self, Identity};
 use chat_net::{MAX_HEAD, Proxy};
 use hyper::rt::{Sleep, Timer};
@@ -63,7 +64,8 @@ pub enum Http2 {
 ///
 /// ```no_run
 /// use transport_hyper::rustls::pki_types::{CertificateDer, pem::PemObject};
-/// use transport_hyper::{Client, Error, HyperTransport, Proxy, TransportSettings};
+/// use transport_hyper::driver::TransportSettings;
+/// use transport_hyper::{Client, Error, HyperTransport, Proxy};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let roots = CertificateDer::pem_file_iter("company-ca.pem")?.collect::<Result<Vec<_>, _>>()?;

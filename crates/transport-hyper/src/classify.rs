@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use chat_client::TransportError;
+use chat_client::driver::TransportError;
 use chat_net::{ConnectError, MAX_HEAD, ProxyError, tls};
 use hyper_util::client::legacy;
 
@@ -21,7 +21,7 @@ pub(crate) enum Reason {
     Proxy(ConnectError),
     /// Somebody else's service failed.
     #[cfg(feature = "tower")]
-    Service(chat_client::BoxError),
+    Service(chat_client::driver::BoxError),
 }
 
 impl SendError {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use chat_client::BoxError;
+use chat_client::driver::BoxError;
 use hyper::body::{Body, Frame};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;

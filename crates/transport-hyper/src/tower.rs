@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ::tower::util::Oneshot;
 use bytes::Bytes;
-use chat_client::{BoxError, Transport, TransportError};
+use chat_client::Transport;
+use chat_client::driver::{BoxError, TransportError};
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::time::Instant;

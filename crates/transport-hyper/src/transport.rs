@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_client::driver::{FromSettings, TransportError, TransportSettings};
+use chat_client::{Error, Transport};
 use http::header::PROXY_AUTHORIZATION;
 use tokio::time::Instant;
 

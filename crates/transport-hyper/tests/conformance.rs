@@ -10,7 +10,8 @@ use hyper::body::Body;
 use tokio::runtime::{Builder, Runtime};
 #[cfg(feature = "http2")]
 use transport_hyper::Http2;
-use transport_hyper::{Error, HyperTransport, Proxy, Transport, TransportError};
+use transport_hyper::driver::TransportError;
+use transport_hyper::{Error, HyperTransport, Proxy, Transport};
 
 struct Hyper(Runtime);
 

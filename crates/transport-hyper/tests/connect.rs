@@ -14,7 +14,8 @@ use local::peer::{Peer, head};
 use local::{LONG, ask, builder, client, client_within, until};
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt as _;
-use transport_hyper::{Client, ErrorKind, TimeoutKind, TransportSettings};
+use transport_hyper::driver::TransportSettings;
+use transport_hyper::{Client, ErrorKind, TimeoutKind};
 
 const RESULT: &str = r#"{"chat_session_id":"s-1","message":{"role":"assistant","content":"Hello"}}"#;
 

@@ -9,7 +9,7 @@ use chat_mock::conformance::Identity;
 use chat_mock::faults::{FIRST, LAST, Outcome};
 use support::raw::{Act, RawServer, code, data, head, reset, trailers};
 use support::{client_on, question, until};
-use transport_hyper::Config;
+use transport_hyper::driver::Config;
 
 /// A clock that fires where a server stalls, and nowhere else unless the machine does.
 const CLOCK: Duration = Duration::from_secs(3);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use async_io::Timer;
 use bytes::Bytes;
-use chat_client::{Error, FromSettings, Transport, TransportError, TransportSettings};
+use chat_client::driver::{FromSettings, TransportError, TransportSettings};
+use chat_client::{Error, Transport};
 use chat_http1::{AnswerBody, Connector, Engine, SendError, Sending, rustls};
 
 use crate::runtime::AsyncIo;

@@ -9,8 +9,9 @@ use chat_mock::conformance::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use transport_smol::driver::{FromSettings, TransportSettings};
 use transport_smol::rustls::pki_types::CertificateDer;
-use transport_smol::{AsyncIo, Client, Connector, Error, FromSettings, Proxy, SmolTransport, TransportSettings, tls};
+use transport_smol::{AsyncIo, Client, Connector, Error, Proxy, SmolTransport, tls};
 
 /// A server whose name nobody but a proxy knows, with TLS before it, and a proxy that leads everything there.
 struct Net {

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_client::Event;
+use chat_client::driver::{Attempt, Elapsed, Endpoint, Exchange, Output, Request, TransportError};
 use chat_client::sessions::{ContinueInput, CreateInput};
-use chat_client::{Attempt, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError};
 
 use super::scenario::{End, Pace, Reaction, Response, Scenario};
 use super::transcript::{Outcome, Step, Transcript};

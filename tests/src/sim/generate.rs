@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_client::{Config, TransportError};
+use chat_client::driver::{Config, TransportError};
 
 use super::body::{Body, Writer};
 use super::rng::Rng;

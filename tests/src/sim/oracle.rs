@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use chat_client::{
-    Citation, Config, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, TransportError, Truncation,
-    UnexpectedResponse,
-};
+use chat_client::driver::{Config, TransportError};
+use chat_client::{Citation, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, Truncation, UnexpectedResponse};
 
 use super::body::What;
 use super::scenario::{Attempt, End, Reaction, Response, Scenario};

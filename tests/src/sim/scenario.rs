@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use chat_client::{Config, TransportError};
+use chat_client::driver::{Config, TransportError};
 
 use super::body::Body;
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use chat_client::{Answer, Error, Event, TransportError};
+use chat_client::driver::TransportError;
+use chat_client::{Answer, Error, Event};
 
 /// What happened in one call, with times since its beginning.
 #[derive(Debug, Default)]

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::{Transport, TransportError};
+use chat_client::Transport;
+use chat_client::driver::TransportError;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 

@@ -4,8 +4,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use chat_blocking::driver::Config;
 use chat_blocking::sessions::CreateInput;
-use chat_blocking::{Client, Config, RetryPolicy};
+use chat_blocking::{Client, RetryPolicy};
 use chat_mock::Reply as Script;
 use tokio::runtime::{Builder, Runtime};
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use chat_client::Transport;
+use chat_client::driver::Config;
+use chat_client::driver::TransportSettings;
 use chat_client::sessions::{ContinueInput, CreateInput};
-use chat_client::{Answer, Client, ClientBuilder, Config, Error, Event};
-use chat_client::{Transport, TransportSettings};
+use chat_client::{Answer, Client, ClientBuilder, Error, Event};
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};

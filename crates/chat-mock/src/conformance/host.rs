@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_client::Config;
+use chat_client::driver::Config;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 

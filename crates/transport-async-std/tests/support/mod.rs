@@ -9,10 +9,11 @@ use async_std::task;
 use chat_mock::conformance::{Harness, Setup};
 use chat_mock::{Reply as Scripted, ScriptServer};
 use tokio::runtime::Runtime;
+use transport_async_std::driver::{Config, FromSettings, TransportSettings};
 use transport_async_std::rustls::ClientConfig;
 use transport_async_std::rustls::pki_types::CertificateDer;
 use transport_async_std::sessions::CreateInput;
-use transport_async_std::{AsyncStdTransport, Backend, Client, Config, Error, FromSettings, TransportSettings, tls};
+use transport_async_std::{AsyncStdTransport, Backend, Client, Error, tls};
 
 /// Longer than anything here may take.
 pub(crate) const LONG: Duration = Duration::from_secs(30);

@@ -17,10 +17,9 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use transport_hyper::driver::TransportSettings;
 use transport_hyper::sessions::CreateInput;
-use transport_hyper::{
-    Answer, Client, Error, HyperTransport, HyperTransportBuilder, Proxy, RetryPolicy, TransportSettings, rustls,
-};
+use transport_hyper::{Answer, Client, Error, HyperTransport, HyperTransportBuilder, Proxy, RetryPolicy, rustls};
 
 /// Longer than anything here may take.
 pub(crate) const LONG: Duration = Duration::from_secs(30);

@@ -5,8 +5,9 @@ pub(crate) mod raw;
 use std::time::{Duration, Instant};
 
 use chat_mock::conformance::Identity;
+use transport_hyper::driver::{Config, TransportSettings};
 use transport_hyper::sessions::CreateInput;
-use transport_hyper::{Client, Config, HyperTransport, Proxy, TransportSettings};
+use transport_hyper::{Client, HyperTransport, Proxy};
 
 /// Longer than anything here may take.
 const LONG: Duration = Duration::from_secs(30);
