@@ -1,13 +1,13 @@
-//! Ending a call from another thread.
+//! Cancels a call from another thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-/// Ends a call that another thread waits in, at once: while it gets its key, connects, sends, reads, or waits for its next
-/// attempt.
+/// Cancels a call while another thread waits for it.
 ///
-/// Made by [`Reply::canceller`](crate::Reply::canceller), any number of times, before or during the call. The call's next item
-/// is then an error, [`Cancelled`](crate::ErrorKind::Cancelled), with what had come. A call that is over is left alone.
+/// Get one from [`Reply::canceller`](crate::Reply::canceller), before or during the call. The next item of the reply is then
+/// the error [`Cancelled`](crate::ErrorKind::Cancelled) with the partial answer. The call ends at once, also while it gets
+/// its key, connects, sends, reads, or waits for its next attempt. A call that has ended is not changed.
 ///
 /// ```no_run
 /// # fn on_ctrl_c(_: impl FnOnce()) {}
@@ -27,12 +27,12 @@ pub struct Canceller(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     is_cancelled: bool,
-    /// Wakes the thread that waits.
+    /// Waker of the thread that waits for the call.
     waker: Option<Waker>,
 }
 
 impl Canceller {
-    /// Ends the call. It does not wait for the end.
+    /// Cancels the call. This method does not block.
     pub fn cancel(&self) {
         let waker = {
             let mut state = self.lock();
@@ -44,7 +44,7 @@ impl Canceller {
         }
     }
 
-    /// Ready once the call is cancelled.
+    /// Polls whether the call is cancelled.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.is_cancelled {
@@ -52,12 +52,12 @@ impl Canceller {
         }
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+            empty => *empty = Some(cx.waker().clone()),
         }
         Poll::Pending
     }
 
-    /// The state is valid after each assignment.
+    /// Ignores poisoning: the state is valid after each assignment.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,33 +4,34 @@ use transport_smol::driver::{Build, Settings};
 use transport_smol::sessions::{ContinueInput, CreateInput};
 use transport_smol::{ClientBuilder, Error, SmolTransport};
 
-use crate::{Reply, Session};
+use crate::reply::Reply;
 
 /// Name and version for `User-Agent`.
 const PRODUCT: &str = concat!("chat-blocking/", env!("CARGO_PKG_VERSION"));
 
-/// A client of the chat API whose calls block. Cheap to clone; clones share connections, and may be used from many threads.
+/// A client of the chat API whose calls block. It is cheap to clone, clones share connections, and many threads can use it.
 #[derive(Clone, Debug)]
 pub struct Client(transport_smol::Client);
 
 impl Client {
-    /// A client whose key is in `INKEEP_API_KEY`, whose base URL is in `INKEEP_API_BASE_URL` if it is not the service's, and
-    /// whose integration, for [`default_session`](Self::default_session), is in `INKEEP_INTEGRATION_ID`.
+    /// Creates a client from environment variables: the API key from `INKEEP_API_KEY`, the base URL from
+    /// `INKEEP_API_BASE_URL` (optional), and the integration of [`default_session`](Self::default_session) from
+    /// `INKEEP_INTEGRATION_ID` (optional).
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is no key or one of them is no good.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
     }
 
-    /// The settings of a client, to be changed and built.
+    /// Returns a builder with default settings.
     pub fn builder() -> ClientBuilder<Self> {
         ClientBuilder::new(PRODUCT)
     }
 
-    /// A client on a transport of your own: other roots, a client certificate, another proxy. [`ClientBuilder::settings`]
-    /// makes the settings. The connect timeout is the transport's.
+    /// Creates a client on an existing transport. Use it for other certificate roots, a client certificate or another
+    /// proxy. [`ClientBuilder::settings`] makes the settings. Their connect timeout is not used: the transport has its own.
     ///
     /// ```
     /// # fn main() -> Result<(), chat_blocking::Error> {
@@ -48,10 +49,11 @@ impl Client {
         Self(transport_smol::Client::new(settings, transport))
     }
 
-    /// A client with other settings on the same connections: for calls that need them.
+    /// Creates a client with changed settings on the same connections. Use it for calls that need other settings.
     ///
     /// ```
-    /// # use chat_blocking::{Client, CreateInput, Error, Reply};
+    /// # use chat_blocking::sessions::CreateInput;
+    /// # use chat_blocking::{Client, Error, Reply};
     /// # fn ask(client: &Client, input: &CreateInput) -> Result<Reply, Error> {
     /// let traced = client.with(|settings| settings.header("x-trace", "7f"))?;
     /// let reply = traced.create(input);
@@ -61,40 +63,31 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the setting that is no good.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) naming the setting that is invalid.
     pub fn with(&self, change: impl FnOnce(ClientBuilder<Self>) -> ClientBuilder<Self>) -> Result<Self, Error> {
         let settings = change(ClientBuilder::from_settings(self.settings())).settings()?;
-        Ok(Self::new(settings, self.0.transport().clone()))
+        Ok(Self::new(settings, self.transport().clone()))
     }
 
-    /// What the client was set to.
+    /// Returns the client's settings.
     pub fn settings(&self) -> &Settings {
         self.0.settings()
     }
 
-    /// Creates a session with its first message. Nothing is sent before the reply is asked for its first item; a request
-    /// that is refused is that item.
+    /// Returns the client's transport.
+    pub fn transport(&self) -> &SmolTransport {
+        self.0.transport()
+    }
+
+    /// Creates a session with its first message. Nothing is sent until the reply is read. If the request is invalid, the
+    /// reply's first item is the error.
     pub fn create(&self, input: &CreateInput) -> Reply {
         Reply::new(self.0.create(input))
     }
 
-    /// Continues a session with one more message. As [`create`](Self::create) otherwise.
+    /// Continues a session with another message. Otherwise like [`create`](Self::create).
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply {
         Reply::new(self.0.continue_session(chat_session_id, input))
-    }
-
-    /// A conversation that remembers its session: its first question creates it, the next continue it.
-    pub fn session(&self, integration_id: impl Into<String>) -> Session {
-        Session(self.0.session(integration_id))
-    }
-
-    /// A conversation with the integration that the client was set to.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if there is none.
-    pub fn default_session(&self) -> Result<Session, Error> {
-        self.0.default_session().map(Session)
     }
 
     pub(crate) fn inner(&self) -> &transport_smol::Client {

@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+mod block_on;
 mod cancel;
 mod client;
 mod reply;
 mod session;
-mod wait;
 
 pub use transport_smol::chat_client;
 // The names of `chat_client`. Keep the lists of all transports and of `chat-blocking` equal.

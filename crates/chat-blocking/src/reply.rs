@@ -1,4 +1,4 @@
-//! A call whose caller waits for it.
+//! A reply that blocks.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -9,15 +9,15 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream as _;
 use transport_smol::{Answer, Error, Event, Head};
 
+use crate::block_on::block_on;
 use crate::cancel::Canceller;
-use crate::wait::wait;
 
-/// The answer to one question, under way: an iterator of its events, which blocks until the next one is there.
+/// The reply to a question: an iterator of events. It blocks until the next event is received.
 ///
-/// Nothing happens before it is asked for an item. Dropping it cancels the call and closes its connection; a
-/// [`Canceller`] does so from another thread. An answer in one JSON object comes as events too, so loops need not know which
-/// form the server chose. An error is the last item.
-#[must_use = "nothing is sent before a reply is asked for an item"]
+/// Nothing is sent until the reply is read. Dropping the reply cancels the call and closes its connection; a [`Canceller`]
+/// cancels it from another thread. An answer that the server sends as one JSON object is also returned as events. An error is
+/// the last item.
+#[must_use = "nothing is sent until a reply is read"]
 pub struct Reply {
     state: State,
     canceller: Canceller,
@@ -29,7 +29,7 @@ enum State {
 }
 
 impl State {
-    /// Ends the call if it has not ended. What came of it.
+    /// Cancels the call if it has not ended, and returns its outcome.
     fn cancel(self) -> Result<Answer, Error> {
         match self {
             Self::Running(reply) => reply.cancel(),
@@ -43,20 +43,20 @@ impl Reply {
         Self { state: State::Running(Box::new(reply)), canceller: Canceller::default() }
     }
 
-    /// The text alone, piece by piece as it comes.
+    /// Returns the text of the reply, without the other events.
     pub fn text(self) -> Text {
         Text(self)
     }
 
-    /// The whole answer, merged from all events, those taken before and those to come.
+    /// Waits for the end of the reply and returns the complete answer. It includes events that were returned before.
     ///
     /// # Errors
     ///
-    /// What went wrong; what had come is in [`Error::partial`].
+    /// The error that ended the call. The partial answer is in [`Error::partial`].
     pub fn finish(mut self) -> Result<Answer, Error> {
         if let State::Running(_) = self.state {
-            // One wait for all that is to come.
-            wait(|cx| {
+            // Block once for all remaining events.
+            block_on(|cx| {
                 while ready!(self.poll_next(cx)).is_some() {}
                 Poll::Ready(())
             })?;
@@ -64,21 +64,22 @@ impl Reply {
         self.cancel()
     }
 
-    /// Ends the call now and closes its connection. What had come is `reply.cancel().map_or_else(Error::into_partial, Some)`.
+    /// Cancels the call and closes its connection. To get the answer so far, complete or partial, use
+    /// `reply.cancel().map_or_else(Error::into_partial, Some)`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) with what had come, unless the call had ended before.
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) with the partial answer, unless the call had already ended.
     pub fn cancel(self) -> Result<Answer, Error> {
         self.state.cancel()
     }
 
-    /// What ends the call from another thread, while this one waits.
+    /// Returns a handle to cancel the call from another thread.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
     }
 
-    /// The status and headers, once they came.
+    /// Returns the status and headers, once they are received.
     pub fn head(&self) -> Option<&Head> {
         match &self.state {
             State::Running(reply) => reply.head(),
@@ -87,7 +88,7 @@ impl Reply {
         }
     }
 
-    /// The answer so far: text, citations, session. There from the head of a success on.
+    /// Returns the answer so far. It exists once the head of a successful response is received.
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             State::Running(reply) => reply.answer(),
@@ -107,7 +108,7 @@ impl Reply {
         Poll::Ready(item)
     }
 
-    /// Ends the call if it has not ended, and keeps what came of it. Why there is no whole answer.
+    /// Cancels the call if it has not ended, and keeps its outcome. Returns the error of the outcome.
     fn end(&mut self) -> Option<Error> {
         let state = mem::replace(&mut self.state, State::Done(Err(Error::cancelled())));
         let outcome = state.cancel();
@@ -124,7 +125,7 @@ impl Iterator for Reply {
         if let State::Done(_) = self.state {
             return None;
         }
-        wait(|cx| self.poll_next(cx)).unwrap_or_else(|error| {
+        block_on(|cx| self.poll_next(cx)).unwrap_or_else(|error| {
             self.state = State::Done(Err(error.clone()));
             Some(Err(error))
         })
@@ -142,18 +143,18 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// The text of a reply, piece by piece. Made by [`Reply::text`].
+/// The text of a reply, as an iterator. Made by [`Reply::text`].
 #[derive(Debug)]
-#[must_use = "nothing is sent before it is asked for an item"]
+#[must_use = "nothing is sent until it is read"]
 pub struct Text(Reply);
 
 impl Text {
-    /// The answer so far: see [`Reply::answer`].
+    /// Returns the answer so far. See [`Reply::answer`].
     pub fn answer(&self) -> Option<&Answer> {
         self.0.answer()
     }
 
-    /// The reply, for all that is not text.
+    /// Returns the reply, for the other events.
     pub fn into_reply(self) -> Reply {
         self.0
     }

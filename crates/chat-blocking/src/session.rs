@@ -3,78 +3,103 @@
 use std::sync::Arc;
 
 use transport_smol::sessions::ChatMode;
-use transport_smol::{SessionId, Turn};
+use transport_smol::{Error, SessionId, Turn};
 
-use crate::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 
-/// A conversation: its first question creates a session on the server, the next continue it.
+/// A conversation. Its first question creates a session on the server; later questions continue it.
 ///
-/// The id is taken up by itself from the first event that bears it. One question at a time: a second one while a
-/// reply is under way is refused, as the server could not tell which came first.
+/// The session id is set from the first event that has one. A session answers one question at a time: another question is
+/// rejected until the reply in progress is finished or dropped.
 #[derive(Debug)]
-pub struct Session(pub(crate) transport_smol::Session);
+pub struct Session(transport_smol::Session);
+
+impl Client {
+    /// Starts a conversation. Nothing is sent yet: the first question creates the session.
+    pub fn session(&self, integration_id: impl Into<String>) -> Session {
+        Session(self.inner().session(integration_id))
+    }
+
+    /// Starts a conversation with the default integration.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the client has no default integration.
+    pub fn default_session(&self) -> Result<Session, Error> {
+        self.inner().default_session().map(Session)
+    }
+}
 
 impl Session {
-    /// Takes up a session that exists already.
+    /// Continues an existing session.
     #[must_use]
     pub fn with_id(self, id: impl Into<SessionId>) -> Self {
         Self(self.0.with_id(id))
     }
 
-    /// Whether answers are to be streamed. They are, by default.
+    /// Sets whether to request streamed answers. The default is the client's setting.
     #[must_use]
     pub fn with_streaming(self, streaming: bool) -> Self {
         Self(self.0.with_streaming(streaming))
     }
 
-    /// How much effort goes into the answers: `turbo`, `auto`, or anything else the server knows. Like the three below, it
-    /// goes with the question that creates the session; one that exists already keeps what it has.
+    /// Sets the chat mode: `turbo`, `auto`, or another one that the server knows.
+    ///
+    /// The chat mode is sent with the question that creates the session, as are guidance, context and tags. It does not
+    /// change an existing session.
     #[must_use]
     pub fn with_chat_mode(self, chat_mode: impl Into<ChatMode>) -> Self {
         Self(self.0.with_chat_mode(chat_mode))
     }
 
-    /// Instructions beside the questions.
+    /// Sets instructions for the assistant.
     #[must_use]
     pub fn with_guidance(self, guidance: impl Into<String>) -> Self {
         Self(self.0.with_guidance(guidance))
     }
 
-    /// What the user is looking at or has told already.
+    /// Sets context, such as the page that the user is viewing.
     #[must_use]
     pub fn with_context(self, context: impl Into<String>) -> Self {
         Self(self.0.with_context(context))
     }
 
-    /// Labels of the session.
+    /// Sets the tags of the session.
     #[must_use]
     pub fn with_tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self(self.0.with_tags(tags))
     }
 
-    /// The session's id, once the server gave one.
+    /// Returns the session id, once the server has sent it.
     pub fn id(&self) -> Option<SessionId> {
         self.0.id()
     }
 
-    /// What was asked and answered here, the oldest first; without the question under way. It grows with the conversation
-    /// until [`clear_history`](Self::clear_history).
+    /// Returns the session id that the server sent if no request can contain it: an empty id, `.` or `..`. The session
+    /// can't continue then, and the next question fails: it would create a new session without this history.
+    pub fn unusable_id(&self) -> Option<SessionId> {
+        self.0.unusable_id()
+    }
+
+    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history).
     pub fn history(&self) -> Vec<Arc<Turn>> {
         self.0.history()
     }
 
-    /// Forgets what was asked and answered. The server does not.
+    /// Clears the local history. The server keeps its own.
     pub fn clear_history(&self) {
         self.0.clear_history();
     }
 
-    /// Asks: creates the session, or continues it once its id is known. A question that is refused, and that is any while
-    /// another is under way, is the reply's first item.
+    /// Asks a question. It creates the session, or continues it once the session id is known.
+    ///
+    /// If the question is invalid, or another one is in progress, the reply's first item is the error.
     pub fn ask(&mut self, message: impl Into<String>) -> Reply {
         Reply::new(self.0.ask(message))
     }
 
-    /// Asks by another client, for settings of this one question: see [`Client::with`].
+    /// Asks a question with another client, to change settings for this question. See [`Client::with`].
     pub fn ask_by(&mut self, client: &Client, message: impl Into<String>) -> Reply {
         Reply::new(self.0.ask_by(client.inner(), message))
     }

@@ -1,4 +1,4 @@
-//! What is this crate's own: sessions, replies, keys and threads, against the bundled server and scripts of its answers.
+//! Sessions, replies, keys and threads, against the mock server and scripted responses.
 
 mod support;
 
@@ -33,7 +33,7 @@ fn a_session_creates_and_continues() {
     assert!(!text.is_empty() && first.finish_reason.is_some());
     assert_eq!(session.id(), first.session_id);
 
-    // In one JSON object, and as pieces of text.
+    // As one JSON object, read with `text`.
     let mut session = client.session("i").with_id(session.id().unwrap()).with_streaming(false);
     let mut pieces = session.ask("And a driver?").text();
     let piece = pieces.next().unwrap().unwrap();
@@ -46,7 +46,7 @@ fn a_session_creates_and_continues() {
 }
 
 #[test]
-fn a_second_question_on_a_session_is_refused_while_one_is_under_way() {
+fn a_second_question_is_rejected_while_one_is_in_progress() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server =
@@ -70,7 +70,26 @@ fn a_second_question_on_a_session_is_refused_while_one_is_under_way() {
 }
 
 #[test]
-fn a_client_names_itself_and_has_other_settings_on_the_same_connections() {
+fn a_session_with_an_unusable_id_does_not_continue() {
+    let runtime = runtime();
+    let _entered = runtime.enter();
+    for id in ["", ".", ".."] {
+        let result = FIRST.replace("\"s-1\"", &format!("\"{id}\""));
+        assert_ne!(result, FIRST);
+        let server = ScriptServer::start(vec![Script::sse([result.as_str(), LAST].concat())]).unwrap();
+        let mut session = once(&server.url()).session("i");
+        assert_eq!(session.unusable_id(), None);
+        session.ask("one").finish().unwrap();
+        assert_eq!((session.id(), session.unusable_id().as_deref()), (None, Some(id)));
+        let error = session.ask("two").finish().unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::InvalidRequest { field, .. } if field == "session"), "{error}");
+        assert_eq!(session.with_id("s-2").unusable_id(), None);
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[test]
+fn a_client_with_changed_settings_shares_connections() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![Script::json(200, &[], RESULT)]).unwrap();
@@ -87,7 +106,7 @@ fn a_client_names_itself_and_has_other_settings_on_the_same_connections() {
 }
 
 #[test]
-fn an_error_is_the_last_item_and_is_what_finish_gives() {
+fn an_error_is_the_last_item_and_the_result_of_finish() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![Script::sse(FIRST).then(Step::Close), Script::json(404, &[], "{}")]).unwrap();
@@ -106,7 +125,7 @@ fn an_error_is_the_last_item_and_is_what_finish_gives() {
 }
 
 #[test]
-fn a_reply_that_is_cancelled_has_what_came() {
+fn a_cancelled_reply_has_the_partial_answer() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![stream().chunk(FIRST).then(Step::Stall)]).unwrap();
@@ -119,7 +138,7 @@ fn a_reply_that_is_cancelled_has_what_came() {
 }
 
 #[test]
-fn a_key_is_asked_for_before_each_attempt_and_may_be_waited_for() {
+fn a_key_callback_is_called_for_every_attempt_and_may_be_async() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let busy = Script::json(503, &[("retry-after", "0")], "{}");
@@ -130,7 +149,7 @@ fn a_key_is_asked_for_before_each_attempt_and_may_be_waited_for() {
     let key = std::sync::Arc::new(key);
     let waited_for = {
         let key = std::sync::Arc::clone(&key);
-        // Another thread has it ready.
+        // Another thread makes it ready.
         move || {
             let key = std::sync::Arc::clone(&key);
             let mut teller = None;
@@ -181,7 +200,7 @@ fn two_hundred_threads_ask_one_client_at_once() {
 }
 
 #[test]
-fn all_of_it_may_go_to_another_thread() {
+fn the_types_are_send_and_print_no_key() {
     fn is_send<T: Send>() {}
     fn is_sync<T: Sync>() {}
     is_send::<Reply>();
@@ -190,7 +209,6 @@ fn all_of_it_may_go_to_another_thread() {
     is_sync::<Client>();
     is_send::<Canceller>();
     is_sync::<Canceller>();
-    // And says nothing of the key.
     let client = Client::builder().api_key("sesame").build().unwrap();
     let printed = format!("{client:?} {:?} {:?}", client.session("i"), client.create(&CreateInput::new("i", "m")));
     assert!(!printed.contains("sesame"), "{printed}");

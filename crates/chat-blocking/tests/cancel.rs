@@ -1,4 +1,4 @@
-//! A canceller ends the call whatever it waits for.
+//! A canceller ends a call in each of its states.
 
 mod support;
 
@@ -17,7 +17,7 @@ use chat_mock::faults::{FIRST, RESULT};
 use chat_mock::{Reply as Script, ScriptServer, Step};
 use support::{LONG, client, once, question, runtime, stream, until};
 
-/// Cancels a call on another thread once it `waits`. It has had this many events then, or none and no head.
+/// Cancels a call from another thread after `waits` returns. The call has this many events then; `None` means no head.
 fn cancels(what: &str, mut reply: Reply, events: Option<usize>, waits: impl FnOnce()) {
     let canceller = reply.canceller();
     let (tell, told) = mpsc::channel();
@@ -25,7 +25,7 @@ fn cancels(what: &str, mut reply: Reply, events: Option<usize>, waits: impl FnOn
     let call = thread::spawn(move || {
         for count in 0.. {
             tell.send(count).unwrap();
-            match reply.next().unwrap_or_else(|| panic!("it ended without an error")) {
+            match reply.next().unwrap_or_else(|| panic!("the reply ended without an error")) {
                 Ok(_) => {}
                 Err(error) => {
                     assert!(reply.next().is_none());
@@ -49,7 +49,7 @@ fn ask(url: &str) -> Reply {
 }
 
 #[test]
-fn while_it_waits_for_the_key() {
+fn while_getting_the_key() {
     let (tell, told) = mpsc::channel();
     let key = move || {
         let tell = tell.clone();
@@ -63,19 +63,19 @@ fn while_it_waits_for_the_key() {
 }
 
 #[test]
-fn while_it_connects() {
+fn while_connecting() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut accepted: Option<TcpStream> = None;
     let reply = ask(&format!("https://{}", silent.local_addr().unwrap()));
     cancels("TLS", reply, None, || accepted = Some(silent.accept().unwrap().0));
-    // The connection is closed, after what TLS has said.
+    // The connection is closed after the TLS client hello.
     accepted.unwrap().read_to_end(&mut Vec::new()).unwrap();
 }
 
 #[test]
-fn while_it_writes() {
+fn while_writing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // More than the buffers of two sockets hold.
+    // More than the buffers of both sockets.
     let mut input = CreateInput::new("i", "m".repeat(64 << 20));
     input.stream = true;
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,7 +88,7 @@ fn while_it_writes() {
 }
 
 #[test]
-fn while_it_reads_and_before_the_next_attempt() {
+fn while_reading_and_before_the_next_attempt() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let whole = || Script::json(200, &[], RESULT);
@@ -96,8 +96,8 @@ fn while_it_reads_and_before_the_next_attempt() {
     let rows = [
         ("the head", vec![Script::raw("").then(Step::Stall)], None, 1),
         ("the body", vec![stream().chunk(FIRST).then(Step::Stall)], Some(1), 1),
-        ("the body on a connection that was kept", vec![whole(), stream().chunk(FIRST).then(Step::Stall)], Some(1), 2),
-        // Its end looks like the end of the answer.
+        ("the body on a reused connection", vec![whole(), stream().chunk(FIRST).then(Step::Stall)], Some(1), 2),
+        // The end of the connection is the end of the body.
         ("the body until the close", vec![by_close().then(Step::Stall)], Some(1), 1),
         ("the next attempt", vec![Script::json(429, &[("retry-after", "30")], "{}")], None, 1),
     ];
@@ -115,7 +115,7 @@ fn while_it_reads_and_before_the_next_attempt() {
 }
 
 #[test]
-fn before_it_begins_and_after_its_end() {
+fn before_the_start_and_after_the_end() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![Script::json(200, &[], RESULT)]).unwrap();
@@ -132,7 +132,7 @@ fn before_it_begins_and_after_its_end() {
     canceller.cancel();
     assert!(reply.next().is_none());
     assert_eq!(reply.finish().unwrap().text, "Yes, no.");
-    // The connection that the call left behind is not its own any more.
+    // The canceller does not affect the connection after its call has ended.
     client.create(&question()).finish().unwrap();
     assert_eq!(server.accepted_connections(), 1);
 }

@@ -1,4 +1,4 @@
-//! The script that every transport passes, but for what needs an executor.
+//! The conformance suite, without the rows that need an executor.
 
 use chat_blocking::{Client, Error, SmolTransport, tls};
 use chat_mock::conformance::{Ask, Caller, Question, Setup, Suite, Transcript, Wire};

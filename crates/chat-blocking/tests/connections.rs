@@ -1,4 +1,4 @@
-//! What can be set of connections: roots, a client certificate, a proxy.
+//! Settings of connections: certificate roots, a client certificate, a proxy.
 
 mod support;
 
@@ -17,7 +17,7 @@ use chat_mock::faults::RESULT;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use support::{never, question};
 
-/// Reads a request and answers it. What was read.
+/// Reads a request and answers it. Returns the request.
 fn answer(stream: &mut (impl Read + Write)) -> io::Result<String> {
     let mut request = Vec::new();
     while !request.ends_with(b"}") {
@@ -46,7 +46,7 @@ fn identity(ca: &CertifiedIssuer<'static, KeyPair>, name: &str) -> Identity {
     (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
 }
 
-/// A server that wants to see a certificate of its own CA.
+/// A server that requires a client certificate of its CA.
 fn asking(ca: &CertifiedIssuer<'static, KeyPair>) -> SocketAddr {
     let mut roots = RootCertStore::empty();
     roots.add(ca.der().clone()).unwrap();
@@ -64,7 +64,7 @@ fn asking(ca: &CertifiedIssuer<'static, KeyPair>) -> SocketAddr {
     thread::spawn(move || {
         for tcp in listener.incoming().flatten() {
             let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
-            // A client that is refused is none of its concern.
+            // The handshake fails if the client is rejected.
             let _ = answer(&mut StreamOwned::new(tls, tcp));
         }
     });
@@ -72,7 +72,7 @@ fn asking(ca: &CertifiedIssuer<'static, KeyPair>) -> SocketAddr {
 }
 
 #[test]
-fn a_private_root_is_trusted_and_a_client_certificate_is_shown() {
+fn a_private_root_is_trusted_and_a_client_certificate_is_sent() {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
@@ -93,7 +93,7 @@ fn a_private_root_is_trusted_and_a_client_certificate_is_shown() {
 }
 
 #[test]
-fn a_proxy_is_asked_for_what_it_is_set_for() {
+fn requests_go_to_the_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = Proxy::url(&format!("u:p@{}", listener.local_addr().unwrap())).unwrap();
     let (tell, told) = mpsc::channel();

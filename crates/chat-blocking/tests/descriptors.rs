@@ -1,4 +1,4 @@
-//! A process that has no descriptors left: an error, and no panic. Alone in its process, whose limit it lowers.
+//! A process without free file descriptors gets an error and no panic. This test lowers the limit of its own process.
 
 #![cfg(unix)]
 
@@ -13,9 +13,9 @@ use chat_mock::{Reply as Script, ScriptServer};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{once, runtime};
 
-/// Does something that can open no more than `left` descriptors.
+/// Calls `act` with at most `left` free file descriptors.
 fn with_descriptors<T>(left: u64, act: impl FnOnce() -> T) -> T {
-    // The lowest one that is free.
+    // The lowest free descriptor.
     let next = File::open("/").unwrap().as_raw_fd() as u64;
     let before = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(next + left), ..before }).unwrap();
@@ -30,13 +30,13 @@ fn is_out_of_descriptors(outcome: Result<Answer, Error>) -> bool {
 }
 
 #[test]
-fn a_first_call_that_can_open_nothing_is_an_error_and_a_later_one_works() {
+fn a_first_call_without_descriptors_fails_and_a_later_one_works() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![Script::json(200, &[], RESULT)]).unwrap();
     let mut session = once(&server.url()).session("i");
 
-    // What waits takes some, and a socket one.
+    // async-io needs some, and a socket needs one.
     for left in 0..3 {
         let outcome = with_descriptors(left, || session.ask("What is a chunk?").finish());
         assert!(is_out_of_descriptors(outcome), "{left} left");

@@ -1,4 +1,4 @@
-//! What a blocking call tells a subscriber of `tracing`: what an async one does.
+//! Traces of a blocking call. They are those of an async call.
 
 #![cfg(feature = "tracing")]
 
@@ -50,18 +50,18 @@ fn a_call_and_its_attempt_are_spans_without_the_key() {
     });
     assert_eq!(log.matches(" chat_client: new").count(), 2, "a call and an attempt: {log}");
     assert!(log.contains("POST{") && log.contains("http.response.status_code=200"), "{log}");
-    assert!(log.contains("the answer is complete attempts=1"), "{log}");
+    assert!(log.contains("answer complete attempts=1"), "{log}");
     assert!(!log.contains("secret") && !log.contains("What is"), "{log}");
     runtime.block_on(server.shutdown());
 }
 
 #[test]
-fn a_call_that_failed_is_told_and_one_that_sent_nothing_is_not() {
+fn a_failed_call_is_traced_and_a_call_that_sent_nothing_is_not() {
     let runtime = runtime();
     let _entered = runtime.enter();
     let server = ScriptServer::start(vec![Script::json(404, &[], "{}")]).unwrap();
     let log = traced(|| drop(once(&server.url()).create(&question()).finish()));
-    assert!(log.contains("the call failed error.type=\"api\" status=404 attempts=1"), "{log}");
+    assert!(log.contains("call failed error.type=\"api\" status=404 attempts=1"), "{log}");
 
     let log = traced(|| {
         let mut reply = once(&server.url()).create(&question());

@@ -57,16 +57,16 @@ fn verbose_tells_of_attempts_and_waits_and_not_of_the_key_or_the_text() {
     assert_eq!((run.status, run.stdout.trim_end()), (Some(0), "Yes."), "{}", run.stderr);
     let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("chat: ")).collect();
     let begins = [
-        "an attempt begins number=1",
-        "the head came status=503",
-        "waits before the next attempt error.type=\"api\" status=503",
-        "an attempt begins number=2",
-        "the head came status=200",
+        "attempt started number=1",
+        "head received status=503",
+        "waiting before the next attempt error.type=\"api\" status=503",
+        "attempt started number=2",
+        "head received status=200",
     ];
     for (line, begin) in told.iter().zip(begins) {
         assert!(line["chat: ".len()..].starts_with(begin), "{}", run.stderr);
     }
-    assert!(told.last().unwrap().starts_with("chat: the answer is complete attempts=2"), "{}", run.stderr);
+    assert!(told.last().unwrap().starts_with("chat: answer complete attempts=2"), "{}", run.stderr);
     assert!(!run.stderr.contains("private") && !run.stderr.contains("Yes") && !run.stderr.contains(support::KEY));
 }
 

@@ -1,4 +1,4 @@
-//! A call without a driver: each input by hand.
+//! A call without a driver: the tests pass each input.
 
 use bytes::Bytes;
 use chat_client::driver::{Attempt, Call, Conversation, Elapsed, Output, Request, Settings, TransportError};
@@ -23,7 +23,7 @@ fn begun_with(settings: &Settings) -> Call {
     call
 }
 
-/// A call whose first event was taken: "Bec".
+/// A call that returned its first event: "Bec".
 fn reading() -> Call {
     let mut call = begun();
     call.handle_head(FIRST, head(), Elapsed::START);
@@ -46,7 +46,7 @@ fn error(call: &mut Call) -> Error {
 }
 
 #[test]
-fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
+fn a_cancelled_call_keeps_the_partial_answer() {
     let mut call = reading();
     call.cancel(Elapsed::START);
     let error = error(&mut call);
@@ -57,14 +57,14 @@ fn a_cancelled_call_says_so_once_and_keeps_what_had_come() {
 }
 
 #[test]
-fn the_outcome_of_a_call_under_way_is_cancelled() {
+fn the_outcome_of_a_call_in_progress_is_cancelled() {
     let mut call = begun();
     assert_eq!(call.take_outcome().unwrap_err().kind(), &ErrorKind::Cancelled);
     assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
 }
 
 #[test]
-fn the_end_is_for_ever() {
+fn input_after_the_end_has_no_effect() {
     let mut call = begun();
     call.handle_error(FIRST, TransportError::Connect, "no route", Elapsed::START);
     let error = error(&mut call);
@@ -79,14 +79,14 @@ fn the_end_is_for_ever() {
 }
 
 #[test]
-fn a_fault_is_the_attempt_s_that_had_it() {
+fn an_io_error_belongs_to_its_attempt() {
     let settings = ClientBuilder::<()>::new("test/1").api_key("sk-1").settings().unwrap();
     let mut call = begun_with(&settings);
     call.handle_error(FIRST, TransportError::Connect, "no route", Elapsed::START);
     assert!(matches!(call.poll_output(Elapsed::START), Output::Wait));
     call.handle_timeout(call.poll_timeout().unwrap());
     let Output::Send(second, _) = call.poll_output(Elapsed::START) else { panic!("a second attempt") };
-    // What comes late of an attempt that is over explains nothing.
+    // A late error of an attempt that has ended is ignored.
     call.handle_error(FIRST, TransportError::MaybeSent, "late", Elapsed::START);
     call.handle_head(second, http::Response::builder().status(400).body(()).unwrap().into_parts().0, Elapsed::START);
     call.handle_eof(second, Elapsed::START);
@@ -95,7 +95,7 @@ fn a_fault_is_the_attempt_s_that_had_it() {
 }
 
 #[test]
-fn a_refused_request_is_the_only_item_and_frees_the_session() {
+fn an_invalid_request_is_the_only_item_and_frees_the_session() {
     let settings = settings();
     let conversation = Conversation::new("docs", &settings.defaults);
     let (_, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
@@ -103,11 +103,11 @@ fn a_refused_request_is_the_only_item_and_frees_the_session() {
     assert_eq!(error(&mut call).to_string(), "message is odd");
     assert!(matches!(call.poll_output(Elapsed::START), Output::Done));
     assert!(conversation.ask(&settings.endpoint, "Why?").is_ok());
-    assert!(conversation.history().is_empty(), "what was never sent was not asked");
+    assert!(conversation.history().is_empty(), "a question that was not sent is not in the history");
 }
 
 #[test]
-fn the_answer_so_far_can_be_seen_at_any_moment() {
+fn the_answer_so_far_is_always_available() {
     let call = begun();
     assert!(call.head().is_none() && call.answer().is_none());
     let mut call = reading();
@@ -122,7 +122,7 @@ fn the_answer_so_far_can_be_seen_at_any_moment() {
 }
 
 #[test]
-fn events_come_before_the_time_is_asked_for() {
+fn events_are_returned_before_the_clock_is_read() {
     let mut call = begun();
     call.handle_head(FIRST, head(), Elapsed::START);
     call.handle_data(FIRST, chunk("Be"), Elapsed::START);
@@ -134,7 +134,7 @@ fn events_come_before_the_time_is_asked_for() {
 }
 
 #[test]
-fn a_question_whose_reply_was_dropped_is_in_the_history_and_others_cost_nothing() {
+fn abandoning_a_call_updates_its_session() {
     let settings = settings();
     let conversation = Conversation::new("docs", &settings.defaults);
     let (request, question) = conversation.ask(&settings.endpoint, "Why?").unwrap();
@@ -142,6 +142,6 @@ fn a_question_whose_reply_was_dropped_is_in_the_history_and_others_cost_nothing(
     assert!(matches!(call.poll_output(Elapsed::START), Output::Send(..)));
     call.abandon(|| Elapsed::START);
     assert_eq!(conversation.history().len(), 1);
-    // It is over: the time is not asked for again.
-    call.abandon(|| unreachable!("nobody is to be told"));
+    // The call has ended: the clock is not read again.
+    call.abandon(|| unreachable!("nothing records this call"));
 }

@@ -1,4 +1,4 @@
-//! What a client takes from the environment. That is this process's own, so the part that reads it runs in another.
+//! Settings from environment variables. Each test reads them in a child process.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use chat_client::{ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
 
-/// What the settings are where the environment has these and nothing else.
+/// The settings of a child process with only these variables.
 fn settings(variables: &[(&str, OsString)]) -> String {
     child(variables, true)
 }
@@ -21,7 +21,7 @@ fn child(variables: &[(&str, OsString)], has_key: bool) -> String {
     line.lines().next().unwrap().to_owned()
 }
 
-/// Prints the settings for another test. Run by itself it has nothing to do.
+/// Prints the settings for another test. It does nothing if it runs on its own.
 #[test]
 fn child_of_the_environment() {
     if env::var_os("TEST_CHILD").is_none() {
@@ -41,7 +41,7 @@ fn child_of_the_environment() {
 const NONE: &str = "https://api.inkeep.com None the client's settings";
 
 #[test]
-fn what_the_environment_has_is_taken_and_nothing_is_nothing() {
+fn variables_are_read_if_they_are_set() {
     assert_eq!(settings(&[]), NONE);
     let all = [(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example/x"), (ENV_INTEGRATION_ID, "docs")];
     let all = all.map(|(name, value)| (name, OsString::from(value)));
@@ -50,7 +50,7 @@ fn what_the_environment_has_is_taken_and_nothing_is_nothing() {
 }
 
 #[test]
-fn white_space_around_a_value_is_left_out_and_counts_as_nothing() {
+fn white_space_is_removed_and_an_empty_value_is_not_set() {
     let all = [(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example/x"), (ENV_INTEGRATION_ID, "docs")];
     for (before, after) in [("", "\n"), ("", "\r\n"), (" \t", "  "), ("\n", " \n")] {
         let padded = all.map(|(name, value)| (name, OsString::from(format!("{before}{value}{after}"))));
@@ -71,10 +71,10 @@ fn an_error_names_the_variable_that_the_value_came_from() {
     }
 }
 
-/// A base URL that was dropped in silence would have the key go to another server.
+/// If an invalid base URL were ignored, the key would go to another server.
 #[cfg(unix)]
 #[test]
-fn what_is_no_unicode_is_refused_and_not_passed_over() {
+fn a_value_that_is_not_unicode_is_rejected() {
     use std::os::unix::ffi::OsStringExt as _;
 
     let odd = || OsString::from_vec(b"https://h\xff.example".to_vec());

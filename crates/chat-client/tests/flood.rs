@@ -1,4 +1,4 @@
-//! A server that never falls silent and never says anything.
+//! A server that sends data without content, without end.
 
 mod support;
 
@@ -16,7 +16,7 @@ use futures_core::Stream as _;
 use http_body::{Body, Frame};
 use support::run;
 
-/// A transport whose clock goes on by a millisecond whenever it is looked at, and whose answers are this without end.
+/// A transport whose clock advances by a millisecond at each read, and whose bodies repeat this chunk without end.
 struct Flood {
     piece: &'static [u8],
     now: AtomicU64,
@@ -73,7 +73,7 @@ fn flooded(piece: &'static [u8]) -> Client<Flood> {
     Client::builder().api_key("k").timeouts(timeouts).build_on(flood).unwrap()
 }
 
-/// The timeout that ends a flood of this, and when.
+/// The timeout that ends a flood of this chunk, and the time of its end.
 fn end_of(piece: &'static [u8]) -> (&'static str, Duration) {
     let client = flooded(piece);
     let error = run(client.session("docs").ask("Is it?").finish()).unwrap_err();

@@ -1,4 +1,4 @@
-//! Where keys come from, and where they never go.
+//! Key sources, and the redaction of keys.
 
 mod support;
 
@@ -17,7 +17,7 @@ fn keys(transport: &MemoryTransport) -> Vec<String> {
 }
 
 #[test]
-fn a_callback_is_asked_on_every_attempt() {
+fn a_callback_is_called_for_every_attempt() {
     let transport = MemoryTransport::new([Script::head(503, &[]), answer("Yes.")]);
     let calls = AtomicUsize::new(0);
     let key = move || Ok(format!("{KEY}-{}", calls.fetch_add(1, Ordering::Relaxed)));
@@ -27,7 +27,7 @@ fn a_callback_is_asked_on_every_attempt() {
 }
 
 #[test]
-fn a_key_may_be_waited_for() {
+fn an_async_callback_is_awaited() {
     let transport = MemoryTransport::new([Script::head(503, &[]), answer("Yes.")]);
     let calls = Arc::new(AtomicUsize::new(0));
     let key = {
@@ -46,7 +46,7 @@ fn a_key_may_be_waited_for() {
 }
 
 #[test]
-fn no_key_is_no_attempt() {
+fn an_attempt_without_a_key_does_not_count() {
     let transport = MemoryTransport::new([Script::head(503, &[])]);
     let calls = AtomicUsize::new(0);
     let key = move || match calls.fetch_add(1, Ordering::Relaxed) {
@@ -62,12 +62,12 @@ fn no_key_is_no_attempt() {
     let bad = Client::builder().api_key_fn(|| Ok("a b".to_owned())).build_on(transport).unwrap();
     let mut session = bad.session("docs");
     let error = run(session.ask("Is it?").finish()).unwrap_err();
-    assert!(session.history().is_empty(), "it was not asked");
+    assert!(session.history().is_empty(), "the question was not sent");
     assert!(error.to_string().starts_with("api_key is not a valid header value"), "{error}");
 }
 
 #[test]
-fn a_key_that_never_comes_is_a_head_that_never_comes() {
+fn waiting_for_a_key_counts_towards_the_head_timeout() {
     let transport = MemoryTransport::new([]);
     let timeouts = Timeouts::default().with_head(Duration::from_secs(3));
     let client = Client::builder().api_key_async(std::future::pending).timeouts(timeouts);
@@ -78,13 +78,13 @@ fn a_key_that_never_comes_is_a_head_that_never_comes() {
 }
 
 #[test]
-fn no_key_is_a_mistake_that_says_what_to_do() {
+fn the_error_of_a_missing_key_says_what_to_do() {
     let error = Client::builder().build_on(MemoryTransport::new([])).unwrap_err();
-    assert_eq!(error.to_string(), "api_key is not set; INKEEP_API_KEY would be read by `env()`");
+    assert_eq!(error.to_string(), "api_key is not set; set it, or call `env()` to read INKEEP_API_KEY");
 }
 
 #[test]
-fn a_refused_key_is_named_by_where_it_came_from() {
+fn the_error_of_a_rejected_key_names_its_origin() {
     for (status, named) in [(401, true), (403, true), (404, false)] {
         let transport = MemoryTransport::new([Script::json(status, "{}"), Script::json(status, "{}")]);
         let client = Client::builder().api_key(KEY).build_on(transport).unwrap();
@@ -113,13 +113,13 @@ fn nothing_prints_the_key() {
     assert!(printed.contains("ApiKey") || printed.contains("KeySource"), "{printed}");
 }
 
-/// What a server says back: the key as it is, or with JSON's escapes.
+/// The key as a server may send it back: plain, or with JSON escapes.
 fn echoes() -> [String; 2] {
     [KEY.to_owned(), KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect()]
 }
 
 #[test]
-fn a_key_that_the_server_says_back_is_in_no_error() {
+fn a_key_that_the_server_sends_back_is_in_no_error() {
     for echo in echoes() {
         let padded = |at: usize| "x".repeat(at) + &echo;
         let scripts = || {
@@ -164,7 +164,7 @@ fn a_key_that_the_server_says_back_is_in_no_error() {
 }
 
 #[test]
-fn each_attempt_has_its_key_and_none_of_them_is_told() {
+fn the_keys_of_all_attempts_are_redacted() {
     let calls = AtomicUsize::new(0);
     let key = move || Ok(format!("{}-{KEY}", calls.fetch_add(1, Ordering::Relaxed)));
     let refusal = |number: usize| Script::json(429, format!("not with {number}-{KEY}"));
@@ -183,7 +183,7 @@ fn each_attempt_has_its_key_and_none_of_them_is_told() {
 }
 
 #[test]
-fn the_text_of_an_answer_is_as_it_came_and_prints_nowhere_but_there() {
+fn the_text_of_an_answer_is_unchanged_and_not_in_debug_output() {
     let said = format!("Your key is {KEY}.");
     let transport = MemoryTransport::new([Script::events([chunk(&said, ",\"finish_reason\":\"stop\"")])]);
     let client = Client::builder().api_key(KEY).build_on(transport).unwrap();

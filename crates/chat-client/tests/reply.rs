@@ -1,4 +1,4 @@
-//! A reply as its caller polls it.
+//! How a caller polls a reply.
 
 mod support;
 
@@ -11,7 +11,7 @@ use chat_mock::memory::{MemoryTransport, Script};
 use support::chunk;
 
 #[test]
-fn a_next_that_is_dropped_loses_nothing() {
+fn next_is_cancel_safe() {
     let script = Script::events([chunk("Yes", "")]).wait(Duration::from_secs(1)).data(chunk(", no.", ""));
     let transport = MemoryTransport::new([Script::head(503, &[]), script]);
     let client = Client::builder().api_key("sk-1").build_on(transport.clone()).unwrap();
@@ -24,8 +24,8 @@ fn a_next_that_is_dropped_loses_nothing() {
             Poll::Ready(None) => break,
             Poll::Pending => dropped += 1,
         }
-        assert!(dropped < 1000, "nothing moves any more");
+        assert!(dropped < 1000, "no progress");
     }
     assert_eq!((text.as_str(), transport.requests().len()), ("Yes, no.", 2));
-    assert!(dropped >= 2, "once in the wait for the next attempt, once in the body: {dropped}");
+    assert!(dropped >= 2, "once while waiting for the next attempt, once in the body: {dropped}");
 }

@@ -1,4 +1,4 @@
-//! Conversations, on a transport without sockets.
+//! Sessions, on a transport without sockets.
 
 mod support;
 
@@ -56,7 +56,7 @@ fn the_first_question_creates_and_the_next_continue() {
 }
 
 #[test]
-fn a_saved_session_goes_on_by_its_id() {
+fn a_saved_session_continues_by_its_id() {
     let transport = MemoryTransport::new([answer("Here.")]);
     let mut session = session(&transport).with_id("s 2").with_streaming(false);
     run(session.ask("Where?").finish()).unwrap();
@@ -65,11 +65,11 @@ fn a_saved_session_goes_on_by_its_id() {
         (sent[0].0.as_str(), &sent[0].1["stream"]),
         ("/v0/chat_sessions/s%202/chat_results", &Value::Bool(false))
     );
-    assert_eq!(session.id().unwrap(), "s/1", "the server's word is the newest");
+    assert_eq!(session.id().unwrap(), "s/1", "the id from the server replaces the saved one");
 }
 
 #[test]
-fn a_second_question_while_one_runs_is_refused_and_the_session_free_again_when_it_ends() {
+fn a_second_question_is_rejected_until_the_first_one_ends() {
     let transport = MemoryTransport::new([answer("Yes."), answer("No.")]);
     let mut session = session(&transport);
     let mut first = session.ask("One?");
@@ -79,11 +79,11 @@ fn a_second_question_while_one_runs_is_refused_and_the_session_free_again_when_i
     assert_eq!(transport.requests().len(), 1);
     run(first.finish()).unwrap();
     run(session.ask("Two?").finish()).unwrap();
-    assert_eq!(session.history().len(), 2, "what was refused was not asked");
+    assert_eq!(session.history().len(), 2, "the rejected question is not in the history");
 }
 
 #[test]
-fn what_came_of_a_dropped_question_is_in_the_history() {
+fn the_partial_answer_of_a_dropped_reply_is_in_the_history() {
     let transport = MemoryTransport::new([answer("Yes."), Script::events([chunk("No", "")]).cut()]);
     let mut session = session(&transport);
     drop(session.ask("never sent"));
@@ -105,7 +105,7 @@ fn what_came_of_a_dropped_question_is_in_the_history() {
 }
 
 #[test]
-fn one_question_may_have_settings_of_its_own() {
+fn one_question_may_have_other_settings() {
     let transport = MemoryTransport::new([answer("Yes."), answer("No.")]);
     let client = builder().header("x-team", "docs").build_on(transport.clone()).unwrap();
     let traced = client.with(|all| all.header("x-trace", "7f").user_agent_suffix("my-app/1")).unwrap();
@@ -125,7 +125,7 @@ fn a_default_session_needs_an_integration() {
     let transport = MemoryTransport::new([answer("Yes.")]);
     let client = builder().build_on(transport.clone()).unwrap();
     let error = client.default_session().unwrap_err();
-    assert_eq!(error.to_string(), "integration_id is not set; INKEEP_INTEGRATION_ID would be read by `env()`");
+    assert_eq!(error.to_string(), "integration_id is not set; set it, or call `env()` to read INKEEP_INTEGRATION_ID");
     let client = builder().integration_id("docs").streaming(false).build_on(transport.clone()).unwrap();
     run(client.default_session().unwrap().ask("Is it?").finish()).unwrap();
     let (_, body) = &sent(&transport)[0];
@@ -144,7 +144,7 @@ fn the_last_base_url_counts() {
 }
 
 #[test]
-fn an_id_that_no_request_can_carry_ends_the_history_and_says_so() {
+fn a_session_with_an_unusable_id_does_not_continue() {
     let named = |id: &str| {
         let data = serde_json::json!({"content_chunk": "Yes.", "chat_session_id": id, "finish_reason": "stop"});
         Script::events([format!("event: message_chunk\ndata: {data}\n\n")])
@@ -158,12 +158,12 @@ fn an_id_that_no_request_can_carry_ends_the_history_and_says_so() {
         let text = refused.to_string();
         assert!(text.starts_with("session can't continue") && text.contains(&format!("{id:?}")), "{text}");
         assert_eq!((transport.requests().len(), one.history().len()), (1, 1));
-        // Taken up by an id of one's own, it goes on.
+        // The session continues with an id that the caller sets.
         let mut known = one.with_id("s 7");
         run(known.ask("Sure?").finish()).unwrap();
         assert_eq!(sent(&transport)[1].0, "/v0/chat_sessions/s%207/chat_results");
     }
-    // Where there is an id already, it stays.
+    // A usable id is not replaced.
     let transport = MemoryTransport::new([answer("Yes."), named(""), answer("No.")]);
     let mut session = session(&transport);
     for question in ["One?", "Two?", "Three?"] {

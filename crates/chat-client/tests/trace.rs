@@ -17,11 +17,11 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Writes down all that is told, a line each.
+/// Records all spans and events, one line each.
 #[derive(Clone, Default)]
 struct Log {
     lines: Arc<Mutex<String>>,
-    /// Whether times are written down too, which differ from run to run where a transport has the clock.
+    /// Whether to record times. They differ between runs if the transport has a real clock.
     times: bool,
 }
 
@@ -68,53 +68,53 @@ fn traced(scripts: impl IntoIterator<Item = Script>, ask: impl FnOnce(Client<Mem
     tracing::subscriber::with_default(subscriber, || ask(client));
     let log = log.lines.lock().unwrap().clone();
     for secret in [KEY, "a private question", "a private answer"] {
-        assert!(!log.contains(secret), "{secret} was told: {log}");
+        assert!(!log.contains(secret), "{secret} was traced: {log}");
     }
     log
 }
 
 #[test]
-fn a_call_tells_its_attempts_and_its_end() {
+fn a_call_traces_its_attempts_and_its_end() {
     let log = traced([Script::head(503, &[]), answer("a private answer")], |client| {
         run(client.session("docs").ask("a private question").finish()).unwrap();
     });
     let expected = "\
 span chat otel.kind=\"client\" gen_ai.operation.name=\"chat\" gen_ai.provider.name=\"inkeep\" server.address=\"h.example\" server.port=443
 span POST otel.kind=\"client\" http.request.method=\"POST\" server.address=\"h.example\" server.port=443
-event message=an attempt begins number=1 server=\"h.example\"
+event message=attempt started number=1 server=\"h.example\"
 record http.response.status_code=503
 record network.protocol.version=\"1.1\"
-event message=the head came status=503
+event message=head received status=503
 record error.type=\"api\"
-event message=waits before the next attempt error.type=\"api\" status=503
+event message=waiting before the next attempt error.type=\"api\" status=503
 span POST otel.kind=\"client\" http.request.method=\"POST\" http.request.resend_count=1 server.address=\"h.example\" server.port=443
-event message=an attempt begins number=2 server=\"h.example\"
+event message=attempt started number=2 server=\"h.example\"
 record http.response.status_code=200
 record network.protocol.version=\"1.1\"
-event message=the head came status=200
-event message=the text begins
+event message=head received status=200
+event message=first text received
 record gen_ai.conversation.id=\"s/1\"
 record gen_ai.response.finish_reasons=stop
-event message=the answer is complete attempts=2 bytes=161 events=2
+event message=answer complete attempts=2 bytes=161 events=2
 ";
     assert_eq!(log, expected);
 }
 
 #[test]
-fn a_failed_call_tells_its_kind() {
+fn a_failed_call_traces_its_kind() {
     let log = traced([Script::json(401, "{\"detail\":\"sk-very-secret-1\"}")], |client| {
         run(client.session("docs").ask("a private question").finish()).unwrap_err();
     });
     assert!(
-        log.ends_with("event message=the call failed error.type=\"api\" status=401 attempts=1 bytes=29 events=0\n"),
+        log.ends_with("event message=call failed error.type=\"api\" status=401 attempts=1 bytes=29 events=0\n"),
         "{log}"
     );
     assert_eq!(log.matches("record error.type=\"api\"").count(), 2, "the attempt and the call: {log}");
 }
 
-/// `traced` looks for the key.
+/// `traced` checks that the key is absent.
 #[test]
-fn a_key_that_the_server_says_back_is_not_told() {
+fn a_key_that_the_server_sends_back_is_not_traced() {
     let named = format!(",\"chat_session_id\":\"{KEY}\",\"finish_reason\":\"{KEY}\"");
     let echo = [("x-request-id", KEY), ("content-type", KEY)];
     for script in [
@@ -137,7 +137,7 @@ fn an_attempt_without_a_key_does_not_count() {
         let client = client.with(|settings| settings.api_key_fn(|| Err("the vault is locked".into()))).unwrap();
         run(client.session("docs").ask("a private question").finish()).unwrap_err();
     });
-    assert!(log.ends_with("the call failed error.type=\"invalid_request\" attempts=0 bytes=0 events=0\n"), "{log}");
+    assert!(log.ends_with("call failed error.type=\"invalid_request\" attempts=0 bytes=0 events=0\n"), "{log}");
 }
 
 #[test]
@@ -181,11 +181,11 @@ fn times_are_those_that_the_driver_told() {
     });
     let log = log.lines.lock().unwrap().clone();
     assert!(
-        log.contains("network.protocol.version=\"2\"\nevent message=the head came status=200 seconds=2.0\n"),
+        log.contains("network.protocol.version=\"2\"\nevent message=head received status=200 seconds=2.0\n"),
         "{log}"
     );
-    let begins = "event message=the text begins gen_ai.response.time_to_first_chunk=4.0\n";
-    assert!(log.contains(begins) && log.matches("the text begins").count() == 1, "{log}");
+    let begins = "event message=first text received gen_ai.response.time_to_first_chunk=4.0\n";
+    assert!(log.contains(begins) && log.matches("first text received").count() == 1, "{log}");
     assert!(log.ends_with("events=3 seconds=6.0\n"), "{log}");
 }
 
@@ -195,9 +195,9 @@ fn what_the_io_tells_is_told_within_the_attempt() {
     tracing::subscriber::with_default(subscriber, || {
         let mut call = call();
         let here = || tracing::Span::current().metadata().map(tracing::Metadata::name);
-        assert_eq!(call.within(here), None);
+        assert_eq!(call.in_span(here), None);
         let output = call.poll_output(Elapsed::START);
         assert!(matches!(output, Output::Send(..)), "{output:?}");
-        assert_eq!(call.within(here), Some("POST"));
+        assert_eq!(call.in_span(here), Some("POST"));
     });
 }

@@ -1,5 +1,5 @@
-//! What the tests share.
-#![allow(dead_code, reason = "each test file takes its part")]
+//! Shared by the tests.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,19 +10,19 @@ use chat_blocking::{Client, RetryPolicy};
 use chat_mock::Reply as Script;
 use tokio::runtime::{Builder, Runtime};
 
-/// Longer than anything here may take.
+/// Longer than any test takes.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// The runtime of the mock servers, which the client knows nothing of.
+/// The runtime of the mock servers. The client does not use it.
 pub(crate) fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Waits until something that another thread brings about holds.
+/// Waits for a condition.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < LONG, "{what} did not come about");
+        assert!(begun.elapsed() < LONG, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -38,21 +38,21 @@ pub(crate) fn client(url: &str, config: &Config) -> Client {
         .unwrap()
 }
 
-/// A client that tries once.
+/// A client without retries.
 pub(crate) fn once(url: &str) -> Client {
     let mut config = Config::default();
     config.retry = never();
     client(url, &config)
 }
 
-/// No attempt but the first.
+/// A retry policy without retries.
 pub(crate) fn never() -> RetryPolicy {
     let mut retry = RetryPolicy::default();
     retry.max_retries = 0;
     retry
 }
 
-/// A question that asks for a stream.
+/// A question with a streamed answer.
 pub(crate) fn question() -> CreateInput {
     let mut input = CreateInput::new("i", "What is a chunk?");
     input.stream = true;

@@ -1,6 +1,6 @@
-//! What the tests share.
+//! Shared by the tests.
 
-#![allow(dead_code, reason = "each test has its own part of it")]
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use chat_mock::memory::Script;
 
-/// Runs a future whose time is its transport's own.
+/// Runs a future whose transport simulates time.
 pub(crate) fn run<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -17,10 +17,10 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-    panic!("nothing moves any more");
+    panic!("no progress");
 }
 
-/// Is not ready the first time.
+/// Is pending once.
 pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! Waiting on the caller's thread.
+//! Blocks the caller's thread.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
@@ -11,31 +11,32 @@ use async_io::Timer;
 use polling::Poller;
 use transport_smol::Error;
 
-/// Polls until something is ready. The thread waits for sockets and timers itself, with async-io.
+/// Blocks until `poll` is ready. The caller's thread drives sockets and timers itself, with async-io.
 ///
 /// # Errors
 ///
-/// [`Connect`](transport_smol::ErrorKind::Connect) if async-io can't start. Nothing is polled then.
-pub(crate) fn wait<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Error> {
-    start()?;
-    // Each `block_on` wakes async-io's thread when it ends. What is ready already needs none.
+/// [`Connect`](transport_smol::ErrorKind::Connect) if async-io can't start. `poll` is not called then.
+pub(crate) fn block_on<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Result<T, Error> {
+    start_async_io()?;
+    // `async_io::block_on` wakes async-io's thread when it ends. Avoid that if the result is ready.
     Ok(match poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => async_io::block_on(poll_fn(poll)),
     })
 }
 
-/// Starts async-io, which panics if it can't open what it waits with: when no descriptor is left, say.
-fn start() -> Result<(), Error> {
+/// Starts async-io. async-io panics if it can't open its poller, e.g. because there is no free file descriptor, so this opens
+/// a poller first.
+fn start_async_io() -> Result<(), Error> {
     static STARTED: AtomicBool = AtomicBool::new(false);
-    static STARTING: Mutex<()> = Mutex::new(());
+    static START_LOCK: Mutex<()> = Mutex::new(());
     if STARTED.load(Ordering::Acquire) {
         return Ok(());
     }
-    let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = START_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if !STARTED.load(Ordering::Acquire) {
         Poller::new().map_err(|error| Error::connect().with_source(error))?;
-        // A timer that is polled opens the same again, before a socket takes the descriptors.
+        // Polling a timer starts async-io now, before other code uses up the descriptors.
         let mut timer = Timer::after(Duration::from_secs(60));
         let _ = Pin::new(&mut timer).poll(&mut Context::from_waker(Waker::noop()));
         STARTED.store(true, Ordering::Release);
