@@ -102,7 +102,10 @@ impl<T: Transport> Client<T> {
         self.call(Request::continue_session(&self.shared.settings.endpoint, chat_session_id, input), None)
     }
 
-    fn make(settings: Settings, make: impl FnOnce(&TransportSettings) -> Result<T, Error>) -> Result<Self, Error> {
+    pub(crate) fn make(
+        settings: Settings,
+        make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
+    ) -> Result<Self, Error> {
         let transport = make(&TransportSettings {
             connect_timeout: settings.config.timeouts.connect,
             base_url: settings.endpoint.base_url().parse().ok(),

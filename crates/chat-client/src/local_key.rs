@@ -13,7 +13,7 @@ use chat_proto::{ApiKey, BoxError, Error, TransportError};
 use crate::builder::ClientBuilder;
 use crate::client::Client;
 use crate::key::{KeySource, KeyUnavailable, SentKey, check_key};
-use crate::transport::Transport;
+use crate::transport::{FromSettings, Transport};
 
 /// A transport with an API key callback that need not be `Send`.
 ///
@@ -22,16 +22,16 @@ use crate::transport::Transport;
 ///
 /// ```
 /// # use std::rc::Rc;
-/// # use chat_client::driver::BoxError;
-/// # use chat_client::{Client, Error, LocalKey, Transport};
+/// # use chat_client::driver::{BoxError, FromSettings};
+/// # use chat_client::{Client, Error, LocalKey};
 /// # struct Vault;
 /// # impl Vault { async fn read(&self) -> Result<String, BoxError> { Ok("sk-1".to_owned()) } }
-/// # fn client<T: Transport>(transport: T, vault: Rc<Vault>) -> Result<Client<LocalKey<T>>, Error> {
+/// # fn client<T: FromSettings>(vault: Rc<Vault>) -> Result<Client<LocalKey<T>>, Error> {
 /// let key = move || {
 ///     let vault = Rc::clone(&vault);
 ///     async move { vault.read().await }
 /// };
-/// let client = Client::builder().build_on_local(transport, key)?;
+/// let client = Client::builder().build_local(key)?;
 /// # Ok(client)
 /// # }
 /// ```
@@ -45,8 +45,23 @@ struct Keyed<T> {
 type LocalKeyFuture = Pin<Box<dyn Future<Output = Result<String, BoxError>>>>;
 
 impl<T: Transport> ClientBuilder<T> {
-    /// Creates the client on an existing transport, with a key callback that need not be `Send`. The callback replaces the
-    /// key of the settings. See [`LocalKey`].
+    /// Creates the client and its transport, with a key callback that need not be `Send`. The callback replaces the key of
+    /// the settings. See [`LocalKey`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming the setting that is invalid, and the errors of
+    /// [`FromSettings::from_settings`].
+    pub fn build_local<F>(self, key: impl Fn() -> F + 'static) -> Result<Client<LocalKey<T>>, Error>
+    where
+        T: FromSettings,
+        F: Future<Output = Result<String, BoxError>> + 'static,
+    {
+        let settings = self.key_source(KeySource::Transport).settings()?;
+        Client::make(settings, |settings| Ok(LocalKey::new(T::from_settings(settings)?, key)))
+    }
+
+    /// Creates the client on an existing transport. Otherwise like [`build_local`](Self::build_local).
     ///
     /// # Errors
     ///
@@ -56,12 +71,19 @@ impl<T: Transport> ClientBuilder<T> {
         F: Future<Output = Result<String, BoxError>> + 'static,
     {
         let settings = self.key_source(KeySource::Transport).settings()?;
-        let key = Box::new(move || Box::pin(key()) as LocalKeyFuture);
-        Ok(Client::new(settings, LocalKey(Rc::new(Keyed { transport, key }))))
+        Ok(Client::new(settings, LocalKey::new(transport, key)))
     }
 }
 
 impl<T> LocalKey<T> {
+    fn new<F>(transport: T, key: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<String, BoxError>> + 'static,
+    {
+        let key = Box::new(move || Box::pin(key()) as LocalKeyFuture);
+        Self(Rc::new(Keyed { transport, key }))
+    }
+
     /// Returns the transport that sends the requests.
     pub fn transport(&self) -> &T {
         &self.0.transport
