@@ -18,7 +18,8 @@ use crate::transport::{FromSettings, Transport};
 /// A transport with an API key callback that need not be `Send`.
 ///
 /// Use it on a single-threaded executor, if the callback or its future holds an `Rc`, for example. Everything else works as
-/// with [`api_key_async`](ClientBuilder::api_key_async). The client and its replies are not `Send`.
+/// with [`api_key_async`](ClientBuilder::api_key_async). The client and its replies are not `Send`. The callback is used even
+/// if [`Client::with`] sets another key.
 ///
 /// ```
 /// # use std::rc::Rc;

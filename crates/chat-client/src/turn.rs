@@ -37,7 +37,8 @@ impl fmt::Debug for Turn {
     }
 }
 
-/// A question whose answer is in progress. The conversation accepts no other question until this is dropped.
+/// A question whose answer is in progress. Pass it to [`Call::new`](crate::driver::Call::new). The conversation accepts no
+/// other question until this is dropped.
 #[derive(Debug)]
 pub struct PendingTurn {
     question: String,
@@ -46,7 +47,7 @@ pub struct PendingTurn {
 
 impl PendingTurn {
     /// Updates the session id from an event that has one.
-    pub fn handle_event(&self, event: &Event) {
+    pub(crate) fn handle_event(&self, event: &Event) {
         if let Event::Text(delta) = event
             && let Some(id) = &delta.session_id
         {
@@ -55,7 +56,7 @@ impl PendingTurn {
     }
 
     /// Adds the question and its outcome to the history.
-    pub fn finish(mut self, outcome: Result<Answer, Error>) {
+    pub(crate) fn finish(mut self, outcome: Result<Answer, Error>) {
         let turn = Arc::new(Turn { question: std::mem::take(&mut self.question), outcome });
         self.log.lock().history.push(turn);
     }
