@@ -62,7 +62,11 @@ fn white_space_is_removed_and_an_empty_value_is_not_set() {
 #[test]
 fn an_error_names_the_variable_that_the_value_came_from() {
     let said = settings(&[(ENV_BASE_URL, "h.example".into())]);
-    assert!(said.starts_with("base_url must be a URL") && said.contains("variable INKEEP_API_BASE_URL"), "{said}");
+    assert!(
+        said.starts_with("base_url must begin with https:// or http://")
+            && said.contains("variable INKEEP_API_BASE_URL"),
+        "{said}"
+    );
     let said = settings(&[(ENV_API_KEY, "a b".into())]);
     assert!(said.starts_with("api_key ") && said.contains("variable INKEEP_API_KEY"), "{said}");
     for value in ["", " \n"] {
