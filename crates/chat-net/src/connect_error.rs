@@ -40,12 +40,25 @@ pub enum ConnectError {
         /// The proxy on the way.
         proxy: Option<String>,
     },
+    /// The connection failed for another reason, for example in a connector that does not use a
+    /// [`Dialer`](crate::Dialer).
+    Other {
+        /// What the error means to the core.
+        class: TransportError,
+        /// The error. Its text is used as it is.
+        source: BoxError,
+    },
 }
 
 impl ConnectError {
     /// The TLS handshake with the server failed.
     pub fn tls(source: impl Into<BoxError>) -> Self {
         Self::Tls(source.into())
+    }
+
+    /// Wraps any other error.
+    pub fn other(class: TransportError, source: impl Into<BoxError>) -> Self {
+        Self::Other { class, source: source.into() }
     }
 
     /// The connect error that an error is, or that is among its sources.
@@ -58,6 +71,7 @@ impl ConnectError {
         match self {
             Self::TimedOut { .. } => TransportError::ConnectTimeout,
             Self::Setting(_) => TransportError::Permanent,
+            Self::Other { class, .. } => *class,
             Self::Proxy(error) if error.is_final() => TransportError::Permanent,
             // The next certificate would be the same.
             _ if is_untrusted(self) => TransportError::Permanent,
@@ -87,6 +101,7 @@ impl fmt::Display for ConnectError {
             Self::Tls(_) => f.write_str("TLS failed"),
             Self::Proxy(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
+            Self::Other { source, .. } => source.fmt(f),
             Self::TimedOut { after, proxy: None } => write!(f, "no connection within {after:?}"),
             Self::TimedOut { after, proxy: Some(proxy) } => {
                 write!(f, "no connection within {after:?} through the proxy {proxy}")
@@ -99,7 +114,7 @@ impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Resolve { source, .. } | Self::Tcp { source, .. } => Some(source),
-            Self::Tls(source) => Some(source.as_ref()),
+            Self::Tls(source) | Self::Other { source, .. } => Some(source.as_ref()),
             Self::Proxy(error) => Some(error),
             Self::Setting(error) => Some(error),
             Self::TimedOut { .. } => None,
@@ -129,6 +144,7 @@ mod tests {
             (unreachable(tcp(io::ErrorKind::ConnectionRefused).into()).into(), TransportError::Connect),
             (unreachable(tcp(io::ErrorKind::TimedOut).into()).into(), TransportError::ConnectTimeout),
             (unreachable(untrusted().into()).into(), TransportError::Permanent),
+            (ConnectError::other(TransportError::Permanent, "no route"), TransportError::Permanent),
             (ConnectError::Setting(Error::invalid_request("ALL_PROXY", "is not valid")), TransportError::Permanent),
         ];
         for (error, class) in rows {

@@ -18,26 +18,26 @@ use crate::{ConnectError, Handshake, Origin, Proxy, ProxyError, ProxyServer, Sch
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
 /// What a runtime provides: names, sockets and a clock.
-pub trait Runtime: Send + Sync + 'static {
+pub trait Runtime: 'static {
     /// A TCP connection.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
     /// Resolves a name to its addresses, best first. An address whose port is 0 gets that of the URL; one with a port
     /// keeps it if the URL has the scheme's default port. Not called for a host that is an address itself.
-    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>>;
 
     /// Connects to an address, with the options of [`set_options`](crate::set_options). Dropping the future gives up.
-    fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>>;
 
     /// Sleeps.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
     /// Speaks TLS to an `https://` proxy. By default such a proxy is an error.
     fn proxy_tls(
         &self,
         _stream: Self::Stream,
         _proxy: &ProxyServer,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
+    ) -> impl Future<Output = io::Result<Self::Stream>> {
         std::future::ready(Err(io::ErrorKind::Unsupported.into()))
     }
 }
@@ -65,7 +65,7 @@ pub struct Dialed<S> {
 }
 
 impl<R: Runtime> Dialer<R> {
-    /// A dialer. `timeout` is for all of a connection, see [`in_time`](Self::in_time).
+    /// A dialer. `timeout` is for all of a connection, see [`with_timeout`](Self::with_timeout).
     pub fn new(runtime: R, proxy: Proxy, timeout: Option<Duration>) -> Self {
         Self { runtime, proxy, timeout, tunnels_only: false }
     }
@@ -147,7 +147,7 @@ impl<R: Runtime> Dialer<R> {
     /// # Errors
     ///
     /// Those of the attempt, and [`ConnectError::TimedOut`].
-    pub async fn in_time<T, E: From<ConnectError>>(
+    pub async fn with_timeout<T, E: From<ConnectError>>(
         &self,
         origin: &Origin,
         connecting: impl Future<Output = Result<T, E>>,

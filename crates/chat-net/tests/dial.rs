@@ -110,7 +110,7 @@ impl Net {
     fn dial(&self, url: &str, proxy: Proxy, timeout: Option<Duration>) -> Result<Dialed<Peer>, ConnectError> {
         let dialer = Dialer::new(self.clone(), proxy, timeout);
         let origin = Origin::of(&url.parse().unwrap());
-        self.run(dialer.in_time(&origin, dialer.dial(&origin)))
+        self.run(dialer.with_timeout(&origin, dialer.dial(&origin)))
     }
 
     fn direct(&self, url: &str) -> Result<Dialed<Peer>, ConnectError> {
@@ -289,7 +289,7 @@ fn the_name_the_address_and_what_follows_share_one_timeout() {
             let _dialed = dialer.dial(&origin).await?;
             pending::<Result<(), ConnectError>>().await
         };
-        let error = net.run(dialer.in_time(&origin, connecting)).unwrap_err();
+        let error = net.run(dialer.with_timeout(&origin, connecting)).unwrap_err();
         assert_eq!(error.to_string(), "no connection within 1s");
         assert_eq!((net.now(), net.0.lock().unwrap().open), (SECOND, 0));
     }

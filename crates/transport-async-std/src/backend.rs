@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use async_std::task;
 use bytes::{Buf as _, Bytes};
 use chat_client::{Error, TransportSettings};
-use chat_http1::{Connector, Engine, rustls};
+use chat_http1::{Connector, Engine, Runtime, Stream, rustls};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http_body::Body as _;
 use http_client::{Config, HttpClient, async_trait};
@@ -94,17 +94,19 @@ fn crossing(error: chat_http1::SendError) -> http_types::Error {
 }
 
 /// What goes wrong in the body of an answer. It crosses as the cause of an error of I/O.
-pub(crate) type BodyError = <chat_http1::AnswerBody as http_body::Body>::Error;
+pub(crate) type BodyError = <EngineBody as http_body::Body>::Error;
+
+type EngineBody = chat_http1::AnswerBody<Stream<<AsyncStd as Runtime>::Stream>>;
 
 /// The engine's body as surf reads it.
 struct Reader {
     /// Never locked: it is here because http-types wants `Sync`.
-    body: Mutex<Option<chat_http1::AnswerBody>>,
+    body: Mutex<Option<EngineBody>>,
     chunk: Bytes,
 }
 
 impl Reader {
-    fn new(body: chat_http1::AnswerBody) -> Self {
+    fn new(body: EngineBody) -> Self {
         Self { body: Mutex::new(Some(body)), chunk: Bytes::new() }
     }
 
