@@ -33,11 +33,7 @@ pub trait Runtime: 'static {
     fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
     /// Speaks TLS to an `https://` proxy. By default such a proxy is an error.
-    fn proxy_tls(
-        &self,
-        _stream: Self::Stream,
-        _proxy: &ProxyServer,
-    ) -> impl Future<Output = io::Result<Self::Stream>> {
+    fn proxy_tls(&self, _stream: Self::Stream, _proxy: &ProxyServer) -> impl Future<Output = io::Result<Self::Stream>> {
         std::future::ready(Err(io::ErrorKind::Unsupported.into()))
     }
 }
