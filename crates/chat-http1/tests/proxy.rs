@@ -119,7 +119,8 @@ fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     const WHO: &[&[u8]] = &[b"HTTP/1.1 407 Who?\r\nproxy-authenticate: NTLM, Basic\r\ncontent-length: 0\r\n\r\n"];
     let peer = Peer::saying(WHO);
     let text = failure(&format!("u:s3cret@{}", peer.addr), "http://api.example");
-    let refuses = format!("the proxy http://{} refuses the user or the password (it offers NTLM, Basic)", peer.addr);
+    let refuses =
+        format!("the proxy http://{} rejected the user name or the password (it offers NTLM, Basic)", peer.addr);
     assert_eq!(text, refuses);
     let proxy = Proxy::url(&format!("u:s3cret@{}", peer.addr)).unwrap();
     let error = get(&engine(proxy), "http://api.example").unwrap_err();
@@ -131,21 +132,21 @@ fn a_407_of_a_proxy_that_forwards_is_no_answer() {
 
 #[test]
 fn each_refusal_of_a_tunnel_says_what_it_is() {
-    let refused = "the proxy {} refuses a connection to api.example:443: ";
+    let refused = "the proxy {} refused a connection to api.example:443: ";
     let rows: [(&str, &'static [&'static [u8]], String); 8] = [
-        ("", &[b"HTTP/1.1 407 Who\r\n\r\n"], "the proxy {} asks for a user and a password".into()),
+        ("", &[b"HTTP/1.1 407 Who\r\n\r\n"], "the proxy {} requires a user name and a password".into()),
         (
             "",
             &[b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\n\r\n"],
-            "the proxy {} asks for a user and a password (it offers Negotiate; only Basic is supported)".into(),
+            "the proxy {} requires a user name and a password (it offers Negotiate; only Basic is supported)".into(),
         ),
-        ("u:s3cret@", &[b"HTTP/1.1 407 No\r\n\r\n"], "the proxy {} refuses the user or the password".into()),
+        ("u:s3cret@", &[b"HTTP/1.1 407 No\r\n\r\n"], "the proxy {} rejected the user name or the password".into()),
         ("", &[b"HTTP/1.0 403 No\r\n\r\nNo."], format!("{refused}403 Forbidden")),
-        ("", &[b"SSH-2.0-OpenSSH_9.9\r\n"], "talking to the proxy {} failed: invalid HTTP version".into()),
-        ("", &[b"HTTP/1.1 20"], "talking to the proxy {} failed: the connection was closed".into()),
+        ("", &[b"SSH-2.0-OpenSSH_9.9\r\n"], "communication with the proxy {} failed: invalid HTTP version".into()),
+        ("", &[b"HTTP/1.1 20"], "communication with the proxy {} failed: the connection was closed".into()),
         ("", &[b"HTTP/1.1 200 OK\r\n\r\nHi"], "the server sent data before the request".into()),
         // This one lets through, to somebody who does not speak TLS.
-        ("", &[b"HTTP/1.1 200 OK\r\n\r\n", b"Hello?"], "TLS failed: ".into()),
+        ("", &[b"HTTP/1.1 200 OK\r\n\r\n", b"Hello?"], "TLS handshake failed: ".into()),
     ];
     for (login, answers, says) in rows {
         let peer = Peer::saying(answers);
@@ -160,7 +161,7 @@ fn each_refusal_of_a_tunnel_says_what_it_is() {
     let text = failure(&closed.to_string(), "https://api.example");
     assert!(
         text.starts_with(&format!(
-            "the proxy http://{closed} could not be reached: no connection to {closed}: Connection"
+            "the proxy http://{closed} could not be reached: connection to {closed} failed: Connection"
         )),
         "{text}"
     );

@@ -123,9 +123,17 @@ fn a_certificate_that_is_no_good_is_none_the_next_time_either() {
     let good = serve(ca.server(&["localhost"], 4000), OK);
     let old = serve(ca.server(&["localhost"], 2021), OK);
     let rows = [
-        (other.roots(), format!("https://localhost:{good}"), "TLS failed: invalid peer certificate: UnknownIssuer"),
+        (
+            other.roots(),
+            format!("https://localhost:{good}"),
+            "TLS handshake failed: invalid peer certificate: UnknownIssuer",
+        ),
         (ca.roots(), format!("https://127.0.0.1:{good}"), "certificate not valid for name \"127.0.0.1\""),
-        (ca.roots(), format!("https://localhost:{old}"), "TLS failed: invalid peer certificate: certificate expired"),
+        (
+            ca.roots(),
+            format!("https://localhost:{old}"),
+            "TLS handshake failed: invalid peer certificate: certificate expired",
+        ),
     ];
     for (roots, url, expected) in rows {
         let (class, says) = refusal(roots, &url);
@@ -149,9 +157,9 @@ fn a_server_that_is_not_reached_may_be_the_next_time() {
     h2.alpn_protocols = vec![b"h2".to_vec()];
     let h2 = serve(h2, OK);
     let rows = [
-        (format!("https://{gone}"), "no connection to 127.0.0.1:"),
-        (format!("https://{not_tls}"), "TLS failed: received corrupt message of type InvalidContentType"),
-        (format!("https://localhost:{h2}"), "TLS failed: received fatal alert: NoApplicationProtocol"),
+        (format!("https://{gone}"), "connection to 127.0.0.1:"),
+        (format!("https://{not_tls}"), "TLS handshake failed: received corrupt message of type InvalidContentType"),
+        (format!("https://localhost:{h2}"), "TLS handshake failed: received fatal alert: NoApplicationProtocol"),
         ("https://a..b".to_owned(), "the name a..b could not be resolved: "),
     ];
     for (url, expected) in rows {

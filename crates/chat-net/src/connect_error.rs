@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! Errors of connection attempts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::{error, fmt, io};
 
 use chat_proto::{BoxError, Error, TransportError};
 
-use crate::ProxyError;
+use crate::proxy_error::ProxyError;
 use crate::tls_error::{chain, is_untrusted};
 
-/// Why there is no connection. The request was not sent.
+/// Why a connection attempt failed. The request was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -20,30 +20,30 @@ pub enum ConnectError {
         /// The resolver's error.
         source: io::Error,
     },
-    /// None of the addresses accepts a connection.
+    /// No address accepted the connection.
     Tcp {
-        /// The address that failed last.
+        /// The last address that failed.
         address: SocketAddr,
-        /// Its error.
+        /// The error of that address.
         source: io::Error,
     },
     /// The TLS handshake with the server failed.
     Tls(BoxError),
-    /// There is no way through the proxy.
+    /// The proxy failed, or refused the connection.
     Proxy(ProxyError),
-    /// The setting of the proxy that is responsible for this server is not valid.
+    /// The setting of the proxy for this server is not valid.
     Setting(Error),
-    /// The connect timeout is over.
+    /// The connect timeout expired.
     TimedOut {
         /// The connect timeout.
         after: Duration,
-        /// The proxy on the way.
+        /// The proxy for this server.
         proxy: Option<String>,
     },
     /// The connection failed for another reason, for example in a connector that does not use a
     /// [`Dialer`](crate::Dialer).
     Other {
-        /// What the error means to the core.
+        /// The class of the error.
         class: TransportError,
         /// The error. Its text is used as it is.
         source: BoxError,
@@ -51,7 +51,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// The TLS handshake with the server failed.
+    /// Wraps an error of the TLS handshake with the server.
     pub fn tls(source: impl Into<BoxError>) -> Self {
         Self::Tls(source.into())
     }
@@ -61,21 +61,21 @@ impl ConnectError {
         Self::Other { class, source: source.into() }
     }
 
-    /// The connect error that an error is, or that is among its sources.
+    /// Finds a connect error: the error itself or one of its sources.
     pub fn of<'e>(error: &'e (dyn error::Error + 'static)) -> Option<&'e Self> {
         chain(error).find_map(<dyn error::Error>::downcast_ref)
     }
 
-    /// What it means to the core: whether another attempt may help.
+    /// The class of the error: whether another attempt may help.
     pub fn class(&self) -> TransportError {
         match self {
             Self::TimedOut { .. } => TransportError::ConnectTimeout,
             Self::Setting(_) => TransportError::Permanent,
             Self::Other { class, .. } => *class,
             Self::Proxy(error) if error.is_final() => TransportError::Permanent,
-            // The next certificate would be the same.
+            // The server would send the same certificate again.
             _ if is_untrusted(self) => TransportError::Permanent,
-            // The system gave up on an address.
+            // The system's own TCP timeout.
             _ if is_timeout(self) => TransportError::ConnectTimeout,
             _ => TransportError::Connect,
         }
@@ -97,8 +97,8 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, .. } => write!(f, "the name {host} could not be resolved"),
-            Self::Tcp { address, .. } => write!(f, "no connection to {address}"),
-            Self::Tls(_) => f.write_str("TLS failed"),
+            Self::Tcp { address, .. } => write!(f, "connection to {address} failed"),
+            Self::Tls(_) => f.write_str("TLS handshake failed"),
             Self::Proxy(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
             Self::Other { source, .. } => source.fmt(f),

@@ -165,7 +165,7 @@ impl Handshake {
                 }
                 (Some([VERSION, NONE_OF_THESE]), None) => Err(ProxyError::credentials(&self.proxy, [])),
                 (Some([VERSION, NONE_OF_THESE]), Some(_)) => {
-                    Err(self.broken("it takes neither user and password nor none"))
+                    Err(self.broken("it accepts no login method that the client supports"))
                 }
                 _ => Err(self.no_socks()),
             },
@@ -203,7 +203,7 @@ impl Handshake {
                 return if self.received < MAX_HEAD {
                     self.more()
                 } else {
-                    Err(self.broken("its answer's head is too long"))
+                    Err(self.broken("the head of its answer is too long"))
                 };
             };
             let status = StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|error| self.broken(error))?;
@@ -282,21 +282,24 @@ impl Handshake {
 
     fn more(&self) -> Result<Step, ProxyError> {
         if self.at_end {
-            let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in place of an answer");
+            let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before an answer");
             return Err(self.broken(end));
         }
         Ok(Step::Read)
     }
 
     fn no_socks(&self) -> ProxyError {
-        self.broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is not one of SOCKS 5"))
+        self.broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is not SOCKS 5"))
     }
 
     /// Bytes behind one that counts them.
     fn counted(&self, bytes: &[u8]) -> Result<Vec<u8>, ProxyError> {
         let length = u8::try_from(bytes.len());
         let length = length.map_err(|_| {
-            self.broken(io::Error::new(io::ErrorKind::InvalidInput, "SOCKS has no room for over 255 bytes"))
+            self.broken(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "SOCKS allows at most 255 bytes for a host, user name or password",
+            ))
         })?;
         Ok([&[length], bytes].concat())
     }
@@ -367,26 +370,30 @@ mod tests {
 
     #[test]
     fn each_refusal_says_what_it_is() {
-        let refused = "the proxy http://p:80 refuses a connection to a:443: ";
-        let failed = "talking to the proxy http://p:80 failed: ";
+        let refused = "the proxy http://p:80 refused a connection to a:443: ";
+        let failed = "communication with the proxy http://p:80 failed: ";
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
         let interim = "HTTP/1.1 103 Early\r\n\r\n".repeat(MAX_HEAD / 20);
         let rows: &[(&str, &str, String)] = &[
-            ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 asks for a user and a password".into()),
+            ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 requires a user name and a password".into()),
             (
                 "p",
                 "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM, Basic realm=x\r\n\r\n",
-                "the proxy http://p:80 asks for a user and a password (it offers Negotiate, NTLM, Basic)".into(),
+                "the proxy http://p:80 requires a user name and a password (it offers Negotiate, NTLM, Basic)".into(),
             ),
-            ("u:s3cret@p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 refuses the user or the password".into()),
+            (
+                "u:s3cret@p",
+                "HTTP/1.1 407 Who\r\n\r\n",
+                "the proxy http://p:80 rejected the user name or the password".into(),
+            ),
             ("p", "HTTP/1.0 403 No\r\n\r\n", format!("{refused}403 Forbidden")),
             ("p", "HTTP/1.1 302 No\r\nlocation: http://login.example/\r\n\r\n", format!("{refused}302 Found")),
             ("p", "HTTP/1.1 101 No\r\n\r\n", format!("{refused}101 Switching Protocols")),
             ("p", "SSH-2.0-OpenSSH_9.9\r\n", format!("{failed}invalid HTTP version")),
             ("p", "HTTP/1.1 20", format!("{failed}the connection was closed")),
             ("p", "", format!("{failed}the connection was closed")),
-            ("p", &endless, format!("{failed}its answer's head is too long")),
-            ("p", &interim, format!("{failed}its answer's head is too long")),
+            ("p", &endless, format!("{failed}the head of its answer is too long")),
+            ("p", &interim, format!("{failed}the head of its answer is too long")),
         ];
         for (proxy, says, text) in rows {
             let error = talk(proxy, "https://a", says.as_bytes(), 1000).1.unwrap_err();
@@ -403,18 +410,18 @@ mod tests {
     fn each_refusal_of_socks_says_what_it_is() {
         let long = format!("socks5h://{}:p@p", "x".repeat(256));
         let rows: &[(&str, &[u8], &str)] = &[
-            ("socks5h://p", b"\x05\xff", "asks for a user and a password"),
-            ("socks5h://u:p@p", b"\x05\x02\x01\x01", "refuses the user or the password"),
-            ("socks5h://u:p@p", b"\x05\xff", "failed: it takes neither user and password nor none"),
-            ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refuses a connection to a:443: not allowed by its rules"),
-            ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refuses a connection to a:443: unknown reason"),
-            ("socks5h://p", b"\x05\x02", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"\x05\x00\x04\x00\x00\x01", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"\x05\x00\x05\x00\x00\x02", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"\x05\xff", "requires a user name and a password"),
+            ("socks5h://u:p@p", b"\x05\x02\x01\x01", "rejected the user name or the password"),
+            ("socks5h://u:p@p", b"\x05\xff", "failed: it accepts no login method that the client supports"),
+            ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refused a connection to a:443: not allowed by its rules"),
+            ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refused a connection to a:443: unknown reason"),
+            ("socks5h://p", b"\x05\x02", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x04\x00\x00\x01", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x05\x00\x00\x02", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not SOCKS 5"),
             ("socks5h://p", b"\x05", "failed: the connection was closed"),
             ("socks5h://p", b"\x05\x00\x05\x00\x00\x03", "failed: the connection was closed"),
-            (&long, b"\x05\x02", "failed: SOCKS has no room for over 255 bytes"),
+            (&long, b"\x05\x02", "failed: SOCKS allows at most 255 bytes for a host, user name or password"),
         ];
         for (proxy, says, text) in rows {
             let error = talk(proxy, "https://a", says, 1).1.unwrap_err();

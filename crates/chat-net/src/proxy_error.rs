@@ -130,20 +130,20 @@ impl fmt::Display for ProxyError {
         match self {
             Self::Unreachable { proxy, .. } => write!(f, "the proxy {proxy} could not be reached"),
             Self::Credentials { proxy, given: false, offered } => {
-                write!(f, "the proxy {proxy} asks for a user and a password")?;
+                write!(f, "the proxy {proxy} requires a user name and a password")?;
                 offers(f, offered)
             }
             Self::Credentials { proxy, given: true, offered } => {
-                write!(f, "the proxy {proxy} refuses the user or the password")?;
+                write!(f, "the proxy {proxy} rejected the user name or the password")?;
                 offers(f, offered)
             }
             Self::Refused { proxy, target, status, .. } => {
-                write!(f, "the proxy {proxy} refuses a connection to {target}: {status}")
+                write!(f, "the proxy {proxy} refused a connection to {target}: {status}")
             }
             Self::Socks { proxy, target, code } => {
-                write!(f, "the proxy {proxy} refuses a connection to {target}: {}", socks_code(*code))
+                write!(f, "the proxy {proxy} refused a connection to {target}: {}", socks_code(*code))
             }
-            Self::Broken { proxy, .. } => write!(f, "talking to the proxy {proxy} failed"),
+            Self::Broken { proxy, .. } => write!(f, "communication with the proxy {proxy} failed"),
             Self::Name { target, .. } => write!(f, "the name of {target} could not be resolved"),
         }
     }
@@ -213,8 +213,8 @@ mod tests {
         };
         const WHO: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         let (asks, refuses) = (
-            "the proxy http://p:80 asks for a user and a password",
-            "the proxy http://p:80 refuses the user or the password",
+            "the proxy http://p:80 requires a user name and a password",
+            "the proxy http://p:80 rejected the user name or the password",
         );
         for (url, offered, says) in [
             ("p", &[][..], asks.to_owned()),

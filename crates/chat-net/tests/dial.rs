@@ -259,7 +259,7 @@ fn if_all_addresses_fail_the_last_error_is_told() {
     let net = net.peer("192.0.2.1:80", 900, Some(ErrorKind::HostUnreachable));
     let net = net.peer("192.0.2.2:80", 1, Some(ErrorKind::ConnectionRefused));
     let error = net.direct("http://h.example").map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "no connection to 192.0.2.1:80");
+    assert_eq!(error.to_string(), "connection to 192.0.2.1:80 failed");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "host unreachable");
 
     for (net, why) in [(Net::named(&[]), "the name has no address"), (Net::default(), "no such name")] {
@@ -341,7 +341,7 @@ fn socks_tries_every_address() {
     let (net, proxy) = socks();
     let net = net.behind("192.0.2.1", 5, 4).behind("192.0.2.2", 5, 3).behind("192.0.2.3", 5, 5);
     let error = net.dial("http://h.example", proxy, None).map(drop).unwrap_err();
-    assert!(error.to_string().ends_with("refuses a connection to h.example:80: connection refused"), "{error}");
+    assert!(error.to_string().ends_with("refused a connection to h.example:80: connection refused"), "{error}");
 }
 
 #[test]

@@ -60,10 +60,10 @@ async fn each_certificate_that_is_not_good_says_why() {
     let text = refusal(trusting(), &expired, "localhost").await;
     assert!(text.contains("invalid peer certificate: certificate expired"), "{text}");
     let text = refusal(trusting(), &unknown, "localhost").await;
-    assert_eq!(text, "could not connect: TLS failed: invalid peer certificate: UnknownIssuer");
+    assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
     // The bundled roots alone do not vouch for a private CA.
     let text = refusal(builder(), &good, "localhost").await;
-    assert_eq!(text, "could not connect: TLS failed: invalid peer certificate: UnknownIssuer");
+    assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
     // It would not be good the next time either.
     let transport = builder().build(&settings(LONG)).unwrap();
     let client = Client::builder().base_url(good.url("localhost")).api_key("k").build_on(transport).unwrap();
