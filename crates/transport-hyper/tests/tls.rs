@@ -44,7 +44,7 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     let says = "tls names ALPN protocols, which the transport sets";
     assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
     let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
-    assert!(format!("{no_certificate:#}").starts_with("tls can't be set up: "), "{no_certificate:#}");
+    assert!(format!("{no_certificate:#}").starts_with("tls could not be configured: "), "{no_certificate:#}");
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_server_may_ask_for_a_certificate() {
     let (chain, _) = ca.identity("client");
     let (_, key) = ca.identity("client");
     let error = builder().client_certificate(chain, key).build(&settings(Duration::ZERO)).unwrap_err();
-    assert_eq!(format!("{error:#}"), "tls can't be set up: keys may not be consistent: KeyMismatch");
+    assert_eq!(format!("{error:#}"), "tls could not be configured: keys may not be consistent: KeyMismatch");
 }
 
 #[tokio::test]
