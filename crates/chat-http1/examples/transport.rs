@@ -1,4 +1,4 @@
-//! A transport of one's own on one page: here on async-io, whose sockets and timers run under any executor.
+//! A complete transport of your own. This one is on async-io, whose sockets and timers work under any executor.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p chat-http1 --example transport
@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_client::driver::{FromSettings, TransportError, TransportSettings};
 use chat_client::{Client, Error, Transport};
-use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, set_options};
+use chat_http1::{Connector, Engine, Runtime, SendError, Stream, set_options};
+use http::{Request, Response};
 
-/// What the runtime brings.
+/// The sockets and timers of the runtime.
 struct AsyncIo;
 
 impl Runtime for AsyncIo {
@@ -36,29 +37,32 @@ impl Runtime for AsyncIo {
     }
 }
 
+type AnswerBody = chat_http1::AnswerBody<Stream<async_net::TcpStream>>;
+
 /// The transport.
-struct Mine {
+struct MyTransport {
     engine: Engine<Connector<AsyncIo>>,
     origin: Instant,
 }
 
-impl FromSettings for Mine {
+impl FromSettings for MyTransport {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
         let connector = Connector::from_settings(AsyncIo, settings)?;
         Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
     }
 }
 
-impl Transport for Mine {
-    type Send = Sending;
+impl Transport for MyTransport {
+    /// Without `+ Send`, the transport would also work with a runtime that is not `Send`.
+    type Send = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>;
     type Body = AnswerBody;
     type Error = SendError;
     type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     const PRODUCT: &'static str = "my-transport/0.1.0";
 
-    fn send(&self, request: http::Request<Bytes>) -> Sending {
-        self.engine.send(request)
+    fn send(&self, request: Request<Bytes>) -> Self::Send {
+        Box::pin(self.engine.send(request))
     }
 
     fn now(&self) -> Duration {
@@ -83,7 +87,7 @@ impl Transport for Mine {
 
 fn main() -> Result<(), Error> {
     async_io::block_on(async {
-        let client = Client::<Mine>::from_env()?;
+        let client = Client::<MyTransport>::from_env()?;
         let answer = client.default_session()?.ask("What is a transport?").finish().await?;
         println!("{}", answer.to_plain_text());
         Ok(())

@@ -1,4 +1,4 @@
-//! The body of an answer, which moves its connection.
+//! The body of an answer, which drives its connection.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,37 +10,39 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::connection::Connection;
-use crate::pool::{Origin, Pool};
+use crate::io::Io;
+use crate::pool::{Key, Pool};
 
-/// The body of an answer. It ends without an error only where its framing says that it is whole.
+/// The body of an answer. It ends without an error only if it is complete according to its framing.
 ///
-/// Its connection is idle again once the last byte is here, and closed when it is dropped before.
-pub struct AnswerBody {
+/// `T` is the type of the connection; the body is `Send` if that is. After the last byte the connection is idle and can
+/// be used again. Dropping the body before closes the connection.
+pub struct AnswerBody<T: Io> {
     incoming: Incoming,
-    connection: Option<(Connection, Origin)>,
-    pool: Arc<Pool>,
+    connection: Option<(Connection<T>, Key)>,
+    pool: Arc<Pool<T>>,
 }
 
-impl AnswerBody {
-    pub(crate) fn new(incoming: Incoming, connection: Connection, origin: Origin, pool: Arc<Pool>) -> Self {
-        let mut body = Self { incoming, connection: Some((connection, origin)), pool };
+impl<T: Io> AnswerBody<T> {
+    pub(crate) fn new(incoming: Incoming, connection: Connection<T>, key: Key, pool: Arc<Pool<T>>) -> Self {
+        let mut body = Self { incoming, connection: Some((connection, key)), pool };
         if body.is_end_stream() {
             body.keep();
         }
         body
     }
 
-    /// The answer is whole: its connection may serve another request.
+    /// Returns the connection of a complete answer to the pool.
     fn keep(&mut self) {
-        if let Some((mut connection, origin)) = self.connection.take()
+        if let Some((mut connection, key)) = self.connection.take()
             && connection.is_ready()
         {
-            self.pool.put(origin, connection);
+            self.pool.put(key, connection);
         }
     }
 }
 
-impl Body for AnswerBody {
+impl<T: Io> Body for AnswerBody<T> {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -54,7 +56,7 @@ impl Body for AnswerBody {
         match &frame {
             Some(Err(_)) => self.connection = None,
             None => self.keep(),
-            // The last bytes of a known length: nobody need ask for the end after them.
+            // After the last bytes of a known length, callers need not poll for the end.
             Some(Ok(_)) if self.incoming.is_end_stream() => self.keep(),
             Some(Ok(_)) => {}
         }
@@ -70,7 +72,7 @@ impl Body for AnswerBody {
     }
 }
 
-impl fmt::Debug for AnswerBody {
+impl<T: Io> fmt::Debug for AnswerBody<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AnswerBody").field("incoming", &self.incoming).finish_non_exhaustive()
     }

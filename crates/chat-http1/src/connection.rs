@@ -6,88 +6,81 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
+use chat_net::MAX_HEAD;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 
-use crate::guard::{Guard, Seen};
+use crate::io::{GuardedIo, Io, IoStatus};
 
-/// The most bytes that the head of an answer may have. hyper reads no more than this at once.
-pub(crate) const MAX_HEAD: usize = 128 << 10;
-
-/// The most headers that it may have: hyper's own limit.
-pub(crate) const MAX_HEADERS: usize = 100;
-
-/// A connection that does what it is polled for, and is closed when it is dropped.
-pub(crate) struct Connection {
+/// A connection that makes progress only while it is polled. Dropping it closes it.
+pub(crate) struct Connection<T: Io> {
     pub(crate) sender: SendRequest<Full<Bytes>>,
-    pub(crate) driver: Driver,
-    pub(crate) seen: Arc<Seen>,
+    pub(crate) driver: Driver<T>,
+    pub(crate) status: Arc<IoStatus>,
 }
 
-impl Connection {
-    pub(crate) async fn open<Io>(io: Io) -> hyper::Result<Self>
-    where
-        Io: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-    {
-        let (io, seen) = Guard::new(io);
-        let (sender, moving) =
-            http1::Builder::new().max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).handshake(io).await?;
-        // Why a connection ended is told to whoever waits for an answer on it.
-        let driver = Driver::new(Box::pin(async move { drop(moving.await) }), Arc::clone(&seen));
-        Ok(Self { sender, driver, seen })
+impl<T: Io> Connection<T> {
+    pub(crate) async fn open(io: T) -> hyper::Result<Self> {
+        let (io, status) = GuardedIo::new(io);
+        let mut builder = http1::Builder::new();
+        let (sender, connection) =
+            builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).handshake::<_, Full<Bytes>>(io).await?;
+        Ok(Self { sender, driver: Driver::new(Box::new(connection), Arc::clone(&status)), status })
     }
 
-    /// Whether another request may go out on it, as far as can be told without waiting: the last one is out, and the peer
-    /// has not closed.
+    /// Whether another request can be sent, as far as this can be told without waiting: the last request is sent, and the
+    /// peer has not closed.
     pub(crate) fn is_ready(&mut self) -> bool {
         self.driver.step();
-        if self.seen.takes_yield() {
+        if self.status.takes_yield() {
             self.driver.step();
         }
-        self.driver.moving.is_some() && self.sender.is_ready() && self.seen.is_sent()
+        self.driver.connection.is_some() && self.sender.is_ready() && self.status.is_sent()
     }
 }
 
-/// What moves the bytes, until the connection ends.
-pub(crate) struct Driver {
-    moving: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    bell: Arc<Bell>,
+/// The half of a connection that does the I/O.
+pub(crate) struct Driver<T: Io> {
+    /// `None` once the connection has ended.
+    connection: Option<Box<http1::Connection<GuardedIo<T>, Full<Bytes>>>>,
+    notify: Arc<Notify>,
+    /// `notify` as a waker.
     waker: Waker,
-    seen: Arc<Seen>,
+    status: Arc<IoStatus>,
 }
 
-/// How often the connection is moved in one poll while the bell rings and nothing comes of it. Once is the rule.
-const TURNS: usize = 8;
+/// Maximum number of steps in one poll. Usually one is enough.
+const MAX_STEPS: usize = 8;
 
-impl Driver {
-    fn new(moving: Pin<Box<dyn Future<Output = ()> + Send>>, seen: Arc<Seen>) -> Self {
-        let bell = Arc::<Bell>::default();
-        let waker = Waker::from(Arc::clone(&bell));
-        Self { moving: Some(moving), bell, waker, seen }
+impl<T: Io> Driver<T> {
+    fn new(connection: Box<http1::Connection<GuardedIo<T>, Full<Bytes>>>, status: Arc<IoStatus>) -> Self {
+        let notify = Arc::<Notify>::default();
+        let waker = Waker::from(Arc::clone(&notify));
+        Self { connection: Some(connection), notify, waker, status }
     }
 
-    /// Polls for what comes of the connection, which is moved while that is pending.
+    /// Polls a future or stream that needs the connection. While it is pending, the connection is polled too.
     ///
-    /// The two ends wake each other whenever one takes what the other gave. Both are polled here, so that such a wake
-    /// would only have the task polled once more, for nothing, after every event. Hence the bell: a ring reaches the
-    /// task only while it waits.
+    /// hyper's two halves wake each other when one takes what the other provided. Both are polled here, so such a wake would
+    /// only make the task poll once more for nothing, after every event. [`Notify`] therefore wakes the task only while it
+    /// waits.
     ///
-    /// A peer that sends without a pause does not keep other tasks from running: after some reads this is pending, and the
-    /// task is woken.
-    pub(crate) fn poll<T>(
+    /// A peer that sends without a pause does not keep other tasks from running: after some reads this returns pending and
+    /// wakes the task.
+    pub(crate) fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
-        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        for _ in 0..TURNS {
-            if let Poll::Ready(ready) = wanted(&mut Context::from_waker(&self.waker)) {
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        for _ in 0..MAX_STEPS {
+            if let Poll::Ready(ready) = poll(&mut Context::from_waker(&self.waker)) {
                 return Poll::Ready(ready);
             }
             self.step();
-            if self.seen.takes_yield() {
+            if self.status.takes_yield() {
                 break;
             }
-            if self.bell.connect(cx.waker()) {
+            if self.notify.register(cx.waker()) {
                 return Poll::Pending;
             }
         }
@@ -95,54 +88,55 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Moves what can be moved. What rings from here on is new.
+    /// Polls the connection once. Clears the notification first.
     fn step(&mut self) {
-        self.bell.set(State::Quiet);
-        if let Some(moving) = &mut self.moving
-            && moving.as_mut().poll(&mut Context::from_waker(&self.waker)).is_ready()
+        self.notify.set(State::Idle);
+        // The reason why a connection ended reaches the future that waits for an answer on it.
+        if let Some(connection) = &mut self.connection
+            && Pin::new(&mut **connection).poll(&mut Context::from_waker(&self.waker)).is_ready()
         {
-            self.moving = None;
+            self.connection = None;
         }
     }
 }
 
-/// The waker of the connection and of what comes of it.
+/// The waker for both halves of the connection. It wakes the task that reads the answer only while that task waits.
 #[derive(Default)]
-struct Bell(Mutex<State>);
+struct Notify(Mutex<State>);
 
 #[derive(Default)]
 enum State {
     #[default]
-    Quiet,
-    Rung,
-    /// Rings for a task that waits.
-    Connected(Waker),
+    Idle,
+    Notified,
+    /// The task that waits.
+    Waiting(Waker),
 }
 
-impl Bell {
-    /// Has it ring for a task; not if it has rung since it was quiet.
-    fn connect(&self, waker: &Waker) -> bool {
+impl Notify {
+    /// Registers a task that waits. Returns false if there was a notification since the last step.
+    fn register(&self, waker: &Waker) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*state, State::Rung) {
+        if matches!(*state, State::Notified) {
             return false;
         }
-        *state = State::Connected(waker.clone());
+        *state = State::Waiting(waker.clone());
         true
     }
 
-    /// The state before. It is dropped, or woken, by the caller: a waker may do anything, and not under the lock.
+    /// Returns the previous state. The caller drops or wakes it outside of the lock, because a waker may run any code.
     fn set(&self, state: State) -> State {
         std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), state)
     }
 }
 
-impl Wake for Bell {
+impl Wake for Notify {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if let State::Connected(waker) = self.set(State::Rung) {
+        if let State::Waiting(waker) = self.set(State::Notified) {
             waker.wake();
         }
     }

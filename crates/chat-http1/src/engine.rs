@@ -1,82 +1,89 @@
-//! Requests on connections that nobody but their caller polls.
+//! Sends requests on connections that only their caller polls.
 
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_client::driver::TransportError;
-#[cfg(feature = "net")]
-use chat_net::{ProxyError, ProxyServer};
+use chat_net::{ConnectError, ProxyError, ProxyServer};
 use http::{HeaderValue, Request, Response, Uri, Version, header, uri};
 use http_body_util::Full;
 use hyper::ext::on_informational;
 
 use crate::body::AnswerBody;
 use crate::connection::Connection;
-use crate::error::{ConnectError, SendError};
-use crate::pool::{MAX_IDLE_TIME, Origin, Pool, close_on_time};
+use crate::error::SendError;
+use crate::io::Io;
+use crate::pool::{Key, MAX_IDLE_TIME, Pool, close_on_time};
 
-/// What brings a connection about.
-pub trait Connect: Send + Sync + 'static {
+/// Opens connections for an [`Engine`].
+///
+/// Neither the connector nor its connections need to be `Send`. An engine, its futures and its answers are `Send` if they
+/// are.
+#[allow(async_fn_in_trait, reason = "auto traits of the futures leak through `Engine::send`")]
+pub trait Connect: 'static {
     /// The connection.
-    type Io: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static;
+    type Io: Io;
 
-    /// Connects to the scheme, host and port of a URI: name, TCP and, for `https`, TLS with nothing but HTTP/1.1 agreed on.
-    fn connect(&self, uri: &Uri) -> impl Future<Output = Result<Self::Io, ConnectError>> + Send;
+    /// Connects to the scheme, host and port of a URI. For `https` this includes TLS, which must agree on HTTP/1.1 only.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::other`] wraps errors that have no variant.
+    async fn connect(&self, uri: &Uri) -> Result<Self::Io, ConnectError>;
 
-    /// The proxy that is given the requests to a URI to forward; it is then what [`connect`](Self::connect) connects to.
-    /// `None`, the default, if requests go to the server.
-    #[cfg(feature = "net")]
+    /// The proxy that forwards requests for a URI. In this case [`connect`](Self::connect) connects to the proxy.
+    /// The default is `None`: requests go to the server.
     fn forwarder(&self, _uri: &Uri) -> Option<&ProxyServer> {
         None
     }
 }
 
-/// Sends requests over HTTP/1.1, each on a connection that is polled by whoever polls the answer. Cheap to clone; clones
-/// share connections.
-pub struct Engine<C> {
+/// Sends requests over HTTP/1.1. Each connection is polled by the task that polls the answer on it.
+///
+/// An engine is cheap to clone. Clones share their connections.
+pub struct Engine<C: Connect> {
     shared: Arc<Shared<C>>,
 }
 
-struct Shared<C> {
+struct Shared<C: Connect> {
     connect: C,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<C::Io>>,
 }
 
-impl<C> Clone for Engine<C> {
+impl<C: Connect> Clone for Engine<C> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<C> fmt::Debug for Engine<C> {
+impl<C: Connect> fmt::Debug for Engine<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").finish_non_exhaustive()
     }
 }
 
 impl<C: Connect> Engine<C> {
-    /// An engine without connections yet.
+    /// Creates an engine, which has no connections yet.
     pub fn new(connect: C) -> Self {
         Self::with_max_idle_time(connect, MAX_IDLE_TIME)
     }
 
-    /// An engine whose connections wait no longer than this to be used again; zero uses none again. The default is 30 s.
+    /// Creates an engine that keeps idle connections for at most this time. The default is 30 s. Zero keeps none.
     pub fn with_max_idle_time(connect: C, time: Duration) -> Self {
         Self { shared: Arc::new(Shared { connect, pool: Arc::new(Pool::new(time)) }) }
     }
 
-    /// What brings its connections about.
+    /// The connector.
     pub fn connector(&self) -> &C {
         &self.shared.connect
     }
 
-    /// Closes idle connections when their time is up, on a runtime's clock. It is a future for a task of its own, and ends
-    /// when the engine and its clones are gone.
+    /// Returns a future that closes idle connections when their time is up. Spawn it as a task of its own. It ends when the
+    /// engine and its clones are dropped.
     ///
     /// Without it, a connection whose time is up is closed at the next call.
     pub fn close_idle<F, S>(&self, sleep: S) -> impl Future<Output = ()> + use<C, F, S>
@@ -87,68 +94,56 @@ impl<C: Connect> Engine<C> {
         close_on_time(Arc::downgrade(&self.shared.pool), sleep)
     }
 
-    /// How many connections wait to be used again.
+    /// The number of idle connections.
     pub fn idle_connections(&self) -> usize {
         self.shared.pool.len()
     }
 
-    /// Sends a request, whose URI is absolute, on an idle connection or a new one. `Host` and `Content-Length` are added
-    /// where it has none, and its version is taken for HTTP/1.1.
+    /// Sends a request on an idle connection or a new one, and returns the answer when its head has arrived.
     ///
-    /// An idle connection that turns out to be closed gives the request back unsent, and it goes out on another. Dropping
-    /// the future closes what it runs on.
-    pub fn send(&self, request: Request<Bytes>) -> Sending {
+    /// The URI must be absolute. `Host` and `Content-Length` are added if they are missing. The request is sent as HTTP/1.1
+    /// whatever its version is.
+    ///
+    /// An idle connection that turns out to be closed gives the request back unsent, and the request goes out on another
+    /// one. Dropping the future closes its connection.
+    ///
+    /// The future is `Send` if the connector, its connections and its futures are. To name it as a type, box it.
+    pub fn send(
+        &self,
+        request: Request<Bytes>,
+    ) -> impl Future<Output = Result<Response<AnswerBody<C::Io>>, SendError>> + use<C> {
         let shared = Arc::clone(&self.shared);
-        Sending(Box::pin(async move { shared.send(request).await }))
-    }
-}
-
-/// The future of an answer's head.
-#[must_use = "nothing is sent before it is polled"]
-pub struct Sending(Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>);
-
-impl Future for Sending {
-    type Output = Result<Response<AnswerBody>, SendError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl fmt::Debug for Sending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sending").finish_non_exhaustive()
+        async move { shared.send(request).await }
     }
 }
 
 impl<C: Connect> Shared<C> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody>, SendError> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<AnswerBody<C::Io>>, SendError> {
         let uri = request.uri().clone();
-        let origin = Origin::of(&uri).ok_or_else(|| not_valid("the URI has no scheme or no host"))?;
-        let mut request = of_http1(request)?;
-        #[cfg(feature = "net")]
+        let key = Key::of(&uri).ok_or_else(|| invalid("the URI has no scheme or no host"))?;
+        let mut request = to_http1(request)?;
         if let Some(proxy) = self.connect.forwarder(&uri) {
-            in_absolute_form(&mut request, proxy);
-            let answer = self.send_on(origin, &uri, request).await?;
+            to_absolute_form(&mut request, proxy);
+            let answer = self.send_on(key, &uri, request).await?;
             return match ProxyError::refusal(proxy, answer.status(), answer.headers()) {
-                Some(refusal) => Err(ConnectError::from(chat_net::ConnectError::from(refusal)).into()),
+                Some(refusal) => Err(ConnectError::from(refusal).into()),
                 None => Ok(answer),
             };
         }
-        in_origin_form(&mut request);
-        self.send_on(origin, &uri, request).await
+        to_origin_form(&mut request);
+        self.send_on(key, &uri, request).await
     }
 
-    /// Sends a request, in the form that suits who is at the other end, on an idle connection or a new one.
+    /// Sends a request that already has the right form for its peer.
     async fn send_on(
         &self,
-        origin: Origin,
+        key: Key,
         uri: &Uri,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<AnswerBody>, SendError> {
-        while let Some(idle) = self.pool.take(&origin) {
+    ) -> Result<Response<AnswerBody<C::Io>>, SendError> {
+        while let Some(idle) = self.pool.take(&key) {
             match exchange(idle, request).await {
-                Ok(answered) => return Ok(self.answer(origin, answered)),
+                Ok(answered) => return Ok(self.answer(key, answered)),
                 Err(Unanswered { unsent: Some(unsent), .. }) => request = *unsent,
                 Err(Unanswered { error, unsent: None }) => return Err(SendError::lost(error)),
             }
@@ -156,35 +151,38 @@ impl<C: Connect> Shared<C> {
         let io = self.connect.connect(uri).await?;
         let connection = Connection::open(io).await.map_err(SendError::unsent)?;
         match exchange(connection, request).await {
-            Ok(answered) => Ok(self.answer(origin, answered)),
+            Ok(answered) => Ok(self.answer(key, answered)),
             Err(Unanswered { error, unsent: Some(_) }) => Err(SendError::unsent(error)),
             Err(Unanswered { error, unsent: None }) => Err(SendError::lost(error)),
         }
     }
 
-    fn answer(&self, origin: Origin, answered: Answered) -> Response<AnswerBody> {
+    fn answer(&self, key: Key, answered: Answered<C::Io>) -> Response<AnswerBody<C::Io>> {
         let (connection, response) = answered;
-        response.map(|incoming| AnswerBody::new(incoming, connection, origin, Arc::clone(&self.pool)))
+        response.map(|incoming| AnswerBody::new(incoming, connection, key, Arc::clone(&self.pool)))
     }
 }
 
-type Answered = (Connection, Response<hyper::body::Incoming>);
+type Answered<T> = (Connection<T>, Response<hyper::body::Incoming>);
 
-/// A request without an answer, given back if no byte of it went out.
+/// A request without an answer. The request is given back if no byte of it was sent.
 struct Unanswered {
     error: hyper::Error,
     unsent: Option<Box<Request<Full<Bytes>>>>,
 }
 
-/// Sends a request on a connection and drives it to the head of the answer.
-async fn exchange(mut connection: Connection, mut request: Request<Full<Bytes>>) -> Result<Answered, Unanswered> {
-    connection.seen.begin_request();
-    let seen = Arc::clone(&connection.seen);
-    on_informational(&mut request, move |_| seen.count_interim());
+/// Sends a request on a connection, and drives the connection until the head of the answer is here.
+async fn exchange<T: Io>(
+    mut connection: Connection<T>,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Answered<T>, Unanswered> {
+    connection.status.begin_request();
+    let status = Arc::clone(&connection.status);
+    on_informational(&mut request, move |_| status.count_interim());
     let mut answer = pin!(connection.sender.try_send_request(request));
     let answer = poll_fn(|cx| connection.driver.poll(cx, |cx| answer.as_mut().poll(cx))).await;
-    if connection.seen.is_flooded() {
-        // The clocks of the call end it, wherever the answer after the interim ones may be.
+    if connection.status.is_flooded() {
+        // The answer may be here already. The timeouts of the call end it all the same.
         pending::<()>().await;
     }
     match answer {
@@ -196,13 +194,12 @@ async fn exchange(mut connection: Connection, mut request: Request<Full<Bytes>>)
     }
 }
 
-/// The request can't be sent anywhere.
-fn not_valid(why: &'static str) -> ConnectError {
-    ConnectError::new(TransportError::Connect, why)
+fn invalid(why: &'static str) -> ConnectError {
+    ConnectError::other(TransportError::Connect, why)
 }
 
-/// The request as HTTP/1.1 has it: with the host in a header. Of some other versions hyper would panic.
-fn of_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
+/// Prepares a request for HTTP/1.1: sets `Host` and the version. hyper panics for some other versions.
+fn to_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectError> {
     let mut request = request.map(Full::new);
     *request.version_mut() = Version::HTTP_11;
     let uri = request.uri();
@@ -212,26 +209,25 @@ fn of_http1(request: Request<Bytes>) -> Result<Request<Full<Bytes>>, ConnectErro
         Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
         None => HeaderValue::from_str(host),
     };
-    let host = host.map_err(|_| not_valid("the host is not a valid header value"))?;
+    let host = host.map_err(|_| invalid("the host is not a valid header value"))?;
     request.headers_mut().entry(header::HOST).or_insert(host);
     Ok(request)
 }
 
-/// What a server wants to read in the first line: the path alone.
-fn in_origin_form(request: &mut Request<Full<Bytes>>) {
+/// Reduces the URI to the path and query, which is the form for a server.
+fn to_origin_form(request: &mut Request<Full<Bytes>>) {
     let path = request.uri().path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
 }
 
-/// What a proxy wants to read: the whole URI, but for a user in it, and who asks.
-#[cfg(feature = "net")]
-fn in_absolute_form(request: &mut Request<Full<Bytes>>, proxy: &ProxyServer) {
+/// Removes user and password from the URI and adds the proxy's credentials, which is the form for a proxy.
+fn to_absolute_form(request: &mut Request<Full<Bytes>>, proxy: &ProxyServer) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     let host = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@'));
     if let Some((_, host)) = host {
-        parts.authority = Some(host.parse().expect("is an authority as much as with a user"));
+        parts.authority = Some(host.parse().expect("an authority without its user is an authority"));
     }
-    *request.uri_mut() = Uri::from_parts(parts).expect("was one before");
+    *request.uri_mut() = Uri::from_parts(parts).expect("the parts come from a valid URI");
     if let Some(authorization) = proxy.authorization() {
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }

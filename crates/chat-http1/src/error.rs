@@ -1,58 +1,17 @@
-//! Why there is no connection, or no answer.
+//! Why a request has no answer.
 
 use std::error::Error;
 use std::fmt;
 
-use chat_client::driver::{BoxError, TransportError};
-#[cfg(feature = "net")]
-use chat_net::tls;
-
-use crate::connection::{MAX_HEAD, MAX_HEADERS};
-
-/// Why there is no connection: the connector's own error, and what it means to the core.
-#[derive(Debug)]
-pub struct ConnectError {
-    class: TransportError,
-    source: BoxError,
-}
-
-impl ConnectError {
-    /// A connector's error. Its text is used as it is.
-    pub fn new(class: TransportError, source: impl Into<BoxError>) -> Self {
-        Self { class, source: source.into() }
-    }
-
-    /// What it means to the core.
-    pub fn class(&self) -> TransportError {
-        self.class
-    }
-}
-
-#[cfg(feature = "net")]
-impl From<chat_net::ConnectError> for ConnectError {
-    fn from(error: chat_net::ConnectError) -> Self {
-        Self::new(error.class(), error)
-    }
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
-    }
-}
-
-impl Error for ConnectError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_ref())
-    }
-}
+use chat_client::driver::TransportError;
+use chat_net::{ConnectError, MAX_HEAD, MAX_HEADERS, tls};
 
 /// Why a request has no answer.
 #[derive(Debug)]
-pub struct SendError(Why);
+pub struct SendError(Reason);
 
 #[derive(Debug)]
-enum Why {
+enum Reason {
     Connect(ConnectError),
     Unsent(hyper::Error),
     Lost(hyper::Error),
@@ -61,47 +20,46 @@ enum Why {
 
 impl SendError {
     pub(crate) fn unsent(error: hyper::Error) -> Self {
-        Self(Why::Unsent(error))
+        Self(Reason::Unsent(error))
     }
 
     pub(crate) fn lost(error: hyper::Error) -> Self {
-        Self(if error.is_parse() { Why::BadHead(error) } else { Why::Lost(error) })
+        Self(if error.is_parse() { Reason::BadHead(error) } else { Reason::Lost(error) })
     }
 
-    /// What it means to the core.
+    /// The class of the error: whether the request may have been sent, and whether another attempt may help.
     pub fn class(&self) -> TransportError {
         match &self.0 {
-            Why::Connect(error) => error.class(),
-            #[cfg(feature = "net")]
-            Why::Unsent(error) | Why::Lost(error) if tls::is_refused(error) => TransportError::Connect,
-            Why::Unsent(_) => TransportError::Unsent,
-            Why::Lost(_) => TransportError::MaybeSent,
-            Why::BadHead(_) => TransportError::BadHead,
+            Reason::Connect(error) => error.class(),
+            Reason::Unsent(error) | Reason::Lost(error) if tls::is_refused(error) => TransportError::Connect,
+            Reason::Unsent(_) => TransportError::Unsent,
+            Reason::Lost(_) => TransportError::MaybeSent,
+            Reason::BadHead(_) => TransportError::BadHead,
         }
     }
 
-    /// Why no connection came about, if that is it.
+    /// The error of the connection attempt, if that is what failed.
     pub fn connect_error(&self) -> Option<&ConnectError> {
         match &self.0 {
-            Why::Connect(error) => Some(error),
-            Why::Unsent(_) | Why::Lost(_) | Why::BadHead(_) => None,
+            Reason::Connect(error) => Some(error),
+            Reason::Unsent(_) | Reason::Lost(_) | Reason::BadHead(_) => None,
         }
     }
 }
 
 impl From<ConnectError> for SendError {
     fn from(error: ConnectError) -> Self {
-        Self(Why::Connect(error))
+        Self(Reason::Connect(error))
     }
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Why::Connect(error) => error.fmt(f),
-            // hyper does not say which error is that of a limit.
-            Why::BadHead(error) => write!(f, "{error} (limits: {} KiB, {MAX_HEADERS} headers)", MAX_HEAD >> 10),
-            Why::Unsent(error) | Why::Lost(error) => error.fmt(f),
+            Reason::Connect(error) => error.fmt(f),
+            // hyper does not tell which errors come from a limit.
+            Reason::BadHead(error) => write!(f, "{error} (limits: {} KiB, {MAX_HEADERS} headers)", MAX_HEAD >> 10),
+            Reason::Unsent(error) | Reason::Lost(error) => error.fmt(f),
         }
     }
 }
@@ -109,8 +67,8 @@ impl fmt::Display for SendError {
 impl Error for SendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.0 {
-            Why::Connect(error) => error.source(),
-            Why::Unsent(error) | Why::Lost(error) | Why::BadHead(error) => error.source(),
+            Reason::Connect(error) => Some(error),
+            Reason::Unsent(error) | Reason::Lost(error) | Reason::BadHead(error) => error.source(),
         }
     }
 }

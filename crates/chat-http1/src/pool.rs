@@ -1,4 +1,4 @@
-//! Connections that wait to be used again.
+//! Idle connections.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,68 +10,69 @@ use http::Uri;
 use http::uri::{Authority, Scheme};
 
 use crate::connection::Connection;
+use crate::io::Io;
 
-/// The most connections that wait. A client talks to one server; more than this many calls at once are rare, and a
+/// Maximum number of idle connections. A client talks to one server and rarely makes more calls at once, and each
 /// connection costs a socket on both sides.
 const MAX_IDLE: usize = 32;
 
-/// The longest that a connection waits: shorter than servers and the boxes between do, so that they seldom close it while a
-/// request is on its way.
+/// Maximum time that a connection stays idle. Servers and middleboxes usually wait longer, so they rarely close a
+/// connection while a request is on its way.
 pub(crate) const MAX_IDLE_TIME: Duration = Duration::from_secs(30);
 
-/// The server at the other end.
+/// The server that a connection leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Origin(Scheme, Authority);
+pub(crate) struct Key(Scheme, Authority);
 
-impl Origin {
+impl Key {
     pub(crate) fn of(uri: &Uri) -> Option<Self> {
         Some(Self(uri.scheme()?.clone(), uri.authority()?.clone()))
     }
 }
 
-/// The connections, the one that was used last at the end.
-pub(crate) struct Pool {
-    state: Mutex<State>,
+/// The idle connections of an engine.
+pub(crate) struct Pool<T: Io> {
+    state: Mutex<State<T>>,
     max_idle_time: Duration,
 }
 
-#[derive(Default)]
-struct State {
-    idle: Vec<Idle>,
+struct State<T: Io> {
+    /// The connection that was used last is at the end.
+    idle: Vec<Idle<T>>,
     /// The task that closes connections on time, if there is one.
     closing: Option<Waker>,
 }
 
-struct Idle {
-    origin: Origin,
-    connection: Connection,
+struct Idle<T: Io> {
+    key: Key,
+    connection: Connection<T>,
     since: Instant,
 }
 
-impl Pool {
+impl<T: Io> Pool<T> {
     pub(crate) fn new(max_idle_time: Duration) -> Self {
-        Self { state: Mutex::default(), max_idle_time }
+        Self { state: Mutex::new(State { idle: Vec::new(), closing: None }), max_idle_time }
     }
 
-    /// The connection that was used last, if there is one that may still be.
-    pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
+    /// Takes the usable connection that was used last.
+    pub(crate) fn take(&self, key: &Key) -> Option<Connection<T>> {
         loop {
-            // The lock is let go before the connection is asked: that may take a read.
+            // The check may read from the socket, so it runs without the lock.
             let mut idle = {
                 let idle = &mut self.lock().idle;
                 idle.retain(|idle| idle.since.elapsed() < self.max_idle_time);
-                let at = idle.iter().rposition(|idle| idle.origin == *origin)?;
+                let at = idle.iter().rposition(|idle| idle.key == *key)?;
                 idle.remove(at)
             };
-            // A server that closed it while it waited has left that to be read.
+            // The check reads, and so finds out if the server closed the connection meanwhile.
             if idle.connection.is_ready() {
                 return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps a connection, in place of the one that waits the longest if there is no more room.
-    pub(crate) fn put(&self, origin: Origin, connection: Connection) {
+    /// Keeps a connection. If the pool is full, the connection that has been idle the longest is closed.
+    pub(crate) fn put(&self, key: Key, connection: Connection<T>) {
         if self.max_idle_time.is_zero() {
             return;
         }
@@ -80,7 +81,7 @@ impl Pool {
             if idle.len() == MAX_IDLE {
                 idle.remove(0);
             }
-            idle.push(Idle { origin, connection, since: Instant::now() });
+            idle.push(Idle { key, connection, since: Instant::now() });
             if idle.len() == 1 { closing.take() } else { None }
         };
         closing.into_iter().for_each(Waker::wake);
@@ -90,8 +91,8 @@ impl Pool {
         self.lock().idle.len()
     }
 
-    /// Closes the connections whose time is up, and says when the next one's will be. The task is woken when the first
-    /// connection after none comes, and when there is no pool any more.
+    /// Closes the connections whose time is up, and returns the time until the next one is due. The task is woken when an
+    /// empty pool gets a connection, and when the pool is dropped.
     fn close_old(&self, waker: &Waker) -> Option<Duration> {
         let State { idle, closing } = &mut *self.lock();
         *closing = Some(waker.clone());
@@ -99,21 +100,24 @@ impl Pool {
         idle.first().map(|oldest| self.max_idle_time.saturating_sub(oldest.since.elapsed()))
     }
 
-    /// Nothing panics while it holds the lock.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Pool {
+impl<T: Io> Drop for Pool<T> {
     fn drop(&mut self) {
-        let closing = self.lock().closing.take();
+        let closing = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).closing.take();
         closing.into_iter().for_each(Waker::wake);
     }
 }
 
-/// Closes connections when their time is up, for as long as there is the pool.
-pub(crate) async fn close_on_time<F: Future<Output = ()>>(pool: Weak<Pool>, sleep: impl Fn(Duration) -> F) {
+/// Closes connections when their time is up, until the pool is dropped.
+pub(crate) async fn close_on_time<T, F>(pool: Weak<Pool<T>>, sleep: impl Fn(Duration) -> F)
+where
+    T: Io,
+    F: Future<Output = ()>,
+{
     let mut sleeping: Option<Pin<Box<F>>> = None;
     poll_fn(|cx| {
         loop {

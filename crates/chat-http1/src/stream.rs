@@ -1,4 +1,4 @@
-//! A connection with or without TLS, as hyper wants it.
+//! A connection with or without TLS, with hyper's I/O traits.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -10,12 +10,12 @@ use futures_rustls::client::TlsStream;
 use hyper::rt::ReadBufCursor;
 use smol_hyper::rt::FuturesIo;
 
-/// A connection that a [`Connector`](crate::Connector) brought about.
+/// A connection of a [`Connector`](crate::Connector), with or without TLS.
 pub struct Stream<S>(Inner<S>);
 
 enum Inner<S> {
     Plain(FuturesIo<S>),
-    Tls(FuturesIo<Box<TlsStream<Paced<S>>>>),
+    Tls(FuturesIo<Box<TlsStream<BudgetedSocket<S>>>>),
 }
 
 impl<S> Stream<S> {
@@ -23,7 +23,7 @@ impl<S> Stream<S> {
         Self(Inner::Plain(FuturesIo::new(stream)))
     }
 
-    pub(crate) fn tls(stream: TlsStream<Paced<S>>) -> Self {
+    pub(crate) fn tls(stream: TlsStream<BudgetedSocket<S>>) -> Self {
         Self(Inner::Tls(FuturesIo::new(Box::new(stream))))
     }
 }
@@ -69,24 +69,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Stream<S> {
     }
 }
 
-/// How many reads in a row give something before TLS gives the task back.
-const READS: usize = 16;
+/// Number of successful reads in a row before TLS yields to other tasks.
+const READ_BUDGET: usize = 16;
 
-/// The socket under TLS, which reads on for as long as the records that come are empty.
-pub(crate) struct Paced<S> {
+/// The socket under TLS, with a limited number of reads in a row. TLS itself reads on while the records are empty.
+pub(crate) struct BudgetedSocket<S> {
     socket: S,
     reads: usize,
 }
 
-impl<S> Paced<S> {
+impl<S> BudgetedSocket<S> {
     pub(crate) fn new(socket: S) -> Self {
         Self { socket, reads: 0 }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for BudgetedSocket<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.reads == READS {
+        if self.reads == READ_BUDGET {
             self.reads = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -97,7 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for BudgetedSocket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes from it never ends.
+    /// A socket that always has data.
     struct Endless;
 
     impl AsyncRead for Endless {
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_read_that_goes_on_for_ever_gives_the_task_back() {
+    fn an_endless_read_yields_to_other_tasks() {
         let wakes = Arc::<Wakes>::default();
         let waker = Waker::from(Arc::clone(&wakes));
-        let mut socket = Paced::new(Endless);
+        let mut socket = BudgetedSocket::new(Endless);
         for turn in 1..4 {
             let mut cx = Context::from_waker(&waker);
             let reads = (0..).take_while(|_| Pin::new(&mut socket).poll_read(&mut cx, &mut [0; 8]).is_ready()).count();
-            assert_eq!((reads, wakes.0.load(Ordering::SeqCst)), (READS, turn));
+            assert_eq!((reads, wakes.0.load(Ordering::SeqCst)), (READ_BUDGET, turn));
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Answers that come before the question is out, on real sockets.
+//! Answers that arrive before the whole request is sent, on real sockets.
 //!
-//! On Linux what a peer sent before the connection broke can still be read. Other systems may throw it away.
+//! On Linux, data that arrived before the connection broke can still be read. Other systems may discard it.
 #![cfg(target_os = "linux")]
 
 #[path = "support/ca.rs"]
@@ -36,11 +36,11 @@ enum Then {
     HalfCloseAndDrain,
 }
 
-/// A server that answers each connection's first head.
+/// A server that answers as soon as it has read the head of the first request on a connection.
 struct Server {
     port: u16,
     accepted: Arc<AtomicUsize>,
-    /// Those that stay open until the test is over.
+    /// Connections that stay open until the end of the test.
     _held: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -55,7 +55,7 @@ fn serve(tls: Option<ServerConfig>, then: Then) -> Server {
             accepted.fetch_add(1, Ordering::SeqCst);
             let (tcp, tls, held) = (tcp.unwrap(), tls.clone(), Arc::clone(&held));
             thread::spawn(move || {
-                // A close throws away what waits to be sent.
+                // A close discards data that is not sent yet.
                 tcp.set_nodelay(true).unwrap();
                 let raw = tcp.try_clone().unwrap();
                 match tls {
@@ -63,12 +63,12 @@ fn serve(tls: Option<ServerConfig>, then: Then) -> Server {
                     Some(tls) => answer(StreamOwned::new(ServerConnection::new(tls).unwrap(), tcp)).unwrap(),
                 }
                 match then {
-                    // With most of the question unread, this is a reset.
+                    // This resets the connection, because data is unread.
                     Then::Close => drop(raw),
                     Then::StopReading => held.lock().unwrap().push(raw),
                     Then::HalfCloseAndDrain => {
                         raw.shutdown(Shutdown::Write).unwrap();
-                        // It ends when the client goes, in whatever way.
+                        // Ends when the client closes or resets the connection.
                         let _ = io::copy(&mut &raw, &mut io::sink());
                     }
                 }
@@ -83,23 +83,23 @@ fn answer(mut stream: impl Read + Write) -> io::Result<()> {
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut some = [0; 1024];
         let count = stream.read(&mut some)?;
-        assert!(count > 0, "an end before the head's");
+        assert!(count > 0, "the connection ended within the head");
         head.extend_from_slice(&some[..count]);
     }
     stream.write_all(EARLY)?;
     stream.flush()
 }
 
-/// The answers to large questions, one after another, and the connections that they took.
+/// Sends large requests in turn. Returns the answers, and the number of connections.
 fn ask(tls: Option<ServerConfig>, roots: RootCertStore, then: Then) -> (Vec<Result<String, String>>, usize) {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let server = serve(tls, then);
     let engine = Engine::new(Connector::new(AsyncIo, trusting(roots), Some(LONG)));
-    let question = Bytes::from(vec![b' '; SIZE]);
+    let body = Bytes::from(vec![b' '; SIZE]);
     let url = format!("{scheme}://localhost:{}/", server.port);
     let ask = || {
         async_io::block_on(async {
-            let answer = engine.send(Request::post(&url).body(question.clone()).unwrap()).await;
+            let answer = engine.send(Request::post(&url).body(body.clone()).unwrap()).await;
             let answer = answer.map_err(|error| format!("{error:?}"))?;
             let status = answer.status().as_u16();
             let body = answer.into_body().collect().await.map_err(|error| format!("{status}: {error:?}"))?;
@@ -114,20 +114,20 @@ fn ask(tls: Option<ServerConfig>, roots: RootCertStore, then: Then) -> (Vec<Resu
 const ALL: [Then; 3] = [Then::Close, Then::StopReading, Then::HalfCloseAndDrain];
 
 #[test]
-fn an_early_answer_comes_whatever_the_server_does_then() {
+fn an_early_answer_is_returned() {
     for then in ALL {
         let (answers, connections) = ask(None, RootCertStore::empty(), then);
         assert_eq!(answers, vec![Ok("413 too large".to_owned()); CALLS], "{then:?}");
-        assert_eq!(connections, CALLS, "{then:?}: none is used again");
+        assert_eq!(connections, CALLS, "{then:?}: no connection is used again");
     }
 }
 
 #[test]
-fn an_early_answer_comes_over_tls_too() {
+fn an_early_answer_is_returned_over_tls() {
     let ca = Ca::new();
     for then in ALL {
         let (answers, connections) = ask(Some(ca.server(&["localhost"], 4000)), ca.roots(), then);
         assert_eq!(answers, vec![Ok("413 too large".to_owned()); CALLS], "{then:?}");
-        assert_eq!(connections, CALLS, "{then:?}: none is used again");
+        assert_eq!(connections, CALLS, "{then:?}: no connection is used again");
     }
 }

@@ -1,4 +1,4 @@
-//! TLS on real sockets: who is trusted, and what each refusal says and means.
+//! TLS on real sockets: trusted certificates, and the text and class of each refusal.
 
 #[path = "support/ca.rs"]
 mod ca;
@@ -24,10 +24,10 @@ use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
 use http_body_util::BodyExt as _;
 use runtime::AsyncIo;
 
-/// More than a machine that is busy takes.
+/// A timeout that is long enough for a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
-/// The port of a server that speaks HTTP/2 too, and says these bytes after each question that it can read.
+/// Starts a server that offers HTTP/2 too and sends these bytes after each read. Returns its port.
 fn serve(mut tls: ServerConfig, says: &'static [u8]) -> u16 {
     if tls.alpn_protocols.is_empty() {
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -40,7 +40,7 @@ fn serve(mut tls: ServerConfig, says: &'static [u8]) -> u16 {
             while let Ok((tcp, _)) = listener.accept().await {
                 match acceptor.accept(tcp).into_fallible().await {
                     Ok(tls) => _ = reply(tls, says).await,
-                    // The alert is on its way; a reset would overtake it.
+                    // Wait for the client to close, because a reset would overtake the alert.
                     Err((_, mut tcp)) => _ = tcp.read_to_end(&mut Vec::new()).await,
                 }
             }
@@ -65,7 +65,7 @@ async fn reply(mut tls: TlsStream<TcpStream>, says: &[u8]) -> io::Result<()> {
 
 type Answered = Result<(String, Option<String>), SendError>;
 
-/// The body of an answer, and what was wrong with it.
+/// The body of an answer, and its error.
 fn ask(engine: &Engine<Connector<AsyncIo>>, url: &str) -> Answered {
     async_io::block_on(async {
         let mut body =
@@ -85,7 +85,7 @@ fn engine(tls: ClientConfig) -> Engine<Connector<AsyncIo>> {
     Engine::new(Connector::new(AsyncIo, tls, Some(LONG)))
 }
 
-/// What a refusal means, and what it says with all its causes.
+/// The class of a refusal, and its text with all sources.
 fn refusal(roots: RootCertStore, url: &str) -> (TransportError, String) {
     let error = ask(&engine(trusting(roots)), url).unwrap_err();
     let refusal = (error.class(), sentence(&error));
@@ -105,7 +105,7 @@ const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 #[test]
-fn a_name_and_an_address_are_vouched_for() {
+fn certificates_for_names_and_addresses_are_accepted() {
     let ca = Ca::new();
     let port = serve(ca.server(&NAMES, 4000), OK);
     for host in NAMES {
@@ -118,14 +118,22 @@ fn a_name_and_an_address_are_vouched_for() {
 }
 
 #[test]
-fn a_certificate_that_is_no_good_is_none_the_next_time_either() {
+fn an_untrusted_certificate_is_a_permanent_error() {
     let (ca, other) = (Ca::new(), Ca::named("another CA"));
     let good = serve(ca.server(&["localhost"], 4000), OK);
     let old = serve(ca.server(&["localhost"], 2021), OK);
     let rows = [
-        (other.roots(), format!("https://localhost:{good}"), "TLS failed: invalid peer certificate: UnknownIssuer"),
+        (
+            other.roots(),
+            format!("https://localhost:{good}"),
+            "TLS handshake failed: invalid peer certificate: UnknownIssuer",
+        ),
         (ca.roots(), format!("https://127.0.0.1:{good}"), "certificate not valid for name \"127.0.0.1\""),
-        (ca.roots(), format!("https://localhost:{old}"), "TLS failed: invalid peer certificate: certificate expired"),
+        (
+            ca.roots(),
+            format!("https://localhost:{old}"),
+            "TLS handshake failed: invalid peer certificate: certificate expired",
+        ),
     ];
     for (roots, url, expected) in rows {
         let (class, says) = refusal(roots, &url);
@@ -135,7 +143,7 @@ fn a_certificate_that_is_no_good_is_none_the_next_time_either() {
 }
 
 #[test]
-fn a_server_that_is_not_reached_may_be_the_next_time() {
+fn other_connect_errors_may_be_retried() {
     let ca = Ca::new();
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -149,9 +157,9 @@ fn a_server_that_is_not_reached_may_be_the_next_time() {
     h2.alpn_protocols = vec![b"h2".to_vec()];
     let h2 = serve(h2, OK);
     let rows = [
-        (format!("https://{gone}"), "no connection to 127.0.0.1:"),
-        (format!("https://{not_tls}"), "TLS failed: received corrupt message of type InvalidContentType"),
-        (format!("https://localhost:{h2}"), "TLS failed: received fatal alert: NoApplicationProtocol"),
+        (format!("https://{gone}"), "connection to 127.0.0.1:"),
+        (format!("https://{not_tls}"), "TLS handshake failed: received corrupt message of type InvalidContentType"),
+        (format!("https://localhost:{h2}"), "TLS handshake failed: received fatal alert: NoApplicationProtocol"),
         ("https://a..b".to_owned(), "the name a..b could not be resolved: "),
     ];
     for (url, expected) in rows {
@@ -161,14 +169,14 @@ fn a_server_that_is_not_reached_may_be_the_next_time() {
     }
 }
 
-/// In TLS 1.3 the question is out by the time that the server refuses the one who asks it, and nobody has read it.
+/// In TLS 1.3 the client has sent its request when the server rejects its certificate. The server has not read it.
 #[test]
-fn a_client_that_is_refused_was_not_heard() {
+fn a_rejected_client_certificate_is_a_connect_error() {
     let ca = Ca::new();
     let provider = Arc::new(ring::default_provider());
-    let asks = WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()), provider).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(ca.roots()), provider).build().unwrap();
     let (chain, key) = ca.certificate(&["localhost"], 4000);
-    let port = serve(server().with_client_cert_verifier(asks).with_single_cert(chain, key).unwrap(), OK);
+    let port = serve(server().with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap(), OK);
     let url = format!("https://localhost:{port}");
     for _ in 0..5 {
         let (class, says) = refusal(ca.roots(), &url);
@@ -183,17 +191,17 @@ fn a_client_that_is_refused_was_not_heard() {
 }
 
 #[test]
-fn an_end_that_tls_does_not_vouch_for_is_a_cut() {
+fn an_end_without_close_notify_is_an_error() {
     let ca = Ca::new();
     let port = serve(ca.server(&["localhost"], 4000), b"HTTP/1.0 200 OK\r\n\r\nok");
     let (text, error) = ask(&engine(trusting(ca.roots())), &format!("https://localhost:{port}")).unwrap();
     assert_eq!(text, "ok");
-    let error = error.expect("it may be a cut");
+    let error = error.expect("the answer may be truncated");
     assert!(error.contains("close_notify"), "{error}");
     println!("{error}");
 }
 
-/// A server that closes TLS and keeps the socket: what is sent on it after that is read by nobody.
+/// The server closes TLS and keeps the socket open, but does not read from it any more.
 #[test]
 fn a_connection_whose_peer_closed_tls_is_not_used_again() {
     const CALLS: usize = 3;
@@ -201,12 +209,12 @@ fn a_connection_whose_peer_closed_tls_is_not_used_again() {
     let acceptor = TlsAcceptor::from(Arc::new(ca.server(&["localhost"], 4000)));
     let listener = async_io::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (closed, told) = std::sync::mpsc::channel();
+    let (closed, on_close) = std::sync::mpsc::channel();
     thread::spawn(move || {
         async_io::block_on(async {
             let mut held = Vec::new();
             while let Ok((tcp, _)) = listener.accept().await {
-                // What tells the end is not to wait for the answer to be acknowledged.
+                // `close_notify` must not wait until the answer is acknowledged.
                 tcp.set_nodelay(true).unwrap();
                 let mut tls = acceptor.accept(tcp).await.unwrap();
                 assert!(tls.read(&mut [0; 4096]).await.unwrap() > 0);
@@ -221,12 +229,12 @@ fn a_connection_whose_peer_closed_tls_is_not_used_again() {
     let engine = engine(trusting(ca.roots()));
     for _ in 0..CALLS {
         assert_eq!(ask(&engine, &format!("https://localhost:{port}")).unwrap(), ("ok".to_owned(), None));
-        told.recv_timeout(LONG).unwrap();
+        on_close.recv_timeout(LONG).unwrap();
     }
 }
 
 #[test]
-fn the_handshake_is_within_the_connect_timeout() {
+fn the_connect_timeout_covers_the_handshake() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let engine =
         Engine::new(Connector::new(AsyncIo, trusting(RootCertStore::empty()), Some(Duration::from_millis(300))));

@@ -1,12 +1,12 @@
-//! The ways to log in that a proxy offers.
+//! The authentication schemes that a proxy offers.
 
-/// Longest name of a scheme that is kept.
+/// Maximum length of a scheme's name. Longer ones are skipped.
 const MAX_NAME: usize = 40;
-/// Most names that are kept.
+/// Maximum number of schemes that are kept.
 const MAX_NAMES: usize = 8;
 
-/// The authentication schemes named by the values of `Proxy-Authenticate` (RFC 9110, section 11.6.1), each once, in the
-/// order in which they are offered.
+/// Returns the authentication schemes in the values of `Proxy-Authenticate` (RFC 9110, section 11.6.1), in order and
+/// without duplicates.
 pub(crate) fn schemes<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in values.into_iter().flat_map(parts).filter_map(scheme) {
@@ -17,7 +17,7 @@ pub(crate) fn schemes<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Vec<Str
     names
 }
 
-/// What stands between the commas of a value, except those inside quotes.
+/// Splits a value at its commas, except those inside quotes.
 fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |&byte| {
@@ -31,7 +31,7 @@ fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The scheme that a part begins with, unless the part is another parameter of the scheme before it.
+/// The scheme at the start of a part. `None` if the part is another parameter of the scheme before it.
 fn scheme(part: &[u8]) -> Option<&str> {
     let part = part.trim_ascii();
     let end = part.iter().position(|byte| !is_token(*byte)).unwrap_or(part.len());

@@ -1,4 +1,4 @@
-//! Why there is no connection.
+//! Errors of connection attempts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::{error, fmt, io};
 
 use chat_proto::{BoxError, Error, TransportError};
 
-use crate::ProxyError;
+use crate::proxy_error::ProxyError;
 use crate::tls_error::{chain, is_untrusted};
 
-/// Why there is no connection. The request was not sent.
+/// Why a connection attempt failed. The request was not sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -20,48 +20,62 @@ pub enum ConnectError {
         /// The resolver's error.
         source: io::Error,
     },
-    /// None of the addresses accepts a connection.
+    /// No address accepted the connection.
     Tcp {
-        /// The address that failed last.
+        /// The last address that failed.
         address: SocketAddr,
-        /// Its error.
+        /// The error of that address.
         source: io::Error,
     },
     /// The TLS handshake with the server failed.
     Tls(BoxError),
-    /// There is no way through the proxy.
+    /// The proxy failed, or refused the connection.
     Proxy(ProxyError),
-    /// The setting of the proxy that is responsible for this server is not valid.
+    /// The setting of the proxy for this server is not valid.
     Setting(Error),
-    /// The connect timeout is over.
+    /// The connect timeout expired.
     TimedOut {
         /// The connect timeout.
         after: Duration,
-        /// The proxy on the way.
+        /// The proxy for this server.
         proxy: Option<String>,
+    },
+    /// The connection failed for another reason, for example in a connector that does not use a
+    /// [`Dialer`](crate::Dialer).
+    Other {
+        /// The class of the error.
+        class: TransportError,
+        /// The error. Its text is used as it is.
+        source: BoxError,
     },
 }
 
 impl ConnectError {
-    /// The TLS handshake with the server failed.
+    /// Wraps an error of the TLS handshake with the server.
     pub fn tls(source: impl Into<BoxError>) -> Self {
         Self::Tls(source.into())
     }
 
-    /// The connect error that an error is, or that is among its sources.
+    /// Wraps any other error.
+    pub fn other(class: TransportError, source: impl Into<BoxError>) -> Self {
+        Self::Other { class, source: source.into() }
+    }
+
+    /// Finds a connect error: the error itself or one of its sources.
     pub fn of<'e>(error: &'e (dyn error::Error + 'static)) -> Option<&'e Self> {
         chain(error).find_map(<dyn error::Error>::downcast_ref)
     }
 
-    /// What it means to the core: whether another attempt may help.
+    /// The class of the error: whether another attempt may help.
     pub fn class(&self) -> TransportError {
         match self {
             Self::TimedOut { .. } => TransportError::ConnectTimeout,
             Self::Setting(_) => TransportError::Permanent,
+            Self::Other { class, .. } => *class,
             Self::Proxy(error) if error.is_final() => TransportError::Permanent,
-            // The next certificate would be the same.
+            // The server would send the same certificate again.
             _ if is_untrusted(self) => TransportError::Permanent,
-            // The system gave up on an address.
+            // The system's own TCP timeout.
             _ if is_timeout(self) => TransportError::ConnectTimeout,
             _ => TransportError::Connect,
         }
@@ -83,10 +97,11 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Resolve { host, .. } => write!(f, "the name {host} could not be resolved"),
-            Self::Tcp { address, .. } => write!(f, "no connection to {address}"),
-            Self::Tls(_) => f.write_str("TLS failed"),
+            Self::Tcp { address, .. } => write!(f, "connection to {address} failed"),
+            Self::Tls(_) => f.write_str("TLS handshake failed"),
             Self::Proxy(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
+            Self::Other { source, .. } => source.fmt(f),
             Self::TimedOut { after, proxy: None } => write!(f, "no connection within {after:?}"),
             Self::TimedOut { after, proxy: Some(proxy) } => {
                 write!(f, "no connection within {after:?} through the proxy {proxy}")
@@ -99,7 +114,7 @@ impl error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Resolve { source, .. } | Self::Tcp { source, .. } => Some(source),
-            Self::Tls(source) => Some(source.as_ref()),
+            Self::Tls(source) | Self::Other { source, .. } => Some(source.as_ref()),
             Self::Proxy(error) => Some(error),
             Self::Setting(error) => Some(error),
             Self::TimedOut { .. } => None,
@@ -129,6 +144,7 @@ mod tests {
             (unreachable(tcp(io::ErrorKind::ConnectionRefused).into()).into(), TransportError::Connect),
             (unreachable(tcp(io::ErrorKind::TimedOut).into()).into(), TransportError::ConnectTimeout),
             (unreachable(untrusted().into()).into(), TransportError::Permanent),
+            (ConnectError::other(TransportError::Permanent, "no route"), TransportError::Permanent),
             (ConnectError::Setting(Error::invalid_request("ALL_PROXY", "is not valid")), TransportError::Permanent),
         ];
         for (error, class) in rows {

@@ -1,4 +1,4 @@
-//! From a name to a connection: addresses, the proxy in between, and a time limit.
+//! Connects to servers: resolves names, tries addresses, goes through proxies, and enforces the timeout.
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
@@ -11,41 +11,48 @@ use chat_proto::Error;
 use futures_io::{AsyncRead, AsyncWrite};
 use http::Uri;
 
+use crate::connect_error::ConnectError;
+use crate::handshake::{Handshake, Step};
+use crate::origin::Origin;
+use crate::proxy::Proxy;
+use crate::proxy_error::ProxyError;
+use crate::proxy_server::{ProxyServer, Scheme};
 use crate::race::{interleave, race};
-use crate::{ConnectError, Handshake, Origin, Proxy, ProxyError, ProxyServer, Scheme, Step};
 
-/// How long one address may be silent before the next one is tried beside it (RFC 8305, section 5).
+/// Delay before the next address is tried in parallel (RFC 8305, section 5).
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
-/// What a runtime provides: names, sockets and a clock.
-pub trait Runtime: Send + Sync + 'static {
+/// Name resolution, sockets and timers of a runtime.
+///
+/// Nothing here requires `Send`. The futures of a [`Dialer`] are `Send` if those of its runtime are.
+#[allow(async_fn_in_trait, reason = "auto traits of the futures leak through `Dialer`")]
+pub trait Runtime: 'static {
     /// A TCP connection.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
-    /// Resolves a name to its addresses, best first. An address whose port is 0 gets that of the URL; one with a port
-    /// keeps it if the URL has the scheme's default port. Not called for a host that is an address itself.
-    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send;
+    /// Resolves a name to its addresses, in order of preference. It is not called for hosts that are IP addresses.
+    ///
+    /// An address with port 0 gets the port of the URL. An address with another port keeps it, unless the URL has a port that
+    /// is not the default of its scheme.
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
-    /// Connects to an address, with the options of [`set_options`](crate::set_options). Dropping the future gives up.
-    fn connect(&self, addr: SocketAddr) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Connects to an address and sets the options of [`set_options`](crate::set_options). Dropping the future cancels the
+    /// attempt.
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream>;
 
-    /// Sleeps.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
+    /// Waits for this time.
+    async fn sleep(&self, time: Duration);
 
-    /// Speaks TLS to an `https://` proxy. By default such a proxy is an error.
-    fn proxy_tls(
-        &self,
-        _stream: Self::Stream,
-        _proxy: &ProxyServer,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send {
-        std::future::ready(Err(io::ErrorKind::Unsupported.into()))
+    /// Adds TLS to a connection to an `https://` proxy. The default implementation returns an error.
+    async fn proxy_tls(&self, _stream: Self::Stream, _proxy: &ProxyServer) -> io::Result<Self::Stream> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
-/// Connects to servers on a [`Runtime`], directly or through a proxy. TLS to the server comes on top.
+/// Connects to servers on a [`Runtime`], directly or through a proxy. It does not add TLS to the server.
 ///
-/// A name's addresses are tried in turn, the two families alternating. The next one is tried when an address fails, or
-/// beside it when it is silent for 250 ms.
+/// The addresses of a name are tried in turn, and the two families alternate. The next address is tried when one fails, or
+/// in parallel when it does not answer for 250 ms.
 pub struct Dialer<R> {
     runtime: R,
     proxy: Proxy,
@@ -53,30 +60,30 @@ pub struct Dialer<R> {
     tunnels_only: bool,
 }
 
-/// A connection to a server without its TLS, or to a proxy that forwards.
+/// A connection to a server, without TLS, or to a proxy that forwards requests.
 #[derive(Debug)]
 pub struct Dialed<S> {
     /// The connection.
     pub stream: S,
-    /// What came with a proxy's answer and belongs to the server. Empty if the server speaks TLS or HTTP/1.1.
+    /// Data from the server that arrived with the proxy's answer. Empty if the server speaks TLS or HTTP/1.1.
     pub early: Vec<u8>,
-    /// The proxy at the other end, if it is given requests to forward.
+    /// The proxy, if it forwards requests.
     pub forwarder: Option<ProxyServer>,
 }
 
 impl<R: Runtime> Dialer<R> {
-    /// A dialer. `timeout` is for all of a connection, see [`in_time`](Self::in_time).
+    /// Creates a dialer. `timeout` is the connect timeout, see [`with_timeout`](Self::with_timeout).
     pub fn new(runtime: R, proxy: Proxy, timeout: Option<Duration>) -> Self {
         Self { runtime, proxy, timeout, tunnels_only: false }
     }
 
-    /// Asks HTTP proxies for a tunnel to plain `http://` servers too, for a protocol that they do not forward.
+    /// Uses tunnels through HTTP proxies for `http://` servers too. For protocols that proxies do not forward.
     #[must_use]
     pub fn tunnels_only(self, tunnels_only: bool) -> Self {
         Self { tunnels_only, ..self }
     }
 
-    /// Goes through other proxies.
+    /// Replaces the proxies.
     #[must_use]
     pub fn with_proxy(self, proxy: Proxy) -> Self {
         Self { proxy, ..self }
@@ -91,12 +98,12 @@ impl<R: Runtime> Dialer<R> {
     ///
     /// # Errors
     ///
-    /// Those of [`Proxy::select`].
+    /// The errors of [`Proxy::select`].
     pub fn check(&self, uri: &Uri) -> Result<(), Error> {
         self.proxy.select(&Origin::of(uri)).map(drop)
     }
 
-    /// The proxy that is given the requests to a URL to forward, if there is one.
+    /// The proxy that forwards requests for a URL, if there is one.
     pub fn forwarder(&self, uri: &Uri) -> Option<&ProxyServer> {
         let origin = Origin::of(uri);
         let proxy = self.proxy.select(&origin).ok().flatten();
@@ -107,30 +114,30 @@ impl<R: Runtime> Dialer<R> {
         !self.tunnels_only && proxy.forwards(origin)
     }
 
-    /// Connects to a server, without TLS and without a time limit.
+    /// Connects to a server, without TLS and without a timeout.
     ///
     /// # Errors
     ///
-    /// Those of [`ConnectError`], apart from `Tls` and `TimedOut`.
+    /// All of [`ConnectError`] except `Tls` and `TimedOut`.
     pub async fn dial(&self, origin: &Origin) -> Result<Dialed<R::Stream>, ConnectError> {
         let Some(proxy) = self.proxy.select(origin).map_err(ConnectError::Setting)? else {
-            return Ok(Dialed { stream: self.reach(origin).await?, early: Vec::new(), forwarder: None });
+            return Ok(Dialed { stream: self.connect(origin).await?, early: Vec::new(), forwarder: None });
         };
         if self.is_forwarder(proxy, origin) {
-            let stream = self.reach_proxy(proxy).await?;
+            let stream = self.connect_to_proxy(proxy).await?;
             return Ok(Dialed { stream, early: Vec::new(), forwarder: Some(proxy.clone()) });
         }
-        if !proxy.wants_address(origin) {
+        if !proxy.needs_address(origin) {
             return self.tunnel(proxy, origin, None).await;
         }
         let addresses = self.resolve(origin).await.map_err(|error| ProxyError::name(origin, error))?;
         let attempt = |address: SocketAddr| self.tunnel(proxy, origin, Some(address.ip()));
-        // Another address does not help if the proxy can't be reached; trying a login again may lock the account.
+        // Another address does not help if the proxy can't be reached. Repeating a wrong login may lock the account.
         let is_final = |error: &ConnectError| match error {
             ConnectError::Proxy(error) => error.is_final() || matches!(error, ProxyError::Unreachable { .. }),
             _ => true,
         };
-        // With a login, one address is tried after the other: a proxy that counts logins must not see several at once.
+        // With a login, addresses are not tried in parallel: a proxy may count concurrent logins.
         let has_login = proxy.login().is_some();
         let pause = || async {
             if has_login {
@@ -142,12 +149,12 @@ impl<R: Runtime> Dialer<R> {
         tunnel.await.map_err(|error| error.unwrap_or_else(|| ProxyError::name(origin, no_address()).into()))
     }
 
-    /// Ends a connection attempt, TLS included, when the connect timeout is over.
+    /// Runs a connection attempt, which may include TLS, with the connect timeout.
     ///
     /// # Errors
     ///
-    /// Those of the attempt, and [`ConnectError::TimedOut`].
-    pub async fn in_time<T, E: From<ConnectError>>(
+    /// The errors of the attempt, and [`ConnectError::TimedOut`].
+    pub async fn with_timeout<T, E: From<ConnectError>>(
         &self,
         origin: &Origin,
         connecting: impl Future<Output = Result<T, E>>,
@@ -164,21 +171,21 @@ impl<R: Runtime> Dialer<R> {
         .await
     }
 
-    /// A connection through a proxy. `address` is the server's, if the proxy wants one.
+    /// Opens a tunnel. `address` is the server's address, if the proxy needs it.
     async fn tunnel(
         &self,
         proxy: &ProxyServer,
         origin: &Origin,
         address: Option<IpAddr>,
     ) -> Result<Dialed<R::Stream>, ConnectError> {
-        let mut stream = self.reach_proxy(proxy).await?;
+        let mut stream = self.connect_to_proxy(proxy).await?;
         let early = shake_hands(&mut stream, Handshake::new(proxy, origin, address)).await?;
         Ok(Dialed { stream, early, forwarder: None })
     }
 
-    async fn reach_proxy(&self, proxy: &ProxyServer) -> Result<R::Stream, ConnectError> {
-        let reached = self.reach(proxy.origin()).await;
-        let stream = reached.map_err(|error| ProxyError::unreachable(proxy, error))?;
+    async fn connect_to_proxy(&self, proxy: &ProxyServer) -> Result<R::Stream, ConnectError> {
+        let connected = self.connect(proxy.origin()).await;
+        let stream = connected.map_err(|error| ProxyError::unreachable(proxy, error))?;
         if proxy.scheme() != Scheme::Https {
             return Ok(stream);
         }
@@ -186,8 +193,8 @@ impl<R: Runtime> Dialer<R> {
         Ok(secured.map_err(|error| ProxyError::unreachable(proxy, error))?)
     }
 
-    /// A connection to a server, or to a proxy.
-    async fn reach(&self, origin: &Origin) -> Result<R::Stream, ConnectError> {
+    /// Connects to a server or a proxy.
+    async fn connect(&self, origin: &Origin) -> Result<R::Stream, ConnectError> {
         let unresolved = |source| ConnectError::Resolve { host: origin.host.clone(), source };
         let addresses = self.resolve(origin).await.map_err(unresolved)?;
         let connect = |address| async move {
@@ -221,7 +228,7 @@ fn no_address() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the name has no address")
 }
 
-/// Does what a handshake says until the way is open. Returns what the server has already sent.
+/// Runs a handshake until the tunnel is open. Returns what the server has already sent.
 async fn shake_hands(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut handshake: Handshake,

@@ -1,16 +1,16 @@
-//! The write side of a connection whose server may answer before it has read the request.
+//! Write errors on connections whose server may answer before it has read the request.
 
 use std::io;
 use std::task::Poll;
 
-/// What became of the writes on one connection.
+/// Keeps the write error of a connection until reading ends, so that an early answer can be read.
 ///
-/// A server may answer from the head of a request, and close the connection while the body is on its way. The answer is in
-/// the socket's buffer then, and the next write fails. To let the layer above read the answer, pass the result of each
-/// write, flush and read through this: a write error is remembered, further writes are dropped and count as written, and
-/// the error comes out where reading ends.
+/// A server may answer after the head of a request and close the connection while the body is being sent. The answer is then
+/// in the socket's buffer, and the next write fails. To let the layer above read the answer, pass each write, flush and
+/// read through this type. It remembers a write error, drops further writes as if they had succeeded, and returns the error
+/// when reading ends.
 ///
-/// It knows no runtime: any traits for reading and writing can be implemented with it.
+/// It works with any runtime's I/O traits.
 #[derive(Debug, Default)]
 pub struct SendSide {
     error: Option<io::Error>,
@@ -18,16 +18,16 @@ pub struct SendSide {
 }
 
 impl SendSide {
-    /// Whether a write has failed. Such a connection must not serve another request.
+    /// Whether a write has failed. If so, do not use the connection for another request.
     pub fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// A write of `length` bytes.
+    /// Performs a write of `length` bytes. It never fails: after an error, all bytes count as written.
     ///
     /// # Errors
     ///
-    /// None: an error counts as a write of all bytes.
+    /// This function returns no errors.
     pub fn write(&mut self, length: usize, write: impl FnOnce() -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if self.has_failed {
             return Poll::Ready(Ok(length));
@@ -41,11 +41,11 @@ impl SendSide {
         }
     }
 
-    /// A flush, of all that was written before it.
+    /// Performs a flush. It never fails: an error counts as a flush.
     ///
     /// # Errors
     ///
-    /// None: an error counts as a flush.
+    /// This function returns no errors.
     pub fn flush(&mut self, flush: impl FnOnce() -> Poll<io::Result<()>>) -> Poll<io::Result<()>> {
         if self.has_failed {
             return Poll::Ready(Ok(()));
@@ -59,12 +59,12 @@ impl SendSide {
         }
     }
 
-    /// A read that gave so many bytes; none is the end.
+    /// Passes on the result of a read: the number of bytes, where 0 is the end.
     ///
     /// # Errors
     ///
-    /// The error of the write, once, in place of the end: of a read of nothing, an unexpected end or a reset. Another error of
-    /// the read, such as a TLS alert, says more and is kept.
+    /// The write error, once, if the read returned 0, `UnexpectedEof` or `ConnectionReset`. Any other read error, such as a
+    /// TLS alert, says more than the write error and is returned as it is.
     pub fn read(&mut self, read: io::Result<usize>) -> io::Result<usize> {
         let is_end = match &read {
             Ok(count) => *count == 0,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_error_comes_out_where_reading_ends() {
+    fn a_write_error_is_returned_when_reading_ends() {
         for fails_in_flush in [false, true] {
             let mut side = SendSide::default();
             if fails_in_flush {
@@ -100,13 +100,13 @@ mod tests {
                 assert!(matches!(side.write(9, broken), Poll::Ready(Ok(9))));
             }
             assert!(side.has_failed());
-            // Nothing more is tried.
+            // Further writes do nothing.
             assert!(matches!(side.write(7, || unreachable!()), Poll::Ready(Ok(7))));
             assert!(matches!(side.flush(|| unreachable!()), Poll::Ready(Ok(()))));
             assert_eq!(side.read(Ok(3)).unwrap(), 3);
             assert_eq!(side.read(Ok(0)).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
             assert_eq!(side.read(Ok(0)).unwrap(), 0);
-            // An alert of TLS says more than the write did.
+            // A TLS alert says more than the write error.
             let mut side = SendSide::default();
             assert!(side.write(9, broken).is_ready());
             let alert = Err(io::Error::new(io::ErrorKind::InvalidData, "alert"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_write_error_everything_passes() {
+    fn without_a_write_error_results_are_unchanged() {
         let mut side = SendSide::default();
         assert!(side.write(9, || Poll::Pending).is_pending());
         assert!(matches!(side.write(9, || Poll::Ready(Ok(4))), Poll::Ready(Ok(4))));

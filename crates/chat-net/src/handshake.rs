@@ -1,4 +1,4 @@
-//! The way through a proxy, as bytes.
+//! The handshake with a proxy, without I/O.
 
 use std::net::IpAddr;
 use std::{fmt, io, mem};
@@ -8,21 +8,23 @@ use http::StatusCode;
 use http::header::PROXY_AUTHENTICATE;
 use httparse::Status;
 
-use crate::{Origin, ProxyError, ProxyServer};
+use crate::limits::MAX_HEADERS;
+use crate::origin::Origin;
+use crate::proxy_error::ProxyError;
+use crate::proxy_server::ProxyServer;
 
-/// The largest head of an answer to `CONNECT`, with those of the interim answers before it.
+/// Maximum size of the head of an answer to `CONNECT`, including the interim responses before it.
 const MAX_HEAD: usize = 64 << 10;
-/// As many header lines as hyper reads by itself.
-const MAX_HEADERS: usize = 100;
 
-/// Asks a proxy for a way to a server: `CONNECT` (RFC 9110, section 9.3.6), or SOCKS 5 (RFC 1928 and 1929). It does no
-/// I/O. Who has a connection to the proxy does what [`step`](Self::step) says until the way is open:
+/// Asks a proxy for a tunnel to a server, by `CONNECT` (RFC 9110, section 9.3.6) or SOCKS 5 (RFC 1928 and 1929).
+///
+/// It does no I/O. Connect to the proxy, and then do what [`step`](Self::step) returns until the tunnel is open:
 ///
 /// ```
 /// # use std::io::{Read, Write};
 /// use chat_net::{Handshake, Origin, ProxyError, ProxyServer, Step};
 ///
-/// /// What the server has sent already, which is nothing where it speaks TLS.
+/// /// Returns the data that the server has already sent. There is none if the server speaks TLS.
 /// fn open(io: &mut (impl Read + Write), proxy: &ProxyServer, server: &Origin) -> Result<Vec<u8>, ProxyError> {
 ///     let mut handshake = Handshake::new(proxy, server, None);
 ///     let mut buffer = [0; 1024];
@@ -39,14 +41,14 @@ const MAX_HEADERS: usize = 100;
 /// }
 /// # let proxy = chat_net::Proxy::url("proxy.example")?;
 /// # let server = Origin::of(&"https://api.example".parse()?);
-/// # let answer = b"HTTP/1.1 200 Here you are\r\n\r\n".to_vec();
-/// # struct Peer(std::collections::VecDeque<u8>, Vec<u8>);
-/// # impl Read for Peer { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
-/// # impl Write for Peer {
+/// # let answer = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
+/// # struct TestProxy(std::collections::VecDeque<u8>, Vec<u8>);
+/// # impl Read for TestProxy { fn read(&mut self, b: &mut [u8]) -> std::io::Result<usize> { self.0.read(b) } }
+/// # impl Write for TestProxy {
 /// #     fn write(&mut self, b: &[u8]) -> std::io::Result<usize> { self.1.write(b) }
 /// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
 /// # }
-/// # let mut peer = Peer(answer.into(), Vec::new());
+/// # let mut peer = TestProxy(answer.into(), Vec::new());
 /// # assert!(open(&mut peer, proxy.select(&server)?.unwrap(), &server)?.is_empty());
 /// # assert_eq!(peer.1, b"CONNECT api.example:443 HTTP/1.1\r\nhost: api.example:443\r\n\r\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -55,28 +57,28 @@ const MAX_HEADERS: usize = 100;
 pub struct Handshake {
     proxy: ProxyServer,
     target: Origin,
-    /// The target's, for a SOCKS proxy.
+    /// The target's address, for a SOCKS proxy.
     address: Option<IpAddr>,
     state: State,
     input: Vec<u8>,
-    /// How much was read so far.
+    /// Number of bytes received.
     received: usize,
     at_end: bool,
 }
 
-/// What a [`Handshake`] wants next.
+/// The next step of a [`Handshake`].
 #[derive(PartialEq, Eq)]
 pub enum Step {
-    /// Write these bytes, all of them, and flush.
+    /// Write all of these bytes, and flush.
     Write(Vec<u8>),
-    /// Read something, and hand it to [`Handshake::handle_data`].
+    /// Read, and pass the data to [`Handshake::handle_data`].
     Read,
-    /// The way is open: what is written from now on goes to the server. These bytes of the server's have come already;
-    /// there are none where it speaks TLS.
+    /// The tunnel is open: everything written from now on goes to the server. The server has already sent these bytes. There
+    /// are none if it speaks TLS.
     Open(Vec<u8>),
 }
 
-/// How many bytes there are, and not which: a password may be among them.
+/// Prints only the number of bytes, because they may contain a password.
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -89,21 +91,21 @@ impl fmt::Debug for Step {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// HTTP: the request, and its answer.
+    /// HTTP: send the request, read the answer.
     Ask,
     Answer,
-    /// SOCKS: what we can do, what the proxy chose of it, who we are, where to.
+    /// SOCKS: offer login methods, read the choice, log in, read the answer to the request.
     Greet,
     Chosen,
     LoggedIn,
     Granted,
 }
 
-// SOCKS, in bytes.
+// Bytes of SOCKS 5.
 const VERSION: u8 = 5;
 const NO_LOGIN: u8 = 0;
 const LOGIN: u8 = 2;
-const NONE_OF_THESE: u8 = 0xff;
+const NO_METHOD: u8 = 0xff;
 const LOGIN_VERSION: u8 = 1;
 const CONNECT: u8 = 1;
 const IPV4: u8 = 1;
@@ -111,8 +113,8 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
 impl Handshake {
-    /// A handshake for a way to a server. `address` is what its name was looked up to, where the proxy
-    /// [wants that](ProxyServer::wants_address).
+    /// Creates a handshake for a tunnel to a server. `address` is the server's address, if the proxy
+    /// [needs it](ProxyServer::needs_address).
     pub fn new(proxy: &ProxyServer, target: &Origin, address: Option<IpAddr>) -> Self {
         let state = if proxy.is_socks() { State::Greet } else { State::Ask };
         let address = target.ip().or(address);
@@ -127,23 +129,23 @@ impl Handshake {
         }
     }
 
-    /// What was read; nothing means that the connection has ended.
+    /// Takes data that was read. Empty data means that the proxy closed the connection.
     pub fn handle_data(&mut self, data: &[u8]) {
         self.at_end |= data.is_empty();
         self.received += data.len();
         self.input.extend_from_slice(data);
     }
 
-    /// The error for one of the connection's own.
+    /// Converts an error of the connection.
     pub fn broken(&self, source: impl Into<BoxError>) -> ProxyError {
         ProxyError::broken(&self.proxy, source)
     }
 
-    /// What is to be done next.
+    /// Returns what to do next.
     ///
     /// # Errors
     ///
-    /// The proxy refuses, or does not speak its protocol. The handshake is over then.
+    /// The proxy refused the connection or violated its protocol. The handshake has failed.
     pub fn step(&mut self) -> Result<Step, ProxyError> {
         match self.state {
             State::Ask => Ok(self.write(State::Answer, self.request())),
@@ -163,11 +165,11 @@ impl Handshake {
                     let login = [&[LOGIN_VERSION][..], &self.counted(user)?, &self.counted(password)?].concat();
                     Ok(self.write(State::LoggedIn, login))
                 }
-                (Some([VERSION, NONE_OF_THESE]), None) => Err(ProxyError::credentials(&self.proxy, [])),
-                (Some([VERSION, NONE_OF_THESE]), Some(_)) => {
-                    Err(self.broken("it takes neither user and password nor none"))
+                (Some([VERSION, NO_METHOD]), None) => Err(ProxyError::credentials(&self.proxy, [])),
+                (Some([VERSION, NO_METHOD]), Some(_)) => {
+                    Err(self.broken("it accepts no login method that the client supports"))
                 }
-                _ => Err(self.no_socks()),
+                _ => Err(self.not_socks()),
             },
             State::LoggedIn => match self.take()? {
                 None => Ok(Step::Read),
@@ -193,7 +195,7 @@ impl Handshake {
         head
     }
 
-    /// Reads the head of an answer to `CONNECT`, and those of the interim ones before it.
+    /// Parses the answer to `CONNECT`. Interim responses are skipped.
     fn answer(&mut self) -> Result<Step, ProxyError> {
         loop {
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
@@ -203,7 +205,7 @@ impl Handshake {
                 return if self.received < MAX_HEAD {
                     self.more()
                 } else {
-                    Err(self.broken("its answer's head is too long"))
+                    Err(self.broken("the head of its answer is too long"))
                 };
             };
             let status = StatusCode::from_u16(head.code.unwrap_or_default()).map_err(|error| self.broken(error))?;
@@ -245,9 +247,9 @@ impl Handshake {
                 let (proxy, target) = (self.proxy.to_string(), self.target.to_string());
                 return Err(ProxyError::Socks { proxy, target, code });
             }
-            _ => return Err(self.no_socks()),
+            _ => return Err(self.not_socks()),
         }
-        // The address that the proxy connects from is of no use, but it is there.
+        // Skip the address that the proxy connects from.
         let length = match kind {
             IPV4 => 4,
             IPV6 => 16,
@@ -255,7 +257,7 @@ impl Handshake {
                 Some(&length) => 1 + usize::from(length),
                 None => return self.more(),
             },
-            _ => return Err(self.no_socks()),
+            _ => return Err(self.not_socks()),
         };
         let length = 4 + length + 2;
         if self.input.len() < length {
@@ -269,7 +271,7 @@ impl Handshake {
         Step::Open(mem::take(&mut self.input))
     }
 
-    /// Two bytes, once they are there.
+    /// Takes two bytes, once they have arrived.
     fn take(&mut self) -> Result<Option<[u8; 2]>, ProxyError> {
         match self.input[..] {
             [first, second, ..] => {
@@ -282,21 +284,24 @@ impl Handshake {
 
     fn more(&self) -> Result<Step, ProxyError> {
         if self.at_end {
-            let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed in place of an answer");
+            let end = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed before an answer");
             return Err(self.broken(end));
         }
         Ok(Step::Read)
     }
 
-    fn no_socks(&self) -> ProxyError {
-        self.broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is not one of SOCKS 5"))
+    fn not_socks(&self) -> ProxyError {
+        self.broken(io::Error::new(io::ErrorKind::InvalidData, "the answer is not SOCKS 5"))
     }
 
-    /// Bytes behind one that counts them.
+    /// Prefixes bytes with their length.
     fn counted(&self, bytes: &[u8]) -> Result<Vec<u8>, ProxyError> {
         let length = u8::try_from(bytes.len());
         let length = length.map_err(|_| {
-            self.broken(io::Error::new(io::ErrorKind::InvalidInput, "SOCKS has no room for over 255 bytes"))
+            self.broken(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "SOCKS allows at most 255 bytes for a host, user name or password",
+            ))
         })?;
         Ok([&[length], bytes].concat())
     }
@@ -307,9 +312,10 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
-    use crate::Proxy;
+    use crate::proxy::Proxy;
 
-    /// What comes of a proxy that says this, a piece at a time, and then closes: what was written to it, and how it ended.
+    /// Runs a handshake with a proxy that sends these bytes in pieces and then closes. Returns what was written to it, and
+    /// the result.
     fn talk(proxy: &str, url: &str, says: &[u8], piece: usize) -> (Vec<u8>, Result<Vec<u8>, ProxyError>) {
         let target = Origin::of(&url.parse().unwrap());
         let mut handshake = Handshake::new(Proxy::url(proxy).unwrap().select(&target).unwrap().unwrap(), &target, None);
@@ -324,8 +330,8 @@ mod tests {
         }
     }
 
-    /// The same, however the answer is cut.
-    fn in_any_pieces(proxy: &str, url: &str, says: &[u8], wrote: &[u8], then: &[u8]) {
+    /// Checks that the result is the same for all sizes of pieces.
+    fn check_in_pieces(proxy: &str, url: &str, says: &[u8], wrote: &[u8], then: &[u8]) {
         for piece in 1..=says.len() {
             let (written, early) = talk(proxy, url, says, piece);
             assert_eq!(written, wrote, "{}", String::from_utf8_lossy(&written));
@@ -334,30 +340,30 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_is_asked_for_and_what_comes_behind_the_head_is_the_server_s() {
+    fn bytes_after_the_head_belong_to_the_server() {
         let says = b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.0 200 Fine\r\ncontent-length: 9\r\n\r\nPRI";
         let wrote = "CONNECT api.example:80 HTTP/1.1\r\nhost: api.example:80\r\n\
                      proxy-authorization: Basic dTpw\r\n\r\n";
-        in_any_pieces("u:p@proxy", "http://api.example/v0", says, wrote.as_bytes(), b"PRI");
+        check_in_pieces("u:p@proxy", "http://api.example/v0", says, wrote.as_bytes(), b"PRI");
         let wrote = b"CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nhost: [2001:db8::1]:8443\r\n\r\n";
-        in_any_pieces("proxy", "https://[2001:db8::1]:8443", b"HTTP/1.1 204 No\r\n\r\n", wrote, b"");
+        check_in_pieces("proxy", "https://[2001:db8::1]:8443", b"HTTP/1.1 204 No\r\n\r\n", wrote, b"");
     }
 
     #[test]
     fn socks_takes_names_and_addresses_with_and_without_a_login() {
         let name = b"\x05\x02\x00\x02\x05\x01\x00\x03\x01a\x01\xbb";
-        in_any_pieces("socks5h://u:p@proxy", "https://a", b"\x05\x00\x05\0\0\x01\x7f\0\0\x01\x04\x38", name, b"");
+        check_in_pieces("socks5h://u:p@proxy", "https://a", b"\x05\x00\x05\0\0\x01\x7f\0\0\x01\x04\x38", name, b"");
         let login = b"\x05\x02\x00\x02\x01\x01u\x02pw\x05\x01\x00\x01\x0a\x01\x02\x03\x00\x50";
         let says = b"\x05\x02\x01\x00\x05\0\0\x03\x02hi\x04\x38early";
-        in_any_pieces("socks5://u:pw@proxy", "http://10.1.2.3", says, login, b"early");
+        check_in_pieces("socks5://u:pw@proxy", "http://10.1.2.3", says, login, b"early");
         let v6 = [&b"\x05\x01\x00\x05\x01\x00\x04\xfd"[..], &[0; 14], b"\x08\x00\x51"].concat();
         let says = [&b"\x05\x00\x05\0\0\x04"[..], &[0; 18]].concat();
-        in_any_pieces("socks5h://proxy", "http://[fd00::8]:81", &says, &v6, b"");
-        // A name that was looked up.
+        check_in_pieces("socks5h://proxy", "http://[fd00::8]:81", &says, &v6, b"");
+        // A resolved name.
         let target = Origin::of(&"http://a".parse().unwrap());
         let proxy = Proxy::url("socks5://p").unwrap();
         let server = proxy.select(&target).unwrap().unwrap();
-        assert!(server.wants_address(&target));
+        assert!(server.needs_address(&target));
         let mut handshake = Handshake::new(server, &target, Some([10, 1, 2, 3].into()));
         let greeting = handshake.step().unwrap();
         assert_eq!((&greeting, format!("{greeting:?}").as_str()), (&Step::Write(vec![5, 1, 0]), "Write(3 bytes)"));
@@ -366,27 +372,31 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_says_what_it_is() {
-        let refused = "the proxy http://p:80 refuses a connection to a:443: ";
-        let failed = "talking to the proxy http://p:80 failed: ";
+    fn each_refusal_has_its_text() {
+        let refused = "the proxy http://p:80 refused a connection to a:443: ";
+        let failed = "communication with the proxy http://p:80 failed: ";
         let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
         let interim = "HTTP/1.1 103 Early\r\n\r\n".repeat(MAX_HEAD / 20);
         let rows: &[(&str, &str, String)] = &[
-            ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 asks for a user and a password".into()),
+            ("p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 requires a user name and a password".into()),
             (
                 "p",
                 "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM, Basic realm=x\r\n\r\n",
-                "the proxy http://p:80 asks for a user and a password (it offers Negotiate, NTLM, Basic)".into(),
+                "the proxy http://p:80 requires a user name and a password (it offers Negotiate, NTLM, Basic)".into(),
             ),
-            ("u:s3cret@p", "HTTP/1.1 407 Who\r\n\r\n", "the proxy http://p:80 refuses the user or the password".into()),
+            (
+                "u:s3cret@p",
+                "HTTP/1.1 407 Who\r\n\r\n",
+                "the proxy http://p:80 rejected the user name or the password".into(),
+            ),
             ("p", "HTTP/1.0 403 No\r\n\r\n", format!("{refused}403 Forbidden")),
             ("p", "HTTP/1.1 302 No\r\nlocation: http://login.example/\r\n\r\n", format!("{refused}302 Found")),
             ("p", "HTTP/1.1 101 No\r\n\r\n", format!("{refused}101 Switching Protocols")),
             ("p", "SSH-2.0-OpenSSH_9.9\r\n", format!("{failed}invalid HTTP version")),
             ("p", "HTTP/1.1 20", format!("{failed}the connection was closed")),
             ("p", "", format!("{failed}the connection was closed")),
-            ("p", &endless, format!("{failed}its answer's head is too long")),
-            ("p", &interim, format!("{failed}its answer's head is too long")),
+            ("p", &endless, format!("{failed}the head of its answer is too long")),
+            ("p", &interim, format!("{failed}the head of its answer is too long")),
         ];
         for (proxy, says, text) in rows {
             let error = talk(proxy, "https://a", says.as_bytes(), 1000).1.unwrap_err();
@@ -400,21 +410,21 @@ mod tests {
     }
 
     #[test]
-    fn each_refusal_of_socks_says_what_it_is() {
+    fn each_refusal_of_socks_has_its_text() {
         let long = format!("socks5h://{}:p@p", "x".repeat(256));
         let rows: &[(&str, &[u8], &str)] = &[
-            ("socks5h://p", b"\x05\xff", "asks for a user and a password"),
-            ("socks5h://u:p@p", b"\x05\x02\x01\x01", "refuses the user or the password"),
-            ("socks5h://u:p@p", b"\x05\xff", "failed: it takes neither user and password nor none"),
-            ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refuses a connection to a:443: not allowed by its rules"),
-            ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refuses a connection to a:443: unknown reason"),
-            ("socks5h://p", b"\x05\x02", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"\x05\x00\x04\x00\x00\x01", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"\x05\x00\x05\x00\x00\x02", "failed: the answer is not one of SOCKS 5"),
-            ("socks5h://p", b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not one of SOCKS 5"),
+            ("socks5h://p", b"\x05\xff", "requires a user name and a password"),
+            ("socks5h://u:p@p", b"\x05\x02\x01\x01", "rejected the user name or the password"),
+            ("socks5h://u:p@p", b"\x05\xff", "failed: it accepts no login method that the client supports"),
+            ("socks5h://p", b"\x05\x00\x05\x02\x00\x01", "refused a connection to a:443: not allowed by its rules"),
+            ("socks5h://p", b"\x05\x00\x05\x63\x00\x01", "refused a connection to a:443: unknown reason"),
+            ("socks5h://p", b"\x05\x02", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x04\x00\x00\x01", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"\x05\x00\x05\x00\x00\x02", "failed: the answer is not SOCKS 5"),
+            ("socks5h://p", b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not SOCKS 5"),
             ("socks5h://p", b"\x05", "failed: the connection was closed"),
             ("socks5h://p", b"\x05\x00\x05\x00\x00\x03", "failed: the connection was closed"),
-            (&long, b"\x05\x02", "failed: SOCKS has no room for over 255 bytes"),
+            (&long, b"\x05\x02", "failed: SOCKS allows at most 255 bytes for a host, user name or password"),
         ];
         for (proxy, says, text) in rows {
             let error = talk(proxy, "https://a", says, 1).1.unwrap_err();

@@ -2,10 +2,10 @@
 #![deny(missing_docs)]
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-compile_error!("TLS needs cryptography: enable the transport's feature `ring` or `aws-lc-rs`");
+compile_error!("TLS needs a cryptography provider: enable the feature `ring` or `aws-lc-rs` of the transport");
 
 #[cfg(not(any(feature = "webpki-roots", feature = "native-roots")))]
-compile_error!("TLS needs certificate roots: enable the transport's feature `webpki-roots` or `native-roots`");
+compile_error!("TLS needs certificate roots: enable the feature `webpki-roots` or `native-roots` of the transport");
 
 mod challenge;
 mod connect_error;
@@ -19,7 +19,7 @@ mod proxy;
 mod proxy_error;
 mod proxy_server;
 mod race;
-// Without the features above, the module does not compile. Leave it out, so that their errors are the only ones.
+// Without these features the module does not compile. It is left out so that only the errors above are reported.
 #[cfg(all(any(feature = "ring", feature = "aws-lc-rs"), any(feature = "webpki-roots", feature = "native-roots")))]
 mod roots;
 mod socket;
@@ -33,7 +33,7 @@ pub use connect_error::ConnectError;
 pub use dial::{Dialed, Dialer, Runtime};
 pub use early::SendSide;
 pub use handshake::{Handshake, Step};
-pub use limits::{MAX_HEAD, MAX_INTERIM};
+pub use limits::{MAX_HEAD, MAX_HEADERS, MAX_INTERIM};
 pub use origin::Origin;
 pub use proxy::Proxy;
 pub use proxy_error::ProxyError;

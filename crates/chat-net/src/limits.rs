@@ -1,10 +1,15 @@
 //! Limits that every transport has.
 
-/// How large the head of an answer may be, in bytes. Over HTTP/1.1 it counts as it is written, and a head that fits into
-/// a read buffer at once may be up to three times as large; over HTTP/2 it counts the names, the values, and 32 bytes for
-/// each header (RFC 9113, 6.5.2).
+/// Maximum size of the head of an answer, in bytes.
+///
+/// Over HTTP/1.1 this counts the head as it is written. A head that arrives in one read may be up to three times as large.
+/// Over HTTP/2 it counts names, values, and 32 bytes for each header (RFC 9113, 6.5.2).
 pub const MAX_HEAD: usize = 128 << 10;
 
-/// How many interim responses (1xx) a request may get. After that, its connection is not read any further, and the call's
-/// own clocks end it.
+/// Maximum number of headers in the head of an HTTP/1.1 answer. This is hyper's own limit.
+pub const MAX_HEADERS: usize = 100;
+
+/// Maximum number of interim (1xx) responses to one request.
+///
+/// After one more, the connection is not read any further, and the timeouts of the call end it.
 pub const MAX_INTERIM: usize = 32;

@@ -4,33 +4,33 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::Origin;
+use crate::origin::Origin;
 
 /// One entry of `NO_PROXY`.
 #[derive(Clone, Debug)]
 pub(crate) struct Exception {
     hosts: Hosts,
-    /// The only port that it is for, if it names one.
+    /// The port that the entry is limited to.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug)]
 enum Hosts {
     All,
-    /// This name and all names below it, in lower case.
+    /// This name and its subdomains, in lower case.
     Name(String),
     Network(IpNet),
 }
 
 impl Exception {
-    /// Reads entries that are separated by commas, by white space, or by both.
+    /// Parses entries separated by commas, white space, or both.
     pub(crate) fn list(entries: &str) -> Vec<Self> {
         let is_separator = |c: char| c == ',' || c.is_whitespace();
         entries.split(is_separator).filter(|entry| !entry.is_empty()).map(Self::parse).collect()
     }
 
     fn parse(entry: &str) -> Self {
-        // An IPv6 address has colons of its own, so try the whole entry first.
+        // An IPv6 address contains colons, so try the whole entry first.
         if let Some(network) = network(entry) {
             return Self { hosts: Hosts::Network(network), port: None };
         }
@@ -54,7 +54,7 @@ impl Exception {
     }
 }
 
-/// A network, or an address, which is a network of one host.
+/// Parses a network, or an address as a network of one host.
 fn network(text: &str) -> Option<IpNet> {
     let address = |text: &str| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip));
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -71,8 +71,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_covers_what_it_says() {
-        // Entry, URLs that it covers, URLs that it does not.
+    fn entries_cover_their_hosts() {
+        // Entry, URLs that it covers, URLs that it does not cover.
         let rows: &[(&str, &[&str], &[&str])] = &[
             ("*", &["https://a.example", "http://10.1.2.3", "https://[2001:db8::1]"], &[]),
             ("*:81", &["http://a.example:81"], &["http://a.example"]),
@@ -97,7 +97,7 @@ mod tests {
             ("fd00::8", &["http://[fd00:0::8]"], &["http://[fd00::9]"]),
             ("[fd00::8]", &["http://[fd00::8]:81"], &["http://[fd00::]:8"]),
             ("[fd00::8]:81", &["http://[fd00::8]:81"], &["http://[fd00::8]"]),
-            // These are read as names that no host has.
+            // These are parsed as names that no host has.
             ("10.0.0.0/33", &[], &["http://10.0.0.0"]),
             (".", &[], &["http://a.example"]),
         ];

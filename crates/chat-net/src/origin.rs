@@ -1,23 +1,23 @@
-//! Where a connection is to lead.
+//! The host and port that a connection leads to.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
 
-/// Where a connection is to lead: a server, by its host and port. It prints as they stand in a URL.
+/// The host and port of a server, and whether it uses TLS. It displays as `host:port`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// Whether TLS is spoken there.
+    /// Whether the server uses TLS.
     pub is_https: bool,
-    /// A name or an address, without the brackets of IPv6.
+    /// The name or address. IPv6 addresses have no brackets.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
 impl Origin {
-    /// That of a URL; without a port it is 443 for `https`, and 80.
+    /// Returns the origin of a URL. The default port is 443 for `https` and 80 otherwise.
     ///
     /// ```
     /// let origin = chat_net::Origin::of(&"https://[2001:db8::1]/v0".parse()?);
@@ -31,12 +31,12 @@ impl Origin {
         Self { is_https, host: host.to_owned(), port }
     }
 
-    /// The host, if it is an address.
+    /// The host, if it is an IP address.
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 
-    /// Whether the port is the one of a URL that names none.
+    /// Whether the port is the default port of the scheme.
     pub(crate) fn has_default_port(&self) -> bool {
         self.port == if self.is_https { 443 } else { 80 }
     }

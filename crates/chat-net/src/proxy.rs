@@ -1,4 +1,4 @@
-//! Which proxy is used for which server.
+//! Selects the proxy for a server.
 
 use std::sync::Arc;
 use std::{env, fmt};
@@ -6,18 +6,18 @@ use std::{env, fmt};
 use chat_proto::Error;
 
 use crate::no_proxy::Exception;
-use crate::{Origin, ProxyServer, Scheme};
+use crate::origin::Origin;
+use crate::proxy_server::{ProxyServer, Scheme};
 
 /// The proxies between the client and the API.
 ///
-/// A proxy's URL is `http://`, `https://` (TLS to the proxy), `socks5://` (the client resolves names) or `socks5h://` (the
-/// proxy resolves names). `socks://` is read as `socks5h://`, and a URL without a scheme as `http://`. The default ports
-/// are 80, 443 and 1080. User and password stand before the host, percent-encoded:
+/// The URL of a proxy begins with `http://`, `https://` (TLS to the proxy), `socks5://` (the client resolves names) or
+/// `socks5h://` (the proxy resolves names). `socks://` means `socks5h://`, and no scheme means `http://`. The default ports
+/// are 80, 443 and 1080. User name and password go before the host, percent-encoded:
 /// `http://user:p%40ss@proxy.example:3128`. They are never printed. Some transports support only some of the schemes.
 ///
-/// An `https://` API is reached through a tunnel, with TLS from end to end. A plain `http://` API is reached through a
-/// tunnel by SOCKS; an HTTP proxy is given the requests to forward, as curl and Go do it, because many proxies refuse to
-/// tunnel to port 80.
+/// Requests to an `https://` API go through a tunnel, with end-to-end TLS. Requests to an `http://` API go through a tunnel
+/// if the proxy is SOCKS. An HTTP proxy forwards them, as with curl and Go, because many proxies refuse tunnels to port 80.
 ///
 /// ```
 /// use chat_net::Proxy;
@@ -30,16 +30,17 @@ pub struct Proxy {
     http: Option<Setting>,
     https: Option<Setting>,
     except: Arc<[Exception]>,
-    /// Whether the program set it. Then it is for loopback addresses too, and a mistake in it is an error at once.
+    /// Whether the program set the proxy. If so, it is used for loopback addresses too, and an invalid URL is an error at
+    /// once.
     is_explicit: bool,
 }
 
-/// A proxy as it was set.
+/// The setting of a proxy.
 #[derive(Clone)]
 struct Setting {
-    /// The name of the setting: a variable of the environment, or `proxy`.
+    /// The name of the setting: an environment variable, or `proxy`.
     field: &'static str,
-    /// The proxy, or what is wrong with its URL. That counts only where the proxy would be used.
+    /// The proxy, or why its URL is not valid. This is an error only if the proxy would be used.
     server: Result<ProxyServer, String>,
 }
 
@@ -59,32 +60,33 @@ impl Setting {
 }
 
 impl Proxy {
-    /// No proxy, whatever the environment says.
+    /// Uses no proxy and ignores the environment.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// One proxy for everything except the hosts that [`except`](Self::except) names.
+    /// Uses one proxy for all hosts. Add exceptions with [`except`](Self::except).
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if this is not a valid URL of a proxy.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if the URL is not valid.
     pub fn url(url: &str) -> Result<Self, Error> {
         let proxy = Setting::parse("proxy", url);
         proxy.get()?;
         Ok(Self { http: Some(proxy.clone()), https: Some(proxy), except: Arc::default(), is_explicit: true })
     }
 
-    /// The proxies of the environment, which transports use by default: `HTTPS_PROXY` for `https://`, `HTTP_PROXY` for
-    /// `http://`, `ALL_PROXY` where that variable is not set, and `NO_PROXY`, read as [`except`](Self::except) says. Each is
-    /// read in lower case where it is not set in upper case. An empty variable counts as not set.
+    /// Uses the proxies of the environment. This is the default of the transports.
     ///
-    /// `localhost` and loopback addresses are reached directly. `HTTP_PROXY` is ignored where `REQUEST_METHOD` is set,
-    /// because a client of a CGI program can set it by a `Proxy` header; on Windows, where the two are one variable,
-    /// `http_proxy` is ignored then too.
+    /// `HTTPS_PROXY` is for `https://` servers and `HTTP_PROXY` for `http://` servers. `ALL_PROXY` is used if that variable
+    /// is not set. `NO_PROXY` has the exceptions in the format of [`except`](Self::except). Each variable may also be in
+    /// lower case; upper case takes precedence. An empty variable counts as not set.
     ///
-    /// A variable that is not a valid URL of a proxy is an error where the proxy would be used, see
-    /// [`select`](Self::select), and ignored elsewhere.
+    /// `localhost` and loopback addresses are reached directly. `HTTP_PROXY` is ignored if `REQUEST_METHOD` is set, because
+    /// the client of a CGI program can set `HTTP_PROXY` with a `Proxy` header. On Windows, `http_proxy` is ignored too then,
+    /// because names are not case-sensitive there.
+    ///
+    /// An invalid URL is an error only if the proxy would be used, see [`select`](Self::select).
     pub fn from_env() -> Self {
         Self::from_variables(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
@@ -103,17 +105,17 @@ impl Proxy {
         Self { http, https, except: Arc::default(), is_explicit: false }.except(&except)
     }
 
-    /// Reaches some hosts directly. Replaces the hosts that were named before.
+    /// Sets the hosts that are reached directly. Replaces earlier exceptions.
     ///
-    /// The list has names, which stand for all names below them too, addresses, networks such as `10.0.0.0/8`, and `*` for
-    /// all hosts, separated by commas or spaces. Each may have a port after a colon, and is for that port alone then; an
-    /// IPv6 address needs brackets for that.
+    /// The list is separated by commas or spaces. An entry is a name, which includes its subdomains, an address, a network
+    /// such as `10.0.0.0/8`, or `*` for all hosts. An entry with a port, such as `api.example:8443`, applies to that port
+    /// only. An IPv6 address with a port needs brackets.
     #[must_use]
     pub fn except(self, hosts: &str) -> Self {
         Self { except: Exception::list(hosts).into(), ..self }
     }
 
-    /// Allows only these schemes, for a transport that supports no others.
+    /// Allows only these schemes. For transports that do not support all of them.
     ///
     /// ```
     /// use chat_net::{Proxy, Scheme};
@@ -126,7 +128,7 @@ impl Proxy {
     /// # Errors
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming `proxy`, if the program set a proxy with another
-    /// scheme. A proxy of the environment is an error where it would be used, see [`select`](Self::select).
+    /// scheme. For a proxy of the environment, [`select`](Self::select) returns the error.
     pub fn only(self, schemes: &[Scheme]) -> Result<Self, Error> {
         let [http, https] = [self.http, self.https].map(|setting| setting.map(|setting| setting.only(schemes)));
         if self.is_explicit {
@@ -135,12 +137,12 @@ impl Proxy {
         Ok(Self { http, https, ..self })
     }
 
-    /// The proxy on the way to a server; `None` if the server is reached directly.
+    /// Returns the proxy for a server, or `None` if the server is reached directly.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the variable, if this proxy's URL is not valid or
-    /// has a scheme that the transport does not support: to bypass it silently is not what was asked for.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the variable, if the proxy's URL is not valid or
+    /// its scheme is not supported. The proxy is never bypassed silently.
     pub fn select(&self, origin: &Origin) -> Result<Option<&ProxyServer>, Error> {
         let setting = if origin.is_https { &self.https } else { &self.http };
         let is_direct = !self.is_explicit && origin.is_loopback() || self.except.iter().any(|one| one.covers(origin));
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_read_as_curl_and_go_do() {
+    fn the_environment_is_read_like_in_curl_and_go() {
         const API: &str = "https://api.example/";
         const PLAIN: &str = "http://api.example/";
         // Variables, URL, proxy.
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_was_set_is_for_loopback_too_and_exceptions_replace_each_other() {
+    fn an_explicit_proxy_is_used_for_loopback_and_exceptions_replace_each_other() {
         let proxy = Proxy::url("p").unwrap().except("a.example").except("b.example");
         for (url, is_direct) in [("https://localhost", false), ("http://a.example", false), ("http://b.example", true)]
         {
@@ -236,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_not_valid_is_refused_by_name_and_without_its_password() {
+    fn an_invalid_url_is_an_error_of_its_setting_without_the_password() {
         for url in [
             "socks4://u:secret@p",
             "ftp://u:secret@p:1",
             "http://u:secret@",
             "u:se cret@p",
             "http://",
-            // These have a port that is not valid, or a password that is not encoded: the host would be another one.
+            // An invalid port, or a password that is not encoded, which would change the host.
             "http://p:99999",
             "http://p:abc",
             "http://p:",
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_not_used_is_no_error() {
+    fn an_invalid_proxy_is_an_error_only_if_it_is_used() {
         for url in ["socks4://u:secret@p", "https://p", "http://p:abc"] {
             let variables = [("ALL_PROXY", url), ("HTTP_PROXY", "http://p"), ("NO_PROXY", "a.example")];
             let proxy = of(&variables).only(&Scheme::WITHOUT_TLS).unwrap();
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_that_a_transport_does_not_support_is_refused_by_name() {
+    fn an_unsupported_scheme_is_an_error_of_its_setting() {
         let proxy = of(&[("HTTP_PROXY", "http://p"), ("all_proxy", "socks5://u:secret@p")]);
         let refusal = |supported: &[Scheme]| {
             let proxy = proxy.clone().only(supported).unwrap();

@@ -1,4 +1,4 @@
-//! Why there is no way through a proxy.
+//! Errors of proxies.
 
 use std::{error, fmt, io};
 
@@ -7,78 +7,79 @@ use http::header::PROXY_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::challenge::schemes;
+use crate::origin::Origin;
+use crate::proxy_server::ProxyServer;
 use crate::tls_error::chain;
-use crate::{Origin, ProxyServer};
 
-/// Why there is no way through a proxy. The server did not get the request.
+/// Why a connection through a proxy failed. The server did not get the request.
 ///
-/// It is a source of an [`Error`](chat_proto::Error) whose kind is `Connect`; [`of`](Self::of) finds it. `proxy` is the
-/// proxy's URL without its credentials, `target` the host and port behind it.
+/// This error is a source of an [`Error`](chat_proto::Error) of kind `Connect`. Use [`of`](Self::of) to find it. In all
+/// variants, `proxy` is the proxy's URL without credentials, and `target` is the host and port of the server.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// There is no connection to the proxy.
+    /// The connection to the proxy failed.
     Unreachable {
         /// The proxy.
         proxy: String,
-        /// What failed: the name, the address, TLS.
+        /// The error of name resolution, TCP or TLS.
         source: BoxError,
     },
-    /// The proxy asks for a login, or refuses the one it was given: it answered 407, or SOCKS's counterpart.
+    /// The proxy requires a login, or rejected the one it was given. It answered 407, or the equivalent in SOCKS.
     Credentials {
         /// The proxy.
         proxy: String,
-        /// Whether the proxy was given a user and a password.
+        /// Whether the proxy was given a user name and a password.
         given: bool,
-        /// The authentication schemes that it offers, such as `Basic` or `Negotiate`. Empty if it names none, as in SOCKS.
-        /// Of these, only `Basic` is supported.
+        /// The authentication schemes that the proxy offers, such as `Basic` or `Negotiate`. Only `Basic` is supported.
+        /// Empty for SOCKS.
         offered: Vec<String>,
     },
     /// The proxy answered `CONNECT` with a status other than 2xx.
     Refused {
         /// The proxy.
         proxy: String,
-        /// The server that it was asked for.
+        /// The server.
         target: String,
-        /// Its answer.
+        /// The status of its answer.
         status: StatusCode,
-        /// The part of its body that came together with the head; may be empty.
+        /// The part of the body that arrived together with the head.
         body: Vec<u8>,
     },
-    /// A SOCKS proxy refused, or could not reach the target.
+    /// A SOCKS proxy refused the connection, or could not reach the target.
     Socks {
         /// The proxy.
         proxy: String,
-        /// The server that it was asked for.
+        /// The server.
         target: String,
-        /// Its answer: a code of RFC 1928, section 6.
+        /// The reply code (RFC 1928, section 6).
         code: u8,
     },
-    /// The connection to the proxy broke before it answered, or its answer does not follow its protocol.
+    /// The connection to the proxy broke before it answered, or its answer violates the protocol.
     Broken {
         /// The proxy.
         proxy: String,
-        /// What failed.
+        /// The error.
         source: BoxError,
     },
     /// The client could not resolve the target's name, as `socks5://` requires.
     Name {
         /// The server.
         target: String,
-        /// What failed.
+        /// The error.
         source: io::Error,
     },
 }
 
 impl ProxyError {
-    /// The proxy error that an error is, or that is among its sources. For `transport-hyper`'s `SendError`, use its
+    /// Finds a proxy error: the error itself or one of its sources. For the `SendError` of `transport-hyper`, use its
     /// `proxy_error`.
     pub fn of<'e>(error: &'e (dyn error::Error + 'static)) -> Option<&'e Self> {
         chain(error).find_map(<dyn error::Error>::downcast_ref)
     }
 
-    /// Whether the proxy would say the same again: it wants another login, or its rules forbid the connection. Trying a
-    /// password again and again may lock an account.
+    /// Whether another attempt would fail in the same way: the proxy requires another login, or its rules forbid the
+    /// connection. Repeated attempts with a wrong password may lock an account.
     pub fn is_final(&self) -> bool {
         const NOT_ALLOWED: u8 = 2;
         match self {
@@ -89,8 +90,8 @@ impl ProxyError {
         }
     }
 
-    /// The error of a proxy that did not forward a request, by the head of its answer: a 407 is the proxy's own. Any other
-    /// answer is taken for the server's.
+    /// Returns an error if the answer to a forwarded request is the proxy's own, which is a 407. Any other answer counts as
+    /// the server's.
     pub fn refusal(proxy: &ProxyServer, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let values = headers.get_all(PROXY_AUTHENTICATE).iter().map(HeaderValue::as_bytes);
         (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED).then(|| Self::credentials(proxy, values))
@@ -115,7 +116,7 @@ impl ProxyError {
     }
 }
 
-/// The schemes that a proxy offers, in brackets.
+/// Writes the offered authentication schemes in brackets.
 fn offers(f: &mut fmt::Formatter<'_>, offered: &[String]) -> fmt::Result {
     let is_basic = |name: &String| name.eq_ignore_ascii_case("basic");
     match offered {
@@ -130,26 +131,26 @@ impl fmt::Display for ProxyError {
         match self {
             Self::Unreachable { proxy, .. } => write!(f, "the proxy {proxy} could not be reached"),
             Self::Credentials { proxy, given: false, offered } => {
-                write!(f, "the proxy {proxy} asks for a user and a password")?;
+                write!(f, "the proxy {proxy} requires a user name and a password")?;
                 offers(f, offered)
             }
             Self::Credentials { proxy, given: true, offered } => {
-                write!(f, "the proxy {proxy} refuses the user or the password")?;
+                write!(f, "the proxy {proxy} rejected the user name or the password")?;
                 offers(f, offered)
             }
             Self::Refused { proxy, target, status, .. } => {
-                write!(f, "the proxy {proxy} refuses a connection to {target}: {status}")
+                write!(f, "the proxy {proxy} refused a connection to {target}: {status}")
             }
             Self::Socks { proxy, target, code } => {
-                write!(f, "the proxy {proxy} refuses a connection to {target}: {}", socks_code(*code))
+                write!(f, "the proxy {proxy} refused a connection to {target}: {}", socks_code(*code))
             }
-            Self::Broken { proxy, .. } => write!(f, "talking to the proxy {proxy} failed"),
+            Self::Broken { proxy, .. } => write!(f, "communication with the proxy {proxy} failed"),
             Self::Name { target, .. } => write!(f, "the name of {target} could not be resolved"),
         }
     }
 }
 
-/// What RFC 1928, section 6, calls it.
+/// The text for a reply code of RFC 1928, section 6.
 fn socks_code(code: u8) -> &'static str {
     match code {
         1 => "general failure",
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_would_come_again_is_final() {
+    fn a_refusal_that_would_be_repeated_is_final() {
         let (proxy, target) = (String::new(), String::new());
         let refused = |status| ProxyError::Refused {
             proxy: proxy.clone(),
@@ -206,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn a_407_is_the_proxy_s_own_answer_and_names_the_schemes_it_offers() {
+    fn a_407_is_an_error_that_names_the_offered_schemes() {
         let refusal = |url: &str, status, offered: &[&'static str]| {
             let headers = offered.iter().map(|value| (PROXY_AUTHENTICATE, value.parse().unwrap())).collect();
             ProxyError::refusal(&ProxyServer::parse(url).unwrap(), status, &headers).map(|error| error.to_string())
         };
         const WHO: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         let (asks, refuses) = (
-            "the proxy http://p:80 asks for a user and a password",
-            "the proxy http://p:80 refuses the user or the password",
+            "the proxy http://p:80 requires a user name and a password",
+            "the proxy http://p:80 rejected the user name or the password",
         );
         for (url, offered, says) in [
             ("p", &[][..], asks.to_owned()),

@@ -1,4 +1,4 @@
-//! Several attempts side by side, of which the first success counts.
+//! Concurrent attempts. The first success wins.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-/// Begins an attempt for each candidate in turn, the next one when an attempt fails or the pause is over, and returns the
-/// first success. The others are dropped then.
+/// Starts an attempt for each candidate in turn and returns the first success. The next attempt starts when one fails or
+/// the pause is over. On success, the other attempts are dropped.
 ///
 /// # Errors
 ///
-/// The error of the attempt that failed last, or the first one that `is_final`; `None` if there are no candidates.
+/// The first error for which `is_final` is true, or the error of the attempt that failed last. `None` if there are no
+/// candidates.
 pub(crate) async fn race<C, T, E, A, P>(
     candidates: Vec<C>,
     attempt: impl Fn(C) -> A,
@@ -45,7 +46,7 @@ where
     }
 }
 
-/// The outcome of one of the attempts, which is removed.
+/// Polls the attempts, and removes the first one that is ready.
 fn poll_any<A: Future>(running: &mut Vec<Pin<Box<A>>>, cx: &mut Context<'_>) -> Poll<A::Output> {
     for at in 0..running.len() {
         if let Poll::Ready(output) = running[at].as_mut().poll(cx) {
@@ -56,7 +57,7 @@ fn poll_any<A: Future>(running: &mut Vec<Pin<Box<A>>>, cx: &mut Context<'_>) -> 
     Poll::Pending
 }
 
-/// The addresses with the two families in turn, beginning with the first one's (RFC 8305, section 4).
+/// Orders addresses so that the two families alternate, starting with the family of the first one (RFC 8305, section 4).
 pub(crate) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first().copied() else { return addresses };
     let (mut same, mut other): (VecDeque<_>, VecDeque<_>) =

@@ -1,4 +1,4 @@
-//! The certificate roots: those of the features, of the environment, or of a file.
+//! Certificate roots from the features, the environment, or a file.
 
 use std::cmp::Ordering;
 use std::ffi::OsString;
@@ -12,31 +12,32 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
-/// The environment variable of a file of roots, which are used in place of the default ones.
+/// Environment variable with the path of a file of roots, which replace the default ones.
 pub(crate) const ENV_CERT_FILE: &str = "SSL_CERT_FILE";
-/// The environment variable of directories with such files.
+/// Environment variable with the directories of such files.
 pub(crate) const ENV_CERT_DIR: &str = "SSL_CERT_DIR";
 
-/// The certificates of a PEM file, for example a company's own CA. Other sections of the file are skipped. `setting` is
-/// where the path comes from, for the error: the name of an option or a variable.
+/// Reads the certificates of a PEM file, for example of a private CA. Other sections of the file are skipped.
+///
+/// `setting` is the name of the option or variable that the path comes from. Errors name it.
 ///
 /// # Errors
 ///
 /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest), naming the setting and the file, if the file can't be read,
-/// holds no certificate, or holds one that is not valid.
+/// holds no certificate, or holds an invalid one.
 pub fn pem_file(setting: &'static str, path: impl AsRef<Path>) -> Result<Vec<CertificateDer<'static>>, Error> {
     let path = path.as_ref();
     let certificates = read(path).map_err(|why| named(setting, path, &why))?;
     let mut store = RootCertStore::empty();
     for certificate in &certificates {
         let added = store.add(certificate.clone());
-        added
-            .map_err(|error| named(setting, path, &format!("which holds a certificate that is not valid: {error}")))?;
+        added.map_err(|error| named(setting, path, &format!("which holds an invalid certificate: {error}")))?;
     }
     Ok(certificates)
 }
 
-/// The roots of the environment, or those that the features choose. The arguments are the values of the two variables.
+/// Returns the roots of the environment, or those that the features select. The argument has the values of the two
+/// variables.
 pub(crate) fn default_roots(file_and_dirs: [Option<OsString>; 2]) -> Result<RootCertStore, Error> {
     match file_and_dirs.map(|value| value.filter(|value| !value.is_empty())) {
         [None, None] => built_in(),
@@ -49,7 +50,7 @@ fn from_paths(file: Option<&Path>, dirs: Option<env::SplitPaths<'_>>) -> Result<
     let mut known = Vec::new();
     if let Some(path) = file {
         known = read(path).map_err(|why| named(ENV_CERT_FILE, path, &why))?;
-        // Bundles of whole systems have odd certificates among good ones.
+        // A system's bundle may contain invalid certificates.
         if roots.add_parsable_certificates(known.iter().cloned()).0 == 0 {
             return Err(named(ENV_CERT_FILE, path, "which holds no valid certificate"));
         }
@@ -62,13 +63,13 @@ fn from_paths(file: Option<&Path>, dirs: Option<env::SplitPaths<'_>>) -> Result<
             Err(why) => failure = Some(named(ENV_CERT_DIR, &dir, &why)),
         }
     }
-    // The directory is often where the bundle was made from.
+    // The bundle is often made from the files in the directory.
     known.sort_unstable_by(order);
     more.retain(|certificate| known.binary_search_by(|other| order(other, certificate)).is_err());
     more.sort_unstable_by(order);
     more.dedup();
     roots.add_parsable_certificates(more);
-    // A list of directories often has one that does not exist here.
+    // It is common that some of the directories do not exist.
     if roots.is_empty() {
         return Err(failure.unwrap_or_else(|| Error::invalid_request(ENV_CERT_DIR, "names no valid certificate")));
     }
@@ -79,8 +80,8 @@ fn order(one: &CertificateDer<'_>, other: &CertificateDer<'_>) -> Ordering {
     one.as_ref().cmp(other.as_ref())
 }
 
-/// The certificates of all files in a directory. Files without any are skipped, and so are those that can't be read: such
-/// a directory is full of links, some of which lead nowhere.
+/// Reads the certificates of all files in a directory. Files that have no certificate or can't be read are skipped, because
+/// such directories contain other files and broken links.
 fn read_all(dir: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let unreadable = |error| format!("which can't be read: {error}");
     let entries = fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
@@ -109,13 +110,13 @@ fn named(setting: &'static str, path: &Path, why: &str) -> Error {
 fn built_in() -> Result<RootCertStore, Error> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Machines have odd certificates among good ones.
+    // The system may have invalid certificates.
     if roots.add_parsable_certificates(found.certs).0 > 0 {
         return Ok(roots);
     }
     let why =
         found.errors.into_iter().next().map_or_else(|| "the system has no certificate roots".into(), BoxError::from);
-    Err(Error::invalid_request("tls", "can't be set up").with_source(why))
+    Err(Error::invalid_request("tls", "could not be configured").with_source(why))
 }
 
 #[cfg(not(feature = "native-roots"))]
@@ -132,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory that is removed in the end.
+    /// A temporary directory. Dropping it removes it.
     struct Dir(PathBuf);
 
     impl Dir {
@@ -164,7 +165,7 @@ mod tests {
 
     const ODD: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-    /// How many roots there are, or what is wrong.
+    /// The number of roots, or the error.
     fn roots(file: Option<&Path>, dirs: &[&Path]) -> Result<usize, String> {
         let dirs = (!dirs.is_empty()).then(|| env::join_paths(dirs).unwrap());
         default_roots([file.map(Into::into), dirs]).map(|roots| roots.len()).map_err(|error| error.to_string())
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_certificate_is_named_together_with_its_setting() {
+    fn errors_name_the_file_and_its_setting() {
         let dir = Dir::new("named");
         let empty = dir.write("empty.pem", "");
         let der = dir.write("ca.der", [0x30, 0x82, 1]);

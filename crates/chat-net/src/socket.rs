@@ -1,4 +1,4 @@
-//! The options of a TCP connection.
+//! Options of TCP connections.
 
 use std::io;
 #[cfg(unix)]
@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// How long a connection is silent before the kernel asks whether the peer is still there. Routers in between forget a
-/// connection that is silent for longer than they like, often a minute or more.
+/// Idle time before the first TCP keep-alive probe. Routers drop connections that are silent for too long, often for a
+/// minute or more.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Sets the options that every transport's connections have: no delay of small writes, and TCP keep-alive after 15 s.
+/// Sets the options of a transport's connections: `TCP_NODELAY`, and TCP keep-alive after 15 s.
 ///
 /// # Errors
 ///
-/// Those of the system.
+/// The error of the system, if an option can't be set.
 pub fn set_options(tcp: &impl AsSocket) -> io::Result<()> {
     let socket = SockRef::from(tcp);
     socket.set_tcp_nodelay(true)?;

@@ -1,4 +1,4 @@
-//! TLS as all transports set it up, and what its errors mean.
+//! TLS configuration and errors for all transports.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ pub use crate::roots::pem_file;
 use crate::roots::{ENV_CERT_DIR, ENV_CERT_FILE, default_roots};
 pub use crate::tls_error::{is_refused, is_untrusted};
 
-/// A certificate, followed by the intermediate ones, and its key.
+/// A certificate chain, which starts with the client's own certificate, and the private key.
 pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// TLS 1.2 and 1.3 by rustls, with the cryptography that the features choose, the default roots, these roots beside them,
-/// and a certificate to show to servers that ask for one. Its ALPN protocols are for the transport to set.
+/// Creates a rustls configuration for TLS 1.2 and 1.3.
 ///
-/// The default roots are those that the environment names: the certificates of the file in `SSL_CERT_FILE` and of the
-/// files in the directories in `SSL_CERT_DIR`. If neither is set, they are the ones that the features choose. `more_roots`
-/// are always added.
+/// It trusts the default roots and `more_roots`. The default roots are those of the environment: the certificates in the
+/// file `SSL_CERT_FILE` and in the directories `SSL_CERT_DIR`. If neither is set, the features select the roots. `identity`
+/// is the client certificate, for servers that request one. The transport sets the ALPN protocols.
 ///
-/// The provider of the cryptography is named, so the program's global choice is neither needed nor overridden.
+/// The features also select the cryptography provider. The process-wide default provider of rustls is neither used nor
+/// changed.
 ///
 /// ```
 /// let tls = chat_net::tls::config([], None)?;
@@ -37,7 +37,7 @@ pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 /// # Errors
 ///
 /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest). It names `SSL_CERT_FILE` or `SSL_CERT_DIR` and the path, if
-/// no certificate can be read there. It names `tls` if one of the certificates is not valid, the key does not match its
+/// no certificate can be read there. It names `tls` if a certificate is not valid, the key does not match the
 /// certificate, or the system's roots can't be read.
 pub fn config(
     more_roots: impl IntoIterator<Item = CertificateDer<'static>>,
@@ -46,7 +46,7 @@ pub fn config(
     let file_and_dirs = [ENV_CERT_FILE, ENV_CERT_DIR].map(std::env::var_os);
     let roots = default_roots(file_and_dirs)?;
     build(roots, more_roots, identity)
-        .map_err(|error| Error::invalid_request("tls", "can't be set up").with_source(error))
+        .map_err(|error| Error::invalid_request("tls", "could not be configured").with_source(error))
 }
 
 fn build(
@@ -66,8 +66,8 @@ fn build(
     })
 }
 
-/// The TLS to an `https://` proxy: as to the server, but without its ALPN protocols, its sessions and its client
-/// certificate, which is not the proxy's concern.
+/// Derives the configuration for an `https://` proxy from the one for servers. It has no ALPN protocols, no client
+/// certificate, and its own session cache.
 pub fn for_proxy(tls: &ClientConfig) -> ClientConfig {
     let mut tls = tls.clone();
     tls.alpn_protocols.clear();
@@ -94,15 +94,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cryptography_is_the_one_that_was_chosen() {
+    fn the_feature_selects_the_cryptography() {
         let random = format!("{:?}", config([], None).unwrap().crypto_provider().secure_random);
         assert_eq!(random, if cfg!(feature = "aws-lc-rs") { "AwsLcRs" } else { "Ring" });
     }
 
     #[test]
-    fn a_certificate_that_is_not_valid_is_refused_by_name() {
+    fn an_invalid_certificate_is_an_error_of_the_setting() {
         let error = config([CertificateDer::from_slice(b"no DER")], None).unwrap_err();
-        assert_eq!(error.to_string(), "tls can't be set up");
+        assert_eq!(error.to_string(), "tls could not be configured");
         assert!(std::error::Error::source(&error).is_some());
     }
 }

@@ -1,21 +1,24 @@
-//! What errors of TLS mean, wherever they are among the sources of others.
+//! Classifies TLS errors, also if they are sources of other errors.
 
 use std::error::Error;
 use std::{io, iter};
 
 use rustls::AlertDescription as Alert;
 
-/// Whether a connection failed because the server's certificate is not trusted, by the error or its sources. It would be
-/// refused again.
+/// Returns whether a connection failed because the server's certificate is not trusted. Another attempt would fail too.
+///
+/// Checks the error and its sources.
 pub fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))))
 }
 
-/// Whether the server ended the TLS handshake, by the error or its sources. In TLS 1.3 the client has done its part by
-/// then and has written its request, but a server reads nothing of it before it has accepted the client.
+/// Returns whether the server ended the TLS handshake with an alert.
+///
+/// In TLS 1.3 the client may have written its request by then, but the server does not read it before it has accepted the
+/// client. Checks the error and its sources.
 pub fn is_refused(error: &(dyn Error + 'static)) -> bool {
     chain(error).filter_map(<dyn Error>::downcast_ref).any(|io: &io::Error| {
-        // h2 hands on no more of an error than its kind and its text.
+        // h2 keeps only the kind and the text of an error.
         io.kind() == io::ErrorKind::InvalidData && {
             let text = io.to_string();
             HANDSHAKE_ALERTS.iter().any(|&alert| text == rustls::Error::AlertReceived(alert).to_string())
@@ -23,7 +26,7 @@ pub fn is_refused(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// The alerts that are sent only during a handshake.
+/// Alerts that are sent only during a handshake.
 const HANDSHAKE_ALERTS: [Alert; 9] = [
     Alert::HandshakeFailure,
     Alert::BadCertificate,
@@ -39,7 +42,7 @@ const HANDSHAKE_ALERTS: [Alert; 9] = [
 /// An error and its sources.
 pub(crate) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| match error.downcast_ref().and_then(io::Error::get_ref) {
-        // An I/O error does not name the error that it wraps as its source.
+        // `source` of an I/O error skips the error that it wraps.
         Some(wrapped) => Some(wrapped),
         None => error.source(),
     })
@@ -69,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_known_below_any_number_of_others() {
+    fn wrapped_errors_are_found() {
         let wrapped =
             |error: rustls::Error| Wrapper(io::Error::other(io::Error::new(io::ErrorKind::InvalidData, error)));
         let of_certificate = rustls::Error::InvalidCertificate(CertificateError::Expired);
@@ -77,9 +80,9 @@ mod tests {
         assert!(!is_refused(&wrapped(of_certificate)));
         let refusal = wrapped(rustls::Error::AlertReceived(Alert::UnknownCA));
         assert!(is_refused(&refusal) && !is_untrusted(&refusal));
-        // This one may come at any time.
+        // A server may send this alert at any time.
         assert!(!is_refused(&wrapped(rustls::Error::AlertReceived(Alert::InternalError))));
-        // The words alone, as h2 hands them on, and of another kind.
+        // Only the text, as from h2; and the text with another kind.
         let alert = rustls::Error::AlertReceived(Alert::AccessDenied);
         assert!(is_refused(&io::Error::new(io::ErrorKind::InvalidData, alert.to_string())));
         assert!(!is_refused(&io::Error::other(alert.to_string())));

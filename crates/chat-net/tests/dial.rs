@@ -1,4 +1,4 @@
-//! How connections come about, on a network and a clock that are made up.
+//! Connection attempts on a simulated network and clock.
 
 use std::collections::HashMap;
 use std::future::{Future, pending, poll_fn};
@@ -14,18 +14,18 @@ use futures_io::{AsyncRead, AsyncWrite};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A network of addresses that do something after a time, and a record of which was tried when.
+/// A network of addresses that accept or refuse after a time. It records the attempts.
 #[derive(Clone, Default)]
-struct Net(Arc<Mutex<World>>);
+struct FakeNet(Arc<Mutex<NetState>>);
 
 #[derive(Default)]
-struct World {
+struct NetState {
     now: Duration,
-    alarms: Vec<Duration>,
+    timers: Vec<Duration>,
     resolving_takes: Duration,
     names: HashMap<String, Vec<SocketAddr>>,
     peers: HashMap<SocketAddr, (Duration, Option<ErrorKind>)>,
-    /// How a SOCKS proxy answers for an address, and when. If it is not here, never.
+    /// When and how a SOCKS proxy answers for an address. Without an entry it never answers.
     behind: HashMap<IpAddr, (Duration, u8)>,
     resolved: Vec<(String, u16)>,
     tried: Vec<(u64, SocketAddr)>,
@@ -42,8 +42,8 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-impl Net {
-    /// A network in which one name has these addresses.
+impl FakeNet {
+    /// A network in which `h.example` has these addresses.
     fn named(addresses: &[&str]) -> Self {
         Self::default().name("h.example", addresses)
     }
@@ -54,13 +54,13 @@ impl Net {
         self
     }
 
-    /// An address that accepts connections after a time, or refuses them then.
+    /// Adds an address that accepts or refuses connections after a time.
     fn peer(self, address: &str, after: u64, refuses: Option<ErrorKind>) -> Self {
         self.0.lock().unwrap().peers.insert(addr(address), (ms(after), refuses));
         self
     }
 
-    /// What a SOCKS proxy answers for an address after a time.
+    /// Sets the answer of a SOCKS proxy for an address after a time.
     fn behind(self, ip: &str, after: u64, code: u8) -> Self {
         self.0.lock().unwrap().behind.insert(ip.parse().unwrap(), (ms(after), code));
         self
@@ -78,23 +78,23 @@ impl Net {
         self.0.lock().unwrap().now
     }
 
-    fn is_over(&self, at: Duration) -> bool {
+    fn has_passed(&self, at: Duration) -> bool {
         at <= self.now()
     }
 
-    fn alarm(&self, after: Duration) -> Duration {
+    fn add_timer(&self, after: Duration) -> Duration {
         let mut world = self.0.lock().unwrap();
         let at = world.now + after;
-        world.alarms.push(at);
+        world.timers.push(at);
         at
     }
 
     async fn wait(&self, time: Duration) {
-        let at = self.alarm(time);
-        poll_fn(|_| if self.is_over(at) { Poll::Ready(()) } else { Poll::Pending }).await;
+        let at = self.add_timer(time);
+        poll_fn(|_| if self.has_passed(at) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Runs a future; when nothing moves, the clock jumps to the next alarm.
+    /// Runs a future. When it is pending, the clock jumps to the next timer.
     fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         loop {
@@ -103,39 +103,39 @@ impl Net {
             }
             let mut world = self.0.lock().unwrap();
             let now = world.now;
-            world.now = *world.alarms.iter().filter(|&&at| now < at).min().expect("something is waited for");
+            world.now = *world.timers.iter().filter(|&&at| now < at).min().expect("a timer is pending");
         }
     }
 
-    fn dial(&self, url: &str, proxy: Proxy, timeout: Option<Duration>) -> Result<Dialed<Peer>, ConnectError> {
+    fn dial(&self, url: &str, proxy: Proxy, timeout: Option<Duration>) -> Result<Dialed<FakeStream>, ConnectError> {
         let dialer = Dialer::new(self.clone(), proxy, timeout);
         let origin = Origin::of(&url.parse().unwrap());
-        self.run(dialer.in_time(&origin, dialer.dial(&origin)))
+        self.run(dialer.with_timeout(&origin, dialer.dial(&origin)))
     }
 
-    fn direct(&self, url: &str) -> Result<Dialed<Peer>, ConnectError> {
+    fn direct(&self, url: &str) -> Result<Dialed<FakeStream>, ConnectError> {
         self.dial(url, Proxy::none(), None)
     }
 }
 
 /// A connection to a peer that speaks SOCKS 5, without a login.
-struct Peer {
-    net: Net,
+struct FakeStream {
+    net: FakeNet,
     heard: Vec<u8>,
     says: Vec<u8>,
-    /// When, in the end.
+    /// The time of the final answer.
     at: Duration,
 }
 
-impl Drop for Peer {
+impl Drop for FakeStream {
     fn drop(&mut self) {
         self.net.0.lock().unwrap().open -= 1;
     }
 }
 
-impl AsyncRead for Peer {
+impl AsyncRead for FakeStream {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.says.is_empty() || !self.net.is_over(self.at) {
+        if self.says.is_empty() || !self.net.has_passed(self.at) {
             return Poll::Pending;
         }
         let count = buf.len().min(self.says.len());
@@ -145,7 +145,7 @@ impl AsyncRead for Peer {
     }
 }
 
-impl AsyncWrite for Peer {
+impl AsyncWrite for FakeStream {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.heard.extend(buf);
         let heard = std::mem::take(&mut self.heard);
@@ -159,7 +159,7 @@ impl AsyncWrite for Peer {
                 let answer = world.behind.get(&ip).copied();
                 drop(world);
                 if let Some((after, code)) = answer {
-                    self.at = self.net.alarm(after);
+                    self.at = self.net.add_timer(after);
                     self.says.extend([5, code, 0, 1, 0, 0, 0, 0, 0, 0]);
                 }
             }
@@ -177,8 +177,8 @@ impl AsyncWrite for Peer {
     }
 }
 
-impl Runtime for Net {
-    type Stream = Peer;
+impl Runtime for FakeNet {
+    type Stream = FakeStream;
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let (takes, addresses) = {
@@ -190,7 +190,7 @@ impl Runtime for Net {
         addresses.ok_or_else(|| io::Error::other("no such name"))
     }
 
-    async fn connect(&self, addr: SocketAddr) -> io::Result<Peer> {
+    async fn connect(&self, addr: SocketAddr) -> io::Result<FakeStream> {
         let peer = {
             let mut world = self.0.lock().unwrap();
             let now = world.now.as_millis() as u64;
@@ -203,7 +203,7 @@ impl Runtime for Net {
             Some(kind) => Err(kind.into()),
             None => {
                 self.0.lock().unwrap().open += 1;
-                Ok(Peer { net: self.clone(), heard: Vec::new(), says: Vec::new(), at: Duration::ZERO })
+                Ok(FakeStream { net: self.clone(), heard: Vec::new(), says: Vec::new(), at: Duration::ZERO })
             }
         }
     }
@@ -218,8 +218,8 @@ fn expect(rows: &[(u64, &str)]) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn addresses_are_tried_in_turn_and_the_families_too() {
-    let net = Net::named(&["[2001:db8::1]:80", "[2001:db8::2]:80", "192.0.2.1:80", "192.0.2.2:80"]);
+fn address_families_alternate() {
+    let net = FakeNet::named(&["[2001:db8::1]:80", "[2001:db8::2]:80", "192.0.2.1:80", "192.0.2.2:80"]);
     let net = net.peer("192.0.2.2:80", 10, None);
     drop(net.direct("http://h.example").unwrap());
     let order = [(0, "[2001:db8::1]:80"), (250, "192.0.2.1:80"), (500, "[2001:db8::2]:80"), (750, "192.0.2.2:80")];
@@ -228,9 +228,9 @@ fn addresses_are_tried_in_turn_and_the_families_too() {
 }
 
 #[test]
-fn the_next_address_of_one_family_is_tried_beside_a_silent_one_without_a_timeout_too() {
+fn a_silent_address_does_not_delay_the_next_one() {
     for timeout in [None, Some(SECOND * 60)] {
-        let net = Net::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]).peer("192.0.2.3:80", 1, None);
+        let net = FakeNet::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]).peer("192.0.2.3:80", 1, None);
         drop(net.dial("http://h.example", Proxy::none(), timeout).unwrap());
         assert_eq!(net.tried(), expect(&[(0, "192.0.2.1:80"), (250, "192.0.2.2:80"), (500, "192.0.2.3:80")]));
         assert_eq!(net.now(), ms(501));
@@ -239,7 +239,7 @@ fn the_next_address_of_one_family_is_tried_beside_a_silent_one_without_a_timeout
 
 #[test]
 fn a_refusal_is_followed_by_the_next_address_at_once() {
-    let net = Net::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
+    let net = FakeNet::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
     let net = net.peer("192.0.2.1:80", 7, Some(ErrorKind::ConnectionRefused)).peer("192.0.2.2:80", 60_000, None);
     let net = net.peer("192.0.2.3:80", 1, None);
     drop(net.direct("http://h.example").unwrap());
@@ -247,22 +247,22 @@ fn a_refusal_is_followed_by_the_next_address_at_once() {
 }
 
 #[test]
-fn a_slow_address_may_still_be_the_first_to_answer() {
-    let net = Net::named(&["192.0.2.1:80", "192.0.2.2:80"]).peer("192.0.2.1:80", 400, None);
+fn a_slow_address_may_still_win() {
+    let net = FakeNet::named(&["192.0.2.1:80", "192.0.2.2:80"]).peer("192.0.2.1:80", 400, None);
     drop(net.direct("http://h.example").unwrap());
     assert_eq!(net.now(), ms(400));
 }
 
 #[test]
-fn if_all_addresses_fail_the_last_error_is_told() {
-    let net = Net::named(&["192.0.2.1:80", "192.0.2.2:80"]);
+fn if_all_addresses_fail_the_last_error_is_returned() {
+    let net = FakeNet::named(&["192.0.2.1:80", "192.0.2.2:80"]);
     let net = net.peer("192.0.2.1:80", 900, Some(ErrorKind::HostUnreachable));
     let net = net.peer("192.0.2.2:80", 1, Some(ErrorKind::ConnectionRefused));
     let error = net.direct("http://h.example").map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "no connection to 192.0.2.1:80");
+    assert_eq!(error.to_string(), "connection to 192.0.2.1:80 failed");
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "host unreachable");
 
-    for (net, why) in [(Net::named(&[]), "the name has no address"), (Net::default(), "no such name")] {
+    for (net, why) in [(FakeNet::named(&[]), "the name has no address"), (FakeNet::default(), "no such name")] {
         let error = net.direct("http://h.example").map(drop).unwrap_err();
         assert_eq!(error.to_string(), "the name h.example could not be resolved");
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), why);
@@ -270,18 +270,18 @@ fn if_all_addresses_fail_the_last_error_is_told() {
 }
 
 #[test]
-fn the_name_the_address_and_what_follows_share_one_timeout() {
+fn one_timeout_covers_the_whole_attempt() {
     let slow_name = |takes| {
-        let net = Net::named(&["192.0.2.1:80"]);
+        let net = FakeNet::named(&["192.0.2.1:80"]);
         net.0.lock().unwrap().resolving_takes = takes;
         net
     };
     for net in [
         slow_name(SECOND * 2),
         slow_name(SECOND / 2).peer("192.0.2.1:80", 600, None),
-        Net::named(&["192.0.2.1:80"]),
-        // This one connects, and says nothing.
-        Net::named(&["192.0.2.1:80"]).peer("192.0.2.1:80", 0, None),
+        FakeNet::named(&["192.0.2.1:80"]),
+        // A server that accepts and stays silent.
+        FakeNet::named(&["192.0.2.1:80"]).peer("192.0.2.1:80", 0, None),
     ] {
         let dialer = Dialer::new(net.clone(), Proxy::none(), Some(SECOND));
         let origin = Origin::of(&"http://h.example".parse().unwrap());
@@ -289,15 +289,15 @@ fn the_name_the_address_and_what_follows_share_one_timeout() {
             let _dialed = dialer.dial(&origin).await?;
             pending::<Result<(), ConnectError>>().await
         };
-        let error = net.run(dialer.in_time(&origin, connecting)).unwrap_err();
+        let error = net.run(dialer.with_timeout(&origin, connecting)).unwrap_err();
         assert_eq!(error.to_string(), "no connection within 1s");
         assert_eq!((net.now(), net.0.lock().unwrap().open), (SECOND, 0));
     }
 }
 
 #[test]
-fn a_name_is_resolved_at_the_port_of_the_url_and_an_address_is_not() {
-    // The name's addresses come with the port of a test.
+fn names_are_resolved_with_the_port_of_the_url_and_addresses_are_not() {
+    // The resolver returns its own port.
     let rows = [
         ("http://h.example/x", Some(80), "192.0.2.1:8888"),
         ("https://h.example", Some(443), "192.0.2.1:8888"),
@@ -306,19 +306,19 @@ fn a_name_is_resolved_at_the_port_of_the_url_and_an_address_is_not() {
         ("http://192.0.2.9", None, "192.0.2.9:80"),
     ];
     for (url, port, address) in rows {
-        let net = Net::named(&["192.0.2.1:8888"]).peer(address, 0, None);
+        let net = FakeNet::named(&["192.0.2.1:8888"]).peer(address, 0, None);
         drop(net.direct(url).unwrap());
         assert_eq!(net.tried(), expect(&[(0, address)]), "{url}");
         let resolved = port.map(|port| ("h.example".to_owned(), port));
         assert_eq!(net.0.lock().unwrap().resolved, resolved.into_iter().collect::<Vec<_>>(), "{url}");
     }
-    let net = Net::named(&["192.0.2.1:0"]).peer("192.0.2.1:80", 0, None);
+    let net = FakeNet::named(&["192.0.2.1:0"]).peer("192.0.2.1:80", 0, None);
     drop(net.direct("http://h.example").unwrap());
 }
 
 /// A SOCKS proxy that accepts at once, and a server with three addresses.
-fn socks() -> (Net, Proxy) {
-    let net = Net::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
+fn socks() -> (FakeNet, Proxy) {
+    let net = FakeNet::named(&["192.0.2.1:80", "192.0.2.2:80", "192.0.2.3:80"]);
     let net = net.name("proxy.example", &["198.51.100.1:1080"]).peer("198.51.100.1:1080", 0, None);
     (net, Proxy::url("socks5://proxy.example").unwrap())
 }
@@ -331,7 +331,7 @@ fn socks_tries_every_address() {
     assert_eq!(net.asked(), expect(&[(0, "192.0.2.1"), (5, "192.0.2.2"), (10, "192.0.2.3")]));
     assert_eq!(net.0.lock().unwrap().open, 0, "the connections of the other attempts are closed");
 
-    // The proxy is silent about the first two.
+    // The proxy does not answer for the first two.
     let (net, proxy) = socks();
     let net = net.behind("192.0.2.3", 5, 0);
     drop(net.dial("http://h.example", proxy.clone(), None).unwrap());
@@ -341,11 +341,11 @@ fn socks_tries_every_address() {
     let (net, proxy) = socks();
     let net = net.behind("192.0.2.1", 5, 4).behind("192.0.2.2", 5, 3).behind("192.0.2.3", 5, 5);
     let error = net.dial("http://h.example", proxy, None).map(drop).unwrap_err();
-    assert!(error.to_string().ends_with("refuses a connection to h.example:80: connection refused"), "{error}");
+    assert!(error.to_string().ends_with("refused a connection to h.example:80: connection refused"), "{error}");
 }
 
 #[test]
-fn a_proxy_that_takes_a_login_is_asked_for_one_address_at_a_time() {
+fn with_a_login_addresses_are_not_tried_in_parallel() {
     let (net, _) = socks();
     let proxy = Proxy::url("socks5://u:pw@198.51.100.1:1080").unwrap();
     let error = net.dial("http://h.example", proxy, Some(Duration::from_secs(2))).map(drop).unwrap_err();
@@ -369,8 +369,8 @@ fn a_refusal_of_socks_that_is_final_ends_the_attempts() {
 }
 
 #[test]
-fn a_silent_address_of_a_proxy_does_not_hold_up_the_next() {
-    let net = Net::default().name("proxy.example", &["192.0.2.1:1080", "192.0.2.2:1080"]);
+fn a_silent_address_of_a_proxy_does_not_delay_the_next_one() {
+    let net = FakeNet::default().name("proxy.example", &["192.0.2.1:1080", "192.0.2.2:1080"]);
     let net = net.peer("192.0.2.2:1080", 1, None);
     let dialed = net.dial("http://h.example", Proxy::url("http://proxy.example:1080").unwrap(), None).unwrap();
     assert_eq!(dialed.forwarder.as_ref().unwrap().to_string(), "http://proxy.example:1080");

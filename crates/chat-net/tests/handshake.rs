@@ -1,10 +1,10 @@
-//! Whatever a proxy says, and however it is cut: an end, the same one, and no panic.
+//! Arbitrary answers of a proxy, in pieces of any size: the handshake ends with the same result and does not panic.
 
 use chat_net::{Handshake, Origin, Proxy, Step};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// What comes of a proxy that says this in pieces of these sizes, in turn, and then closes.
+/// Runs a handshake with a proxy that sends these bytes in pieces of these sizes, and then closes.
 fn talk(proxy: &str, says: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<Vec<u8>, String>) {
     let target = Origin::of(&"https://api.example".parse().unwrap());
     let proxy = Proxy::url(proxy).unwrap();
@@ -28,7 +28,7 @@ fn talk(proxy: &str, says: &[u8], sizes: &[usize]) -> (Vec<u8>, Result<Vec<u8>, 
     }
 }
 
-/// Bytes that begin well, more or less.
+/// Bytes that often start like a valid answer.
 fn answer() -> impl Strategy<Value = Vec<u8>> {
     let begin = select(vec![
         &b""[..],
@@ -46,7 +46,7 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn the_cuts_change_nothing(
+    fn the_sizes_of_pieces_do_not_matter(
         proxy in select(vec!["p", "u:s3cret@p", "socks5h://p", "socks5h://u:s3cret@p"]),
         says in answer(),
         sizes in prop::collection::vec(1usize..40, 1..20),

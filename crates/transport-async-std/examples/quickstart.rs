@@ -1,4 +1,4 @@
-//! The same start on async-std.
+//! A session and a streamed answer on async-std.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-async-std --example quickstart

@@ -1,4 +1,4 @@
-//! A backend for surf: hyper's HTTP/1.1 over async-std's sockets and rustls.
+//! A backend for surf: HTTP/1.1 by hyper over async-std's sockets and rustls.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use async_std::task;
 use bytes::{Buf as _, Bytes};
 use chat_client::Error;
 use chat_client::driver::TransportSettings;
-use chat_http1::{Connector, Engine, rustls};
+use chat_http1::{Connector, Engine, Runtime, Stream, rustls};
 use futures_io::{AsyncBufRead, AsyncRead};
 use http_body::Body as _;
 use http_client::{Config, HttpClient, async_trait};
@@ -18,7 +18,7 @@ use http_types::{Body, Request, Response, StatusCode};
 use crate::convert::{answer_into, request_from};
 use crate::runtime::AsyncStd;
 
-/// The transport's own backend, for a [`surf::Client`] with middleware of one's own.
+/// The transport's backend. Use it for a [`surf::Client`] with your own middleware.
 ///
 /// ```no_run
 /// use transport_async_std::driver::TransportSettings;
@@ -39,26 +39,27 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A backend with the default certificate roots and those of the settings, and the proxies of the environment.
+    /// Creates a backend. It trusts the default roots and those of the settings, and uses the proxies of the environment.
     ///
     /// # Errors
     ///
-    /// Those of [`Connector::from_settings`].
+    /// The errors of [`Connector::from_settings`].
     pub fn new(settings: &TransportSettings) -> Result<Self, Error> {
         Ok(Self::with_connector(Connector::from_settings(AsyncStd, settings)?))
     }
 
-    /// A backend with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1 is
-    /// offered, whatever the configuration says. The proxies are those of the environment.
+    /// Creates a backend with your own TLS configuration, for example with other roots, a client certificate, or another
+    /// cryptography provider. The ALPN protocols are replaced: only HTTP/1.1 is offered. The proxies are those of the
+    /// environment.
     ///
     /// # Errors
     ///
-    /// Those of [`Connector::with_tls`].
+    /// The errors of [`Connector::with_tls`].
     pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
         Ok(Self::with_connector(Connector::with_tls(AsyncStd, tls, settings)?))
     }
 
-    /// A backend over a connector of your own, for example with another proxy or without one.
+    /// Creates a backend with your own connector, for example with another proxy or without one.
     pub fn with_connector(connector: Connector<AsyncStd>) -> Self {
         let config = Config::new().set_timeout(None).set_tcp_no_delay(true);
         Self { engine: Engine::new(connector), closing_idle: Once::new(), config }
@@ -68,49 +69,54 @@ impl Backend {
 #[async_trait]
 impl HttpClient for Backend {
     async fn send(&self, request: Request) -> Result<Response, http_types::Error> {
-        // Not before there is a call: it starts async-std's threads.
+        // Started at the first call, because it starts async-std's threads.
         self.closing_idle.call_once(|| {
             task::spawn(self.engine.close_idle(task::sleep));
         });
-        let (request, is_whole) = request_from(request).await?;
-        // The engine's error crosses as it is, to be taken out again on the other side.
-        let answer = self.engine.send(request).await.map_err(crossing)?;
+        let (request, is_complete) = request_from(request).await?;
+        // `SendError` on the other side takes the engine's error out again.
+        let answer = self.engine.send(request).await.map_err(into_surf)?;
         let (head, body) = answer.into_parts();
         let length = body.size_hint().exact().and_then(|length| length.try_into().ok());
-        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length), is_whole))
+        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length), is_complete))
     }
 
-    /// Refused: what there is to set is set where the backend is made.
+    /// Returns an error: the settings of this backend can't be changed.
     fn set_config(&mut self, _: Config) -> http_types::Result<()> {
-        Err(http_types::Error::from_str(StatusCode::NotImplemented, "the backend is set where it is made"))
+        Err(http_types::Error::from_str(
+            StatusCode::NotImplemented,
+            "the settings of this backend can't be changed: create a new one",
+        ))
     }
 
-    /// What holds here, in surf's terms. The connect timeout has none.
+    /// The settings in surf's terms. surf has none for the connect timeout.
     fn config(&self) -> &Config {
         &self.config
     }
 }
 
-fn crossing(error: chat_http1::SendError) -> http_types::Error {
+fn into_surf(error: chat_http1::SendError) -> http_types::Error {
     http_types::Error::new(StatusCode::BadGateway, error)
 }
 
-/// What goes wrong in the body of an answer. It crosses as the cause of an error of I/O.
-pub(crate) type BodyError = <chat_http1::AnswerBody as http_body::Body>::Error;
+/// The error of the engine's body. surf carries it inside an I/O error.
+pub(crate) type BodyError = <EngineBody as http_body::Body>::Error;
 
-/// The engine's body as surf reads it.
+type EngineBody = chat_http1::AnswerBody<Stream<<AsyncStd as Runtime>::Stream>>;
+
+/// Adapts the engine's body to surf's reader.
 struct Reader {
-    /// Never locked: it is here because http-types wants `Sync`.
-    body: Mutex<Option<chat_http1::AnswerBody>>,
+    /// http-types requires `Sync`, hence the mutex. It is never locked.
+    body: Mutex<Option<EngineBody>>,
     chunk: Bytes,
 }
 
 impl Reader {
-    fn new(body: chat_http1::AnswerBody) -> Self {
+    fn new(body: EngineBody) -> Self {
         Self { body: Mutex::new(Some(body)), chunk: Bytes::new() }
     }
 
-    /// Makes sure of a chunk that is not empty, unless the body is at its end.
+    /// Fills `chunk`. It stays empty only at the end of the body.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
         while self.chunk.is_empty() {
@@ -138,7 +144,7 @@ impl AsyncBufRead for Reader {
     fn consume(mut self: Pin<&mut Self>, amount: usize) {
         self.chunk.advance(amount);
         if self.chunk.is_empty() {
-            // Even an empty slice keeps hyper from using its buffer again.
+            // Even an empty slice prevents hyper from reusing its buffer.
             self.chunk = Bytes::new();
         }
     }
@@ -168,7 +174,7 @@ mod tests {
     fn an_idle_connection_is_closed_when_its_time_is_up() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let (closed, told) = mpsc::channel();
+        let (closed, on_close) = mpsc::channel();
         thread::spawn(move || {
             let (mut tcp, _) = listener.accept().unwrap();
             while tcp.read(&mut [0; 1024]).unwrap() > 0 {
@@ -182,7 +188,7 @@ mod tests {
         let request = Request::new(http_types::Method::Get, url.parse::<http_types::Url>().unwrap());
         let text = task::block_on(async { backend.send(request).await.unwrap().body_string().await.unwrap() });
         assert_eq!(text, "ok");
-        told.recv_timeout(Duration::from_secs(60)).expect("it is closed without another call");
+        on_close.recv_timeout(Duration::from_secs(60)).expect("the connection is closed without another call");
         assert_eq!(backend.engine.idle_connections(), 0);
     }
 }

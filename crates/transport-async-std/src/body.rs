@@ -17,8 +17,8 @@ use crate::convert::Answer;
 
 /// The body of an answer.
 ///
-/// One of our own backend ends without an error only where the answer did. Of another backend's this is known only as far as
-/// its bytes can be counted.
+/// With our own [`Backend`](crate::Backend), it ends without an error only if the answer is complete. With another backend, a
+/// truncated answer is detected only by its length.
 pub struct AnswerBody {
     reader: Reader,
     framing: Framing,
@@ -26,21 +26,20 @@ pub struct AnswerBody {
 
 type Reader = Box<dyn AsyncBufRead + Unpin + Send + Sync>;
 
-/// Who knows where the body ends.
+/// How the end of the body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// The backend: ours, one that decoded chunks, or one whose answer has no body.
+    /// The backend knows it: our own, a chunked answer, or an answer without a body.
     Backend,
-    /// The head: so many bytes are to come.
+    /// By the length in the head. This many bytes are left.
     Length(u64),
-    /// Nobody, and nothing came so far. Backends that can't read up to the connection's close give such a body as an empty
-    /// one.
+    /// By the end of the connection, and no byte has arrived so far. Backends that don't support this return an empty body.
     Unframed,
     Ended,
 }
 
 impl AnswerBody {
-    /// The head of an answer, and its body.
+    /// Splits an answer into head and body.
     pub(crate) fn split(answer: Answer) -> (response::Parts, Self) {
         let framing = if answer.is_ours { Framing::Backend } else { Framing::of(&answer.head) };
         (answer.head, Self { reader: answer.body.into_reader(), framing })
@@ -48,7 +47,7 @@ impl AnswerBody {
 }
 
 impl Framing {
-    /// The framing that a head tells (RFC 9112, section 6.3).
+    /// The framing according to the head (RFC 9112, section 6.3).
     fn of(head: &response::Parts) -> Self {
         let has_no_body = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&head.status);
         let coding = head.headers.get_all(TRANSFER_ENCODING).iter().next_back();
@@ -59,7 +58,7 @@ impl Framing {
         length.map_or(Self::Unframed, Self::Length)
     }
 
-    /// What is left to come after these bytes, and how many of them are the body's.
+    /// Takes received bytes. Returns the new framing, and how many of the bytes belong to the body.
     fn take(self, bytes: usize) -> (Self, usize) {
         match self {
             Self::Length(left) => {
@@ -85,12 +84,12 @@ impl Body for AnswerBody {
         let bytes = match ready!(reader.as_mut().poll_fill_buf(cx)) {
             Ok([]) => {
                 let framing = std::mem::replace(&mut this.framing, Framing::Ended);
-                return Poll::Ready(Cut::at_end(framing).map(|cut| Err(cut.into())));
+                return Poll::Ready(IncompleteBody::at_end(framing).map(|error| Err(error.into())));
             }
             Ok(bytes) => bytes,
             Err(error) => {
                 this.framing = Framing::Ended;
-                return Poll::Ready(Some(Err(unwrapped(error))));
+                return Poll::Ready(Some(Err(unwrap_error(error))));
             }
         };
         let (framing, taken) = this.framing.take(bytes.len());
@@ -105,8 +104,8 @@ impl Body for AnswerBody {
     }
 }
 
-/// Our backend's own error, which crossed as the cause of one of I/O, or the error as it is.
-fn unwrapped(error: io::Error) -> BoxError {
+/// Takes our backend's error out of the I/O error that carries it. Other errors are returned unchanged.
+fn unwrap_error(error: io::Error) -> BoxError {
     error.downcast::<BodyError>().map_or_else(BoxError::from, BoxError::from)
 }
 
@@ -116,14 +115,15 @@ impl fmt::Debug for AnswerBody {
     }
 }
 
-/// A body that another backend takes for whole.
+/// A truncated body that another backend considers complete.
 #[derive(Debug)]
-enum Cut {
+enum IncompleteBody {
+    /// This many bytes are missing.
     Short(u64),
     Unframed,
 }
 
-impl Cut {
+impl IncompleteBody {
     fn at_end(framing: Framing) -> Option<Self> {
         match framing {
             Framing::Length(left) => Some(Self::Short(left)),
@@ -133,13 +133,15 @@ impl Cut {
     }
 }
 
-impl fmt::Display for Cut {
+impl fmt::Display for IncompleteBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Short(left) => write!(f, "the body ended {left} bytes before its length"),
-            Self::Unframed => f.write_str("the backend gave no body, though the answer may have one up to its close"),
+            Self::Short(left) => write!(f, "the body ended {left} bytes before its Content-Length"),
+            Self::Unframed => {
+                f.write_str("the backend returned no body, but the answer may have one that ends with the connection")
+            }
         }
     }
 }
 
-impl error::Error for Cut {}
+impl error::Error for IncompleteBody {}

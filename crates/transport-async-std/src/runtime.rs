@@ -1,4 +1,4 @@
-//! Sockets and clocks of async-std.
+//! The sockets and timers of async-std.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -14,11 +14,11 @@ use chat_http1::{Runtime, set_options};
 pub struct AsyncStd;
 
 impl Runtime for AsyncStd {
-    /// What async-std's own `TcpStream` wraps without giving access to its options.
+    /// The type that async-std's `TcpStream` wraps. It gives access to the socket's options.
     type Stream = Async<TcpStream>;
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        // The system's resolver, on a thread of the pool for what blocks.
+        // Runs the system's resolver on a thread for blocking calls.
         Ok((host, port).to_socket_addrs().await?.collect())
     }
 

@@ -1,4 +1,4 @@
-//! Why there is no head, and what that means to the core.
+//! Why a request has no answer, and the class of the error.
 
 use std::error::Error;
 use std::{fmt, io};
@@ -6,26 +6,26 @@ use std::{fmt, io};
 use chat_client::driver::TransportError;
 use chat_http1::SendError as EngineError;
 
-use crate::convert::Unheld;
+use crate::convert::ConvertError;
 
-/// Why there is no head.
+/// Why a request has no answer.
 pub struct SendError(pub(crate) Reason);
 
 pub(crate) enum Reason {
-    /// Our own backend's, as exact as it left it.
+    /// An error of our own backend.
     Engine(EngineError),
-    /// Another backend's, or a middleware's.
+    /// An error of another backend or of middleware.
     Surf(surf::Error),
-    /// The request can't be had by surf.
-    Unheld(Unheld),
+    /// The request can't be converted for surf.
+    Convert(ConvertError),
 }
 
 impl From<surf::Error> for SendError {
-    /// What our backend put in is taken out again.
+    /// Takes out the errors of our own backend.
     fn from(error: surf::Error) -> Self {
         Self(match error.downcast() {
             Ok(error) => Reason::Engine(error),
-            Err(error) => error.downcast().map_or_else(Reason::Surf, Reason::Unheld),
+            Err(error) => error.downcast().map_or_else(Reason::Surf, Reason::Convert),
         })
     }
 }
@@ -35,7 +35,7 @@ impl SendError {
         match &self.0 {
             Reason::Engine(error) => error,
             Reason::Surf(error) => error.as_ref(),
-            Reason::Unheld(error) => error,
+            Reason::Convert(error) => error,
         }
     }
 }
@@ -46,7 +46,7 @@ impl fmt::Display for SendError {
     }
 }
 
-/// surf's own `Debug` prints a backtrace.
+/// Omits the backtrace of surf's errors.
 impl fmt::Debug for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SendError").field(&format_args!("{self}")).finish()
@@ -59,27 +59,27 @@ impl Error for SendError {
     }
 }
 
-/// Sorts an error.
+/// Returns the class of an error.
 pub(crate) fn classify(SendError(reason): &SendError) -> TransportError {
     match reason {
         Reason::Engine(error) => error.class(),
-        Reason::Surf(error) => foreign(error.as_ref()),
-        Reason::Unheld(_) => TransportError::Unsent,
+        Reason::Surf(error) => classify_surf(error.as_ref()),
+        Reason::Convert(_) => TransportError::Unsent,
     }
 }
 
-/// An error that another backend gave, or that a middleware put around one.
-fn foreign(error: &(dyn Error + 'static)) -> TransportError {
+/// Classifies an error of another backend or of middleware.
+fn classify_surf(error: &(dyn Error + 'static)) -> TransportError {
     let mut causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.find_map(of_cause).unwrap_or(TransportError::MaybeSent)
+    causes.find_map(classify_cause).unwrap_or(TransportError::MaybeSent)
 }
 
-fn of_cause(cause: &(dyn Error + 'static)) -> Option<TransportError> {
+fn classify_cause(cause: &(dyn Error + 'static)) -> Option<TransportError> {
     if let Some(error) = cause.downcast_ref::<EngineError>() {
         return Some(error.class());
     }
     match cause.downcast_ref::<io::Error>()?.kind() {
-        // These come of connecting alone. Others, such as a host that can't be reached, may end a connection too.
+        // Only connecting returns these. Others, such as `HostUnreachable`, may also end an open connection.
         io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable => Some(TransportError::Connect),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The transport.
+//! The [`Transport`] over surf.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -28,17 +28,18 @@ pub struct AsyncStdTransport {
 }
 
 impl AsyncStdTransport {
-    /// A transport with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1
-    /// is offered, whatever the configuration says. The proxies are those of the environment.
+    /// Creates a transport with your own TLS configuration, for example with other roots, a client certificate, or another
+    /// cryptography provider. The ALPN protocols are replaced: only HTTP/1.1 is offered. The proxies are those of the
+    /// environment.
     ///
     /// # Errors
     ///
-    /// Those of [`Backend::with_tls`].
+    /// The errors of [`Backend::with_tls`].
     pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
         Ok(Self::with_client(surf::Client::with_http_client(Backend::with_tls(settings, tls)?)))
     }
 
-    /// A transport over a connector of your own, for example with another proxy or without one.
+    /// Creates a transport with your own connector, for example with another proxy or without one.
     ///
     /// ```no_run
     /// use transport_async_std::{AsyncStd, AsyncStdTransport, Client, Connector, Proxy, tls};
@@ -55,19 +56,19 @@ impl AsyncStdTransport {
         Self::with_client(surf::Client::with_http_client(Backend::with_connector(connector)))
     }
 
-    /// A transport over a client of one's own, with its middleware and its backend.
+    /// Creates a transport with your own client, its middleware and its backend.
     ///
-    /// A middleware sees the key, in `Authorization`. What the transport can make good of a stock backend, and what it can't,
-    /// is in the table of the [crate page](crate). It can't enforce a connect timeout: that is the backend's own, and the
-    /// clock for the head runs all the same. With a [`Backend`](crate::Backend) below, whatever the middleware, it does.
+    /// Middleware sees the API key, in `Authorization`. The [crate page](crate) has a table of the limitations of stock
+    /// backends. The transport can't enforce a connect timeout for them; the timeout for the head applies. For a
+    /// [`Backend`](crate::Backend) with middleware it does.
     pub fn with_client(client: surf::Client) -> Self {
         Self { client, lost_values: Arc::default(), origin: Instant::now() }
     }
 
-    /// How many values of headers were lost on the way through surf, by this transport and its clones.
+    /// The number of header values that surf has lost, for this transport and its clones.
     ///
-    /// http-types holds ASCII only. Over the transport's own backend the others travel beside, and nothing is lost unless a
-    /// middleware drops the extensions, as a clone of a request does.
+    /// http-types supports only ASCII values. With the transport's own backend, extensions carry the others. They are lost only
+    /// if middleware drops the extensions, for example by cloning a request.
     pub fn lost_header_values(&self) -> u64 {
         self.lost_values.load(Ordering::Relaxed)
     }
@@ -79,7 +80,7 @@ impl FromSettings for AsyncStdTransport {
     }
 }
 
-/// The future of an answer's head. surf's own has no name.
+/// The future of an answer's head.
 type Sending = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>;
 
 impl Transport for AsyncStdTransport {
@@ -93,11 +94,11 @@ impl Transport for AsyncStdTransport {
     fn send(&self, request: http::Request<Bytes>) -> Sending {
         let Self { client, lost_values, .. } = self.clone();
         Box::pin(async move {
-            let (request, beside) = request_into(request).map_err(|error| SendError(Reason::Unheld(error)))?;
+            let (request, carried) = request_into(request).map_err(|error| SendError(Reason::Convert(error)))?;
             let answer = client.send(request).await.map_err(SendError::from)?;
             let mut answer = answer_from(answer.into());
-            if !answer.request_was_whole {
-                answer.lost += beside;
+            if !answer.request_was_complete {
+                answer.lost += carried;
             }
             lost_values.fetch_add(answer.lost as u64, Ordering::Relaxed);
             let (head, body) = AnswerBody::split(answer);
@@ -114,7 +115,7 @@ impl Transport for AsyncStdTransport {
     }
 
     fn seed(&self) -> u64 {
-        // Keys drawn at random for each map are what the standard library has of chance.
+        // The random keys of hash maps are the only randomness in the standard library.
         RandomState::new().hash_one(0u8)
     }
 

@@ -1,4 +1,4 @@
-//! The script that every transport passes, on each wire.
+//! The conformance suite, with and without TLS.
 
 mod support;
 

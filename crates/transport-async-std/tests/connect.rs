@@ -1,4 +1,4 @@
-//! A name with addresses that do not answer.
+//! A name with several addresses, some of which do not answer.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,10 +10,10 @@ use chat_http1::{Engine, Runtime};
 use chat_mock::{Blackhole, Reply, ScriptServer};
 use transport_async_std::{AsyncStd, Connector, tls};
 
-/// async-std, where every name has these addresses.
-struct Named(Vec<SocketAddr>);
+/// async-std with a resolver that returns these addresses for every name.
+struct FixedResolver(Vec<SocketAddr>);
 
-impl Runtime for Named {
+impl Runtime for FixedResolver {
     type Stream = <AsyncStd as Runtime>::Stream;
 
     async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
@@ -30,14 +30,14 @@ impl Runtime for Named {
 }
 
 #[test]
-fn the_next_address_of_a_family_is_tried_beside_one_that_is_silent() {
+fn a_silent_address_does_not_delay_the_next_one() {
     let servers = tokio::runtime::Runtime::new().unwrap();
     let _entered = servers.enter();
     let server = ScriptServer::start(vec![Reply::json(200, &[], "{}")]).unwrap();
     let holes = [Blackhole::open(Ipv4Addr::LOCALHOST).unwrap(), Blackhole::open(Ipv4Addr::LOCALHOST).unwrap()];
     let addresses = holes.iter().map(Blackhole::addr).chain([server.local_addr()]).collect();
-    // Without a connect timeout: nothing but the next address ends the wait.
-    let engine = Engine::new(Connector::new(Named(addresses), tls::config([], None).unwrap(), None));
+    // There is no connect timeout, so only the next address can end the wait.
+    let engine = Engine::new(Connector::new(FixedResolver(addresses), tls::config([], None).unwrap(), None));
     let begun = Instant::now();
     let request = http::Request::get("http://h.example/").body(Bytes::new()).unwrap();
     let answer = task::block_on(engine.send(request)).unwrap();

@@ -1,5 +1,5 @@
-//! A client of the user's own: middleware over our backend, and a stock backend with what it does otherwise. The table of
-//! differences in the README has a row for each test here.
+//! Your own `surf::Client`: middleware over our backend, and a stock backend. Each row of the README's table of differences
+//! has a test here.
 
 mod support;
 
@@ -22,25 +22,25 @@ use transport_async_std::sessions::CreateInput;
 use transport_async_std::surf::middleware::{Middleware, Next, Redirect};
 use transport_async_std::{AsyncStdTransport, Backend, Client, Error, ErrorKind, TimeoutKind, Transport as _, surf};
 
-/// The stock backend, set as the README says unless the test is about that.
+/// The stock backend with these settings.
 fn stock(keep_alive: bool, timeout: Option<Duration>) -> AsyncStdTransport {
     let mut backend = H1Client::new();
     backend.set_config(http_client::Config::new().set_http_keep_alive(keep_alive).set_timeout(timeout)).unwrap();
     AsyncStdTransport::with_client(surf::Client::with_http_client(backend))
 }
 
-fn stock_as_advised() -> AsyncStdTransport {
+fn stock_with_advised_settings() -> AsyncStdTransport {
     stock(false, None)
 }
 
-/// The stock backend on async-std, for the suite.
+/// The stock backend on async-std, for the conformance suite.
 struct Stock;
 
 impl Harness for Stock {
     type Transport = AsyncStdTransport;
 
     fn transport(&self, _: &Setup) -> Result<AsyncStdTransport, Error> {
-        // It waits for what is no HTTP for ever; its own clock is here for that, and longer than those of the rows.
+        // It waits forever if the answer is not HTTP. Its own timeout ends that, and is longer than those of the rows.
         Ok(stock(false, Some(Duration::from_secs(8))))
     }
 
@@ -50,7 +50,7 @@ impl Harness for Stock {
 }
 
 #[test]
-fn a_stock_backend_conforms_but_for_these() {
+fn a_stock_backend_conforms_with_these_exceptions() {
     let by_close = "no body that only the connection's close ends";
     let http10 = "no HTTP/1.0";
     let interim = "takes the first head for the answer's";
@@ -97,10 +97,10 @@ fn a_stock_backend_conforms_but_for_these() {
 }
 
 #[test]
-fn a_stock_backend_makes_a_date_and_a_type_up() {
+fn a_stock_backend_adds_a_date_and_a_type() {
     let server = serve(vec![Scripted::head(404, &[("content-length", "0")]).then(Step::KeepAlive)]);
     run(async {
-        let transport = stock_as_advised();
+        let transport = stock_with_advised_settings();
         let error = once(&transport, &server.url()).create(&question()).finish().await.unwrap_err();
         let headers = &error.head().unwrap().headers;
         assert!(!headers.contains_key("date"), "{headers:?}");
@@ -110,18 +110,18 @@ fn a_stock_backend_makes_a_date_and_a_type_up() {
 }
 
 #[test]
-fn a_stock_backend_takes_no_head_over_8_kb() {
+fn a_stock_backend_rejects_heads_over_8_kb() {
     let server = serve(vec![Scripted::json(200, &[("x-long", &"x".repeat(9 << 10))], RESULT)]);
     run(async {
-        let error = once(&stock_as_advised(), &server.url()).create(&question()).finish().await.unwrap_err();
+        let error = once(&stock_with_advised_settings(), &server.url()).create(&question()).finish().await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Transport);
-        // Ours does.
+        // Our backend reads it.
         once(&plain(), &server.url()).create(&question()).finish().await.unwrap();
     });
 }
 
 #[test]
-fn a_stock_backend_gives_a_stalled_connection_to_the_next_request() {
+fn a_stock_backend_reuses_a_stalled_connection() {
     let stalled = Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
     let replies = vec![stalled.chunk(FIRST).then(Step::Stall), Scripted::sse_chunked([LAST])];
     for (keep_alive, closes) in [(true, false), (false, true)] {
@@ -144,10 +144,10 @@ fn a_stock_backend_gives_a_stalled_connection_to_the_next_request() {
 }
 
 #[test]
-fn a_stock_backend_tells_a_refused_connection_only_without_its_pool() {
+fn a_stock_backend_reports_a_refused_connection_only_without_its_pool() {
     run(async {
         for (keep_alive, class) in [(true, TransportError::MaybeSent), (false, TransportError::Connect)] {
-            // Port 1 on loopback: nobody listens.
+            // No server listens on port 1.
             let request = Request::post("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
             let error = stock(keep_alive, None).send(request).await.unwrap_err();
             assert_eq!(AsyncStdTransport::classify(&error), class);
@@ -157,7 +157,7 @@ fn a_stock_backend_tells_a_refused_connection_only_without_its_pool() {
 }
 
 #[test]
-fn a_stock_backend_has_a_clock_of_its_own() {
+fn a_stock_backend_has_its_own_timeout() {
     let server = serve(vec![Scripted::raw("").then(Step::Stall)]);
     run(async {
         let transport = stock(false, Some(Duration::from_millis(100)));
@@ -166,25 +166,25 @@ fn a_stock_backend_has_a_clock_of_its_own() {
     });
 }
 
-/// A backend whose connections do not come about.
+/// A backend that never connects.
 #[derive(Debug)]
-struct Never;
+struct NeverConnects;
 
 #[http_client::async_trait]
-impl http_client::HttpClient for Never {
+impl http_client::HttpClient for NeverConnects {
     async fn send(&self, _: http_client::Request) -> Result<http_client::Response, http_client::Error> {
         std::future::pending().await
     }
 }
 
 #[test]
-fn the_clock_of_the_head_stands_in_for_the_connect_timeout() {
+fn the_head_timeout_replaces_the_connect_timeout() {
     let mut config = Config::default();
     config.timeouts.connect = Some(Duration::from_millis(10));
     config.timeouts.head = Some(Duration::from_millis(100));
     config.retry.max_retries = 0;
     run(async {
-        let transport = AsyncStdTransport::with_client(surf::Client::with_http_client(Never));
+        let transport = AsyncStdTransport::with_client(surf::Client::with_http_client(NeverConnects));
         let begun = Instant::now();
         let error = client_on(&transport, "http://h.example", &config).create(&question()).finish().await.unwrap_err();
         let after = Duration::from_millis(100);
@@ -197,10 +197,10 @@ fn the_clock_of_the_head_stands_in_for_the_connect_timeout() {
 }
 
 #[test]
-fn a_stock_backend_loses_values_beyond_ascii_and_they_are_counted() {
+fn values_beyond_ascii_lost_by_a_stock_backend_are_counted() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
-        let transport = stock_as_advised();
+        let transport = stock_with_advised_settings();
         let client = Client::builder().base_url(server.url()).api_key("k").header("x-name", "J\u{fc}rgen");
         let client = client.build_on(transport.clone()).unwrap();
         for lost in [1, 2] {
@@ -212,10 +212,10 @@ fn a_stock_backend_loses_values_beyond_ascii_and_they_are_counted() {
 }
 
 #[test]
-fn a_stock_backend_gets_the_path_as_browsers_write_it() {
+fn a_stock_backend_gets_a_normalized_path() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
-        for transport in [stock_as_advised(), plain()] {
+        for transport in [stock_with_advised_settings(), plain()] {
             let request = Request::post(server.url() + "/a%2Fb|{c}").body(Bytes::new()).unwrap();
             transport.send(request).await.unwrap();
         }
@@ -225,18 +225,18 @@ fn a_stock_backend_gets_the_path_as_browsers_write_it() {
 }
 
 #[test]
-fn the_redirect_middleware_asks_twice() {
+fn the_redirect_middleware_sends_twice() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
         let client = once(&below(Redirect::new(1), &settings()), &server.url());
         client.create(&question()).finish().await.unwrap();
     });
-    // Once without the body, to see whether there is a redirect, and then once more.
+    // Once without the body, to check for a redirect, and then once more.
     let lengths: Vec<bool> = server.requests().iter().map(|request| request.body.is_empty()).collect();
     assert_eq!(lengths, [true, false]);
 }
 
-/// A middleware that puts a header on a request and another on its answer.
+/// Middleware that adds a header to the request and another to the answer.
 fn tag(
     mut request: surf::Request,
     client: surf::Client,
@@ -250,12 +250,12 @@ fn tag(
     })
 }
 
-/// Our backend below a middleware.
+/// Our backend below middleware.
 fn below(middleware: impl Middleware, settings: &TransportSettings) -> AsyncStdTransport {
     AsyncStdTransport::with_client(surf::Client::with_http_client(Backend::new(settings).unwrap()).with(middleware))
 }
 
-/// A middleware that changes nothing.
+/// Middleware that changes nothing.
 fn pass(request: surf::Request, client: surf::Client, next: Next<'_>) -> BoxFuture<'_, surf::Result<surf::Response>> {
     next.run(request, client)
 }
@@ -267,14 +267,14 @@ fn our_backend_conforms_below_a_middleware() {
 }
 
 #[test]
-fn our_backend_says_how_it_is_set_and_is_not_set_anew() {
+fn the_settings_of_our_backend_are_readable_and_fixed() {
     let mut backend = Backend::new(&settings()).unwrap();
     assert!(backend.set_config(http_client::Config::new()).is_err());
     assert_eq!((backend.config().timeout, backend.config().tcp_no_delay), (None, true));
 }
 
 #[test]
-fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
+fn middleware_headers_are_applied_and_nothing_is_lost() {
     let server = serve(vec![Scripted::json(599, &[("x-name", "J\u{fc}rgen")], "{}")]);
     run(async {
         let transport = below(tag, &settings());
@@ -288,7 +288,7 @@ fn a_middleware_has_its_say_and_our_backend_keeps_its_word() {
     assert_eq!(server.requests()[0].headers["x-asked"], "a");
 }
 
-/// A middleware that reads the whole answer, and hands on what it read.
+/// Middleware that reads the whole answer and passes on a new body.
 fn buffered(
     request: surf::Request,
     client: surf::Client,
@@ -304,7 +304,7 @@ fn buffered(
 }
 
 #[test]
-fn a_middleware_may_read_the_answer() {
+fn middleware_may_read_the_answer() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
         let answer = once(&below(buffered, &settings()), &server.url()).create(&question()).finish().await;
@@ -312,14 +312,14 @@ fn a_middleware_may_read_the_answer() {
     });
 }
 
-/// A middleware that sends a clone on, which has no extensions.
-#[allow(clippy::needless_pass_by_value, reason = "a middleware has this signature")]
+/// Middleware that passes on a clone, which has no extensions.
+#[allow(clippy::needless_pass_by_value, reason = "middleware has this signature")]
 fn cloned(request: surf::Request, client: surf::Client, next: Next<'_>) -> BoxFuture<'_, surf::Result<surf::Response>> {
     next.run(request.clone(), client)
 }
 
 #[test]
-fn what_a_middleware_loses_of_a_request_is_counted() {
+fn values_lost_by_middleware_are_counted() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
         let transport = below(cloned, &settings());
@@ -331,7 +331,7 @@ fn what_a_middleware_loses_of_a_request_is_counted() {
 }
 
 #[test]
-fn our_backends_errors_are_exact_through_a_middleware() {
+fn middleware_keeps_the_errors_of_our_backend() {
     run(async {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut settings = TransportSettings::default();

@@ -1,4 +1,4 @@
-//! The client on real sockets: what goes out, what comes back, and what a reply does to its connection.
+//! The client on real sockets: requests, answers, and the connections of replies.
 
 mod support;
 
@@ -41,7 +41,7 @@ fn a_session_creates_and_then_continues() {
 }
 
 #[test]
-fn a_request_goes_out_as_it_was_written() {
+fn a_request_is_sent_unchanged() {
     let server = serve(vec![Scripted::json(200, &[], RESULT)]);
     run(async {
         let transport = plain();
@@ -59,7 +59,7 @@ fn a_request_goes_out_as_it_was_written() {
     assert_eq!(request.headers["x-name"].as_bytes(), "J\u{fc}rgen".as_bytes());
     let agent = request.headers["user-agent"].to_str().unwrap();
     assert!(agent.starts_with("transport-async-std/") && agent.contains(" chat-proto/"), "{agent}");
-    // Nothing that surf or http-types would have liked to add.
+    // surf and http-types add no headers.
     let mut names: Vec<&str> = request.headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_request_goes_out_as_it_was_written() {
 }
 
 #[test]
-fn an_answer_comes_in_as_it_was_written() {
+fn an_answer_is_received_unchanged() {
     let headers = [("x-many", "b"), ("x-many", "a"), ("x-many", "b"), ("x-name", "J\u{fc}rgen"), ("date", "yesterday")];
     let server = serve(vec![Scripted::json(299, &headers, "{}")]);
     run(async {
@@ -109,7 +109,7 @@ fn redirects_are_not_followed() {
 }
 
 #[test]
-fn a_whole_answer_gives_its_connection_back() {
+fn the_connection_of_a_complete_answer_is_used_again() {
     let server = serve(vec![
         Scripted::sse_chunked([FIRST, LAST]),
         Scripted::json(200, &[], RESULT),
@@ -126,7 +126,7 @@ fn a_whole_answer_gives_its_connection_back() {
 }
 
 #[test]
-fn a_dropped_reply_closes_its_connection_and_no_other_call_gets_it() {
+fn a_dropped_reply_closes_its_connection() {
     let stalled = || Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
     let server = serve(vec![
         stalled().chunk(FIRST).then(Step::Stall),
@@ -156,11 +156,11 @@ fn a_dropped_reply_closes_its_connection_and_no_other_call_gets_it() {
 fn a_refused_connection_keeps_its_cause_and_its_class() {
     run(async {
         let transport = plain();
-        // Port 1 on loopback: nobody listens.
+        // No server listens on port 1.
         let request = Request::post("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
         let error = transport.send(request).await.unwrap_err();
         assert_eq!(AsyncStdTransport::classify(&error), TransportError::Connect);
-        // surf's own Debug would have a backtrace in it.
+        // surf's own Debug prints a backtrace.
         assert!(!format!("{error:?}").contains('\n'), "{error:?}");
 
         let error = once(&transport, "http://127.0.0.1:1").create(&question()).finish().await.unwrap_err();
@@ -172,13 +172,13 @@ fn a_refused_connection_keeps_its_cause_and_its_class() {
 }
 
 #[test]
-fn a_fault_in_the_body_keeps_its_cause() {
+fn an_error_in_the_body_keeps_its_cause() {
     let stream = Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
     let server = serve(vec![stream.chunk(FIRST).then(Step::Write("zz\r\n".into())).then(Step::Stall)]);
     run(async {
         let error = once(&plain(), &server.url()).create(&question()).finish().await.unwrap_err();
         assert_eq!(error.partial().unwrap().text, "Yes, ");
-        // hyper's own error, without the one of I/O in which it crossed.
+        // hyper's own error, without the I/O error that carried it.
         let cause = error.source().unwrap();
         assert!(cause.downcast_ref::<io::Error>().is_none(), "{cause:?}");
         assert!(chain(&error).contains("Invalid chunk size"), "{}", chain(&error));
@@ -186,8 +186,8 @@ fn a_fault_in_the_body_keeps_its_cause() {
 }
 
 #[test]
-fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
-    // The system accepts for a listener whose owner does nothing.
+fn a_silent_tls_handshake_is_a_connect_timeout() {
+    // The system accepts connections for a listener.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let after = Duration::from_millis(100);
     let mut settings = TransportSettings::default();
@@ -207,7 +207,7 @@ fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
 }
 
 #[test]
-fn a_request_that_surf_cannot_have_was_not_sent() {
+fn a_request_that_surf_does_not_support_is_unsent() {
     run(async {
         let request = Request::builder().method("ASK").uri("http://127.0.0.1:1/").body(Bytes::new()).unwrap();
         let error = plain().send(request).await.unwrap_err();
@@ -217,13 +217,13 @@ fn a_request_that_surf_cannot_have_was_not_sent() {
 }
 
 #[test]
-fn a_moment_comes_when_the_clock_says_so() {
+fn the_timer_fires_at_its_deadline() {
     let transport = plain();
     run(async {
         let deadline = transport.now() + Duration::from_millis(20);
         transport.sleep_until(deadline).await;
         assert!(transport.now() >= deadline);
-        // One that has passed, and one that the clock can't hold.
+        // A deadline in the past, and one that is never reached.
         transport.sleep_until(Duration::ZERO).await;
         let never = transport.sleep_until(Duration::MAX);
         assert!(async_std::future::timeout(Duration::from_millis(20), never).await.is_err());
@@ -231,7 +231,7 @@ fn a_moment_comes_when_the_clock_says_so() {
 }
 
 #[test]
-fn replies_and_errors_can_go_to_other_threads() {
+fn replies_and_errors_are_send() {
     fn sent<T: Send + 'static>() {}
     fn shared<T: Send + Sync + 'static>() {}
     fn unpinned<T: Unpin>() {}

@@ -1,4 +1,4 @@
-//! Certificates that are no good. That a private CA is trusted, the suite shows.
+//! Untrusted certificates. The conformance suite covers a trusted private CA.
 
 mod support;
 
@@ -7,8 +7,8 @@ use support::{SERVERS, chain, once, question, run, settings, trusting};
 use tokio::net::TcpListener;
 use transport_async_std::{AsyncStdTransport, Client, ErrorKind};
 
-/// The port of a server that shakes hands.
-fn door(identity: &Identity) -> u16 {
+/// Starts a server that performs only the TLS handshake. Returns its port.
+fn serve_handshakes(identity: &Identity) -> u16 {
     let acceptor = identity.acceptor(&[]);
     let listener = SERVERS.block_on(TcpListener::bind("0.0.0.0:0")).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -21,9 +21,9 @@ fn door(identity: &Identity) -> u16 {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_no_connection() {
+fn an_untrusted_certificate_is_a_connect_error() {
     let (identity, other) = (Identity::new(), Identity::new());
-    let port = door(&identity);
+    let port = serve_handshakes(&identity);
     let client = |trusted: &Identity, host: &str| -> Client {
         let transport = AsyncStdTransport::with_tls(&settings(), trusting(trusted.ca())).unwrap();
         once(&transport, &format!("https://{host}:{port}"))

@@ -63,7 +63,7 @@ impl Connector {
 
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
         let origin = Origin::of(&uri);
-        self.dialer.in_time(&origin, self.open(&origin)).await
+        self.dialer.with_timeout(&origin, self.open(&origin)).await
     }
 
     async fn open(&self, origin: &Origin) -> Result<Stream, ConnectError> {

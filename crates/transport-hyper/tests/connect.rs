@@ -126,7 +126,7 @@ async fn each_failure_to_connect_says_what_it_is() {
         (
             builder(),
             format!("http://{gone}"),
-            format!("could not connect: no connection to {gone}: Connection refused (os error 111)"),
+            format!("could not connect: connection to {gone} failed: Connection refused (os error 111)"),
         ),
         (
             no_name,

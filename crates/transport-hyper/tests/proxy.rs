@@ -123,11 +123,11 @@ async fn tinyproxy_tunnels_and_forwards() {
 
     for target in [door.url("localhost"), plain.url()] {
         let text = failure(through(&url(""), &target, &ca).await);
-        assert!(text.ends_with("asks for a user and a password (it offers Basic)"), "{text}");
+        assert!(text.ends_with("requires a user name and a password (it offers Basic)"), "{text}");
     }
     // To those whose credentials are wrong tinyproxy answers 401, which only in a tunnel is told from the API's.
     let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
-    assert!(text.contains("refuses a connection to localhost:") && text.ends_with(": 401 Unauthorized"), "{text}");
+    assert!(text.contains("refused a connection to localhost:") && text.ends_with(": 401 Unauthorized"), "{text}");
     let error = through(&url("user:wr0ng@"), &plain.url(), &ca).await.unwrap_err();
     assert_eq!(error.status().unwrap(), 401);
     assert_eq!((door.server.requests(), plain.requests()), (1, 1));
@@ -141,10 +141,10 @@ async fn tinyproxy_refuses() {
     let text = failure(through(&url, "https://localhost:444", &ca).await);
     assert_eq!(
         text,
-        format!("could not connect: the proxy {url} refuses a connection to localhost:444: 403 Forbidden")
+        format!("could not connect: the proxy {url} refused a connection to localhost:444: 403 Forbidden")
     );
     let text = failure(through(&url, "https://localhost:443", &ca).await);
-    assert!(text.contains("refuses a connection to localhost:443: 50"), "{text}");
+    assert!(text.contains("refused a connection to localhost:443: 50"), "{text}");
 }
 
 #[tokio::test]
@@ -160,9 +160,9 @@ async fn microsocks_connects() {
             assert!(answer.contains("chunk"), "{answer}");
         }
         let text = failure(through(&url(""), &door.url("localhost"), &ca).await);
-        assert!(text.ends_with("asks for a user and a password"), "{text}");
+        assert!(text.ends_with("requires a user name and a password"), "{text}");
         let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
-        assert!(text.ends_with("refuses the user or the password"), "{text}");
+        assert!(text.ends_with("rejected the user name or the password"), "{text}");
         let closed = format!("https://localhost:{}", free_port());
         let text = failure(through(&url("user:s3cret@"), &closed, &ca).await);
         assert!(text.ends_with(": connection refused"), "{text}");
@@ -187,24 +187,24 @@ async fn microsocks_without_a_login() {
 #[tokio::test]
 async fn each_refusal_of_an_http_proxy_says_what_it_is() {
     let ca = Ca::new();
-    let refused = "the proxy {} refuses a connection to api.example:443: ";
+    let refused = "the proxy {} refused a connection to api.example:443: ";
     let rows: &[(&str, &str, &str)] = &[
         (
             "",
             "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n",
-            "the proxy {} asks for a user and a password",
+            "the proxy {} requires a user name and a password",
         ),
         (
             "u:s3cret@",
             "HTTP/1.1 407 No\r\nproxy-authenticate: NTLM, Basic\r\ncontent-length: 5\r\n\r\nNo.\r\n",
-            "the proxy {} refuses the user or the password (it offers NTLM, Basic)",
+            "the proxy {} rejected the user name or the password (it offers NTLM, Basic)",
         ),
         ("u:s3cret@", "HTTP/1.0 403 Forbidden\r\n\r\nNo.", &format!("{refused}403 Forbidden")),
         ("", "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 100000\r\n\r\n", &format!("{refused}502 Bad Gateway")),
         ("", "HTTP/1.1 302 Found\r\nlocation: http://login.example/\r\n\r\n", &format!("{refused}302 Found")),
-        ("", "SSH-2.0-OpenSSH_9.9\r\n", "talking to the proxy {} failed: "),
-        ("", "HTTP/1.1 20", "talking to the proxy {} failed: "),
-        ("", "", "talking to the proxy {} failed: "),
+        ("", "SSH-2.0-OpenSSH_9.9\r\n", "communication with the proxy {} failed: "),
+        ("", "HTTP/1.1 20", "communication with the proxy {} failed: "),
+        ("", "", "communication with the proxy {} failed: "),
     ];
     for (login, answer, says) in rows {
         let peer = Peer::saying(answer).await;
@@ -224,7 +224,10 @@ async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
     let ca = Ca::new();
     let peer = Peer::saying("HTTP/1.1 407 Who?\r\nproxy-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n").await;
     let text = failure(through(&format!("http://u:s3cret@{}", peer.addr), "http://api.example", &ca).await);
-    assert!(text.ends_with("refuses the user or the password (it offers NTLM; only Basic is supported)"), "{text}");
+    assert!(
+        text.ends_with("rejected the user name or the password (it offers NTLM; only Basic is supported)"),
+        "{text}"
+    );
     // A password that is tried again and again may lock an account.
     let proxy = Proxy::url(&format!("http://u:s3cret@{}", peer.addr)).unwrap();
     let error = ask(&client(builder().proxy(proxy), "http://api.example")).await.unwrap_err();
@@ -241,12 +244,12 @@ async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
 async fn each_refusal_of_a_socks_proxy_says_what_it_is() {
     let ca = Ca::new();
     let rows: &[(&[u8], &str)] = &[
-        (b"\x05\xff", "asks for a user and a password"),
-        (b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: not allowed by its rules"),
-        (b"\x05\x00\x05\x04\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: host unreachable"),
-        (b"\x05\x00\x05\x63\x00\x01\0\0\0\0\0\0", "refuses a connection to api.example:443: unknown reason"),
-        (b"\x05\x02", "failed: the answer is not one of SOCKS 5"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not one of SOCKS 5"),
+        (b"\x05\xff", "requires a user name and a password"),
+        (b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0", "refused a connection to api.example:443: not allowed by its rules"),
+        (b"\x05\x00\x05\x04\x00\x01\0\0\0\0\0\0", "refused a connection to api.example:443: host unreachable"),
+        (b"\x05\x00\x05\x63\x00\x01\0\0\0\0\0\0", "refused a connection to api.example:443: unknown reason"),
+        (b"\x05\x02", "failed: the answer is not SOCKS 5"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "failed: the answer is not SOCKS 5"),
         (b"\x05", "failed: "),
     ];
     for &(answer, says) in rows {
@@ -269,7 +272,7 @@ async fn each_refusal_of_a_socks_proxy_says_what_it_is() {
     })
     .await;
     let text = failure(through(&format!("socks5h://{long}:p@{}", peer.addr), "https://api.example", &ca).await);
-    assert!(text.ends_with("SOCKS has no room for over 255 bytes"), "{text}");
+    assert!(text.ends_with("SOCKS allows at most 255 bytes for a host, user name or password"), "{text}");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     let says = "tls names ALPN protocols, which the transport sets";
     assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
     let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
-    assert!(format!("{no_certificate:#}").starts_with("tls can't be set up: "), "{no_certificate:#}");
+    assert!(format!("{no_certificate:#}").starts_with("tls could not be configured: "), "{no_certificate:#}");
 }
 
 #[tokio::test]
@@ -60,10 +60,10 @@ async fn each_certificate_that_is_not_good_says_why() {
     let text = refusal(trusting(), &expired, "localhost").await;
     assert!(text.contains("invalid peer certificate: certificate expired"), "{text}");
     let text = refusal(trusting(), &unknown, "localhost").await;
-    assert_eq!(text, "could not connect: TLS failed: invalid peer certificate: UnknownIssuer");
+    assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
     // The bundled roots alone do not vouch for a private CA.
     let text = refusal(builder(), &good, "localhost").await;
-    assert_eq!(text, "could not connect: TLS failed: invalid peer certificate: UnknownIssuer");
+    assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
     // It would not be good the next time either.
     let transport = builder().build(&settings(LONG)).unwrap();
     let client = Client::builder().base_url(good.url("localhost")).api_key("k").build_on(transport).unwrap();
@@ -96,7 +96,7 @@ async fn a_server_may_ask_for_a_certificate() {
     let (chain, _) = ca.identity("client");
     let (_, key) = ca.identity("client");
     let error = builder().client_certificate(chain, key).build(&settings(Duration::ZERO)).unwrap_err();
-    assert_eq!(format!("{error:#}"), "tls can't be set up: keys may not be consistent: KeyMismatch");
+    assert_eq!(format!("{error:#}"), "tls could not be configured: keys may not be consistent: KeyMismatch");
 }
 
 #[tokio::test]

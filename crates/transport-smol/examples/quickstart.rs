@@ -1,4 +1,4 @@
-//! The same start without tokio: `async_io::block_on`, or any other executor.
+//! A session and a streamed answer without tokio, on `async_io::block_on`. Any other executor works too.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-smol --example quickstart

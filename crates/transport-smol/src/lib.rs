@@ -14,9 +14,9 @@ pub use chat_client::{
     sessions,
 };
 
-pub use chat_http1::{AnswerBody, Connector, Proxy, ProxyError, SendError, Sending, rustls, tls};
+pub use chat_http1::{Connector, Proxy, ProxyError, SendError, rustls, tls};
 pub use runtime::AsyncIo;
-pub use transport::{Sleep, SmolTransport};
+pub use transport::{AnswerBody, Sending, Sleep, SmolTransport};
 
 /// A [`chat_client::Client`] on async-io.
 pub type Client = chat_client::Client<SmolTransport>;

@@ -1,4 +1,4 @@
-//! Sockets and clocks of async-io, which has a thread of its own and so runs under any executor.
+//! The sockets and timers of async-io, which work under any executor because async-io has its own thread.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ impl Runtime for AsyncIo {
     type Stream = TcpStream;
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        // The system's resolver, on a thread of the pool for what blocks.
+        // Runs the system's resolver on a thread for blocking calls.
         async_net::resolve((host, port)).await
     }
 

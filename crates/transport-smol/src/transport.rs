@@ -1,4 +1,4 @@
-//! The transport.
+//! The [`Transport`] on async-io.
 
 use std::fmt;
 use std::future::Future;
@@ -8,14 +8,16 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_io::Timer;
+use async_net::TcpStream;
 use bytes::Bytes;
 use chat_client::driver::{FromSettings, TransportError, TransportSettings};
 use chat_client::{Error, Transport};
-use chat_http1::{AnswerBody, Connector, Engine, SendError, Sending, rustls};
+use chat_http1::{Connector, Engine, SendError, Stream, rustls};
+use http::Response;
 
 use crate::runtime::AsyncIo;
 
-/// [`Transport`] on async-io: under smol, async-std, a plain `block_on`, or any other executor.
+/// [`Transport`] on async-io, for smol, async-std, a plain `block_on`, or any other executor.
 #[derive(Clone)]
 pub struct SmolTransport {
     engine: Engine<Connector<AsyncIo>>,
@@ -23,17 +25,18 @@ pub struct SmolTransport {
 }
 
 impl SmolTransport {
-    /// A transport with a TLS configuration of your own: other roots, client certificates, another provider. Only HTTP/1.1
-    /// is offered, whatever the configuration says. The proxies are those of the environment.
+    /// Creates a transport with your own TLS configuration, for example with other roots, a client certificate, or another
+    /// cryptography provider. The ALPN protocols are replaced: only HTTP/1.1 is offered. The proxies are those of the
+    /// environment.
     ///
     /// # Errors
     ///
-    /// Those of [`Connector::with_tls`].
+    /// The errors of [`Connector::with_tls`].
     pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
         Ok(Self::with_connector(Connector::with_tls(AsyncIo, tls, settings)?))
     }
 
-    /// A transport over a connector of your own, for example with another proxy or without one.
+    /// Creates a transport with your own connector, for example with another proxy or without one.
     ///
     /// ```no_run
     /// use transport_smol::{AsyncIo, Client, Connector, Proxy, SmolTransport, tls};
@@ -63,6 +66,12 @@ impl fmt::Debug for SmolTransport {
     }
 }
 
+/// The body of an answer.
+pub type AnswerBody = chat_http1::AnswerBody<Stream<TcpStream>>;
+
+/// The future of an answer's head. Nothing is sent before it is polled.
+pub type Sending = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>;
+
 impl Transport for SmolTransport {
     type Send = Sending;
     type Body = AnswerBody;
@@ -72,7 +81,7 @@ impl Transport for SmolTransport {
     const PRODUCT: &'static str = concat!("transport-smol/", env!("CARGO_PKG_VERSION"));
 
     fn send(&self, request: http::Request<Bytes>) -> Sending {
-        self.engine.send(request)
+        Box::pin(self.engine.send(request))
     }
 
     fn now(&self) -> Duration {
@@ -80,12 +89,12 @@ impl Transport for SmolTransport {
     }
 
     fn sleep_until(&self, deadline: Duration) -> Sleep {
-        // A moment that the clock can't hold never comes.
+        // A deadline that `Instant` can't represent is never reached.
         Sleep(self.origin.checked_add(deadline).map_or_else(Timer::never, Timer::at))
     }
 
     fn seed(&self) -> u64 {
-        // Keys drawn at random for each map are what the standard library has of chance.
+        // The random keys of hash maps are the only randomness in the standard library.
         RandomState::new().hash_one(0u8)
     }
 
@@ -94,7 +103,7 @@ impl Transport for SmolTransport {
     }
 }
 
-/// The future of a moment.
+/// Timer future.
 #[derive(Debug)]
 pub struct Sleep(Timer);
 

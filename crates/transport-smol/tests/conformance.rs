@@ -1,10 +1,10 @@
-//! The suite that every transport passes, on two executors. On async-std's it passes in the tests across crates.
+//! The conformance suite on two executors. The cross-crate tests run it on async-std.
 
 use async_executor::LocalExecutor;
 use chat_mock::conformance::{Harness, Setup, Suite, Wire};
 use transport_smol::{Error, SmolTransport, tls};
 
-/// No executor at all: the thread polls one future, and async-io's own thread wakes it.
+/// No executor: the thread polls one future, and async-io's own thread wakes it.
 struct BlockOn;
 
 impl Harness for BlockOn {
@@ -19,7 +19,7 @@ impl Harness for BlockOn {
     }
 }
 
-/// smol's executor, with the call in a task of it.
+/// smol's executor. The call runs in a task.
 struct Executor;
 
 impl Harness for Executor {

@@ -1,4 +1,4 @@
-//! A question through a proxy: forwarded, through a tunnel with TLS from end to end, and as the environment says.
+//! Questions through a proxy: forwarded, through a tunnel with end-to-end TLS, and with a proxy of the environment.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
@@ -13,29 +13,29 @@ use transport_smol::driver::{FromSettings, TransportSettings};
 use transport_smol::rustls::pki_types::CertificateDer;
 use transport_smol::{AsyncIo, Client, Connector, Error, Proxy, SmolTransport, tls};
 
-/// A server whose name nobody but a proxy knows, with TLS before it, and a proxy that leads everything there.
-struct Net {
+/// A server, a TLS server in front of it, and a proxy that connects every request to them.
+struct Fixture {
     _runtime: Runtime,
     server: Server,
     ca: CertificateDer<'static>,
-    door: SocketAddr,
+    tls_server: SocketAddr,
     proxy: SocketAddr,
-    /// The heads that the proxy was sent.
+    /// The heads of the requests to the proxy.
     heads: Arc<Mutex<Vec<String>>>,
 }
 
-impl Net {
+impl Fixture {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let identity = Identity::new();
         let server = runtime.block_on(Server::builder().bind()).unwrap();
         let listen = || runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let (door, proxy) = (listen(), listen());
-        let (door_addr, proxy_addr, plain) =
-            (door.local_addr().unwrap(), proxy.local_addr().unwrap(), server.local_addr());
+        let (tls_server, proxy) = (listen(), listen());
+        let (tls_addr, proxy_addr, plain) =
+            (tls_server.local_addr().unwrap(), proxy.local_addr().unwrap(), server.local_addr());
         let acceptor = identity.acceptor(&[b"http/1.1"]);
         runtime.spawn(async move {
-            while let Ok((tcp, _)) = door.accept().await {
+            while let Ok((tcp, _)) = tls_server.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     let Ok(mut client) = acceptor.accept(tcp).await else { return };
@@ -45,17 +45,17 @@ impl Net {
             }
         });
         let heads = Arc::<Mutex<Vec<String>>>::default();
-        let seen = Arc::clone(&heads);
+        let log = Arc::clone(&heads);
         runtime.spawn(async move {
             while let Ok((mut client, _)) = proxy.accept().await {
-                let seen = Arc::clone(&seen);
+                let log = Arc::clone(&log);
                 tokio::spawn(async move {
                     let head = head(&mut client).await;
-                    seen.lock().unwrap().push(head.clone());
+                    log.lock().unwrap().push(head.clone());
                     let is_tunnel = head.starts_with("CONNECT ");
-                    let mut server = TcpStream::connect(if is_tunnel { door_addr } else { plain }).await.unwrap();
+                    let mut server = TcpStream::connect(if is_tunnel { tls_addr } else { plain }).await.unwrap();
                     if is_tunnel {
-                        client.write_all(b"HTTP/1.1 200 Fine\r\n\r\n").await.unwrap();
+                        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
                     } else {
                         server.write_all(head.as_bytes()).await.unwrap();
                     }
@@ -63,7 +63,7 @@ impl Net {
                 });
             }
         });
-        Self { _runtime: runtime, server, ca: identity.ca(), door: door_addr, proxy: proxy_addr, heads }
+        Self { _runtime: runtime, server, ca: identity.ca(), tls_server: tls_addr, proxy: proxy_addr, heads }
     }
 
     fn client(&self, url: &str, proxy: Proxy) -> Client {
@@ -100,66 +100,66 @@ fn ask(client: &Client) -> Result<String, Error> {
 
 #[test]
 fn a_question_is_forwarded_or_goes_through_a_tunnel() {
-    let net = Net::new();
-    let proxy = Proxy::url(&format!("us%65r:s%33cret@{}", net.proxy)).unwrap();
+    let fixture = Fixture::new();
+    let proxy = Proxy::url(&format!("us%65r:s%33cret@{}", fixture.proxy)).unwrap();
     let login = "proxy-authorization: Basic dXNlcjpzM2NyZXQ=\r\n";
 
-    let forwarded = ask(&net.client("http://api.example", proxy.clone())).unwrap();
+    let forwarded = ask(&fixture.client("http://api.example", proxy.clone())).unwrap();
     assert!(forwarded.contains("chunk"), "{forwarded}");
-    let [head] = &net.heads()[..] else { panic!("one connection") };
+    let [head] = &fixture.heads()[..] else { panic!("one connection") };
     assert!(head.starts_with("POST http://api.example/v0/chat_sessions/chat_results HTTP/1.1\r\n"), "{head}");
     assert!(head.contains(login), "{head}");
 
-    // The CA vouches for `localhost`, so that is what is behind the tunnel.
-    let url = format!("https://localhost:{}", net.door.port());
-    assert_eq!(ask(&net.client(&url, proxy.clone())).unwrap(), forwarded);
+    // The certificate is for `localhost`, so the tunnel leads there.
+    let url = format!("https://localhost:{}", fixture.tls_server.port());
+    assert_eq!(ask(&fixture.client(&url, proxy.clone())).unwrap(), forwarded);
     let target = url.trim_start_matches("https://");
     let connect = format!("CONNECT {target} HTTP/1.1\r\nhost: {target}\r\n{login}\r\n");
-    assert_eq!(net.heads(), [connect], "the key is not among it");
-    assert_eq!(net.server.requests(), 2);
+    assert_eq!(fixture.heads(), [connect], "the API key is not sent to the proxy");
+    assert_eq!(fixture.server.requests(), 2);
 
-    // Another name behind it is as wrong as without a tunnel.
-    let text = format!("{:#}", ask(&net.client("https://other.example", proxy)).unwrap_err());
+    // The certificate does not match another name.
+    let text = format!("{:#}", ask(&fixture.client("https://other.example", proxy)).unwrap_err());
     assert!(text.contains("not valid for name \"other.example\""), "{text}");
 }
 
-/// The environment is this process's own, so the part that reads it runs in another.
+/// Tests share the environment of their process, so the part that reads it runs in another process.
 #[test]
-fn the_environment_is_heeded() {
-    let net = Net::new();
+fn proxies_of_the_environment_are_used() {
+    let fixture = Fixture::new();
     let run = |name: &str, value: &str, url: &str| -> String {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child_of_the_environment", "--nocapture"]).env_clear();
+        command.args(["--exact", "child_process_that_asks", "--nocapture"]).env_clear();
         let Output { stdout, stderr, .. } = command.env(name, value).env("TEST_URL", url).output().unwrap();
         String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned()
     };
-    let proxy = format!("http://user:pass@{}", net.proxy);
+    let proxy = format!("http://user:pass@{}", fixture.proxy);
     for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
-        let said = run(name, &proxy, "http://api.example");
-        assert!(said.contains("answered"), "{said}");
+        let output = run(name, &proxy, "http://api.example");
+        assert!(output.contains("answered"), "{output}");
     }
-    let heads = net.heads();
+    let heads = fixture.heads();
     assert_eq!(heads.len(), 3);
     assert!(heads.iter().all(|head| head.contains("proxy-authorization: Basic dXNlcjpwYXNz")), "{heads:?}");
 
     // A loopback address needs no exception.
-    let said = run("HTTP_PROXY", &proxy, &net.server.url());
-    assert!(said.contains("answered") && net.heads().is_empty(), "{said}");
+    let output = run("HTTP_PROXY", &proxy, &fixture.server.url());
+    assert!(output.contains("answered") && fixture.heads().is_empty(), "{output}");
 
-    // A proxy that is not supported is an error where it is used.
-    let said = run("HTTPS_PROXY", "https://user:s3cret@p", "https://api.example");
+    // An unsupported proxy is an error only if it is used.
+    let output = run("HTTPS_PROXY", "https://user:s3cret@p", "https://api.example");
     assert!(
-        said.contains("could not connect: HTTPS_PROXY must begin with http://, socks5:// or socks5h://:"),
-        "{said}"
+        output.contains("could not connect: HTTPS_PROXY must begin with http://, socks5:// or socks5h://:"),
+        "{output}"
     );
-    assert!(!said.contains("s3cret"), "{said}");
-    let said = run("ALL_PROXY", "https://user:s3cret@p", &net.server.url());
-    assert!(said.contains("answered"), "{said}");
+    assert!(!output.contains("s3cret"), "{output}");
+    let output = run("ALL_PROXY", "https://user:s3cret@p", &fixture.server.url());
+    assert!(output.contains("answered"), "{output}");
 }
 
-/// Asks where another test says, and prints what came of it. Run by itself it has nothing to do.
+/// Sends a question for another test and prints the result. Does nothing without `TEST_URL`.
 #[test]
-fn child_of_the_environment() {
+fn child_process_that_asks() {
     let Ok(url) = std::env::var("TEST_URL") else { return };
     match SmolTransport::from_settings(&TransportSettings::default())
         .and_then(|transport| ask(&client(&url, transport)))
@@ -170,23 +170,23 @@ fn child_of_the_environment() {
 }
 
 #[test]
-fn a_proxy_for_the_base_url_that_is_not_supported_is_refused_at_once() {
+fn an_unsupported_proxy_for_the_base_url_is_an_error_when_the_client_is_built() {
     let run = |url: &str| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "child_that_builds", "--nocapture"]).env_clear();
+        command.args(["--exact", "child_process_that_builds", "--nocapture"]).env_clear();
         let output = command.env("HTTPS_PROXY", "https://p").env("TEST_BASE_URL", url).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let said = run("https://api.example");
-    assert!(said.contains("HTTPS_PROXY must begin with") && !said.contains("could not connect"), "{said}");
+    let output = run("https://api.example");
+    assert!(output.contains("HTTPS_PROXY must begin with") && !output.contains("could not connect"), "{output}");
     for url in ["https://127.0.0.1:9", "http://api.example"] {
         assert!(run(url).contains("built"), "{url}");
     }
 }
 
-/// Builds a client for a base URL, and prints what came of it. Run by itself it has nothing to do.
+/// Builds a client for another test and prints the result. Does nothing without `TEST_BASE_URL`.
 #[test]
-fn child_that_builds() {
+fn child_process_that_builds() {
     let Ok(url) = std::env::var("TEST_BASE_URL") else { return };
     match Client::builder().base_url(url).api_key("sesame").build() {
         Ok(_) => println!("built"),

@@ -1,4 +1,4 @@
-//! A private CA, and both sides of TLS with it.
+//! A private CA, and TLS configurations for servers and clients.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Ca {
         roots
     }
 
-    /// A server for these names, whose certificate ends with that year's first day.
+    /// A server with a certificate for these names that expires on the first day of this year.
     pub(crate) fn server(&self, names: &[&str], until: i32) -> ServerConfig {
         let (chain, key) = self.certificate(names, until);
         server().with_no_client_auth().with_single_cert(chain, key).unwrap()

@@ -1,4 +1,4 @@
-//! Connections in memory, and a task that counts how often it is woken.
+//! Connections in memory, and a task that counts its wakes.
 
 use std::future::Future;
 use std::io;
@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
-use chat_http1::{AnswerBody, Connect, ConnectError, Engine, SendError};
+use chat_http1::{Connect, ConnectError, Engine, SendError};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use hyper::rt::{Read, ReadBufCursor, Write};
+
+pub(crate) type AnswerBody = chat_http1::AnswerBody<ClientEnd>;
+pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, SendError>> + Send>>;
 
 /// The server's end of a connection.
 #[derive(Clone, Default)]
@@ -29,7 +32,7 @@ struct State {
     reads: usize,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    is_gone: bool,
+    is_dropped: bool,
 }
 
 impl Line {
@@ -50,12 +53,12 @@ impl Line {
         self.tell(|state| state.says.extend_from_slice(bytes.as_ref()));
     }
 
-    /// Says this again and again, without a pause.
-    pub(crate) fn say_for_ever(&self, bytes: impl AsRef<[u8]>) {
+    /// Repeats these bytes without end.
+    pub(crate) fn say_without_end(&self, bytes: impl AsRef<[u8]>) {
         self.tell(|state| state.endless = bytes.as_ref().to_vec());
     }
 
-    /// Takes nothing more, and writes to it fail.
+    /// Makes the client's writes fail.
     pub(crate) fn break_writes(&self) {
         self.tell(|state| state.is_broken = true);
     }
@@ -64,12 +67,12 @@ impl Line {
         self.tell(|state| state.is_closed = true);
     }
 
-    /// Closes when the client has looked in vain for so many times more.
+    /// Closes after this many more reads that found nothing.
     pub(crate) fn close_after_reads(&self, reads: usize) {
         self.state().closes_after = Some(reads);
     }
 
-    /// Takes so many bytes more and then none.
+    /// Accepts this many more bytes, and then no more.
     pub(crate) fn take_only(&self, room: usize) {
         self.state().room = Some(room);
     }
@@ -86,22 +89,22 @@ impl Line {
         self.state().reads
     }
 
-    /// Whether the client has let go of its end.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.state().is_gone
+    /// Whether the client has dropped its end.
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.state().is_dropped
     }
 }
 
 /// The client's end.
-pub(crate) struct End(Line);
+pub(crate) struct ClientEnd(Line);
 
-impl Drop for End {
+impl Drop for ClientEnd {
     fn drop(&mut self) {
-        self.0.state().is_gone = true;
+        self.0.state().is_dropped = true;
     }
 }
 
-impl Read for End {
+impl Read for ClientEnd {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let mut state = self.0.state();
         state.reads += 1;
@@ -126,7 +129,7 @@ impl Read for End {
     }
 }
 
-impl Write for End {
+impl Write for ClientEnd {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.state();
         if state.is_broken {
@@ -151,7 +154,7 @@ impl Write for End {
     }
 }
 
-/// A server that takes each connection.
+/// A server that accepts every connection.
 #[derive(Clone, Default)]
 pub(crate) struct Lines(Arc<Mutex<Vec<Line>>>);
 
@@ -170,16 +173,16 @@ impl Lines {
 }
 
 impl Connect for Lines {
-    type Io = End;
+    type Io = ClientEnd;
 
-    async fn connect(&self, _: &Uri) -> Result<End, ConnectError> {
+    async fn connect(&self, _: &Uri) -> Result<ClientEnd, ConnectError> {
         let line = Line::default();
         self.0.lock().unwrap().push(line.clone());
-        Ok(End(line))
+        Ok(ClientEnd(line))
     }
 }
 
-/// A task that is polled by hand.
+/// A task that the test polls.
 #[derive(Default)]
 pub(crate) struct Task(Arc<Wakes>);
 
@@ -193,7 +196,7 @@ impl Wake for Wakes {
 }
 
 impl Task {
-    /// How often it was woken since this was asked.
+    /// The number of wakes since the last call.
     pub(crate) fn wakes(&self) -> usize {
         self.0.0.swap(0, Ordering::SeqCst)
     }
@@ -215,36 +218,40 @@ pub(crate) fn post(uri: &str) -> Request<Bytes> {
     Request::post(uri).body(Bytes::from_static(b"{}")).unwrap()
 }
 
-/// What a request comes to that makes its way without waiting.
-pub(crate) fn at_once<F: Future + Unpin>(mut future: F) -> F::Output {
+pub(crate) fn send(engine: &Engine<Lines>, request: Request<Bytes>) -> Sending {
+    Box::pin(engine.send(request))
+}
+
+/// The output of a future that is ready at the first poll.
+pub(crate) fn ready<F: Future + Unpin>(mut future: F) -> F::Output {
     match Task::default().poll(&mut future) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
+        Poll::Pending => panic!("the future is pending"),
     }
 }
 
-/// Sends a request and has the server answer it.
+/// Sends a request and lets the server answer it.
 pub(crate) fn answer(
     engine: &Engine<Lines>,
     uri: &str,
     says: impl FnOnce(&Line),
 ) -> Result<Response<AnswerBody>, SendError> {
-    let mut sending = engine.send(post(uri));
-    assert!(Task::default().poll(&mut sending).is_pending(), "nobody has answered");
+    let mut sending = send(engine, post(uri));
+    assert!(Task::default().poll(&mut sending).is_pending(), "there is no answer yet");
     let lines = engine.connector();
-    says(&(0..lines.len()).rev().map(|n| lines.nth(n)).find(|line| !line.is_gone()).unwrap());
-    at_once(sending)
+    says(&(0..lines.len()).rev().map(|n| lines.nth(n)).find(|line| !line.is_dropped()).unwrap());
+    ready(sending)
 }
 
-/// A body to its end, and whether that is a good one.
-pub(crate) fn whole(body: &mut AnswerBody) -> (String, bool) {
+/// The text of a body, and whether it ended without an error.
+pub(crate) fn read_all(body: &mut AnswerBody) -> (String, bool) {
     let mut text = Vec::new();
     let is_whole = loop {
         match Task::default().data(body) {
             Poll::Ready(Some(Ok(data))) => text.extend_from_slice(&data),
             Poll::Ready(Some(Err(_))) => break false,
             Poll::Ready(None) => break true,
-            Poll::Pending => panic!("the body waits after {text:?}"),
+            Poll::Pending => panic!("the body is pending after {text:?}"),
         }
     };
     (String::from_utf8(text).unwrap(), is_whole)

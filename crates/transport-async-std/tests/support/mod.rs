@@ -1,5 +1,5 @@
-//! What the tests share: the mock servers, which live on tokio, and clients of them.
-#![allow(dead_code, reason = "each test file takes its part")]
+//! Shared by the tests: mock servers, which run on tokio, and their clients.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -15,10 +15,10 @@ use transport_async_std::rustls::pki_types::CertificateDer;
 use transport_async_std::sessions::CreateInput;
 use transport_async_std::{AsyncStdTransport, Backend, Client, Error, tls};
 
-/// Longer than anything here may take.
+/// Longer than any test may take.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// Where the servers live.
+/// The runtime of the servers.
 pub(crate) static SERVERS: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 pub(crate) fn serve(replies: Vec<Scripted>) -> ScriptServer {
@@ -26,16 +26,16 @@ pub(crate) fn serve(replies: Vec<Scripted>) -> ScriptServer {
     ScriptServer::start(replies).unwrap()
 }
 
-/// Runs a test on async-std, which fails rather than hangs.
+/// Runs a test on async-std with a timeout.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     task::block_on(async_std::future::timeout(LONG, test)).expect("the test hangs");
 }
 
-/// Waits until something that another task brings about holds.
+/// Waits until a condition holds.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < LONG, "{what} did not come about");
+        assert!(begun.elapsed() < LONG, "timed out waiting for {what}");
         task::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn plain() -> AsyncStdTransport {
     AsyncStdTransport::from_settings(&settings()).unwrap()
 }
 
-/// TLS that trusts this CA too.
+/// TLS that also trusts this CA.
 pub(crate) fn trusting(ca: CertificateDer<'static>) -> ClientConfig {
     tls::config([ca], None).unwrap()
 }
@@ -66,21 +66,21 @@ pub(crate) fn client_on(transport: &AsyncStdTransport, url: &str, config: &Confi
         .unwrap()
 }
 
-/// A client that sends once.
+/// A client without retries.
 pub(crate) fn once(transport: &AsyncStdTransport, url: &str) -> Client {
     let mut config = Config::default();
     config.retry.max_retries = 0;
     client_on(transport, url, &config)
 }
 
-/// A question that asks for a stream.
+/// A question for a streamed answer.
 pub(crate) fn question() -> CreateInput {
     let mut input = CreateInput::new("i", "What is a chunk?");
     input.stream = true;
     input
 }
 
-/// What an error says, and all of its causes.
+/// The texts of an error and its sources.
 pub(crate) fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -91,7 +91,7 @@ pub(crate) fn chain(error: &Error) -> String {
     text
 }
 
-/// What the suite runs on: async-std, and a way to put a transport over our backend.
+/// The harness of the conformance suite: async-std, and a transport over our backend.
 pub(crate) struct OurBackend(pub(crate) fn(Backend) -> AsyncStdTransport);
 
 impl Harness for OurBackend {
