@@ -38,10 +38,10 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     // What can't be meant is refused.
     let refused = |result: Result<HyperTransport, Error>| result.unwrap_err().to_string();
     let both = builder().tls(own.clone()).root_certificates([ca.root()]);
-    assert_eq!(refused(both.build(&settings(LONG))), "tls has its own certificates: set them there");
+    assert_eq!(refused(both.build(&settings(LONG))), "tls can't be combined with other certificates: set them in the TLS configuration");
     let mut named = own;
     named.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let says = "tls names ALPN protocols, which the transport sets";
+    let says = "tls has ALPN protocols: leave them empty, the transport sets them";
     assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
     let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
     assert!(format!("{no_certificate:#}").starts_with("tls can't be set up: "), "{no_certificate:#}");
