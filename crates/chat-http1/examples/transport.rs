@@ -1,4 +1,4 @@
-//! A transport of one's own on one page: here on async-io, whose sockets and timers run under any executor.
+//! A custom transport over `chat-http1`. It uses async-io, whose sockets and timers work with any executor.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p chat-http1 --example transport
@@ -8,13 +8,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chat_client::{Client, Error, FromSettings, Transport, TransportError, TransportSettings};
 use chat_http1::{AnswerBody, Connector, Engine, Runtime, SendError, Sending, set_options};
 
-/// What the runtime brings.
+/// Name resolution, sockets and timers.
 struct AsyncIo;
 
 impl Runtime for AsyncIo {
@@ -35,20 +36,19 @@ impl Runtime for AsyncIo {
     }
 }
 
-/// The transport.
-struct Mine {
+struct AsyncIoTransport {
     engine: Engine<Connector<AsyncIo>>,
     origin: Instant,
 }
 
-impl FromSettings for Mine {
+impl FromSettings for AsyncIoTransport {
     fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
         let connector = Connector::from_settings(AsyncIo, settings)?;
         Ok(Self { engine: Engine::new(connector), origin: Instant::now() })
     }
 }
 
-impl Transport for Mine {
+impl Transport for AsyncIoTransport {
     type Send = Sending;
     type Body = AnswerBody;
     type Error = SendError;
@@ -80,11 +80,19 @@ impl Transport for Mine {
     }
 }
 
-fn main() -> Result<(), Error> {
-    async_io::block_on(async {
-        let client = Client::<Mine>::from_env()?;
-        let answer = client.default_session()?.ask("What is a transport?").finish().await?;
-        println!("{}", answer.to_plain_text());
-        Ok(())
-    })
+fn main() -> ExitCode {
+    match async_io::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}\n{}", error.advice());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let client = Client::<AsyncIoTransport>::from_env()?;
+    let answer = client.default_session()?.ask("What is a transport?").finish().await?;
+    println!("{}", answer.to_plain_text());
+    Ok(())
 }

@@ -99,10 +99,7 @@ impl Future for ResponseFuture {
     }
 }
 
-fn into_answer(
-    response: Response<Incoming>,
-    in_flight: Option<InFlight>,
-) -> Result<Response<AnswerBody>, SendError> {
+fn into_answer(response: Response<Incoming>, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, SendError> {
     let forwarder = response.extensions().get::<ProxyServer>();
     let refusal = forwarder.and_then(|proxy| ProxyError::refusal(proxy, response.status(), response.headers()));
     if let Some(refusal) = refusal {
@@ -111,10 +108,6 @@ fn into_answer(
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {
         let body = IncomingBody { incoming, is_http2, _in_flight: in_flight };
-        AnswerBody(if is_outside_workers() {
-            Inner::Buffered(BufferedBody::new(body))
-        } else {
-            Inner::Direct(body)
-        })
+        AnswerBody(if is_outside_workers() { Inner::Buffered(BufferedBody::new(body)) } else { Inner::Direct(body) })
     }))
 }

@@ -208,9 +208,10 @@ impl HyperTransportBuilder {
             Some(tls) if !tls.alpn_protocols.is_empty() => {
                 Err(Error::invalid_request("tls", "has ALPN protocols: leave them empty, the transport sets them"))
             }
-            Some(_) if !roots.is_empty() || identity.is_some() => {
-                Err(Error::invalid_request("tls", "can't be combined with other certificates: set them in the TLS configuration"))
-            }
+            Some(_) if !roots.is_empty() || identity.is_some() => Err(Error::invalid_request(
+                "tls",
+                "can't be combined with other certificates: set them in the TLS configuration",
+            )),
             Some(tls) => Ok(tls),
             None => tls::config(roots, identity),
         }

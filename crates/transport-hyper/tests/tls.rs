@@ -38,7 +38,10 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
     // What can't be meant is refused.
     let refused = |result: Result<HyperTransport, Error>| result.unwrap_err().to_string();
     let both = builder().tls(own.clone()).root_certificates([ca.root()]);
-    assert_eq!(refused(both.build(&settings(LONG))), "tls can't be combined with other certificates: set them in the TLS configuration");
+    assert_eq!(
+        refused(both.build(&settings(LONG))),
+        "tls can't be combined with other certificates: set them in the TLS configuration"
+    );
     let mut named = own;
     named.alpn_protocols = vec![b"http/1.1".to_vec()];
     let says = "tls has ALPN protocols: leave them empty, the transport sets them";
