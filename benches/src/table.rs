@@ -81,7 +81,7 @@ pub fn speeds(rows: &[Row]) -> Table {
         table = table.legend(subject.label(), subject.description());
     }
     table = table
-        .legend("<", "too slow for the whole corpus: measured on its first events, which flatters quadratic decoders")
+        .legend("<", "too slow for the whole corpus; its first events alone flatter a quadratic decoder")
         .legend("!", "decoded something else than ours");
     for row in rows {
         let measures = row.measures.iter().filter(|measure| !measure.subject.is_reference());
