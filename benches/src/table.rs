@@ -105,7 +105,7 @@ pub fn ratios(rows: &[Row]) -> Table {
     let mut table = Table::new("Ours in relation to others", &heads)
         .legend("ratio", "speed of ours / speed of the fastest peer")
         .legend("peer", "the fastest peer")
-        .legend("owned", "speed of ours with owned Strings, which the peers also create / speed of the fastest peer")
+        .legend("owned", "speed of ours with owned Strings, as the peers create / speed of the fastest peer")
         .legend("memchr", "speed of ours / speed of memchr");
     for (label, subject) in labels.iter().zip(references()) {
         table = table.legend(label, &format!("MB/s: {}", subject.description()));

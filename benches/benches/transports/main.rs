@@ -124,7 +124,7 @@ fn compare(size: &Size, quick: bool, words: &[&str]) {
     println!("{}", table::costs(&all, size.flood));
     println!("{}", table::paced(&all, Job::RATE));
     println!("{}", table::streams(&all, size.streams));
-    println!("{}", output_of(env!("CARGO_BIN_EXE_held"), &[&server.port.to_string()]));
+    print!("{}", output_of(env!("CARGO_BIN_EXE_held"), &[&server.port.to_string()]));
     if !quick {
         println!("{}", table::goals(&all));
     }
