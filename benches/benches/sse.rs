@@ -1,4 +1,4 @@
-//! The decoder beside others. The library's documentation says how to run this and how to read it.
+//! Compares the decoder with others. The library's documentation has the command lines.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use chat_bench::runner::{self, label};
 use chat_bench::subjects::{self, Scratch, Subject};
 use chat_bench::table;
 
-/// A read of a socket brings 1400 bytes and up; TLS records and pipes 16 KiB; the small ones are what tests do to us.
+/// Sockets return 1400 bytes or more per read, TLS records and pipes 16 KiB. The small sizes are extreme cases.
 const CHUNKS: [usize; 7] = [1, 16, 256, 1400, 16 * 1024, 64 * 1024, usize::MAX];
 
 fn main() {
@@ -16,7 +16,7 @@ fn main() {
     if has("--fixed") {
         return fixed(&args);
     }
-    // `cargo test --benches` runs this too, without `--bench`: then it is a test that all agree.
+    // `cargo test --benches` runs this without `--bench`, as a test that all agree.
     let quick = has("--quick") || has("--test") || !has("--bench");
     let filters: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
 
@@ -32,17 +32,17 @@ fn main() {
         }
     }
     if quick {
-        println!("Quick: one round on little input; the figures mean nothing.");
+        println!("Quick: one round on little input. The numbers mean nothing.\n");
     }
-    println!("{}\n{}", table::speeds(&rows), table::deviations(&rows));
+    println!("{}\n{}\n{}", table::speeds(&rows), table::ratios(&rows), table::deviations(&rows));
     if !quick {
         println!("{}", table::goals(&rows));
     }
-    // Each is held against ours: a fault of ours shows as one of all the others.
-    assert!(rows.iter().flat_map(|row| &row.measures).all(|measure| measure.wrong.is_none()), "not all agree");
+    // Each is compared with ours. If ours is wrong, all others differ.
+    assert!(rows.iter().flat_map(|row| &row.measures).all(|measure| measure.wrong.is_none()), "not all decoders agree");
 }
 
-/// `--fixed LABEL PASSES`: the same work each time, for counting instructions.
+/// `--fixed LABEL PASSES`: the same work each time, to count instructions.
 fn fixed(args: &[String]) {
     let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
     let [wanted, passes] = words[..] else { panic!("usage: --fixed LABEL PASSES") };
@@ -56,7 +56,7 @@ fn fixed(args: &[String]) {
                 }
                 let len = corpus.body.len();
                 let speed = (passes * len) as f64 / 1e6 / start.elapsed().as_secs_f64();
-                println!("{wanted}: {passes} times {len} bytes, MB/s: {speed:.0}");
+                println!("{wanted}: {passes} passes over {len} bytes, {speed:.0} MB/s");
             }
         }
     }

@@ -1,8 +1,8 @@
-//! From bytes to typed owned events: ours beside the best decoders with serde_json behind them, in one process,
-//! interleaved. Small events in chunks of 1400 bytes, as a socket brings them.
+//! Decodes bytes to typed owned events: ours and the fastest decoders with serde_json, in one process with interleaved
+//! rounds. The events are small, in chunks of 1400 bytes.
 //!
-//! `cargo bench -p chat-bench --bench typed`; with `-- --quick` one round on little input; with `-- --fixed N PASSES` one
-//! run alone, for `valgrind --tool=callgrind`.
+//! `cargo bench -p chat-bench --bench typed`. With `-- --quick`, one round on little input. With `-- --fixed N PASSES`, only
+//! run N, for `valgrind --tool=callgrind`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chat_bench::corpora;
 use chat_bench::subjects::{self, Sink, Subject};
+use chat_bench::table::{Table, number, percent};
 use chat_proto::sessions::CreateInput;
 use chat_proto::{Attempt, Config, Elapsed, Endpoint, Event, Exchange, Head, Limits, Output, Receiver, Request};
 use http::{HeaderValue, StatusCode};
@@ -17,7 +18,7 @@ use serde::Deserialize;
 
 const CHUNK: usize = 1400;
 
-/// What somebody without this crate would write: the same fields, every string its own.
+/// The event type that a user of the peers would write: the same fields as owned Strings.
 #[derive(Deserialize)]
 struct Chunk {
     content_chunk: String,
@@ -27,7 +28,7 @@ struct Chunk {
     finish_reason: Option<String>,
 }
 
-/// Counts chunks and what they hold, so that nothing is optimised away and all can be held to the same sum.
+/// Counts events and bytes, so that nothing is optimized away and the runs can be compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     events: usize,
@@ -48,10 +49,10 @@ impl Sum {
     }
 }
 
-/// The JSON behind any decoder.
+/// Parses the JSON after any decoder.
 impl Sink for Sum {
     fn event(&mut self, _: &[u8], data: &[u8], _: &[u8]) {
-        let chunk: Chunk = serde_json::from_slice(data).expect("our own JSON");
+        let chunk: Chunk = serde_json::from_slice(data).expect("valid JSON");
         self.add(&chunk.content_chunk, chunk.chat_session_id.as_deref(), chunk.finish_reason.as_deref());
         black_box(chunk);
     }
@@ -63,19 +64,19 @@ fn head() -> http::response::Parts {
     response.into_parts().0
 }
 
-/// The receiver: events as a caller gets them, and the answer merged on the way.
+/// The receiver: typed events, and the merged answer.
 fn receiver(body: &'static [u8]) -> Sum {
     let mut receiver = Receiver::new(Head::new(StatusCode::OK, head().headers), &Limits::default());
     let mut sum = Sum::default();
     for mut piece in body.chunks(CHUNK) {
         while let Some(event) = receiver.next(&mut piece) {
-            sum.event(&black_box(event.expect("our own events")));
+            sum.event(&black_box(event.expect("valid events")));
         }
     }
     sum
 }
 
-/// A whole exchange: request, head, events, end.
+/// A complete exchange: request, head, events, end.
 fn exchange(body: &'static [u8]) -> Sum {
     let endpoint = Endpoint::new("https://api.example").expect("a URL");
     let request = Request::create(&endpoint, &CreateInput::new("i", "m")).expect("a request");
@@ -111,26 +112,26 @@ fn with_json(subject: Subject, body: &'static [u8]) -> Sum {
     sum
 }
 
-/// What a run does, and its name.
+/// Name and function of a run.
 type Run = (&'static str, fn(&'static [u8]) -> Sum);
 
 const RUNS: [Run; 6] = [
-    ("ours: exchange, id shared, answer merged", exchange),
-    ("ours: receiver, id shared, answer merged", receiver),
-    ("ours: decoder + serde_json, id a String", |body| with_json(Subject::Ours, body)),
+    ("ours: exchange", exchange),
+    ("ours: receiver", receiver),
+    ("ours: decoder + serde_json", |body| with_json(Subject::Ours, body)),
     ("sse-core + serde_json", |body| with_json(Subject::SseCore, body)),
     ("sse-stream + serde_json", |body| with_json(Subject::SseStream, body)),
     ("eventsource-stream + serde_json", |body| with_json(Subject::EventsourceStream, body)),
 ];
 
-/// `--fixed N PASSES`: so many passes of one run over 2000 events and nothing else, for counting instructions.
+/// `--fixed N PASSES`: only so many passes of run N over 2000 events, to count instructions.
 fn fixed(run: &str, passes: &str) {
     let (name, run) = RUNS[run.parse::<usize>().expect("a number of a run")];
     let body = corpora::small(2_000).body;
     for _ in 0..passes.parse().expect("a number of passes") {
         black_box(run(body));
     }
-    println!("{name}: {passes} times 2000 events");
+    println!("{name}: {passes} passes over 2000 events");
 }
 
 fn main() {
@@ -153,7 +154,7 @@ fn main() {
             let start = Instant::now();
             let sum = black_box(RUNS[n].1(body));
             times[n].push(start.elapsed());
-            assert_eq!(sum, wanted, "{} decodes something else", RUNS[n].0);
+            assert_eq!(sum, wanted, "{} decodes other events", RUNS[n].0);
         }
     }
     let medians: Vec<Duration> = times
@@ -165,16 +166,23 @@ fn main() {
         .collect();
     let best_peer = medians[3..6].iter().min().copied().unwrap_or_default();
     if quick {
-        println!("Quick: one round on little input; the figures mean nothing.");
+        println!("Quick: one round on little input. The numbers mean nothing.\n");
     }
-    println!("{:<42} {:>9} {:>10} {:>8}", "small events, chunks of 1400", "ns/event", "best peer", "spread");
+    let mut table = Table::new("Bytes to typed events", &["small events, chunks of 1400", "ns", "peer", "spread"])
+        .legend("ns", "nanoseconds per event")
+        .legend("peer", "speed / speed of the fastest of the three peers")
+        .legend("spread", "half the distance of the quartiles")
+        .legend("exchange", "the complete exchange: the session id is shared, the answer is merged")
+        .legend("receiver", "the reader of answers alone: the session id is shared, the answer is merged")
+        .legend("+ serde_json", "the decoder with serde_json: each event owns its Strings");
     for ((name, _), (median, times)) in RUNS.iter().zip(medians.iter().zip(&times)) {
         let quartiles = times[times.len() * 3 / 4].saturating_sub(times[times.len() / 4]);
-        println!(
-            "{name:<42} {:>9.1} {:>9.2}x {:>7.1}%",
-            median.as_nanos() as f64 / events as f64,
-            best_peer.as_secs_f64() / median.as_secs_f64(),
-            50.0 * quartiles.as_secs_f64() / median.as_secs_f64(),
-        );
+        table.row([
+            (*name).to_owned(),
+            number(median.as_nanos() as f64 / events as f64, 1),
+            number(best_peer.as_secs_f64() / median.as_secs_f64(), 2),
+            percent(quartiles.as_secs_f64() / 2.0 / median.as_secs_f64()),
+        ]);
     }
+    println!("{table}");
 }

@@ -1,38 +1,38 @@
-//! Medians of interleaved rounds: what disturbs the machine for a while disturbs all alike.
+//! Measures medians of interleaved rounds, so that a temporary load on the machine affects all subjects equally.
 
 use std::time::{Duration, Instant};
 
 use crate::corpora::Corpus;
-use crate::subjects::{self, Check, Scratch, Subject};
+use crate::subjects::{self, CheckSink, Scratch, Subject};
 
-/// How long one pass of a subject should take. Whoever is slower gets fewer events.
+/// Target time of one pass. Slower subjects get fewer events.
 const PASS: Duration = Duration::from_millis(20);
 
-/// Of one subject in one row.
+/// The result of one subject in one row.
 #[derive(Clone, Debug)]
 pub struct Measure {
-    /// Who.
+    /// The subject.
     pub subject: Subject,
-    /// Bytes a second, the median of the rounds.
+    /// Bytes per second, the median of the rounds.
     pub speed: f64,
-    /// Half the distance of the quartiles, as a share of the median.
+    /// Half the distance of the quartiles, divided by the median.
     pub spread: f64,
-    /// How much of the corpus it was given.
+    /// Share of the corpus that was measured.
     pub share: f64,
-    /// What is wrong with its events, if anything.
+    /// How its events differ from ours, if they do.
     pub wrong: Option<String>,
 }
 
 /// One corpus in chunks of one size.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// As `small/1400`.
+    /// The label, such as `small/1400`.
     pub label: String,
-    /// The corpus' name.
+    /// Name of the corpus.
     pub corpus: &'static str,
-    /// Bytes a chunk; `usize::MAX` for the body in one.
+    /// Bytes per chunk; `usize::MAX` for the whole body.
     pub chunk: usize,
-    /// All subjects, in order.
+    /// The results of all subjects, in order.
     pub measures: Vec<Measure>,
 }
 
@@ -45,7 +45,7 @@ impl Row {
     /// The fastest of the peers.
     pub fn best_peer(&self) -> &Measure {
         let peers = self.measures.iter().filter(|measure| measure.subject.is_peer());
-        peers.max_by(|one, other| one.speed.total_cmp(&other.speed)).expect("there are peers")
+        peers.max_by(|one, other| one.speed.total_cmp(&other.speed)).expect("every row has peers")
     }
 }
 
@@ -60,8 +60,9 @@ fn time(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut Scrat
     start.elapsed()
 }
 
-/// The events that are enough for one pass, found by doubling, which warms up too: a quadratic peer is stopped early.
-fn enough(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scratch) -> &'static [u8] {
+/// Finds a prefix that takes long enough for one pass by doubling its size. This also warms up, and stops a quadratic peer
+/// early.
+fn calibrate(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scratch) -> &'static [u8] {
     let mut len = 64 * 1024;
     loop {
         let body = corpus.prefix(len);
@@ -72,17 +73,19 @@ fn enough(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scratch
     }
 }
 
-fn differs(subject: Subject, body: &'static [u8], chunk: usize) -> Option<String> {
-    let verdict = |subject| {
-        let mut check = Check::default();
-        subjects::decode(subject, body, chunk, &mut check);
-        check.verdict()
+fn difference(subject: Subject, body: &'static [u8], chunk: usize) -> Option<String> {
+    let summary = |subject| {
+        let mut sink = CheckSink::default();
+        subjects::decode(subject, body, chunk, &mut sink);
+        sink.summary()
     };
-    let (want, got) = (verdict(Subject::Ours), verdict(subject));
-    match () {
-        () if want == got => None,
-        () if want.0 == got.0 => Some(format!("other contents in its {} events", got.0)),
-        () => Some(format!("{} events, not {}", got.0, want.0)),
+    let (want, got) = (summary(Subject::Ours), summary(subject));
+    if want == got {
+        None
+    } else if want.0 == got.0 {
+        Some(format!("the contents of its {} events differ", got.0))
+    } else {
+        Some(format!("{} events, not {}", got.0, want.0))
     }
 }
 
@@ -91,12 +94,12 @@ pub fn run(corpus: &Corpus, chunk: usize, quick: bool, scratch: &mut Scratch) ->
     let rounds = if quick { 1 } else { 9 };
     let bodies: Vec<_> = subjects::ALL
         .into_iter()
-        .map(|subject| if quick { corpus.body } else { enough(subject, corpus, chunk, scratch) })
+        .map(|subject| if quick { corpus.body } else { calibrate(subject, corpus, chunk, scratch) })
         .collect();
     let mut times = vec![Vec::with_capacity(rounds); bodies.len()];
     for round in 0..rounds {
         for n in 0..bodies.len() {
-            // Nobody always follows the same one.
+            // Rotate, so that no subject always follows the same one.
             let n = (n + round) % bodies.len();
             times[n].push(time(subjects::ALL[n], bodies[n], chunk, scratch));
         }
@@ -109,7 +112,7 @@ pub fn run(corpus: &Corpus, chunk: usize, quick: bool, scratch: &mut Scratch) ->
             speed: body.len() as f64 / at(2),
             spread: (at(3) - at(1)) / 2.0 / at(2),
             share: body.len() as f64 / corpus.body.len() as f64,
-            wrong: if subject.is_reference() { None } else { differs(subject, body, chunk) },
+            wrong: if subject.is_reference() { None } else { difference(subject, body, chunk) },
         }
     });
     Row { label: label(corpus, chunk), corpus: corpus.name, chunk, measures: measures.collect() }

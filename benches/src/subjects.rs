@@ -1,11 +1,11 @@
-//! Who is measured, each driven the way that is cheapest for it.
+//! The subjects. Each is driven in the way that is cheapest for it.
 //!
-//! - Nobody pays for chunks: a chunk is a `&'static [u8]` cut on the fly, or [`Bytes::from_static`] of it where a peer
-//!   wants [`Bytes`], which neither counts references nor allocates.
-//! - Nobody pays for an executor: streams are polled in a plain loop with a waker that does nothing, and are always ready.
-//! - Nobody pays for a limit: where a peer has one that the corpora pass, it is raised.
-//! - Of each event all touch the same: the three lengths and the first byte of the data. Peers hand out checked
-//!   Strings; ours lends bytes. What it costs to make as much of ours is measured beside it, as text and as Strings.
+//! - Chunks cost nothing: a chunk is a `&'static [u8]`, or [`Bytes::from_static`] of it if a peer needs [`Bytes`], which
+//!   neither counts references nor allocates.
+//! - There is no executor: streams are always ready and are polled in a loop with a waker that does nothing.
+//! - Limits of peers that the corpora exceed are raised.
+//! - All read the same of each event: three lengths and the first byte of the data. Peers return Strings with checked UTF-8;
+//!   ours lends bytes. Ours is also measured with checked text and with owned Strings.
 
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hasher as _};
@@ -22,7 +22,7 @@ use crate::corpora::Corpus;
 
 /// A decoder, or a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the labels say it")]
+#[allow(missing_docs, reason = "`description` documents them")]
 pub enum Subject {
     Ours,
     OursText,
@@ -41,7 +41,7 @@ pub enum Subject {
 
 use Subject::*;
 
-/// In the table's order.
+/// All subjects, in the order of the table.
 pub const ALL: [Subject; 13] = [
     Ours,
     OursText,
@@ -59,47 +59,66 @@ pub const ALL: [Subject; 13] = [
 ];
 
 impl Subject {
-    /// The column's head.
+    /// The head of the column.
     pub fn label(self) -> &'static str {
         match self {
             Ours => "ours",
-            OursText => "as text",
-            OursOwned => "as Strings",
+            OursText => "text",
+            OursOwned => "owned",
+            SseCore => "core",
+            SseStream => "stream",
+            SseParse => "parse",
+            Sseer => "sseer",
+            EventsourceStream => "es",
+            EventsourceStream2 => "es2",
+            Memchr => "memchr",
+            Memcpy => "memcpy",
+            Simdutf8 => "utf8",
+            SerdeJson => "json",
+        }
+    }
+
+    /// The line of the legend.
+    pub fn description(self) -> &'static str {
+        match self {
+            Ours => "chat-sse, borrowed bytes",
+            OursText => "chat-sse, text with checked UTF-8",
+            OursOwned => "chat-sse, owned Strings",
             SseCore => "sse-core",
             SseStream => "sse-stream",
             SseParse => "sse-parse",
             Sseer => "sseer",
-            EventsourceStream => "es-stream",
-            EventsourceStream2 => "es-stream2",
-            Memchr => "memchr",
-            Memcpy => "memcpy",
-            Simdutf8 => "simdutf8",
-            SerdeJson => "serde_json",
+            EventsourceStream => "eventsource-stream",
+            EventsourceStream2 => "eventsource-stream2",
+            Memchr => "memchr finds the line ends",
+            Memcpy => "the chunks are copied",
+            Simdutf8 => "simdutf8 checks the UTF-8",
+            SerdeJson => "serde_json checks the syntax of the data",
         }
     }
 
-    /// Somebody else's decoder.
+    /// Whether it is another crate's decoder.
     pub fn is_peer(self) -> bool {
         matches!(self, SseCore | SseStream | SseParse | Sseer | EventsourceStream | EventsourceStream2)
     }
 
-    /// No decoder, but what the machine can do with these bytes.
+    /// Whether it is not a decoder, but a basic operation on the same bytes.
     pub fn is_reference(self) -> bool {
         matches!(self, Memchr | Memcpy | Simdutf8 | SerdeJson)
     }
 }
 
-/// Takes the events that a subject decodes.
+/// Receives the decoded events.
 pub trait Sink {
-    /// One event.
+    /// Receives one event.
     fn event(&mut self, event_type: &[u8], data: &[u8], id: &[u8]);
 }
 
-/// Looks at each event for as little as it can: what timed runs use.
+/// Reads a minimum of each event. Used for timed runs.
 #[derive(Debug, Default)]
-pub struct Touch(usize);
+pub struct TouchSink(usize);
 
-impl Sink for Touch {
+impl Sink for TouchSink {
     #[inline]
     fn event(&mut self, event_type: &[u8], data: &[u8], id: &[u8]) {
         let first = data.first().copied().unwrap_or_default();
@@ -107,21 +126,21 @@ impl Sink for Touch {
     }
 }
 
-/// Counts and hashes everything: what checks use.
+/// Counts and hashes the events. Used to compare subjects.
 #[derive(Debug, Default)]
-pub struct Check {
+pub struct CheckSink {
     events: u64,
     hasher: DefaultHasher,
 }
 
-impl Check {
-    /// How many events, and a hash of them all.
-    pub fn verdict(&self) -> (u64, u64) {
+impl CheckSink {
+    /// Number of events, and a hash of all.
+    pub fn summary(&self) -> (u64, u64) {
         (self.events, self.hasher.finish())
     }
 }
 
-impl Sink for Check {
+impl Sink for CheckSink {
     fn event(&mut self, event_type: &[u8], data: &[u8], id: &[u8]) {
         self.events += 1;
         for part in [event_type, data, id] {
@@ -131,7 +150,7 @@ impl Sink for Check {
     }
 }
 
-/// One timed pass of a subject over a body.
+/// Runs one timed pass of a subject over a body.
 pub fn pass(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut Scratch) {
     match subject {
         Memchr => {
@@ -150,26 +169,25 @@ pub fn pass(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut S
             }
         }
         Simdutf8 => {
-            // A piece may be cut inside a character: all of it is read anyway, but for the last few bytes.
+            // A chunk may end inside a character. Its last bytes are then not checked.
             for piece in body.chunks(chunk) {
                 black_box(simdutf8::basic::from_utf8(piece).is_ok());
             }
         }
-        // The syntax of each event's data, nothing kept.
         SerdeJson => {
             for data in scratch.data_of(body) {
                 black_box(serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok());
             }
         }
         _ => {
-            let mut touch = Touch::default();
+            let mut touch = TouchSink::default();
             decode(subject, body, chunk, &mut touch);
             black_box(touch.0);
         }
     }
 }
 
-/// What references need that is no part of their work.
+/// Buffers of the references, prepared before they are timed.
 #[derive(Debug, Default)]
 pub struct Scratch {
     copy: Vec<u8>,
@@ -178,20 +196,20 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Sets the events' data that `serde_json` reads, before the clock runs.
+    /// Extracts the events' data for `serde_json`.
     pub fn prepare(&mut self, corpus: &Corpus) {
-        struct Keep<'a>(&'a mut Vec<Vec<u8>>);
-        impl Sink for Keep<'_> {
+        struct DataSink<'a>(&'a mut Vec<Vec<u8>>);
+        impl Sink for DataSink<'_> {
             fn event(&mut self, _: &[u8], data: &[u8], _: &[u8]) {
                 self.0.push(data.to_vec());
             }
         }
         self.data.clear();
         self.data_of = corpus.body.len();
-        decode(Ours, corpus.body, usize::MAX, &mut Keep(&mut self.data));
+        decode(Ours, corpus.body, usize::MAX, &mut DataSink(&mut self.data));
     }
 
-    /// The data in a prefix of the body, by its share.
+    /// The events' data of about this prefix of the body.
     fn data_of(&self, body: &[u8]) -> impl Iterator<Item = &Vec<u8>> {
         let share = self.data.len() as f64 * body.len() as f64 / self.data_of as f64;
         self.data.iter().take((share.round() as usize).max(1))
@@ -199,13 +217,13 @@ impl Scratch {
 }
 
 /// Chunks of a body as a stream that is always ready.
-struct Pieces<F> {
+struct Chunks<F> {
     body: &'static [u8],
     chunk: usize,
     wrap: F,
 }
 
-impl<F: Fn(&'static [u8]) -> T + Unpin, T> Stream for Pieces<F> {
+impl<F: Fn(&'static [u8]) -> T + Unpin, T> Stream for Chunks<F> {
     type Item = Result<T, Infallible>;
 
     #[inline]
@@ -251,7 +269,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
                 }
             }
         }
-        // By hand over `Buf`, which a slice is: its own documentation's first example.
+        // Over `Buf`, as in the first example of its documentation.
         SseCore => {
             let mut decoder = sse_core::SseDecoder::with_limit(NonZeroUsize::MAX);
             for mut input in body.chunks(chunk) {
@@ -263,11 +281,11 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
                 }
             }
         }
-        // It gives blocks as they are written: that a block has no data, that no type means `message` and that ids
-        // last is its user's work.
+        // It returns blocks as written. Its user must skip blocks without data, default the type to `message` and keep
+        // the last id.
         SseStream => {
             let mut id = String::new();
-            drain(sse_stream::SseByteStream::new(Pieces { body, chunk, wrap: |piece| piece }), |event| {
+            drain(sse_stream::SseByteStream::new(Chunks { body, chunk, wrap: |piece| piece }), |event| {
                 if let Some(newer) = event.id {
                     id = newer;
                 }
@@ -277,7 +295,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
                 }
             });
         }
-        // The sans-IO half, fed by hand.
+        // Its sans-IO parser.
         SseParse => {
             let mut parser = sse_parse::SseParser::new();
             for piece in body.chunks(chunk) {
@@ -288,19 +306,19 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
             }
         }
         Sseer => {
-            let pieces = Pieces { body, chunk, wrap: Bytes::from_static };
+            let pieces = Chunks { body, chunk, wrap: Bytes::from_static };
             drain(sseer::event_stream::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });
         }
         EventsourceStream => {
-            let pieces = Pieces { body, chunk, wrap: |piece| piece };
+            let pieces = Chunks { body, chunk, wrap: |piece| piece };
             drain(eventsource_stream::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });
         }
         EventsourceStream2 => {
-            let pieces = Pieces { body, chunk, wrap: |piece| piece };
+            let pieces = Chunks { body, chunk, wrap: |piece| piece };
             drain(eventsource_stream2::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });

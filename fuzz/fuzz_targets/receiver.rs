@@ -1,4 +1,4 @@
-//! Answers of any head and body: `check_receiver`.
+//! Answers with any head and body: `check_receiver`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chat_tests::check_receiver(bytes));

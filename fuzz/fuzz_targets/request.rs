@@ -1,4 +1,4 @@
-//! Requests of any strings: `check_request`.
+//! Requests with any strings: `check_request`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| chat_tests::check_request(bytes));

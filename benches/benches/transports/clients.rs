@@ -1,4 +1,4 @@
-//! Whole clients: ours, and what one would write without it. All make typed events of bytes.
+//! Whole clients: ours, and the usual stack of other crates. All decode bytes to typed events.
 
 use std::pin::Pin;
 
@@ -14,8 +14,8 @@ use transport_async_std::AsyncStdTransport;
 use transport_hyper::HyperTransport;
 use transport_smol::SmolTransport;
 
-use crate::limits::{PATH, QUESTION};
-use crate::measure::{Answer, Client, Tally};
+use crate::limits::{BODY, PATH};
+use crate::measure::{Answer, Client, Counts};
 
 /// Ours, on any transport.
 impl<T> Client for chat_client::Client<T>
@@ -35,11 +35,11 @@ where
     T: Transport + 'static,
     Self: Send,
 {
-    async fn next(&mut self, tally: &mut Tally) -> bool {
+    async fn next(&mut self, counts: &mut Counts) -> bool {
         match Self::next(self).await {
             Some(event) => {
-                let Event::Text(chunk) = event.expect("a whole answer") else { panic!("another event") };
-                tally.text(&chunk.text);
+                let Event::Text(delta) = event.expect("a complete answer") else { panic!("another event") };
+                counts.text(&delta.text);
                 true
             }
             None => false,
@@ -76,10 +76,10 @@ pub(crate) struct Stack {
 struct Chunk {
     content_chunk: String,
     #[serde(default)]
-    #[allow(dead_code, reason = "a user would have it")]
+    #[allow(dead_code, reason = "a user's type has this field")]
     chat_session_id: Option<String>,
     #[serde(default)]
-    #[allow(dead_code, reason = "a user would have it")]
+    #[allow(dead_code, reason = "a user's type has this field")]
     finish_reason: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl Stack {
     }
 }
 
-/// eventsource-stream's events. Only the bytes are boxed, as their type has no name: a call a chunk, not an event.
+/// Events of eventsource-stream. The stream of bytes is boxed because its type has no name: one dynamic call per chunk.
 type Events = EventStream<Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>>;
 
 impl Client for Stack {
@@ -97,20 +97,20 @@ impl Client for Stack {
 
     async fn ask(&self) -> Events {
         let request = self.client.post(&self.url).bearer_auth("k").header("content-type", "application/json");
-        let response = request.body(QUESTION).send().await.and_then(reqwest::Response::error_for_status);
+        let response = request.body(BODY).send().await.and_then(reqwest::Response::error_for_status);
         let bytes: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(response.expect("an answer").bytes_stream());
         bytes.eventsource()
     }
 }
 
 impl Answer for Events {
-    async fn next(&mut self, tally: &mut Tally) -> bool {
+    async fn next(&mut self, counts: &mut Counts) -> bool {
         match StreamExt::next(self).await {
             Some(event) => {
-                let event = event.expect("a whole answer");
+                let event = event.expect("a complete answer");
                 assert_eq!(event.event, "message_chunk");
-                let chunk: Chunk = serde_json::from_str(&event.data).expect("our own JSON");
-                tally.text(&chunk.content_chunk);
+                let chunk: Chunk = serde_json::from_str(&event.data).expect("valid JSON");
+                counts.text(&chunk.content_chunk);
                 true
             }
             None => false,

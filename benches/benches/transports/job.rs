@@ -1,4 +1,4 @@
-//! What is asked of the server, as it stands in the URL's path.
+//! A job for the server, encoded in the path of the URL.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,18 +6,18 @@ use std::str::FromStr;
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
-    /// One answer of so many small events, as fast as they are taken.
+    /// One answer of `events` small events, as fast as the client reads them.
     Flood { events: usize, per_write: usize },
-    /// So many answers at once, of so many events each, which bear the time of their write. The server begins when all
-    /// have come, and writes [`RATE`](Self::RATE) events a second over all of them in turn.
+    /// `streams` answers at once, of `events` events each, which contain the time of their write. The server starts when all
+    /// requests have arrived, and writes [`RATE`](Self::RATE) events per second over all streams in turn.
     Paced { streams: usize, events: usize },
 }
 
 impl Job {
-    /// Events a second over all streams of a paced job.
+    /// Events per second over all streams of a paced job.
     pub(crate) const RATE: u32 = 1000;
 
-    /// All its events.
+    /// Total number of events.
     pub(crate) fn events(self) -> usize {
         match self {
             Self::Flood { events, .. } => events,
@@ -39,16 +39,16 @@ impl FromStr for Job {
     type Err = String;
 
     fn from_str(job: &str) -> Result<Self, String> {
-        let wrong = || format!("{job:?} is no job");
+        let invalid = || format!("{job:?} is not a job");
         let mut parts = job.splitn(3, '/');
         let (Some(kind), Some(one), Some(other)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(wrong());
+            return Err(invalid());
         };
-        let (one, other) = (one.parse().map_err(|_| wrong())?, other.parse().map_err(|_| wrong())?);
+        let (one, other) = (one.parse().map_err(|_| invalid())?, other.parse().map_err(|_| invalid())?);
         match kind {
             "flood" => Ok(Self::Flood { events: one, per_write: other }),
             "paced" => Ok(Self::Paced { streams: one, events: other }),
-            _ => Err(wrong()),
+            _ => Err(invalid()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The limits: hyper, whose bytes are thrown away.
+//! The limits: hyper clients that discard the bytes.
 
 use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,27 +17,27 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use smol_hyper::rt::FuturesIo;
 
-use crate::measure::{Answer, Client, Tally};
+use crate::measure::{Answer, Client, Counts};
 
-/// What all ask, those that have no better idea.
-pub(crate) const QUESTION: &str =
+/// The request body of the clients that are not ours.
+pub(crate) const BODY: &str =
     r#"{"integration_id":"i","chat_session":{"messages":[{"role":"user","content":"How?"}]},"stream":true}"#;
-/// Where they ask.
+/// The path of their requests.
 pub(crate) const PATH: &str = "/v0/chat_sessions/chat_results";
 
 fn request(uri: &Uri) -> http::Request<Full<Bytes>> {
     let request = http::Request::post(uri.clone())
-        .header("host", uri.authority().expect("our own URL").as_str())
+        .header("host", uri.authority().expect("a valid URL").as_str())
         .header("authorization", "Bearer k")
         .header("content-type", "application/json");
-    request.body(Full::from(QUESTION)).expect("a request")
+    request.body(Full::from(BODY)).expect("a request")
 }
 
 fn uri(base_url: &str) -> Uri {
-    format!("{base_url}{PATH}").parse().expect("our own URL")
+    format!("{base_url}{PATH}").parse().expect("a valid URL")
 }
 
-/// hyper-util's client: a pool of connections, a task each.
+/// hyper-util's client: pooled connections with a task each.
 pub(crate) struct Pooled {
     client: legacy::Client<HttpConnector, Full<Bytes>>,
     uri: Uri,
@@ -60,10 +60,10 @@ impl Client for Pooled {
 }
 
 impl Answer for Incoming {
-    async fn next(&mut self, tally: &mut Tally) -> bool {
+    async fn next(&mut self, counts: &mut Counts) -> bool {
         match self.frame().await {
             Some(frame) => {
-                tally.body(frame.expect("a whole body").data_ref().expect("no trailers"));
+                counts.body(frame.expect("a complete body").data_ref().expect("no trailers"));
                 true
             }
             None => false,
@@ -71,18 +71,18 @@ impl Answer for Incoming {
     }
 }
 
-/// A connection of its own for each question, polled by whoever reads the answer.
+/// A connection per request, polled by the reader of the answer.
 pub(crate) struct Inline<Io> {
-    connect: fn(SocketAddr) -> Connecting<Io>,
+    connect: fn(SocketAddr) -> ConnectFuture<Io>,
     uri: Uri,
 }
 
-/// The future of a socket, as hyper wants it.
-type Connecting<Io> = Pin<Box<dyn Future<Output = Io> + Send>>;
+/// Future of a socket.
+type ConnectFuture<Io> = Pin<Box<dyn Future<Output = Io> + Send>>;
 
 /// On tokio.
 pub(crate) fn inline_tokio(base_url: &str) -> Inline<TokioIo<tokio::net::TcpStream>> {
-    let connect: fn(SocketAddr) -> Connecting<_> = |address| {
+    let connect: fn(SocketAddr) -> ConnectFuture<_> = |address| {
         Box::pin(async move {
             let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
             stream.set_nodelay(true).expect("a connection");
@@ -94,7 +94,7 @@ pub(crate) fn inline_tokio(base_url: &str) -> Inline<TokioIo<tokio::net::TcpStre
 
 /// On async-io.
 pub(crate) fn inline_async_io(base_url: &str) -> Inline<FuturesIo<async_net::TcpStream>> {
-    let connect: fn(SocketAddr) -> Connecting<_> = |address| {
+    let connect: fn(SocketAddr) -> ConnectFuture<_> = |address| {
         Box::pin(async move {
             let stream = async_net::TcpStream::connect(address).await.expect("a connection");
             stream.set_nodelay(true).expect("a connection");
@@ -108,15 +108,15 @@ impl<Io: Read + Write + Send + Unpin + 'static> Client for Inline<Io> {
     type Answer = InlineAnswer<Io>;
 
     async fn ask(&self) -> InlineAnswer<Io> {
-        let port = self.uri.port_u16().expect("our own URL");
+        let port = self.uri.port_u16().expect("a valid URL");
         let io = (self.connect)((Ipv4Addr::LOCALHOST, port).into()).await;
         let (mut sender, connection) = http1::handshake(io).await.expect("a connection");
         let mut connection = Some(connection);
         let mut request = request(&self.uri);
-        // The pool does that by itself.
-        *request.uri_mut() = self.uri.path().parse().expect("our own URL");
+        // hyper-util's client does this itself.
+        *request.uri_mut() = self.uri.path().parse().expect("a valid URL");
         let mut sending = Box::pin(sender.send_request(request));
-        let response = poll_fn(|cx| with(&mut connection, cx, |cx| sending.as_mut().poll(cx))).await;
+        let response = poll_fn(|cx| poll_with(&mut connection, cx, |cx| sending.as_mut().poll(cx))).await;
         InlineAnswer { body: response.expect("an answer").into_body(), connection }
     }
 }
@@ -128,11 +128,11 @@ pub(crate) struct InlineAnswer<Io: Read + Write> {
 }
 
 impl<Io: Read + Write + Send + Unpin + 'static> Answer for InlineAnswer<Io> {
-    async fn next(&mut self, tally: &mut Tally) -> bool {
+    async fn next(&mut self, counts: &mut Counts) -> bool {
         let Self { body, connection } = self;
-        match poll_fn(|cx| with(connection, cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await {
+        match poll_fn(|cx| poll_with(connection, cx, |cx| Pin::new(&mut *body).poll_frame(cx))).await {
             Some(frame) => {
-                tally.body(frame.expect("a whole body").data_ref().expect("no trailers"));
+                counts.body(frame.expect("a complete body").data_ref().expect("no trailers"));
                 true
             }
             None => false,
@@ -140,14 +140,14 @@ impl<Io: Read + Write + Send + Unpin + 'static> Answer for InlineAnswer<Io> {
     }
 }
 
-/// Polls what a connection feeds, and the connection where that has nothing.
-fn with<T, Io: Read + Write + Unpin>(
+/// Polls a future or body of a connection, and the connection if it is pending.
+fn poll_with<T, Io: Read + Write + Unpin>(
     connection: &mut Option<http1::Connection<Io, Full<Bytes>>>,
     cx: &mut Context<'_>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Poll<T> {
-    let fed = poll(cx);
-    if fed.is_pending()
+    let polled = poll(cx);
+    if polled.is_pending()
         && let Some(running) = connection
     {
         if let Poll::Ready(end) = Pin::new(running).poll(cx) {
@@ -156,5 +156,5 @@ fn with<T, Io: Read + Write + Unpin>(
         }
         return poll(cx);
     }
-    fed
+    polled
 }

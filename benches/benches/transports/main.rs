@@ -1,5 +1,5 @@
-//! Whole clients side by side: bytes of another process' socket to typed events in hand. README.md of this package says
-//! what is measured and how to read it.
+//! Compares whole clients: from another process's socket to typed events. README.md of this package documents the
+//! measurements.
 
 mod clients;
 mod job;
@@ -19,24 +19,25 @@ use crate::process::{Server, output_of, output_of_itself};
 use crate::server::PER_WRITE;
 use crate::subjects::Subject;
 
-/// How much is done.
+/// Sizes of the measurements.
 struct Size {
     flood: usize,
     flood_rounds: usize,
     paced: usize,
     streams: usize,
-    events_a_stream: usize,
+    events_per_stream: usize,
     paced_rounds: usize,
 }
 
 const FULL: Size =
-    Size { flood: 200_000, flood_rounds: 7, paced: 2000, streams: 1000, events_a_stream: 5, paced_rounds: 3 };
-const QUICK: Size = Size { flood: 2000, flood_rounds: 1, paced: 50, streams: 20, events_a_stream: 3, paced_rounds: 1 };
+    Size { flood: 200_000, flood_rounds: 7, paced: 2000, streams: 1000, events_per_stream: 5, paced_rounds: 3 };
+const QUICK: Size =
+    Size { flood: 2000, flood_rounds: 1, paced: 50, streams: 20, events_per_stream: 3, paced_rounds: 1 };
 
-/// What all rounds of one subject have brought.
+/// The reports of all rounds of one subject.
 #[derive(Default)]
 struct Rounds {
-    /// As in [`PER_WRITE`].
+    /// In the order of [`PER_WRITE`].
     floods: [Vec<Report>; 3],
     paced: Vec<Report>,
     streams: Vec<Report>,
@@ -57,20 +58,20 @@ fn main() {
     }
 }
 
-/// A client's process: prints its report.
+/// The client process: prints its report.
 fn client(subject: &str, job: &str, port: &str) {
     process::prepare_child(true);
-    let subject = &subjects::ALL[subject.parse::<usize>().expect("a number of a subject")];
+    let subject = &subjects::ALL[subject.parse::<usize>().expect("the index of a subject")];
     let job = job.parse().expect("a job");
     if let Job::Paced { .. } = job {
-        // Whether the scheduler puts writer and reader on the same processor would be most of what is measured.
-        process::stay(false);
+        // Otherwise, the latency depends mostly on whether server and client share a processor.
+        process::pin_to_processors(false);
     }
     let report = (subject.run)(job, port.parse().expect("a port"));
     println!("{}", serde_json::to_string(&report).expect("numbers"));
 }
 
-/// Runs all whose names hold one of the words, if there are words, beside those that they are held against.
+/// Runs the subjects whose names contain one of the words, and those that they are compared with. Without words, runs all.
 fn compare(size: &Size, quick: bool, words: &[&str]) {
     let flood = size.flood.to_string();
     let server = Server::start(&["serve", &flood]);
@@ -85,59 +86,61 @@ fn compare(size: &Size, quick: bool, words: &[&str]) {
     };
     let mut all: Vec<Rounds> = subjects::ALL.iter().map(|_| Rounds::default()).collect();
     let body = corpora::small(size.flood).body;
-    let seen = measure::wanted(body, Job::Flood { events: size.flood, per_write: 1 });
+    let expected = measure::expected(body, Job::Flood { events: size.flood, per_write: 1 });
     for round in 0..size.flood_rounds.max(size.paced_rounds) {
         for at in 0..all.len() {
-            // Nobody always follows the same one.
+            // Rotate, so that no subject always follows the same one.
             let at = (at + round) % all.len();
             if !runs(at) {
                 continue;
             }
             let (subject, rounds) = (&subjects::ALL[at], &mut all[at]);
-            let ask = |job: Job| ask(at, job, server.port);
+            let run = |job: Job| run_client(at, job, server.port);
             if round < size.flood_rounds {
                 for (reports, per_write) in rounds.floods.iter_mut().zip(PER_WRITE) {
-                    let report = ask(Job::Flood { events: size.flood, per_write });
-                    check(subject, &report, &seen, body.len());
+                    let report = run(Job::Flood { events: size.flood, per_write });
+                    check(subject, &report, &expected, body.len());
                     reports.push(report);
                 }
             }
             if round < size.paced_rounds {
                 for (reports, streams, events) in
-                    [(&mut rounds.paced, 1, size.paced), (&mut rounds.streams, size.streams, size.events_a_stream)]
+                    [(&mut rounds.paced, 1, size.paced), (&mut rounds.streams, size.streams, size.events_per_stream)]
                 {
                     let job = Job::Paced { streams, events };
-                    let report = ask(job);
-                    assert_eq!(report.events, job.events(), "{} has lost events", subject.name);
+                    let report = run(job);
+                    assert_eq!(report.events, job.events(), "{} lost events", subject.name);
                     reports.push(report);
                 }
             }
         }
     }
     if quick {
-        println!("Quick: one round on little input; the figures mean nothing.");
+        println!("Quick: one round on little input. The numbers mean nothing.\n");
+        table::check_widths();
     }
+    println!("{}", table::subjects());
     println!("{}", table::floods(&all, size.flood));
     println!("{}", table::costs(&all, size.flood));
     println!("{}", table::paced(&all, Job::RATE));
     println!("{}", table::streams(&all, size.streams));
-    println!("{}", output_of(env!("CARGO_BIN_EXE_held"), &[&server.port.to_string()]));
+    print!("{}", output_of(env!("CARGO_BIN_EXE_held"), &[&server.port.to_string()]));
     if !quick {
         println!("{}", table::goals(&all));
     }
 }
 
-fn ask(at: usize, job: Job, port: u16) -> Report {
+fn run_client(at: usize, job: Job, port: u16) -> Report {
     let output = output_of_itself(&["client", &at.to_string(), &job.to_string(), &port.to_string()]);
-    serde_json::from_str(&output).expect("our own report")
+    serde_json::from_str(&output).expect("a report")
 }
 
-/// As many events, whose texts begin alike and are as long, in the same order; whoever sees bytes alone has seen all.
-fn check(subject: &Subject, report: &Report, seen: &Report, body: usize) {
-    if subject.throws_away() {
-        assert_eq!(report.bytes, body, "{} has lost bytes", subject.name);
+/// Checks that a client has received all events, by their number and a checksum, or all bytes if it discards them.
+fn check(subject: &Subject, report: &Report, expected: &Report, body: usize) {
+    if subject.discards() {
+        assert_eq!(report.bytes, body, "{} lost bytes", subject.name);
     } else {
-        let of = |report: &Report| (report.events, report.bytes, report.sum);
-        assert_eq!(of(report), of(seen), "{} has seen something else", subject.name);
+        let summary = |report: &Report| (report.events, report.bytes, report.sum);
+        assert_eq!(summary(report), summary(expected), "{} received other events", subject.name);
     }
 }

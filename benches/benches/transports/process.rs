@@ -1,4 +1,4 @@
-//! Processes: the children, and what one knows of itself.
+//! Child processes, and measurements of the current process.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::process::{Child, Command, Stdio, exit};
@@ -7,20 +7,20 @@ use std::time::Duration;
 
 pub(crate) use system::{clock, cpu};
 
-/// No child has that much to do.
-const TOO_LONG: Duration = Duration::from_secs(60);
+/// Maximum time of a client process.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 #[cfg(unix)]
 mod system {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     use rustix::time::{ClockId, clock_gettime};
 
-    /// Nanoseconds of a clock that all processes of the machine share.
+    /// Nanoseconds of the system's monotonic clock, which all processes share.
     pub(crate) fn clock() -> u64 {
         nanos(ClockId::Monotonic)
     }
 
-    /// Seconds that all threads of this process have spent on a processor.
+    /// CPU seconds of all threads of this process.
     pub(crate) fn cpu() -> f64 {
         nanos(ClockId::ProcessCPUTime) as f64 / 1e9
     }
@@ -30,74 +30,73 @@ mod system {
         time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
     }
 
-    /// Allows as many sockets as the system does.
-    pub(super) fn allow_sockets() {
+    /// Raises the limit of open files to its maximum.
+    pub(super) fn raise_file_limit() {
         let limit = getrlimit(Resource::Nofile);
-        // Where it is refused, whoever needs more sockets will say so.
+        // If this fails, opening too many sockets fails later with a message.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     }
 }
 
-/// Enough for the rows to run and to agree.
+/// Replacements, so that the bench runs on other systems. Their numbers mean nothing.
 #[cfg(not(unix))]
 mod system {
     use std::time::SystemTime;
 
-    /// Nanoseconds of the clock on the wall.
+    /// Nanoseconds of the system time.
     pub(crate) fn clock() -> u64 {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
     }
 
-    /// 0: it is not known.
+    /// Unknown, always 0.
     pub(crate) fn cpu() -> f64 {
         0.0
     }
 
-    /// Nothing: there is no such limit.
-    pub(super) fn allow_sockets() {}
+    /// Does nothing.
+    pub(super) fn raise_file_limit() {}
 }
 
-/// KiB of memory that this process has (`VmRSS`) or had at most (`VmHWM`); 0 where there is no `/proc`.
+/// Resident (`VmRSS`) or peak (`VmHWM`) memory of this process in KiB. 0 if there is no `/proc`.
 pub(crate) fn memory(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
 }
 
-/// Allows as many sockets as the system does, and ends a process that hangs.
-pub(crate) fn prepare_child(ends: bool) {
-    system::allow_sockets();
-    if ends {
+/// Raises the limit of open files. With `has_timeout`, ends the process if it takes too long.
+pub(crate) fn prepare_child(has_timeout: bool) {
+    system::raise_file_limit();
+    if has_timeout {
         thread::spawn(|| {
-            thread::sleep(TOO_LONG);
-            eprintln!("not done after {TOO_LONG:?}");
+            thread::sleep(TIMEOUT);
+            eprintln!("timed out after {TIMEOUT:?}");
             exit(1);
         });
     }
 }
 
-/// Keeps this thread, and those that it will start, to the first processor or to all others. Where it can't be done, it
-/// is not done.
+/// Pins this thread and those that it starts to the first processor, or to all others. Errors are ignored.
 #[cfg(target_os = "linux")]
-pub(crate) fn stay(on_first: bool) {
+pub(crate) fn pin_to_processors(first_only: bool) {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     let Ok(all) = sched_getaffinity(None) else { return };
     let mut some = CpuSet::new();
     let mut processors = (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor));
     let first = processors.next();
-    if on_first {
+    if first_only {
         first.into_iter().for_each(|processor| some.set(processor));
     } else {
         processors.for_each(|processor| some.set(processor));
     }
-    // An empty set, on a machine with one processor, is refused.
+    // This fails for an empty set, on a machine with one processor.
     let _ = sched_setaffinity(None, &some);
 }
 
-/// Nothing: only Linux is asked.
+/// Does nothing: implemented only for Linux.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn stay(_: bool) {}
+pub(crate) fn pin_to_processors(_: bool) {}
 
 fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
@@ -108,24 +107,24 @@ fn command(program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// This program again, with other arguments.
-fn itself() -> String {
-    std::env::current_exe().expect("a program has a path").into_os_string().into_string().expect("a path in UTF-8")
+/// Path of this program.
+fn current_program() -> String {
+    std::env::current_exe().expect("the path of this program").into_os_string().into_string().expect("a path in UTF-8")
 }
 
-/// A server in a process of its own, which ends with this.
+/// A server process. It ends when this is dropped.
 pub(crate) struct Server {
     process: Child,
-    /// Where it listens.
+    /// Its port.
     pub(crate) port: u16,
 }
 
 impl Server {
-    /// Starts it, and waits until it listens.
+    /// Starts the server and waits until it listens.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut process = command(&itself(), args).stdin(Stdio::piped()).spawn().expect("a process");
+        let mut process = command(&current_program(), args).stdin(Stdio::piped()).spawn().expect("a process");
         let mut line = String::new();
-        let stdout = process.stdout.take().expect("it is piped");
+        let stdout = process.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut line).expect("the server's port");
         Self { port: line.trim().parse().expect("the server's port"), process }
     }
@@ -133,13 +132,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It ends with its standard input.
+        // The server ends when its standard input is closed.
         drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }
 
-/// Ends this process when its standard input ends: no server outlives who has started it.
+/// Ends this process when its standard input is closed, so that a server ends with its parent.
 pub(crate) fn end_with_stdin() {
     thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -147,18 +146,18 @@ pub(crate) fn end_with_stdin() {
     });
 }
 
-/// What this program prints with other arguments.
+/// Runs this program with other arguments and returns its output.
 pub(crate) fn output_of_itself(args: &[&str]) -> String {
-    output_of(&itself(), args)
+    output_of(&current_program(), args)
 }
 
-/// What a program prints.
+/// Runs a program and returns its output.
 ///
 /// # Panics
 ///
-/// If it fails.
+/// Panics if the program fails.
 pub(crate) fn output_of(program: &str, args: &[&str]) -> String {
     let output = command(program, args).output().expect("a process");
     assert!(output.status.success(), "{args:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("our own output")
+    String::from_utf8(output.stdout).expect("output in UTF-8")
 }

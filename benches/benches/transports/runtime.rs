@@ -1,27 +1,27 @@
-//! The runtimes.
+//! The runtimes of the clients.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use async_executor::Executor;
 
-/// What clients run on.
+/// The runtime of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
-    /// tokio on the thread that waits for it.
+    /// tokio's `current_thread`.
     Tokio,
-    /// tokio on two threads of its own.
+    /// tokio with two workers.
     TokioTwo,
-    /// smol's parts, on the thread that waits for them.
+    /// async-io and async-executor on the current thread.
     AsyncIo,
-    /// async-std, which is async-io below, on the thread that waits for it; tasks run on threads of its own too.
+    /// async-std, which uses async-io, on the current thread and its own threads for tasks.
     AsyncStd,
 }
 
 static EXECUTOR: Executor<'static> = Executor::new();
 
 impl Runtime {
-    /// Runs a future to its end: as a task of a worker where there are workers, which is where a server's code runs.
+    /// Runs a future to its end. If the runtime has workers, the future is a task of a worker, as in a server.
     pub(crate) fn run<T: Send + 'static>(self, future: impl Future<Output = T> + Send + 'static) -> T {
         match self {
             Self::Tokio => {
@@ -31,7 +31,7 @@ impl Runtime {
             Self::TokioTwo => {
                 let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
                 let runtime = runtime.expect("a runtime");
-                runtime.block_on(runtime.spawn(future)).expect("it does not panic")
+                runtime.block_on(runtime.spawn(future)).expect("the task does not panic")
             }
             Self::AsyncIo => async_io::block_on(EXECUTOR.run(future)),
             Self::AsyncStd => async_std::task::block_on(future),
@@ -46,7 +46,7 @@ impl Runtime {
         match self {
             Self::Tokio | Self::TokioTwo => {
                 let task = tokio::spawn(future);
-                Box::pin(async { task.await.expect("it does not panic") })
+                Box::pin(async { task.await.expect("the task does not panic") })
             }
             Self::AsyncIo => Box::pin(EXECUTOR.spawn(future)),
             Self::AsyncStd => Box::pin(async_std::task::spawn(future)),

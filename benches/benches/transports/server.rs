@@ -1,4 +1,4 @@
-//! The server: raw HTTP/1.1 on blocking sockets, so that it costs as little as can be. What it writes is made before.
+//! The server: raw HTTP/1.1 over blocking sockets with prepared answers, so that it costs as little as possible.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,25 +13,25 @@ use memchr::memmem;
 use crate::job::Job;
 use crate::process;
 
-/// Events a write.
+/// Events per write.
 pub(crate) const PER_WRITE: [usize; 3] = [1, 10, 50];
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\n\
     x-request-id: req_01J9ZK4Q8W3M6T\r\ntransfer-encoding: chunked\r\n\r\n";
 const END: &[u8] = b"0\r\n\r\n";
 
-/// Serves answers of up to so many events until its standard input ends. It says where on its standard output.
+/// Serves answers of up to `events` events until the standard input is closed. Prints its port.
 pub(crate) fn serve(events: usize) -> io::Result<()> {
     process::prepare_child(false);
     process::end_with_stdin();
     let body = corpora::small(events).body;
     let floods = PER_WRITE.map(|per_write| (per_write, Flood::new(body, per_write)));
-    let server = Arc::new(Server { floods: floods.into(), gathering: Mutex::default() });
+    let server = Arc::new(Server { floods: floods.into(), waiting: Mutex::default() });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     println!("{}", listener.local_addr()?.port());
     for stream in listener.incoming() {
         let (server, stream) = (Arc::clone(&server), stream?);
-        // A client that goes is none of the server's business; one that misses something says so.
+        // Errors are ignored: a client that misses data reports it.
         thread::Builder::new().stack_size(64 * 1024).spawn(move || _ = server.answer(stream))?;
     }
     Ok(())
@@ -39,12 +39,12 @@ pub(crate) fn serve(events: usize) -> io::Result<()> {
 
 struct Server {
     floods: HashMap<usize, Flood>,
-    /// The streams of a paced job of which not all have come.
-    gathering: Mutex<Vec<TcpStream>>,
+    /// The streams of a paced job until all of them have connected.
+    waiting: Mutex<Vec<TcpStream>>,
 }
 
 impl Server {
-    /// Answers all questions of a connection.
+    /// Answers all requests of a connection.
     fn answer(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut reader = BufReader::new(stream.try_clone()?);
@@ -58,20 +58,20 @@ impl Server {
         Ok(())
     }
 
-    /// The last one to come makes the pace for all.
+    /// Adds a stream. The thread of the last one writes the events of all.
     fn gather(&self, stream: TcpStream, streams: usize, events: usize) -> io::Result<()> {
-        let mut gathering = self.gathering.lock().unwrap_or_else(PoisonError::into_inner);
-        gathering.push(stream);
-        if gathering.len() < streams {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(stream);
+        if waiting.len() < streams {
             return Ok(());
         }
-        let streams = std::mem::take(&mut *gathering);
-        drop(gathering);
+        let streams = std::mem::take(&mut *waiting);
+        drop(waiting);
         pace(&streams, events)
     }
 }
 
-/// Reads a request to its end. Its path begins with the job.
+/// Reads a request to its end. Its path starts with the job.
 fn read_job(reader: &mut impl BufRead) -> io::Result<Option<Job>> {
     let mut line = String::new();
     if reader.read_line(&mut line)? == 0 {
@@ -95,10 +95,10 @@ fn read_job(reader: &mut impl BufRead) -> io::Result<Option<Job>> {
     Ok(Some(job))
 }
 
-/// A body in the chunked coding, a chunk a write.
+/// A chunk-encoded body with one chunk per write.
 struct Flood {
     bytes: Vec<u8>,
-    /// Where each write ends.
+    /// The end of each write.
     ends: Vec<usize>,
 }
 
@@ -127,13 +127,13 @@ impl Flood {
 }
 
 fn push_chunk(bytes: &mut Vec<u8>, chunk: &[u8]) {
-    write!(bytes, "{:x}\r\n", chunk.len()).expect("a vector takes all");
+    write!(bytes, "{:x}\r\n", chunk.len()).expect("writing to a vector does not fail");
     bytes.extend_from_slice(chunk);
     bytes.extend_from_slice(b"\r\n");
 }
 
 fn pace(streams: &[TcpStream], events: usize) -> io::Result<()> {
-    process::stay(true);
+    process::pin_to_processors(true);
     let start = Instant::now();
     let mut bytes = Vec::new();
     let turns = (0..events).flat_map(|_| streams);

@@ -1,18 +1,18 @@
-//! Who is measured.
+//! The clients under measurement.
 
 use crate::job::Job;
 use crate::measure::{Report, measure};
 use crate::runtime::Runtime;
 use crate::{clients, limits};
 
-/// What a subject is in the comparison.
+/// The role of a subject in the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// hyper that throws bytes away, which those on its runtime are held against.
+    /// hyper that discards the bytes: the limit for the other subjects on its runtime.
     Limit,
-    /// Another limit, to look at.
+    /// Another limit, shown for information.
     Reference,
-    /// What one would write without ours.
+    /// The usual stack of other crates.
     Stack,
     /// Ours.
     Ours,
@@ -23,23 +23,23 @@ pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) role: Role,
     pub(crate) runtime: Runtime,
-    /// In this very process: does a job that the server at a port knows.
+    /// Runs a job in this process, with the server at a port.
     pub(crate) run: fn(Job, u16) -> Report,
 }
 
 impl Subject {
-    /// Whether bytes alone are seen, and no events.
-    pub(crate) fn throws_away(&self) -> bool {
+    /// Whether the client discards the bytes instead of decoding events.
+    pub(crate) fn discards(&self) -> bool {
         matches!(self.role, Role::Limit | Role::Reference)
     }
 
-    /// The number of the limit that this is held against.
+    /// Index of the limit of this subject.
     pub(crate) fn limit(&self) -> usize {
         let runtime = if self.runtime == Runtime::AsyncStd { Runtime::AsyncIo } else { self.runtime };
         position(Role::Limit, runtime)
     }
 
-    /// The number of the stack on as many threads.
+    /// Index of the stack with the same number of threads.
     pub(crate) fn stack(&self) -> usize {
         let runtime = if self.runtime == Runtime::TokioTwo { Runtime::TokioTwo } else { Runtime::Tokio };
         position(Role::Stack, runtime)
@@ -48,7 +48,7 @@ impl Subject {
 
 fn position(role: Role, runtime: Runtime) -> usize {
     let at = ALL.iter().position(|subject| subject.role == role && subject.runtime == runtime);
-    at.expect("each runtime has a limit, and tokio's have a stack")
+    at.expect("each runtime has a limit, and those of tokio a stack")
 }
 
 macro_rules! subject {
@@ -62,14 +62,14 @@ macro_rules! subject {
     };
 }
 
-/// In the tables' order.
+/// All subjects, in the order of the tables.
 pub(crate) const ALL: &[Subject] = &[
-    subject!("hyper, thrown away, 1 thread", Limit, Tokio, limits::Pooled::new),
-    subject!("hyper, thrown away, 2 workers", Limit, TokioTwo, limits::Pooled::new),
-    subject!("hyper inline, thrown away, 1 thread", Reference, Tokio, limits::inline_tokio),
-    subject!("hyper on async-io, thrown away", Limit, AsyncIo, limits::inline_async_io),
-    subject!("reqwest + es-stream, 1 thread", Stack, Tokio, clients::Stack::new),
-    subject!("reqwest + es-stream, 2 workers", Stack, TokioTwo, clients::Stack::new),
+    subject!("hyper limit, 1 thread", Limit, Tokio, limits::Pooled::new),
+    subject!("hyper limit, 2 workers", Limit, TokioTwo, limits::Pooled::new),
+    subject!("hyper inline limit, 1 thread", Reference, Tokio, limits::inline_tokio),
+    subject!("hyper inline limit, async-io", Limit, AsyncIo, limits::inline_async_io),
+    subject!("reqwest stack, 1 thread", Stack, Tokio, clients::Stack::new),
+    subject!("reqwest stack, 2 workers", Stack, TokioTwo, clients::Stack::new),
     subject!("transport-hyper, 1 thread", Ours, Tokio, clients::hyper),
     subject!("transport-hyper, 2 workers", Ours, TokioTwo, clients::hyper),
     subject!("transport-smol", Ours, AsyncIo, clients::smol),

@@ -1,21 +1,21 @@
-//! What is printed. Figures are medians of the rounds; a spread is half the distance of their quartiles.
+//! The tables. Numbers are medians of the rounds.
 
-use std::fmt::Write as _;
+use chat_bench::table::{MAX_WIDTH, Table, number, percent};
 
 use crate::Rounds;
 use crate::measure::Report;
 use crate::server::PER_WRITE;
 use crate::subjects::{ALL, Role};
 
-/// The median of what is taken of each round, and its spread as a share.
+/// The median of a measurement over the rounds, and its spread as a share of the median.
 struct Figure {
     median: f64,
     spread: f64,
 }
 
 impl Figure {
-    fn of(reports: &[Report], take: impl Fn(&Report) -> f64) -> Option<Self> {
-        let mut values: Vec<_> = reports.iter().map(take).collect();
+    fn of(reports: &[Report], value: impl Fn(&Report) -> f64) -> Option<Self> {
+        let mut values: Vec<_> = reports.iter().map(value).collect();
         values.sort_unstable_by(f64::total_cmp);
         let at = |quarter: usize| values.get(values.len().saturating_sub(1) * quarter / 4).copied();
         let median = at(2)?;
@@ -23,123 +23,162 @@ impl Figure {
     }
 }
 
-fn median(reports: &[Report], take: impl Fn(&Report) -> f64) -> f64 {
-    Figure::of(reports, take).map_or(f64::NAN, |figure| figure.median)
+fn median(reports: &[Report], value: impl Fn(&Report) -> f64) -> f64 {
+    Figure::of(reports, value).map_or(f64::NAN, |figure| figure.median)
 }
 
-/// Events a second of a subject, at a place of [`PER_WRITE`].
-fn speed(all: &[Rounds], at: usize, place: usize, events: usize) -> f64 {
-    events as f64 / median(&all[at].floods[place], |report| report.seconds)
+/// Events per second of a subject, at an index of [`PER_WRITE`].
+fn speed(all: &[Rounds], at: usize, write: usize, events: usize) -> f64 {
+    events as f64 / median(&all[at].floods[write], |report| report.seconds)
 }
 
-/// A line for each subject that was measured.
-fn lines(all: &[Rounds], head: &str, line: impl FnMut(usize, &mut String)) -> String {
-    lines_of(all, &[Role::Limit, Role::Reference, Role::Stack, Role::Ours], head, line)
-}
+const SPREAD: &str = "half the distance of the quartiles";
 
-fn lines_of(all: &[Rounds], roles: &[Role], head: &str, mut line: impl FnMut(usize, &mut String)) -> String {
-    let mut out = format!("{head}\n");
-    for at in (0..all.len()).filter(|at| !all[*at].paced.is_empty() && roles.contains(&ALL[*at].role)) {
-        write!(out, "{:<36}", ALL[at].name).expect("a string takes all");
-        line(at, &mut out);
-        out.push('\n');
+/// Adds a row for each measured subject of these roles.
+fn fill(mut table: Table, all: &[Rounds], roles: &[Role], mut cells: impl FnMut(usize) -> Vec<String>) -> Table {
+    for at in (0..all.len()).filter(|&at| !all[at].paced.is_empty() && roles.contains(&ALL[at].role)) {
+        let mut row = vec![ALL[at].name.to_owned()];
+        row.extend(cells(at));
+        table.row(row);
     }
-    out
+    table
 }
 
-/// Thousands of events a second.
-pub(crate) fn floods(all: &[Rounds], events: usize) -> String {
-    let mut head = format!("{:<36}", "thousands of events/s");
-    for per_write in PER_WRITE {
-        write!(head, "{:>11}{:>7}{:>7}", format!("{per_write} a write"), "limit", "stack").expect("a string takes all");
-    }
-    head += "  spread";
-    lines(all, &head, |at, out| {
+const EVERY_ROLE: [Role; 4] = [Role::Limit, Role::Reference, Role::Stack, Role::Ours];
+
+/// The legend of the clients' names.
+pub(crate) fn subjects() -> Table {
+    Table::new("Clients", &[])
+        .legend("hyper limit", "hyper-util's client, which discards the bytes")
+        .legend("hyper inline limit", "hyper's connection without a task of its own, which discards the bytes")
+        .legend("reqwest stack", "reqwest, eventsource-stream and serde_json")
+        .legend("transport-...", "ours")
+        .legend("1 thread", "tokio's current_thread")
+        .legend("2 workers", "tokio with two workers; the reader is a task of a worker")
+}
+
+/// Speeds of floods.
+pub(crate) fn floods(all: &[Rounds], events: usize) -> Table {
+    let heads = PER_WRITE.map(|n| [format!("w{n}"), format!("lim{n}"), format!("stk{n}")]);
+    let heads: Vec<_> = heads.iter().flatten().map(String::as_str).collect();
+    let heads = [&["client"], &heads[..], &["spread"]].concat();
+    let table = Table::new("Throughput", &heads)
+        .legend("w1, w10, w50", "thousands of events per second, with 1, 10 or 50 events per write of the server")
+        .legend("lim1, ...", "speed / speed of the limit on the same runtime")
+        .legend("stk1, ...", "speed / speed of the reqwest stack with the same number of threads")
+        .legend("spread", "half the distance of the quartiles, the largest of the three measurements");
+    fill(table, all, &EVERY_ROLE, |at| {
+        let mut cells = Vec::new();
         let mut spread: f64 = 0.0;
-        for place in 0..PER_WRITE.len() {
-            let own = speed(all, at, place, events);
-            let of = |other: usize| own / speed(all, other, place, events);
-            let (limit, stack) = (of(ALL[at].limit()), of(ALL[at].stack()));
-            write!(out, "{:>11.0}{limit:>6.2}x{stack:>6.2}x", own / 1e3).expect("a string takes all");
-            let figure = Figure::of(&all[at].floods[place], |report| report.seconds);
+        for write in 0..PER_WRITE.len() {
+            let own = speed(all, at, write, events);
+            let ratio = |other: usize| own / speed(all, other, write, events);
+            cells.push(number(own / 1e3, 0));
+            cells.extend([ALL[at].limit(), ALL[at].stack()].map(|other| number(ratio(other), 2)));
+            let figure = Figure::of(&all[at].floods[write], |report| report.seconds);
             spread = spread.max(figure.map_or(f64::NAN, |figure| figure.spread));
         }
-        write!(out, "{:>7.0}%", spread * 100.0).expect("a string takes all");
+        cells.push(percent(spread));
+        cells
     })
 }
 
-/// What a flood takes.
-pub(crate) fn costs(all: &[Rounds], events: usize) -> String {
-    let mut head = format!("{:<36}", "CPU seconds per million events");
-    for per_write in PER_WRITE {
-        write!(head, "{:>11}", format!("{per_write} a write")).expect("a string takes all");
-    }
-    head += "   peak MiB";
-    lines(all, &head, |at, out| {
-        for reports in &all[at].floods {
-            let cpu = median(reports, |report| report.cpu) / events as f64 * 1e6;
-            write!(out, "{cpu:>11.2}").expect("a string takes all");
-        }
+/// CPU time and memory of floods.
+pub(crate) fn costs(all: &[Rounds], events: usize) -> Table {
+    let heads = PER_WRITE.map(|n| format!("w{n}"));
+    let heads: Vec<_> = heads.iter().map(String::as_str).collect();
+    let table = Table::new("CPU time and memory", &[&["client"], &heads[..], &["MiB"]].concat())
+        .legend("w1, w10, w50", "CPU seconds of the client per million events, with 1, 10 or 50 events per write")
+        .legend("MiB", "peak resident memory of the client's process");
+    fill(table, all, &EVERY_ROLE, |at| {
+        let cpu = |reports: &Vec<Report>| median(reports, |report| report.cpu) / events as f64 * 1e6;
+        let mut cells: Vec<_> = all[at].floods.iter().map(|reports| number(cpu(reports), 2)).collect();
         let peaks = all[at].floods.iter().map(|reports| median(reports, |report| report.peak as f64 / 1024.0));
-        write!(out, "{:>11.1}", peaks.fold(0.0, f64::max)).expect("a string takes all");
+        cells.push(number(peaks.fold(0.0, f64::max), 1));
+        cells
     })
 }
 
-/// How long an event takes to come, where it comes alone.
-pub(crate) fn paced(all: &[Rounds], rate: u32) -> String {
-    let head = format!(
-        "{:<36}{:>10}{:>8}{:>8}{:>10}",
-        format!("one stream, {rate} events/s"),
-        "p50 us",
-        "limit",
-        "spread",
-        "p99 us"
-    );
-    lines(all, &head, |at, out| {
-        let Some(p50) = Figure::of(&all[at].paced, |report| report.p50) else { return };
-        let limit = p50.median / median(&all[ALL[at].limit()].paced, |report| report.p50);
+/// Latency of single events.
+pub(crate) fn paced(all: &[Rounds], rate: u32) -> Table {
+    let title = format!("Latency: one stream, {rate} events per second");
+    let table = Table::new(title, &["client", "p50", "lim", "spread", "p99"])
+        .legend("p50, p99", "microseconds from the server's write to the event: median and 99th percentile")
+        .legend("lim", "p50 / p50 of the limit on the same runtime")
+        .legend("spread", &format!("{SPREAD} of p50"));
+    fill(table, all, &EVERY_ROLE, |at| {
+        let Some(p50) = Figure::of(&all[at].paced, |report| report.p50) else { return Vec::new() };
+        let limit = median(&all[ALL[at].limit()].paced, |report| report.p50);
         let p99 = median(&all[at].paced, |report| report.p99);
-        write!(out, "{:>10.0}{limit:>7.2}x{:>7.0}%{p99:>10.0}", p50.median, p50.spread * 100.0)
-            .expect("a string takes all");
+        vec![number(p50.median, 0), number(p50.median / limit, 2), percent(p50.spread), number(p99, 0)]
     })
 }
 
-/// Many streams of one event a second or so.
-pub(crate) fn streams(all: &[Rounds], streams: usize) -> String {
-    let head = format!(
-        "{:<36}{:>10}{:>10}{:>12}{:>14}",
-        format!("{streams} streams at once"),
-        "p50 us",
-        "p99 us",
-        "CPU ms/s",
-        "KiB a stream"
-    );
-    lines(all, &head, |at, out| {
+/// Many streams with about one event per second each.
+pub(crate) fn streams(all: &[Rounds], streams: usize) -> Table {
+    let table = Table::new(format!("{streams} streams at once"), &["client", "p50", "p99", "cpu", "KiB"])
+        .legend("p50, p99", "microseconds from the server's write to the event: median and 99th percentile")
+        .legend("cpu", "milliseconds of CPU time per second, once all streams have started")
+        .legend("KiB", "resident memory per stream");
+    fill(table, all, &EVERY_ROLE, |at| {
         let reports = &all[at].streams;
         let (p50, p99) = (median(reports, |report| report.p50), median(reports, |report| report.p99));
         let cpu = median(reports, |report| report.cpu / report.seconds) * 1e3;
-        let held = median(reports, |report| report.grown as f64 / streams as f64);
-        write!(out, "{p50:>10.0}{p99:>10.0}{cpu:>12.1}{held:>14.1}").expect("a string takes all");
+        let memory = median(reports, |report| report.stream_memory as f64 / streams as f64);
+        vec![number(p50, 0), number(p99, 0), number(cpu, 1), number(memory, 1)]
     })
 }
 
-/// The ratios against what they should be.
-pub(crate) fn goals(all: &[Rounds]) -> String {
-    // The number of events is no part of a ratio.
-    let ratio = |at: usize, other: usize, place: usize| speed(all, at, place, 1) / speed(all, other, place, 1);
-    let head = format!(
-        "{:<36}{:>20}{:>20}{:>20}{:>20}",
-        "goals", "50 a write, limit", "stack", "1 a write, limit", "p50, limit"
-    );
-    let said =
-        |got: f64, goal: f64, met: bool| format!("{got:.2} of {goal:.1} {}", if met { "met   " } else { "MISSED" });
-    lines_of(all, &[Role::Ours], &head, |at, out| {
+/// The ratios and their goals.
+pub(crate) fn goals(all: &[Rounds]) -> Table {
+    // The number of events cancels out in a ratio.
+    let ratio = |at: usize, other: usize, write: usize| speed(all, at, write, 1) / speed(all, other, write, 1);
+    let table = Table::new("Goals", &["client", "lim50", "stk50", "lim1", "p50"])
+        .legend("lim50, stk50, lim1", "as under Throughput: the ratio / its goal, which is a minimum")
+        .legend("p50", "`lim` under Latency / its goal, which is a maximum");
+    let cell = |got: f64, goal: f64, is_met: bool| {
+        format!("{}/{} {}", number(got, 2), number(goal, 1), if is_met { "met" } else { "MISSED" })
+    };
+    fill(table, all, &[Role::Ours], |at| {
         let (limit, stack) = (ALL[at].limit(), ALL[at].stack());
-        for (got, goal) in [(ratio(at, limit, 2), 0.7), (ratio(at, stack, 2), 1.5), (ratio(at, limit, 0), 0.9)] {
-            write!(out, "{:>20}", said(got, goal, got >= goal)).expect("a string takes all");
-        }
+        let speeds = [(ratio(at, limit, 2), 0.7), (ratio(at, stack, 2), 1.5), (ratio(at, limit, 0), 0.9)];
+        let mut cells: Vec<_> = speeds.into_iter().map(|(got, goal)| cell(got, goal, got >= goal)).collect();
         let p50 = |at: usize| median(&all[at].paced, |report| report.p50);
         let got = p50(at) / p50(limit);
-        write!(out, "{:>20}", said(got, 1.2, got <= 1.2)).expect("a string takes all");
+        cells.push(cell(got, 1.2, got <= 1.2));
+        cells
     })
+}
+
+/// Checks that no table is wider than [`MAX_WIDTH`], whatever its values.
+///
+/// # Panics
+///
+/// Panics if one is wider. This is a test that runs in quick mode, because a bench without a harness has no unit tests.
+pub(crate) fn check_widths() {
+    for (seconds, rest, memory) in [(1e-9, 123_456_789.0, u64::MAX), (123_456_789.0, 1e-9, 0), (1.0, 12_345.6, 12_345)]
+    {
+        let report = Report {
+            seconds,
+            cpu: rest,
+            peak: memory,
+            stream_memory: memory,
+            p50: rest,
+            p99: rest,
+            ..Report::default()
+        };
+        let rounds = || Rounds {
+            floods: std::array::from_fn(|_| vec![report.clone(); 3]),
+            paced: vec![report.clone(); 3],
+            streams: vec![report.clone(); 3],
+        };
+        let all: Vec<_> = ALL.iter().map(|_| rounds()).collect();
+        let tables =
+            [subjects(), floods(&all, 200_000), costs(&all, 200_000), paced(&all, 1000), streams(&all, 1), goals(&all)];
+        for table in tables.map(|table| table.to_string()) {
+            for line in table.lines() {
+                assert!(line.chars().count() <= MAX_WIDTH, "{} columns: {line}", line.chars().count());
+            }
+        }
+    }
 }

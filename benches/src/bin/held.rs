@@ -1,8 +1,7 @@
-//! What a stream that waits for its next event holds in memory, counted by the allocator and split: the exchange, the
-//! driver around it, the transport below.
+//! Counts the memory of a stream that waits for its next event: that of the exchange, the driver and the transport.
 //!
-//! A program of its own, because counting would slow the benches down. `--bench transports` runs it beside its server,
-//! whose port it is given.
+//! It is a separate program, because the counting allocator would slow the benches down. `--bench transports` runs it with
+//! the port of its server.
 
 use std::alloc::System;
 use std::future::{Pending, Ready, pending, ready};
@@ -11,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_bench::table::Table;
 use chat_client::driver::{
     BoxError, Config, Elapsed, Endpoint, Exchange, FromSettings, Output, Request, TransportError,
 };
@@ -27,13 +27,13 @@ use transport_smol::SmolTransport;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Streams that are held at once.
+/// Number of streams at once.
 const STREAMS: usize = 100;
 
-/// Events that each stream has had when it is counted.
+/// Events that each stream has received when its memory is counted.
 const EVENTS: usize = 2;
 
-/// Bytes an exchange may hold.
+/// Maximum memory of an exchange in bytes.
 const GOAL: usize = 2048;
 
 const EVENT: &str =
@@ -52,19 +52,24 @@ fn main() {
             async_std::task::block_on(of_replies(|streams| client::<AsyncStdTransport>(port, streams))),
         ),
     ];
-    println!("{:<36}{:>10}{:>10}{:>10}{:>10}", "bytes held by a stream that waits", "core", "driver", "HTTP", "all");
+    let title = format!("Memory of a stream that waits, bytes ({STREAMS} streams)");
+    let mut table = Table::new(title, &["client", "core", "driver", "HTTP", "all"])
+        .legend("core", &format!("the exchange; goal: below {GOAL} ({})", if core < GOAL { "met" } else { "MISSED" }))
+        .legend("driver", "the reply without the exchange, on a transport without sockets")
+        .legend("HTTP", "the transport: connection, buffers, timer, and the connection's task if it has one");
     for (name, all) in rows {
-        println!("{name:<36}{core:>10}{:>10}{:>10}{all:>10}", driver.saturating_sub(core), all.saturating_sub(driver));
+        let cells = [core, driver.saturating_sub(core), all.saturating_sub(driver), all];
+        table.row(std::iter::once(name.to_owned()).chain(cells.map(|bytes| bytes.to_string())));
     }
-    println!("{:<36}{:>10}", format!("goal of the core: below {GOAL}"), if core < GOAL { "met" } else { "MISSED" });
+    println!("{table}");
 }
 
 fn builder<T: Transport>() -> ClientBuilder<T> {
     Client::builder().api_key("k")
 }
 
-/// A client whose calls are answered when there are so many. Each answer has one event more than is taken, so that it is
-/// not at its end.
+/// A client whose calls are answered once there are `streams` of them. Each answer has one event more than is read, so that
+/// it does not end.
 fn client<T: FromSettings>(port: u16, streams: usize) -> Result<Client<T>, Error> {
     builder::<T>().base_url(base_url(port, streams)).build()
 }
@@ -73,7 +78,7 @@ fn base_url(port: u16, streams: usize) -> String {
     format!("http://127.0.0.1:{port}/paced/{streams}/{}", EVENTS + 1)
 }
 
-/// What a stream holds where there are exchanges alone.
+/// Memory of an exchange.
 fn of_exchanges() -> usize {
     let warm_up = exchange();
     let region = Region::new(ALLOCATOR);
@@ -83,9 +88,9 @@ fn of_exchanges() -> usize {
     held
 }
 
-/// What a stream holds where there are whole replies. The client's own is not counted.
+/// Memory of a reply with everything below it, without that of the client.
 async fn of_replies<T: Transport>(client: impl Fn(usize) -> Result<Client<T>, Error>) -> usize {
-    // What is made once is made for this one.
+    // Causes the allocations that happen only once.
     let warm_up = waiting(&client(1).expect("a client"), 1).await;
     let client = client(STREAMS).expect("a client");
     let region = Region::new(ALLOCATOR);
@@ -100,7 +105,7 @@ fn live(region: &Region<'_, System>) -> usize {
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Replies that have had their events and wait for the next.
+/// Replies that have received their events and wait for the next.
 async fn waiting<T: Transport>(client: &Client<T>, streams: usize) -> Vec<Reply<T>> {
     let replies = (0..streams).map(|_| async {
         let mut reply = client.create(&CreateInput::new("i", "How?"));
@@ -114,7 +119,7 @@ async fn waiting<T: Transport>(client: &Client<T>, streams: usize) -> Vec<Reply<
     replies
 }
 
-/// An exchange that has had its events and waits for the next.
+/// An exchange that has received its events and waits for the next.
 fn exchange() -> Exchange {
     let endpoint = Endpoint::new("https://api.example").expect("a URL");
     let request = Request::create(&endpoint, &CreateInput::new("i", "How?")).expect("a request");
@@ -129,7 +134,7 @@ fn exchange() -> Exchange {
     exchange
 }
 
-/// The head that the server sends.
+/// The head of the server's answer.
 fn head() -> http::Response<()> {
     let mut head = http::Response::new(());
     for (name, value) in [
@@ -143,7 +148,7 @@ fn head() -> http::Response<()> {
     head
 }
 
-/// A transport without sockets: each answer is the head and the events, and then nothing more.
+/// A transport without sockets. Each answer has a head and the events, and does not end.
 struct Memory;
 
 struct MemoryBody(usize);

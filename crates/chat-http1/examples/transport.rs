@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -85,11 +86,19 @@ impl Transport for MyTransport {
     }
 }
 
-fn main() -> Result<(), Error> {
-    async_io::block_on(async {
-        let client = Client::<MyTransport>::from_env()?;
-        let answer = client.default_session()?.ask("What is a transport?").finish().await?;
-        println!("{}", answer.to_plain_text());
-        Ok(())
-    })
+fn main() -> ExitCode {
+    match async_io::block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}\n{}", error.advice());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
+    let client = Client::<MyTransport>::from_env()?;
+    let answer = client.default_session()?.ask("What is a transport?").finish().await?;
+    println!("{}", answer.to_plain_text());
+    Ok(())
 }

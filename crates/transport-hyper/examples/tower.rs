@@ -1,8 +1,10 @@
-//! Layers of tower and tower-http below the client: a header on every request, and a bound on requests under way.
+//! Adds tower layers below the client: a header on every request and a concurrency limit.
 //!
 //! ```sh
 //! INKEEP_API_KEY=… INKEEP_INTEGRATION_ID=… cargo run -p transport-hyper --features tower --example tower
 //! ```
+
+use std::process::ExitCode;
 
 use http::{HeaderName, HeaderValue};
 use tower::ServiceBuilder;
@@ -10,7 +12,17 @@ use tower_http::set_header::SetRequestHeaderLayer;
 use transport_hyper::{Error, HyperTransport, ServiceTransport};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}\n{}", error.advice());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Error> {
     let client = chat_client::Client::builder().env().build_with(|settings| {
         let team =
             SetRequestHeaderLayer::overriding(HeaderName::from_static("x-team"), HeaderValue::from_static("docs"));

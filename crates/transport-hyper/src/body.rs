@@ -1,4 +1,4 @@
-//! An answer: its head, and a body whose end is to be believed.
+//! The response future and the body of an answer.
 
 use std::fmt;
 use std::future::Future;
@@ -10,20 +10,20 @@ use chat_client::driver::BoxError;
 use chat_net::{ProxyError, ProxyServer};
 use http::{Response, Version};
 use hyper::body::{Body, Frame, Incoming};
-use hyper_util::client::legacy::ResponseFuture;
+use hyper_util::client::legacy;
 
-use crate::asked::Asked;
-use crate::classify::{Reason, SendError};
-use crate::relay::{Relay, is_far_from_workers};
+use crate::buffered_body::{BufferedBody, is_outside_workers};
+use crate::in_flight::InFlight;
+use crate::send_error::{Cause, SendError};
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct AnswerBody(Way);
+pub struct AnswerBody(Inner);
 
 #[derive(Debug)]
-enum Way {
-    Near(Answer),
-    Far(Relay),
+enum Inner {
+    Direct(IncomingBody),
+    Buffered(BufferedBody),
 }
 
 impl Body for AnswerBody {
@@ -32,82 +32,82 @@ impl Body for AnswerBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.0 {
-            Way::Near(answer) => Pin::new(answer).poll_frame(cx),
-            Way::Far(relay) => relay.poll_frame(cx),
+            Inner::Direct(body) => Pin::new(body).poll_frame(cx),
+            Inner::Buffered(body) => body.poll_frame(cx),
         }
     }
 }
 
-/// hyper's body, which ends without an error only where the answer did.
+/// hyper's body, with an error for an HTTP/2 stream that was closed too early.
 ///
-/// hyper takes an HTTP/2 stream that is reset with `NO_ERROR`, or left behind by such a `GOAWAY`, for one that ended.
+/// hyper reports the end of the body when a stream is reset with `NO_ERROR` or cut off by a `GOAWAY` with that code.
 #[derive(Debug)]
-struct Answer {
+struct IncomingBody {
     incoming: Incoming,
     is_http2: bool,
-    _asked: Option<Asked>,
+    _in_flight: Option<InFlight>,
 }
 
-impl Body for Answer {
+impl Body for IncomingBody {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             Some(frame) => Poll::Ready(Some(frame.map_err(BoxError::from))),
-            None if self.is_http2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Box::new(EndedEarly)))),
+            None if self.is_http2 && !self.incoming.is_end_stream() => Poll::Ready(Some(Err(Box::new(ClosedEarly)))),
             None => Poll::Ready(None),
         }
     }
 }
 
-/// The stream was closed before its end, in good order.
+/// The HTTP/2 stream was closed without an error code before its end.
 #[derive(Debug)]
-struct EndedEarly;
+struct ClosedEarly;
 
-impl fmt::Display for EndedEarly {
+impl fmt::Display for ClosedEarly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the HTTP/2 stream was closed before its end")
     }
 }
 
-impl std::error::Error for EndedEarly {}
+impl std::error::Error for ClosedEarly {}
 
-/// The future of an answer's head.
+/// Future of an answer's head.
 #[derive(Debug)]
-pub struct Sending {
-    pub(crate) response: ResponseFuture,
-    pub(crate) asked: Option<Asked>,
+pub struct ResponseFuture {
+    pub(crate) response: legacy::ResponseFuture,
+    pub(crate) in_flight: Option<InFlight>,
 }
 
-impl Future for Sending {
+impl Future for ResponseFuture {
     type Output = Result<Response<AnswerBody>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let is_flooded = |asked: &Option<Asked>| asked.as_ref().is_some_and(Asked::is_flooded);
-        // The timeouts of the call end it, even if the answer has come in the same read.
-        if is_flooded(&self.asked) {
+        let is_flooded = |in_flight: &Option<InFlight>| in_flight.as_ref().is_some_and(InFlight::is_flooded);
+        // The timeouts of the call end it, even if the final response came in the same read.
+        if is_flooded(&self.in_flight) {
             return Poll::Pending;
         }
-        let answered = ready!(Pin::new(&mut self.response).poll(cx));
-        if is_flooded(&self.asked) {
+        let result = ready!(Pin::new(&mut self.response).poll(cx));
+        if is_flooded(&self.in_flight) {
             return Poll::Pending;
         }
-        let asked = self.asked.take();
-        let response = answered.map_err(|error| SendError(Reason::Pooled(error)));
-        Poll::Ready(response.and_then(|response| pooled(response, asked)))
+        let in_flight = self.in_flight.take();
+        let response = result.map_err(|error| SendError(Cause::Client(error)));
+        Poll::Ready(response.and_then(|response| into_answer(response, in_flight)))
     }
 }
 
-fn pooled(response: Response<Incoming>, asked: Option<Asked>) -> Result<Response<AnswerBody>, SendError> {
+fn into_answer(response: Response<Incoming>, in_flight: Option<InFlight>) -> Result<Response<AnswerBody>, SendError> {
     let forwarder = response.extensions().get::<ProxyServer>();
     let refusal = forwarder.and_then(|proxy| ProxyError::refusal(proxy, response.status(), response.headers()));
     if let Some(refusal) = refusal {
-        return Err(SendError(Reason::Proxy(refusal.into())));
+        return Err(SendError(Cause::Proxy(refusal.into())));
     }
     let is_http2 = response.version() == Version::HTTP_2;
     Ok(response.map(|incoming| {
-        let answer = Answer { incoming, is_http2, _asked: asked };
-        AnswerBody(if is_far_from_workers() { Way::Far(Relay::new(answer)) } else { Way::Near(answer) })
+        let body = IncomingBody { incoming, is_http2, _in_flight: in_flight };
+        AnswerBody(if is_outside_workers() { Inner::Buffered(BufferedBody::new(body)) } else { Inner::Direct(body) })
     }))
 }

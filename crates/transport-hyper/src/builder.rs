@@ -1,4 +1,4 @@
-//! The settings of the transport.
+//! Builds the transport from its settings.
 
 use std::fmt;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use chat_client::Error;
-use chat_client::driver::TransportSettings;
+use chat_client::driver::{FromSettings, TransportSettings};
 use chat_net::tls::{self, Identity};
 use chat_net::{MAX_HEAD, Proxy};
 use hyper::rt::{Sleep, Timer};
@@ -17,50 +17,50 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::connect::Connector;
+use crate::connector::Connector;
 use crate::pools::Pools;
-use crate::resolve::Resolver;
+use crate::resolver::Resolver;
 use crate::transport::HyperTransport;
 
-/// How long a connection may lie idle before it is closed. Servers and load balancers close them too, after a minute or
-/// more (60 s in AWS, 75 s in nginx); a request that is written while one does is lost, and nobody can tell whether it
-/// was read. Half a minute stays clear of that.
+/// Default time after which an idle connection is closed. Servers and load balancers close idle connections after a minute
+/// or more (60 s in AWS, 75 s in nginx). A request that is written at that moment is lost, and the client can't tell whether
+/// the server has read it. 30 s is well below.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
-/// How many idle connections a host may have. Each takes a socket, and with TLS some tens of KiB.
+/// Maximum number of idle connections per host. Each takes a socket, and with TLS some tens of KiB.
 const MAX_IDLE: usize = 32;
 
-/// How much an HTTP/2 stream may have sent that was not read yet. At a round trip of 100 ms it allows 2.4 MB/s. What waits
-/// takes this and up to 256 bytes for each frame: 1 MiB of memory where each event of 95 bytes is a frame, 66 MiB where
-/// each byte is one.
+/// Maximum unread data of an HTTP/2 stream. At a round trip of 100 ms it allows 2.4 MB/s. In memory, unread data takes this
+/// much plus up to 256 bytes per frame: 1 MiB if each event of 95 bytes is a frame, 66 MiB if each byte is one.
 #[cfg(feature = "http2")]
 const HTTP2_STREAM_WINDOW: u32 = 256 << 10;
 
-/// The same for all streams of a connection: the most that HTTP/2 has, so that answers which nobody reads take no room from
-/// others. h2 also closes a connection when the frames that wait take half of this, 256 bytes for each small one.
+/// Maximum unread data of all streams of an HTTP/2 connection. It is the largest value that HTTP/2 allows, so that unread
+/// answers do not block others. h2 also closes a connection when its unread frames, at 256 bytes for each small one, take
+/// half of this.
 #[cfg(feature = "http2")]
 const HTTP2_CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
-/// How often the peer of an HTTP/2 connection is asked whether it is there. A dead HTTP/1.1 connection ends with its
-/// one call; a dead HTTP/2 one would take in each call to come.
+/// Default interval of HTTP/2 pings. Without pings, a dead HTTP/2 connection would be used for every later call. A dead
+/// HTTP/1.1 connection affects only one call.
 #[cfg(feature = "http2")]
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Which HTTP is spoken.
+/// The HTTP version to use.
 #[cfg(feature = "http2")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Http2 {
-    /// HTTP/2 where TLS is used and the server chooses it by ALPN, HTTP/1.1 elsewhere.
+    /// HTTP/2 if the connection uses TLS and the server selects it by ALPN. HTTP/1.1 otherwise.
     #[default]
     Alpn,
-    /// HTTP/1.1 alone.
+    /// Only HTTP/1.1.
     Off,
-    /// HTTP/2 alone, over TLS or not: the server is known to speak it.
+    /// Only HTTP/2, with or without TLS. Use it if the server is known to support HTTP/2.
     PriorKnowledge,
 }
 
-/// Makes a [`HyperTransport`].
+/// Builds a [`HyperTransport`]. Use it for custom TLS, proxies, HTTP versions or connection settings.
 ///
 /// ```no_run
 /// use transport_hyper::rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -98,36 +98,59 @@ impl fmt::Debug for HyperTransportBuilder {
     }
 }
 
+impl HyperTransport {
+    /// Returns a builder with default settings.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::default()
+    }
+
+    /// Builds a transport with a custom TLS configuration. See [`HyperTransportBuilder::tls`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`HyperTransportBuilder::build`].
+    pub fn with_tls(settings: &TransportSettings, tls: ClientConfig) -> Result<Self, Error> {
+        Self::builder().tls(tls).build(settings)
+    }
+}
+
+impl FromSettings for HyperTransport {
+    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
+        Self::builder().build(settings)
+    }
+}
+
 impl HyperTransportBuilder {
-    /// TLS of one's own: other roots in place of the bundled ones, another provider, a verifier. Its ALPN protocols
-    /// stay empty; the transport sets them.
+    /// A custom TLS configuration, for example with other roots, another provider or a custom verifier. Leave its ALPN
+    /// protocols empty; the transport sets them. It can't be combined with
+    /// [`root_certificates`](Self::root_certificates) or [`client_certificate`](Self::client_certificate).
     pub fn tls(mut self, tls: ClientConfig) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Trusts these CAs too, such as a company's own, beside the default ones and those of
+    /// Additional CAs to trust, such as a company's own. They are added to the default ones and to those of
     /// [`ClientBuilder::root_certificates`](chat_client::ClientBuilder::root_certificates).
-    /// [`tls::config`](crate::tls::config) says which the default ones are.
+    /// [`tls::config`](crate::tls::config) documents the default ones.
     pub fn root_certificates(mut self, roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
         self.roots.extend(roots);
         self
     }
 
-    /// Shows a server that asks for it this certificate, with those that vouch for it behind it.
+    /// Client certificate for servers that request one: the certificate first, then its intermediate certificates.
     pub fn client_certificate(mut self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
         self.identity = Some((chain, key));
         self
     }
 
-    /// The proxies; what the environment says if not set: [`Proxy::from_env`].
+    /// The proxies. Default: those of the environment, see [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
-    /// Looks names up in place of the system: a host's addresses, in the order in which to try them. Their ports are
-    /// those of URLs that name none, where not 0.
+    /// A custom name resolver. It returns the addresses of a host in the order in which to try them. A port other than 0
+    /// is used for URLs that have no port. Default: the system's resolver.
     pub fn resolver<F>(mut self, lookup: impl Fn(&str) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
@@ -136,43 +159,45 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Which HTTP is spoken; [`Http2::Alpn`] if not set.
+    /// The HTTP version to use. Default: [`Http2::Alpn`].
     #[cfg(feature = "http2")]
     pub fn http2(mut self, http2: Http2) -> Self {
         self.http2 = http2;
         self
     }
 
-    /// How often the peer of an HTTP/2 connection is pinged while a call is under way, and how long it may take to
-    /// answer before the connection counts as dead; 20 s if not set.
+    /// Interval of pings on an HTTP/2 connection while a call is running. The connection fails if a ping is not answered
+    /// within the same time. Default: 20 s.
     #[cfg(feature = "http2")]
     pub fn http2_keep_alive(mut self, interval: Duration) -> Self {
         self.http2_keep_alive = Some(interval);
         self
     }
 
-    /// How long a connection is kept while nothing is asked, 30 s if not set: less than servers do, because a question
-    /// that crosses their close is lost. 0 keeps none.
+    /// Time after which an idle connection is closed. Default: 30 s. Keep it below the server's idle timeout, because a
+    /// request that is sent while the server closes the connection is lost. With 0, connections are not reused.
     pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
         self.pool_idle = Some(timeout);
         self
     }
 
-    /// Makes the transport. Without a connect timeout among the settings, which is how they begin, the call's own
-    /// clocks end a connection that does not come about.
+    /// Builds the transport. If the settings have no connect timeout, which is their default, only the timeouts of the call
+    /// end a connection attempt.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest) naming the setting: a certificate or a key that is not
-    /// valid, a file of `SSL_CERT_FILE` or `SSL_CERT_DIR` without certificates, a TLS configuration that names protocols or
-    /// is given together with certificates, a variable of the environment that is not a valid proxy, if that proxy is for
-    /// the base URL of the settings.
+    /// Returns [`InvalidRequest`](chat_client::ErrorKind::InvalidRequest) with the name of the setting if
+    ///
+    /// - a certificate or a key is not valid,
+    /// - a file of `SSL_CERT_FILE` or `SSL_CERT_DIR` has no certificates,
+    /// - a TLS configuration has ALPN protocols or is combined with certificates,
+    /// - an environment variable for the proxy of the base URL is not a valid proxy.
     pub fn build(mut self, settings: &TransportSettings) -> Result<HyperTransport, Error> {
         self.roots.extend(settings.root_certificates.iter().cloned());
         let mut tls = self.take_tls()?;
         tls.alpn_protocols = self.protocols().iter().map(|name| name.to_vec()).collect();
         let proxy = self.proxy.take().unwrap_or_else(Proxy::from_env);
-        // No proxy forwards HTTP/2.
+        // Proxies do not forward HTTP/2.
         let forwards = !self.is_http2_only();
         let connector = Connector::new(tls, proxy, self.resolver.clone(), forwards, settings.connect_timeout);
         settings.base_url.iter().try_for_each(|uri| connector.check(uri))?;
@@ -183,17 +208,18 @@ impl HyperTransportBuilder {
         let (roots, identity) = (mem::take(&mut self.roots), self.identity.take());
         match self.tls.take() {
             Some(tls) if !tls.alpn_protocols.is_empty() => {
-                Err(Error::invalid_request("tls", "names ALPN protocols, which the transport sets"))
+                Err(Error::invalid_request("tls", "has ALPN protocols: leave them empty, the transport sets them"))
             }
-            Some(_) if !roots.is_empty() || identity.is_some() => {
-                Err(Error::invalid_request("tls", "has its own certificates: set them there"))
-            }
+            Some(_) if !roots.is_empty() || identity.is_some() => Err(Error::invalid_request(
+                "tls",
+                "can't be combined with other certificates: set them in the TLS configuration",
+            )),
             Some(tls) => Ok(tls),
             None => tls::config(roots, identity),
         }
     }
 
-    /// What is offered by ALPN, the best one first.
+    /// The ALPN protocols in order of preference.
     fn protocols(&self) -> &'static [&'static [u8]] {
         #[cfg(feature = "http2")]
         match self.http2 {
@@ -231,17 +257,17 @@ impl HyperTransportBuilder {
     }
 }
 
-/// The clock of a pool. hyper-util looks for connections to close as often as it closes them, so that one could be idle for
-/// twice its time. With this it looks more often.
+/// Timer of a pool. hyper-util checks for expired connections only once per idle timeout, so a connection could stay idle for
+/// twice that time. This timer makes it check more often.
 #[derive(Clone, Debug)]
 struct IdleTimer(TokioTimer);
 
-/// How often a connection is looked at in its idle time.
-const LOOKS: u32 = 8;
+/// Number of checks per idle timeout.
+const IDLE_CHECKS: u32 = 8;
 
 impl Timer for IdleTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.0.sleep(duration / LOOKS)
+        self.0.sleep(duration / IDLE_CHECKS)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {

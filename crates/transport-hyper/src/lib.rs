@@ -1,18 +1,18 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
-mod asked;
 mod body;
+mod buffered_body;
 mod builder;
-mod classify;
-mod connect;
+mod connector;
+mod in_flight;
+mod pooled_stream;
 mod pools;
-mod relay;
-mod resolve;
+mod resolver;
+mod send_error;
 #[cfg(feature = "tower")]
 mod tower;
 mod transport;
-mod wire;
 
 pub use chat_client;
 // The names of `chat_client`. Keep the lists of all transports and of `chat-blocking` equal.
@@ -24,15 +24,15 @@ pub use chat_client::{
     sessions,
 };
 
-pub use body::{AnswerBody, Sending};
+pub use body::{AnswerBody, ResponseFuture};
 #[cfg(feature = "http2")]
 pub use builder::Http2;
 pub use builder::HyperTransportBuilder;
 pub use chat_net::{Proxy, ProxyError, tls};
-pub use classify::SendError;
 pub use rustls;
+pub use send_error::SendError;
 #[cfg(feature = "tower")]
-pub use tower::{ServiceSending, ServiceTransport};
+pub use tower::{ServiceResponseFuture, ServiceTransport};
 pub use transport::HyperTransport;
 
 /// A [`chat_client::Client`] on tokio and hyper.

@@ -1,4 +1,4 @@
-//! A pool of connections for each runtime.
+//! One connection pool per runtime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,19 +7,20 @@ use http::Request;
 use hyper_util::client::legacy::{self, ResponseFuture};
 use tokio::runtime::{self, Handle};
 
-use crate::asked::{Asked, RequestBody};
-use crate::connect::Connector;
-use crate::wire::Wired;
+use crate::connector::Connector;
+use crate::in_flight::{InFlight, RequestBody};
+use crate::pooled_stream::PooledConnector;
 
-type Pool = legacy::Client<Wired<Connector>, RequestBody>;
+type Pool = legacy::Client<PooledConnector<Connector>, RequestBody>;
 
-/// How many runtimes have a pool at once. Past it, the one that was used the longest ago loses its idle connections.
+/// Maximum number of pools. When a further runtime needs one, the least recently used pool is dropped with its idle
+/// connections.
 const MAX_RUNTIMES: usize = 16;
 
-/// The pools of all runtimes that use a transport.
+/// The pools of a transport, one per runtime.
 ///
-/// The tasks of a connection live on the runtime that it was made on. A call on another runtime must not wait for them:
-/// that one may be parked, or gone.
+/// A connection's tasks run on the runtime that opened it. A call on another runtime must not depend on them, because that
+/// runtime may be parked or shut down.
 #[derive(Clone)]
 pub(crate) struct Pools(Arc<Shared>);
 
@@ -27,7 +28,7 @@ struct Shared {
     builder: legacy::Builder,
     connector: Connector,
     is_http2_only: bool,
-    /// The most recently used one last.
+    /// Ordered by last use, the most recent one last.
     pools: Mutex<Vec<(Option<runtime::Id>, Pool)>>,
 }
 
@@ -36,11 +37,11 @@ impl Pools {
         Self(Arc::new(Shared { builder, connector, is_http2_only, pools: Mutex::default() }))
     }
 
-    /// Sends a request on a connection of the runtime that this is called in.
-    pub(crate) fn request(&self, request: Request<Bytes>) -> (ResponseFuture, Asked) {
-        let (request, asked) = Asked::new(request, self.0.is_http2_only);
+    /// Sends a request on a connection of the current runtime.
+    pub(crate) fn request(&self, request: Request<Bytes>) -> (ResponseFuture, InFlight) {
+        let (request, in_flight) = InFlight::new(request, self.0.is_http2_only);
         let id = Handle::try_current().ok().map(|handle| handle.id());
-        // Nothing panics while it holds the lock.
+        // No code here panics while it holds the lock.
         let mut pools = self.0.pools.lock().unwrap_or_else(PoisonError::into_inner);
         match pools.iter().position(|(of, _)| *of == id) {
             Some(at) => {
@@ -52,10 +53,10 @@ impl Pools {
                 if pools.len() == MAX_RUNTIMES {
                     pools.remove(0);
                 }
-                pools.push((id, self.0.builder.build(Wired(self.0.connector.clone()))));
+                pools.push((id, self.0.builder.build(PooledConnector(self.0.connector.clone()))));
             }
         }
-        let (_, pool) = pools.last().expect("one was found or made");
-        (pool.request(request), asked)
+        let (_, pool) = pools.last().expect("a pool was found or added");
+        (pool.request(request), in_flight)
     }
 }

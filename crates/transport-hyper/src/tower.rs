@@ -1,4 +1,4 @@
-//! Any `tower` service in the place of hyper's client, and hyper's client as such a service.
+//! Any `tower` service as a transport, and [`HyperTransport`] as a `tower` service.
 
 use std::fmt;
 use std::future::Future;
@@ -15,11 +15,11 @@ use http_body_util::Full;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::body::{AnswerBody, Sending};
-use crate::classify::{Reason, SendError, classify};
+use crate::body::{AnswerBody, ResponseFuture};
+use crate::send_error::{Cause, SendError};
 use crate::transport::{self, HyperTransport};
 
-/// A [`Transport`] over a [`tower::Service`] of HTTP requests: hyper's client under layers, or any other client.
+/// A [`Transport`] over a [`tower::Service`] for HTTP requests: a [`HyperTransport`] below layers, or any other client.
 ///
 /// ```
 /// # fn make() -> Result<(), transport_hyper::Error> {
@@ -35,23 +35,23 @@ use crate::transport::{self, HyperTransport};
 /// # }
 /// ```
 ///
-/// The service is cloned for every attempt, and an attempt waits until its clone is ready, within the head's time. What it
-/// must leave alone is what the client does by itself: no layer may try again, follow redirects or decode the body.
+/// The service is cloned for every attempt. An attempt waits until its clone is ready; the head timeout includes this wait.
+/// Do not add layers that retry, follow redirects or decode the body.
 ///
-/// The limits of heads and of interim responses, and early answers while a request is being sent, are a [`HyperTransport`]'s
-/// own; another service has its own.
+/// The limits for heads and interim responses and the handling of early answers depend on the service. This crate documents
+/// those of [`HyperTransport`].
 ///
-/// Its errors are looked through for those of this crate, hyper and hyper-util. Of any other it is assumed that the server
-/// may have read the request.
+/// An error of the service and its sources are searched for errors of this crate, hyper and hyper-util. After any other error,
+/// the client assumes that the server may have read the request.
 #[derive(Clone)]
 pub struct ServiceTransport<S> {
     service: S,
-    /// On tokio's clock, which tests may stop.
+    /// Uses tokio's clock, which tests can pause.
     origin: Instant,
 }
 
 impl<S> ServiceTransport<S> {
-    /// A transport over a service.
+    /// Creates a transport over a service.
     pub fn new(service: S) -> Self {
         Self { service, origin: Instant::now() }
     }
@@ -68,15 +68,15 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>> + Clone,
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    type Send = ServiceSending<S>;
+    type Send = ServiceResponseFuture<S>;
     type Body = B;
     type Error = SendError;
     type Sleep = tokio::time::Sleep;
 
     const PRODUCT: &'static str = HyperTransport::PRODUCT;
 
-    fn send(&self, request: Request<Bytes>) -> ServiceSending<S> {
-        ServiceSending(Box::pin(Oneshot::new(self.service.clone(), request.map(Full::new))))
+    fn send(&self, request: Request<Bytes>) -> ServiceResponseFuture<S> {
+        ServiceResponseFuture(Box::pin(Oneshot::new(self.service.clone(), request.map(Full::new))))
     }
 
     fn now(&self) -> Duration {
@@ -92,42 +92,42 @@ where
     }
 
     fn classify(error: &SendError) -> TransportError {
-        classify(error)
+        error.class()
     }
 }
 
-/// The future of an answer's head from a service.
-pub struct ServiceSending<S: Service<Request<Full<Bytes>>>>(Pin<Box<Oneshot<S, Request<Full<Bytes>>>>>);
+/// Future of an answer's head from a service.
+pub struct ServiceResponseFuture<S: Service<Request<Full<Bytes>>>>(Pin<Box<Oneshot<S, Request<Full<Bytes>>>>>);
 
-impl<S, B> Future for ServiceSending<S>
+impl<S, B> Future for ServiceResponseFuture<S>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>,
 {
     type Output = Result<Response<B>, SendError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answered = ready!(self.0.as_mut().poll(cx));
-        Poll::Ready(answered.map_err(|error| SendError(Reason::Service(error.into()))))
+        let result = ready!(self.0.as_mut().poll(cx));
+        Poll::Ready(result.map_err(|error| SendError(Cause::Service(error.into()))))
     }
 }
 
-impl<S: Service<Request<Full<Bytes>>>> fmt::Debug for ServiceSending<S> {
+impl<S: Service<Request<Full<Bytes>>>> fmt::Debug for ServiceResponseFuture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceSending").finish_non_exhaustive()
+        f.debug_struct("ServiceResponseFuture").finish_non_exhaustive()
     }
 }
 
-/// For layers: under them it is the client that [`ServiceTransport`] sends by.
+/// Lets layers wrap the transport. Pass the result to [`ServiceTransport::new`].
 impl Service<Request<Full<Bytes>>> for HyperTransport {
     type Response = Response<AnswerBody>;
     type Error = SendError;
-    type Future = Sending;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Sending {
+    fn call(&mut self, request: Request<Full<Bytes>>) -> ResponseFuture {
         self.send(request.map(|body| body.into_inner().unwrap_or_default()))
     }
 }

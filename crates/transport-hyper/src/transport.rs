@@ -1,31 +1,30 @@
-//! The transport.
+//! The transport over hyper.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_client::driver::{FromSettings, TransportError, TransportSettings};
-use chat_client::{Error, Transport};
+use chat_client::Transport;
+use chat_client::driver::TransportError;
 use http::header::PROXY_AUTHORIZATION;
 use tokio::time::Instant;
 
-use crate::body::{AnswerBody, Sending};
-use crate::builder::HyperTransportBuilder;
-use crate::classify::{SendError, classify};
-use crate::connect::Connector;
+use crate::body::{AnswerBody, ResponseFuture};
+use crate::connector::Connector;
 use crate::pools::Pools;
+use crate::send_error::SendError;
 
-/// [`Transport`] over hyper. It must be used inside a tokio runtime with I/O and time.
+/// A [`Transport`] over hyper. Use it inside a tokio runtime with I/O and time enabled.
 ///
-/// One transport serves any number of runtimes. Each has connections of its own, so that a call never waits for a runtime
-/// that is parked. A parked runtime closes its idle connections when it runs again.
+/// One transport serves any number of runtimes. Each runtime has its own connections, so a call never waits for a parked
+/// runtime. A parked runtime closes its idle connections when it runs again.
 #[derive(Clone)]
 pub struct HyperTransport {
     pools: Pools,
-    /// Which knows where a request goes.
+    /// Finds the proxy that forwards a request.
     connector: Connector,
-    /// On tokio's clock, which tests may stop.
+    /// Uses tokio's clock, which tests can pause.
     origin: Instant,
 }
 
@@ -36,47 +35,27 @@ impl fmt::Debug for HyperTransport {
 }
 
 impl HyperTransport {
-    /// The settings of a transport, to be changed and built.
-    pub fn builder() -> HyperTransportBuilder {
-        HyperTransportBuilder::default()
-    }
-
-    /// A transport with TLS of one's own. [`HyperTransportBuilder::tls`] says what of it is used.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`HyperTransportBuilder::build`].
-    pub fn with_tls(settings: &TransportSettings, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        Self::builder().tls(tls).build(settings)
-    }
-
     pub(crate) fn new(pools: Pools, connector: Connector) -> Self {
         Self { pools, connector, origin: Instant::now() }
     }
 }
 
-impl FromSettings for HyperTransport {
-    fn from_settings(settings: &TransportSettings) -> Result<Self, Error> {
-        Self::builder().build(settings)
-    }
-}
-
 impl Transport for HyperTransport {
-    type Send = Sending;
+    type Send = ResponseFuture;
     type Body = AnswerBody;
     type Error = SendError;
     type Sleep = tokio::time::Sleep;
 
     const PRODUCT: &'static str = concat!("transport-hyper/", env!("CARGO_PKG_VERSION"));
 
-    fn send(&self, mut request: http::Request<Bytes>) -> Sending {
+    fn send(&self, mut request: http::Request<Bytes>) -> ResponseFuture {
         if let Some(proxy) = self.connector.forwarder(request.uri())
             && let Some(authorization) = proxy.authorization()
         {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
-        let (response, asked) = self.pools.request(request);
-        Sending { response, asked: Some(asked) }
+        let (response, in_flight) = self.pools.request(request);
+        ResponseFuture { response, in_flight: Some(in_flight) }
     }
 
     fn now(&self) -> Duration {
@@ -92,17 +71,17 @@ impl Transport for HyperTransport {
     }
 
     fn classify(error: &SendError) -> TransportError {
-        classify(error)
+        error.class()
     }
 }
 
 pub(crate) fn sleep(time: Duration) -> tokio::time::Sleep {
-    // What an instant does not hold is far enough away.
-    let far = Duration::from_secs(30 * 365 * 86_400);
-    tokio::time::sleep(time.min(far))
+    // A longer time may overflow an `Instant`.
+    const MAX_SLEEP: Duration = Duration::from_secs(30 * 365 * 86_400);
+    tokio::time::sleep(time.min(MAX_SLEEP))
 }
 
 pub(crate) fn seed() -> u64 {
-    // Keys drawn at random for each map are what the standard library has of chance.
+    // `RandomState` has random keys. The standard library has no other source of randomness.
     RandomState::new().hash_one(0u8)
 }

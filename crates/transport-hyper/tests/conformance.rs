@@ -1,4 +1,4 @@
-//! The script that every transport passes, on each wire.
+//! Runs the conformance suite, with each protocol and on each kind of runtime.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -61,16 +61,17 @@ fn over_http2_and_tls() {
     conforms(Wire::Http2Tls);
 }
 
-/// On one thread, where connections make their way only while a call is waited for.
+/// On one thread, connections make progress only while a call is awaited.
 #[test]
 fn on_a_runtime_of_one_thread() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     Suite::new("transport-hyper on one thread", Wire::Http1).run(&Hyper(runtime));
 }
 
-/// A suite that never fails shows nothing: this transport takes cuts for ends and asks for what it can't read.
+/// Checks that the suite detects errors: this transport takes truncation for the end, and requests an encoding that it can't
+/// decode.
 #[test]
-fn a_transport_that_is_wrong_fails() {
+fn a_broken_transport_fails() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let report = Suite::new("a wrong one", Wire::Http1)
         .except("cut, chunked", "takes them for ends")

@@ -1,6 +1,6 @@
-//! Connecting: addresses that swallow what is sent to them, names that take their time, connections that went stale.
+//! Connecting: addresses that do not answer, slow name resolution, stale connections.
 
-mod local;
+mod common;
 
 use std::future::pending;
 use std::io::{self, Read as _, Write as _};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use chat_mock::{Blackhole, Reply, ScriptServer, Server};
-use local::peer::{Peer, head};
-use local::{LONG, ask, builder, client, client_within, until};
+use common::tcp_server::{TcpServer, head};
+use common::{TIMEOUT, ask, builder, client, client_within, wait_until};
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt as _;
 use transport_hyper::driver::TransportSettings;
@@ -19,7 +19,7 @@ use transport_hyper::{Client, ErrorKind, TimeoutKind};
 
 const RESULT: &str = r#"{"chat_session_id":"s-1","message":{"role":"assistant","content":"Hello"}}"#;
 
-/// An address that does not answer. `None`, and a message, where the machine has no such address.
+/// An address that does not answer. Prints a message and returns `None` if the machine has no such address.
 fn blackhole(ip: impl Into<std::net::IpAddr>) -> Option<Blackhole> {
     let opened = Blackhole::open(ip);
     opened.inspect_err(|error| println!("skipped: {error}")).ok()
@@ -30,7 +30,7 @@ fn is_connect_timeout(error: &transport_hyper::Error) -> bool {
 }
 
 #[tokio::test]
-async fn the_other_family_is_tried_beside_an_address_that_is_silent() {
+async fn the_other_ip_family_is_tried_when_an_address_does_not_answer() {
     let server = Server::builder().bind().await.unwrap();
     let Some(hole) = blackhole(Ipv6Addr::LOCALHOST) else { return };
     let addrs = vec![hole.addr(), server.local_addr()];
@@ -41,18 +41,18 @@ async fn the_other_family_is_tried_beside_an_address_that_is_silent() {
     let took = begun.elapsed();
     println!("{} is silent; connected to {} after {took:?}", hole.addr(), server.local_addr());
     assert!(took >= Duration::from_millis(250), "the silent one was tried first: {took:?}");
-    assert!(took < LONG / 2, "{took:?}");
+    assert!(took < TIMEOUT / 2, "{took:?}");
     assert_eq!(server.requests(), 1);
 }
 
 #[tokio::test]
-async fn the_next_address_of_a_family_is_tried_beside_one_that_is_silent() {
+async fn the_next_address_of_a_family_is_tried_when_one_does_not_answer() {
     let server = Server::builder().bind().await.unwrap();
     let holes = [blackhole(Ipv4Addr::LOCALHOST).unwrap(), blackhole(Ipv4Addr::LOCALHOST).unwrap()];
-    // Without a connect timeout, nothing but the next address ends the wait.
+    // Without a connect timeout, only the next address ends the wait.
     let mut without = TransportSettings::default();
     without.connect_timeout = None;
-    for settings in [local::settings(LONG), without] {
+    for settings in [common::settings(TIMEOUT), without] {
         let addrs: Vec<_> = holes.iter().map(Blackhole::addr).chain([server.local_addr()]).collect();
         let builder = builder().resolver(move |_| std::future::ready(Ok(addrs.clone())));
         let transport = builder.build(&settings).unwrap();
@@ -69,7 +69,7 @@ async fn the_next_address_of_a_family_is_tried_beside_one_that_is_silent() {
 async fn the_connect_timeout_covers_the_address_the_name_and_tls() {
     let timeout = Duration::from_millis(700);
     let hole = blackhole(Ipv4Addr::LOCALHOST).unwrap();
-    let silent = Peer::silent().await;
+    let silent = TcpServer::silent().await;
     let to = |addr: SocketAddr| builder().resolver(move |_| std::future::ready(Ok(vec![addr])));
     for (what, builder, url) in [
         ("address", to(hole.addr()), "http://api.example"),
@@ -86,12 +86,12 @@ async fn the_connect_timeout_covers_the_address_the_name_and_tls() {
         let took = begun.elapsed();
         println!("{what}: {error:#} ({took:.1?})");
         assert!(is_connect_timeout(&error), "{what}: {error:?}");
-        assert!(took >= timeout && took < LONG / 2, "{what}: {took:?}");
+        assert!(took >= timeout && took < TIMEOUT / 2, "{what}: {took:?}");
     }
 }
 
 #[tokio::test]
-async fn a_name_that_comes_late_is_no_error() {
+async fn slow_name_resolution_is_not_an_error() {
     let server = Server::builder().bind().await.unwrap();
     let addr = server.local_addr();
     let late = Duration::from_millis(500);
@@ -109,14 +109,14 @@ async fn a_name_that_comes_late_is_no_error() {
     let begun = Instant::now();
     ask(&client).await.unwrap();
     assert!(begun.elapsed() >= late);
-    // The second call takes the connection of the first.
+    // The second call reuses the connection of the first.
     ask(&client).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn each_failure_to_connect_says_what_it_is() {
-    // A port that is taken, so that nobody else gets it, and where nobody listens.
+async fn each_connect_error_names_its_cause() {
+    // A bound port on which no server listens.
     let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let gone = silent.local_addr().unwrap().as_socket().unwrap();
@@ -145,8 +145,8 @@ async fn each_failure_to_connect_says_what_it_is() {
     }
 }
 
-/// Answers the first request of the first connection and closes it without a word once told; counts what it reads in
-/// all. It has a thread of its own, so that it acts while the client's runtime stands still.
+/// A server that answers one request per connection, closes the connection and reports that. Counts the requests. It has its
+/// own thread, so that it runs while the client's runtime is blocked.
 fn closing_server(closed: std::sync::mpsc::Sender<()>) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -175,26 +175,26 @@ fn closing_server(closed: std::sync::mpsc::Sender<()>) -> (SocketAddr, Arc<Atomi
 }
 
 #[tokio::test]
-async fn a_connection_that_went_stale_unseen_is_not_the_callers_concern() {
+async fn a_stale_connection_is_replaced_without_an_error() {
     let (closed, seen) = std::sync::mpsc::channel();
     let (addr, posts) = closing_server(closed);
     for n in 1..=50 {
         let client = client(builder(), &format!("http://{addr}"));
         ask(&client).await.unwrap();
-        // The runtime of this test stands still: the pool takes the connection for an open one.
-        seen.recv_timeout(LONG).unwrap();
-        // This client tries once: what is repeated, the pool repeats.
+        // The test's runtime is blocked, so the pool has not noticed the close.
+        seen.recv_timeout(TIMEOUT).unwrap();
+        // The client does not retry, so only the pool can repeat the request.
         ask(&client).await.unwrap();
-        seen.recv_timeout(LONG).unwrap();
+        seen.recv_timeout(TIMEOUT).unwrap();
         assert_eq!(posts.load(Ordering::SeqCst), 2 * n);
     }
 }
 
 #[tokio::test]
-async fn a_close_that_crosses_the_request_is_an_error_and_no_second_one() {
+async fn a_request_that_crosses_a_close_is_an_error_and_is_not_retried() {
     let posts = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&posts);
-    let peer = Peer::start(move |mut tcp| {
+    let server = TcpServer::start(move |mut tcp| {
         let count = Arc::clone(&count);
         async move {
             head(&mut tcp).await;
@@ -208,25 +208,25 @@ async fn a_close_that_crosses_the_request_is_an_error_and_no_second_one() {
         }
     })
     .await;
-    // Retries are on.
-    let transport = builder().build(&local::settings(LONG)).unwrap();
-    let url = format!("http://{}", peer.addr);
+    // Retries are enabled.
+    let transport = builder().build(&common::settings(TIMEOUT)).unwrap();
+    let url = format!("http://{}", server.addr);
     let client = transport_hyper::Client::builder().base_url(url).api_key("k").build_on(transport).unwrap();
     ask(&client).await.unwrap();
     let error = ask(&client).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Transport);
     println!("{error:#}");
-    assert_eq!((posts.load(Ordering::SeqCst), peer.accepted()), (2, 1));
+    assert_eq!((posts.load(Ordering::SeqCst), server.accepted()), (2, 1));
 }
 
 #[tokio::test]
 async fn idle_connections_are_closed() {
     let server = ScriptServer::start(vec![Reply::json(200, &[], RESULT)]).unwrap();
-    for (idle, connections) in [(Duration::from_millis(100), 2), (Duration::ZERO, 4), (LONG, 5)] {
+    for (idle, connections) in [(Duration::from_millis(100), 2), (Duration::ZERO, 4), (TIMEOUT, 5)] {
         let client = client(builder().pool_idle_timeout(idle), &server.url());
         ask(&client).await.unwrap();
-        if idle < LONG {
-            until("the close", || server.open_connections() == 0).await;
+        if idle < TIMEOUT {
+            wait_until("the close", || server.open_connections() == 0).await;
         }
         ask(&client).await.unwrap();
         assert_eq!(server.accepted_connections(), connections, "{idle:?}");
@@ -234,9 +234,9 @@ async fn idle_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn a_misdirected_request_is_the_apis_answer() {
+async fn a_421_is_reported_as_the_apis_answer() {
     let server = ScriptServer::start(vec![Reply::json(421, &[], r#"{"detail":"not me"}"#)]).unwrap();
-    let transport = builder().build(&local::settings(LONG)).unwrap();
+    let transport = builder().build(&common::settings(TIMEOUT)).unwrap();
     let client = transport_hyper::Client::builder().base_url(server.url()).api_key("k").build_on(transport).unwrap();
     let error = ask(&client).await.unwrap_err();
     assert_eq!((error.kind().name(), error.status().unwrap().as_u16()), ("api", 421));
@@ -244,7 +244,7 @@ async fn a_misdirected_request_is_the_apis_answer() {
 }
 
 #[tokio::test]
-async fn interim_answers_are_passed_over() {
+async fn interim_responses_are_skipped() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n\
                    HTTP/1.1 103 Early Hints\r\n\r\n";
     let answer = format!(

@@ -1,4 +1,4 @@
-//! Faults that only HTTP/2 has, frame by frame. All others are in the suite that `conformance.rs` runs.
+//! Faults that only HTTP/2 has, frame by frame. `conformance.rs` runs the other faults.
 #![cfg(feature = "http2")]
 
 mod support;
@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 
 use chat_mock::conformance::Identity;
 use chat_mock::faults::{FIRST, LAST, Outcome};
-use support::raw::{Act, RawServer, code, data, head, reset, trailers};
-use support::{client_on, question, until};
+use support::frame_server::{Action, FrameServer, code, data, head, reset, trailers};
+use support::{client_on, question, wait_until};
 use transport_hyper::driver::Config;
 
-/// A clock that fires where a server stalls, and nowhere else unless the machine does.
-const CLOCK: Duration = Duration::from_secs(3);
+/// Timeout for servers that stall. Long enough that no other row reaches it.
+const STALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Each is asked twice by one client: the fault, and then a whole answer.
+/// Each row makes two calls with one client: the first meets the fault, the second gets a complete answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_http2() {
     let begun = Instant::now();
     let sse = head("200", &[("content-type", "text/event-stream")]);
     let sized = |length: &str| head("200", &[("content-type", "text/event-stream"), ("content-length", length)]);
     let whole = vec![sse.clone(), data(FIRST), data(LAST).last()];
-    let goaway = |last, code| Act::GoAway { last, code };
-    let half = |act: Act| vec![sse.clone(), data(FIRST), act];
+    let goaway = |last, code| Action::GoAway { last, code };
+    let half = |action: Action| vec![sse.clone(), data(FIRST), action];
 
     let lost = "transport, 1 request";
     let retried = "completed, status 200, 2 events \"Yes, no.\", reason stop, 2 requests";
     let once = "completed, status 200, 2 events \"Yes, no.\", reason stop, 1 request";
     let cut = "truncated, status 200, 1 event \"Yes, \", 1 request";
     let open_end = "completed, status 200, 1 event \"Yes, \", reason none, 1 request";
-    // What it is, what the server does, what comes of it, how many connections there were with the call after it.
-    let rows: Vec<(&str, Vec<Act>, &str, usize)> = vec![
+    // Name, actions of the server, expected outcome, number of connections including that of the second call.
+    let rows: Vec<(&str, Vec<Action>, &str, usize)> = vec![
         ("stall before the head", vec![], "timeout (head), 1 request", 1),
         ("stall after the head", vec![sse.clone()], "timeout (idle), status 200, 0 events \"\", 1 request", 1),
         (
@@ -56,12 +56,12 @@ async fn faults_of_http2() {
         ("NO_ERROR after the whole answer", [whole.clone(), vec![reset(code::NO_ERROR)]].concat(), once, 1),
         ("ENHANCE_YOUR_CALM before the head", vec![reset(code::ENHANCE_YOUR_CALM)], lost, 1),
         ("HTTP_1_1_REQUIRED before the head", vec![reset(code::HTTP_1_1_REQUIRED)], lost, 1),
-        ("GOAWAY below, NO_ERROR", vec![goaway(0, code::NO_ERROR), Act::Close], retried, 2),
-        ("GOAWAY below, an error", vec![goaway(0, code::INTERNAL_ERROR), Act::Close], retried, 2),
+        ("GOAWAY below, NO_ERROR", vec![goaway(0, code::NO_ERROR), Action::Close], retried, 2),
+        ("GOAWAY below, an error", vec![goaway(0, code::INTERNAL_ERROR), Action::Close], retried, 2),
         ("GOAWAY below, and no close", vec![goaway(0, code::NO_ERROR)], retried, 2),
         ("GOAWAY below, after the head", half(goaway(0, code::NO_ERROR)), cut, 2),
-        ("GOAWAY not below, NO_ERROR, close", vec![goaway(1, code::NO_ERROR), Act::Close], lost, 2),
-        ("GOAWAY not below, an error, close", vec![goaway(1, code::ENHANCE_YOUR_CALM), Act::Close], lost, 2),
+        ("GOAWAY not below, NO_ERROR, close", vec![goaway(1, code::NO_ERROR), Action::Close], lost, 2),
+        ("GOAWAY not below, an error, close", vec![goaway(1, code::ENHANCE_YOUR_CALM), Action::Close], lost, 2),
         ("GOAWAY not below, and an answer", [vec![goaway(1, code::NO_ERROR)], whole.clone()].concat(), once, 2),
         (
             "GOAWAY in the body, and its rest",
@@ -71,15 +71,15 @@ async fn faults_of_http2() {
         ),
         (
             "GOAWAY in the body, close",
-            half(goaway(1, code::NO_ERROR)).into_iter().chain([Act::Close]).collect(),
+            half(goaway(1, code::NO_ERROR)).into_iter().chain([Action::Close]).collect(),
             cut,
             2,
         ),
-        ("close before the head", vec![Act::Close], lost, 2),
-        ("close of the socket before the head", vec![Act::Drop], lost, 2),
-        ("close between events", half(Act::Close), cut, 2),
-        ("close of the socket between events", half(Act::Drop), cut, 2),
-        ("close after the whole answer", [whole.clone(), vec![Act::Close]].concat(), once, 2),
+        ("close before the head", vec![Action::Close], lost, 2),
+        ("close of the socket before the head", vec![Action::Drop], lost, 2),
+        ("close between events", half(Action::Close), cut, 2),
+        ("close of the socket between events", half(Action::Drop), cut, 2),
+        ("close after the whole answer", [whole.clone(), vec![Action::Close]].concat(), once, 2),
         ("end inside an event", vec![sse.clone(), data(FIRST), data("event: mess").last()], cut, 1),
         ("end between events", vec![sse.clone(), data(FIRST).last()], open_end, 1),
         (
@@ -98,55 +98,56 @@ async fn faults_of_http2() {
         ("trailers", [half(data(LAST)), vec![trailers()]].concat(), once, 1),
         ("103 before the answer", [vec![head("103", &[])], whole.clone()].concat(), once, 1),
         ("upper case in a header's name", vec![head("200", &[("X-Name", "v")]), data("").last()], lost, 2),
-        ("a head without a sense", vec![Act::Raw(b"\0\0\x01\x01\x04\0\0\0\x01\x80".to_vec())], lost, 2),
-        ("data of no stream", half(Act::Raw(b"\0\0\x01\0\0\0\0\0\0x".to_vec())), cut, 2),
-        ("no frame", vec![Act::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), Act::Close], lost, 2),
+        ("an invalid header block", vec![Action::Raw(b"\0\0\x01\x01\x04\0\0\0\x01\x80".to_vec())], lost, 2),
+        ("data on stream 0", half(Action::Raw(b"\0\0\x01\0\0\0\0\0\0x".to_vec())), cut, 2),
+        ("not a frame", vec![Action::Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), Action::Close], lost, 2),
     ];
     let identity = Identity::new();
     println!("HTTP/2, frame by frame");
     let rows: Vec<_> = rows
         .into_iter()
-        .map(|(name, acts, expected, connections)| {
-            let row = play(name, identity.clone(), vec![acts, whole.clone()], expected, connections);
+        .map(|(name, actions, expected, connections)| {
+            let row = run_case(name, identity.clone(), vec![actions, whole.clone()], expected, connections);
             (name, tokio::spawn(row))
         })
         .collect();
     let mut wrong = String::new();
     for (name, row) in rows {
-        let (seen, mistake) = row.await.unwrap();
-        println!("{name:37} | {seen}");
+        let (outcome, mistake) = row.await.unwrap();
+        println!("{name:37} | {outcome}");
         wrong.extend(mistake);
     }
     println!("in {:.1?}", begun.elapsed());
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// What was seen, and what is wrong about it.
-async fn play(
+/// Runs a row. Returns the outcome, and a message if it is wrong.
+async fn run_case(
     name: &str,
     identity: Identity,
-    answers: Vec<Vec<Act>>,
+    answers: Vec<Vec<Action>>,
     expected: &str,
     connections: usize,
 ) -> (String, Option<String>) {
-    let server = RawServer::start(&identity, answers).await;
+    let server = FrameServer::start(&identity, answers).await;
     let mut config = Config::default();
     config.retry.base = Duration::from_millis(1);
     let stalls = expected.starts_with("timeout");
     match expected {
-        _ if expected.starts_with("timeout (head)") => config.timeouts.head = Some(CLOCK),
-        _ if stalls => config.timeouts.idle = Some(CLOCK),
+        _ if expected.starts_with("timeout (head)") => config.timeouts.head = Some(STALL_TIMEOUT),
+        _ if stalls => config.timeouts.idle = Some(STALL_TIMEOUT),
         _ => {}
     }
     let client = client_on(&identity, &server.url(), &config);
     let result = client.create(&question()).finish().await;
     let seen = Outcome::of(&result, server.requests()).to_string();
     if stalls {
-        until("the stream's reset", || server.resets() == 1).await;
+        wait_until("the stream's reset", || server.resets() == 1).await;
     }
     if connections == 2 {
-        // A request that is written before the client has seen the end is lost.
-        until(&format!("{name}: the first connection's end"), || server.open_connections() < server.requests()).await;
+        // A request that is written before the client has noticed the close is lost.
+        wait_until(&format!("{name}: the first connection's end"), || server.open_connections() < server.requests())
+            .await;
     }
     let after = client.create(&question()).finish().await.map(|answer| answer.text);
     let accepted = server.accepted_connections();
@@ -155,6 +156,6 @@ async fn play(
         "{name}: {seen}, not {expected}; {accepted} connections, not {connections}; then {after:?}; {result:?}\n"
     );
     drop(client);
-    until(&format!("{name}: the close"), || server.open_connections() == 0).await;
+    wait_until(&format!("{name}: the close"), || server.open_connections() == 0).await;
     (seen, (!is_right).then_some(wrong))
 }

@@ -1,7 +1,7 @@
-//! HTTP/2: when it is spoken, and what its servers may do.
+//! HTTP/2: when it is used, and how servers may behave.
 #![cfg(feature = "http2")]
 
-mod local;
+mod common;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::tcp_server::{TcpServer, head};
+use common::{Ca, TlsServer, acceptor, ask, builder, client, wait_until};
 use http::{Response, StatusCode};
-use local::peer::{Peer, head};
-use local::{Ca, Door, acceptor, ask, builder, client, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -30,65 +30,65 @@ fn question() -> CreateInput {
 #[tokio::test]
 async fn alpn_chooses_and_calls_share_a_connection() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
-    let client = client(builder().root_certificates([ca.root()]), &door.url("localhost"));
+    let server = TlsServer::start(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let client = client(builder().root_certificates([ca.root()]), &server.url("localhost"));
     client.create(&question()).finish().await.unwrap();
     let (mut one, mut two) = (client.create(&question()), client.create(&question()));
     assert!(one.next().await.unwrap().is_ok());
     assert!(two.next().await.unwrap().is_ok());
-    // A stream that is dropped is reset; its connection goes on.
+    // A dropped stream is reset. Its connection stays open.
     drop(one);
     assert!(two.finish().await.unwrap().finish_reason.is_some());
     client.create(&question()).finish().await.unwrap();
-    assert_eq!(door.spoken(), (1, 0));
+    assert_eq!(server.connections(), (1, 0));
 }
 
 #[tokio::test]
-async fn http1_is_spoken_where_nothing_else_is_or_should_be() {
+async fn http1_is_used_if_http2_is_off_or_not_selected() {
     let ca = Ca::new();
     for (http2, protocols) in
         [(Http2::Alpn, &[b"http/1.1".as_slice()][..]), (Http2::Alpn, &[]), (Http2::Off, &[b"h2", b"http/1.1"])]
     {
-        let door = Door::open(acceptor(ca.identity("localhost"), protocols, None)).await;
-        let client = client(builder().root_certificates([ca.root()]).http2(http2), &door.url("localhost"));
+        let server = TlsServer::start(acceptor(ca.identity("localhost"), protocols, None)).await;
+        let client = client(builder().root_certificates([ca.root()]).http2(http2), &server.url("localhost"));
         for _ in 0..2 {
             client.create(&question()).finish().await.unwrap();
         }
-        assert_eq!(door.spoken(), (0, 1), "{http2:?}");
+        assert_eq!(server.connections(), (0, 1), "{http2:?}");
     }
 }
 
 #[tokio::test]
 async fn prior_knowledge_needs_no_alpn() {
     let ca = Ca::new();
-    // A server that speaks HTTP/2 and never heard of ALPN.
-    let door = Door::open(acceptor(ca.identity("localhost"), &[], None)).await;
+    // A server that supports HTTP/2, but not ALPN.
+    let server = TlsServer::start(acceptor(ca.identity("localhost"), &[], None)).await;
     let secure = builder().root_certificates([ca.root()]).http2(Http2::PriorKnowledge);
-    ask(&client(secure, &door.url("localhost"))).await.unwrap();
-    // And without TLS.
-    let (peer, streams) = h2_server(|mut connection| async move {
+    ask(&client(secure, &server.url("localhost"))).await.unwrap();
+    // Without TLS.
+    let (server, streams) = h2_server(|mut connection| async move {
         while let Some(Ok((_, respond))) = connection.accept().await {
             answer(respond, &[FIRST, LAST]);
         }
     })
     .await;
-    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", server.addr));
     for _ in 0..3 {
         assert_eq!(ask(&client).await.unwrap().text, "Hello");
     }
-    assert_eq!((peer.accepted(), streams.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!((server.accepted(), streams.load(Ordering::SeqCst)), (1, 1));
 }
 
 type Connection = h2::server::Connection<TcpStream, Bytes>;
 
-/// A server that speaks HTTP/2 without TLS, and how many connections it had.
-async fn h2_server<F>(serve: impl Fn(Connection) -> F + Clone + Send + 'static) -> (Peer, Arc<AtomicUsize>)
+/// An HTTP/2 server without TLS, and the number of its connections.
+async fn h2_server<F>(serve: impl Fn(Connection) -> F + Clone + Send + 'static) -> (TcpServer, Arc<AtomicUsize>)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     let count = Arc::new(AtomicUsize::new(0));
     let handshakes = Arc::clone(&count);
-    let peer = Peer::start(move |tcp| {
+    let server = TcpServer::start(move |tcp| {
         let (serve, handshakes) = (serve.clone(), Arc::clone(&handshakes));
         async move {
             let Ok(connection) = h2::server::handshake(tcp).await else { return };
@@ -97,7 +97,7 @@ where
         }
     })
     .await;
-    (peer, count)
+    (server, count)
 }
 
 fn begin(mut respond: h2::server::SendResponse<Bytes>) -> h2::SendStream<Bytes> {
@@ -113,11 +113,11 @@ fn answer(respond: h2::server::SendResponse<Bytes>, parts: &[&'static str]) {
 }
 
 #[tokio::test]
-async fn a_server_that_goes_away_ends_what_it_began() {
+async fn running_streams_complete_after_a_goaway() {
     let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let told = (Arc::clone(&begun), Arc::clone(&end));
     let first = Arc::new(AtomicUsize::new(0));
-    let (peer, connections) = h2_server(move |mut connection| {
+    let (server, connections) = h2_server(move |mut connection| {
         let (begun, end) = told.clone();
         let first = Arc::clone(&first);
         async move {
@@ -146,12 +146,12 @@ async fn a_server_that_goes_away_ends_what_it_began() {
         }
     })
     .await;
-    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+    let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", server.addr));
     let mut running = client.create(&question());
     assert_eq!(running.next().await.unwrap().unwrap().text(), Some("Hel"));
     begun.notified().await;
-    // The next call goes elsewhere as soon as the client has heard of it; what it began meanwhile is taken or handed
-    // back.
+    // The next call uses another connection once the client has read the `GOAWAY`. If it started before, the server answers
+    // or rejects it.
     let next = client.create(&question());
     end.notify_one();
     assert_eq!(running.finish().await.unwrap().text, "Hello");
@@ -160,9 +160,9 @@ async fn a_server_that_goes_away_ends_what_it_began() {
 }
 
 #[tokio::test]
-async fn a_dead_connection_takes_in_no_call_for_ever() {
-    // Answers the first call, and then reads and says nothing, not even to a ping.
-    let (peer, connections) = h2_server(|mut connection| async move {
+async fn a_dead_connection_is_detected_by_pings() {
+    // Answers the first call. Then it sends nothing, not even answers to pings.
+    let (server, connections) = h2_server(|mut connection| async move {
         let Some(Ok((_, respond))) = connection.accept().await else { return };
         answer(respond, &[FIRST, LAST]);
         let Some(Ok((_, _respond))) = connection.accept().await else { return };
@@ -170,7 +170,7 @@ async fn a_dead_connection_takes_in_no_call_for_ever() {
     })
     .await;
     let builder = builder().http2(Http2::PriorKnowledge).http2_keep_alive(Duration::from_millis(300));
-    let client = client(builder, &format!("http://{}", peer.addr));
+    let client = client(builder, &format!("http://{}", server.addr));
     ask(&client).await.unwrap();
     let error = ask(&client).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Transport, "{error:#}");
@@ -179,17 +179,17 @@ async fn a_dead_connection_takes_in_no_call_for_ever() {
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
 
-/// What a server says first may come with the proxy's answer.
+/// The first bytes of the server may arrive together with the proxy's answer.
 #[tokio::test]
-async fn a_tunnel_loses_no_byte() {
-    let (peer, _) = h2_server(|mut connection| async move {
+async fn a_tunnel_keeps_bytes_after_the_proxys_answer() {
+    let (server, _) = h2_server(|mut connection| async move {
         while let Some(Ok((_, respond))) = connection.accept().await {
             answer(respond, &[FIRST, LAST]);
         }
     })
     .await;
-    let to = peer.addr;
-    let proxy = Peer::start(move |mut client| async move {
+    let to = server.addr;
+    let proxy = TcpServer::start(move |mut client| async move {
         let asked = head(&mut client).await;
         assert!(asked.starts_with("CONNECT api.example:80 "), "a proxy can't forward HTTP/2: {asked}");
         let mut target = TcpStream::connect(to).await.unwrap();
@@ -203,11 +203,11 @@ async fn a_tunnel_loses_no_byte() {
     let client = client(builder().http2(Http2::PriorKnowledge).proxy(through), "http://api.example");
     assert_eq!(ask(&client).await.unwrap().text, "Hello");
     drop(client);
-    until("the end", || proxy.accepted() == 1).await;
+    wait_until("the end", || proxy.accepted() == 1).await;
 }
 
-/// Sends so many frames of an event each, as fast as it is allowed to.
-async fn pour(respond: h2::server::SendResponse<Bytes>, frames: usize) {
+/// Sends so many frames of one event each, as fast as flow control allows.
+async fn send_frames(respond: h2::server::SendResponse<Bytes>, frames: usize) {
     let mut stream = begin(respond);
     for n in 1..=frames {
         let frame = Bytes::from_static(if n < frames { FIRST } else { LAST }.as_bytes());
@@ -224,25 +224,25 @@ async fn pour(respond: h2::server::SendResponse<Bytes>, frames: usize) {
     }
 }
 
-/// As the task of `#[tokio::main]` does, which is none of the runtime's workers.
+/// The reader is in `block_on`, as in `#[tokio::main]`, and not a task of a worker.
 #[test]
 fn a_main_task_that_pauses_reads_200_000_small_frames() {
     const FRAMES: usize = 200_000;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (peer, streams) = h2_server(|mut connection| async move {
+        let (server, streams) = h2_server(|mut connection| async move {
             let mut frames = FRAMES;
             while let Some(Ok((_, respond))) = connection.accept().await {
-                tokio::spawn(pour(respond, frames));
+                tokio::spawn(send_frames(respond, frames));
                 frames = 2;
             }
         })
         .await;
-        let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", peer.addr));
+        let client = client(builder().http2(Http2::PriorKnowledge), &format!("http://{}", server.addr));
         let mut reply = client.create(&question());
         reply.next().await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
-        // Another call on the connection lives.
+        // Another call on the same connection succeeds.
         assert_eq!(ask(&client).await.unwrap().text, "Hello");
         assert_eq!(reply.finish().await.unwrap().events as usize, FRAMES);
         assert_eq!(streams.load(Ordering::SeqCst), 1);

@@ -1,5 +1,4 @@
-//! The client on real sockets: what a reply does to its session and its caller. What transports have in common is in
-//! `conformance.rs`.
+//! The client on real sockets: replies, sessions and timeouts. `conformance.rs` tests what all transports have in common.
 
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
@@ -18,11 +17,11 @@ fn client(url: &str) -> Client {
     Client::builder().base_url(url).api_key("k").build().unwrap()
 }
 
-/// Waits until something that another task brings about holds.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+/// Waits until another task has made the condition true.
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what} did not come about");
+        assert!(begun.elapsed() < Duration::from_secs(20), "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -42,11 +41,11 @@ async fn a_cancel_keeps_what_came() {
     assert_eq!(error.kind(), &ErrorKind::Cancelled);
     assert_eq!(error.partial().unwrap().text, "Hel");
     assert_eq!(error.partial().unwrap().session_id.as_deref(), Some("s-1"));
-    until("the close", || server.open_connections() == 0).await;
+    wait_until("the close", || server.open_connections() == 0).await;
 }
 
 #[tokio::test]
-async fn text_is_the_text_whatever_the_form() {
+async fn text_is_the_same_for_streams_and_json() {
     let server =
         ScriptServer::start(vec![Scripted::sse_chunked([CHUNK, ": ping\n\n", LAST]), Scripted::json(200, &[], RESULT)]);
     let server = server.unwrap();
@@ -76,7 +75,7 @@ async fn an_error_is_the_last_item_and_the_outcome() {
 
 #[tokio::test]
 async fn an_io_error_keeps_its_cause() {
-    // Port 1 on loopback: nobody listens.
+    // No server listens on port 1.
     let mut retry = transport_hyper::RetryPolicy::default();
     retry.max_retries = 0;
     let client = Client::builder().base_url("http://127.0.0.1:1").api_key("k").retry(retry).build().unwrap();
@@ -93,8 +92,8 @@ async fn an_io_error_keeps_its_cause() {
 }
 
 #[tokio::test]
-async fn a_peer_that_is_silent_in_the_handshake_is_a_connect_timeout() {
-    // The system accepts for a listener whose owner does nothing.
+async fn a_server_that_does_not_answer_the_handshake_is_a_connect_timeout() {
+    // The system accepts connections for this listener.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut timeouts = Timeouts::default();
     timeouts.connect = Some(Duration::from_millis(100));
@@ -123,7 +122,7 @@ fn replies_and_errors_can_go_to_other_threads() {
 }
 
 #[tokio::test]
-async fn an_id_that_no_request_can_carry_is_reported_and_starts_no_other_session() {
+async fn an_unusable_session_id_is_reported_and_does_not_start_another_session() {
     let bad = CHUNK.replace("s-1", "");
     let server = ScriptServer::start(vec![Scripted::sse(bad), Scripted::sse(LAST)]).unwrap();
     let mut session = client(&server.url()).session("i");
@@ -137,8 +136,8 @@ async fn an_id_that_no_request_can_carry_is_reported_and_starts_no_other_session
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_is_tokio_s_which_tests_may_stop() {
-    // It takes the connection, and says nothing for an hour that takes no time.
+async fn tests_can_pause_the_clock_because_it_is_tokios() {
+    // The listener never answers. The paused clock skips the hour.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let timeouts = Timeouts::default().with_head(Duration::from_secs(3600)).with_connect(None);
     let client = Client::builder().base_url(format!("http://{}", silent.local_addr().unwrap())).api_key("k");
@@ -150,9 +149,9 @@ async fn the_clock_is_tokio_s_which_tests_may_stop() {
 }
 
 #[tokio::test]
-async fn interim_responses_without_end_are_not_read_without_end() {
-    // More than the sockets of both sides hold.
-    const MOST: usize = 128 << 20;
+async fn endless_interim_responses_are_not_read_endlessly() {
+    // More than the socket buffers of both sides hold.
+    const MAX_BYTES: usize = 128 << 20;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -160,7 +159,7 @@ async fn interim_responses_without_end_are_not_read_without_end() {
         assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
         let hints = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(4096);
         let mut taken = 0;
-        while taken < 2 * MOST && stream.write_all(hints.as_bytes()).is_ok() {
+        while taken < 2 * MAX_BYTES && stream.write_all(hints.as_bytes()).is_ok() {
             taken += hints.len();
         }
         taken
@@ -171,5 +170,5 @@ async fn interim_responses_without_end_are_not_read_without_end() {
     assert!(error.is_timeout(), "{error}");
     // The call is over, and its connection is closed.
     let taken = tokio::task::spawn_blocking(move || server.join().unwrap()).await.unwrap();
-    assert!(taken < MOST, "{taken} bytes");
+    assert!(taken < MAX_BYTES, "{taken} bytes");
 }

@@ -1,11 +1,11 @@
-//! Which connections wait to be used again, for how long, and on which runtime.
+//! Connection pools: which connections are kept, for how long, and on which runtime.
 
-mod local;
+mod common;
 
 use std::time::{Duration, Instant};
 
 use chat_mock::Server;
-use local::{ask, builder, client, until};
+use common::{ask, builder, client, wait_until};
 use tokio::runtime::{Builder, Runtime};
 use transport_hyper::HyperTransportBuilder;
 
@@ -13,7 +13,7 @@ fn multi() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// A client serves two runtimes. The one that made the first connection is parked meanwhile.
+/// One client serves two runtimes. The runtime of the first connection is parked in between.
 fn serves_two_runtimes(builder: HyperTransportBuilder) {
     let servers = multi();
     let server = servers.block_on(Server::builder().bind()).unwrap();
@@ -25,7 +25,7 @@ fn serves_two_runtimes(builder: HyperTransportBuilder) {
     }
     one.block_on(ask(&client)).unwrap();
     assert_eq!(server.accepted_connections(), 2);
-    // One that is gone takes its connections along.
+    // The connections of a runtime end with it.
     drop(one);
     two.block_on(ask(&client)).unwrap();
     assert_eq!(server.accepted_connections(), 2);
@@ -43,12 +43,12 @@ fn a_client_serves_two_runtimes_over_http2() {
 }
 
 #[test]
-fn only_so_many_idle_connections_are_kept() {
-    const MOST: usize = 32;
+fn the_number_of_idle_connections_is_limited() {
+    const MAX_IDLE: usize = 32;
     multi().block_on(async {
         let server = Server::builder().chunk_delay(Duration::from_millis(20)).bind().await.unwrap();
         let client = client(builder(), &server.url());
-        let calls: Vec<_> = (0..MOST + 8)
+        let calls: Vec<_> = (0..MAX_IDLE + 8)
             .map(|_| {
                 let client = client.clone();
                 tokio::spawn(async move { ask(&client).await.map(|_| ()) })
@@ -57,8 +57,8 @@ fn only_so_many_idle_connections_are_kept() {
         for call in calls {
             call.await.unwrap().unwrap();
         }
-        assert_eq!(server.accepted_connections(), MOST + 8);
-        until("the others' end", || server.open_connections() <= MOST).await;
+        assert_eq!(server.accepted_connections(), MAX_IDLE + 8);
+        wait_until("the others' end", || server.open_connections() <= MAX_IDLE).await;
     });
 }
 
@@ -72,7 +72,7 @@ fn an_idle_connection_is_closed_on_time() {
         tokio::time::sleep(IDLE / 4).await;
         ask(&client).await.unwrap();
         let begun = Instant::now();
-        until("its close", || server.open_connections() == 0).await;
+        wait_until("its close", || server.open_connections() == 0).await;
         let took = begun.elapsed();
         assert!(took > IDLE * 3 / 4 && took < IDLE * 7 / 4, "{took:?}");
         assert_eq!(server.accepted_connections(), 1);

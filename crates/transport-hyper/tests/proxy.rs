@@ -1,7 +1,6 @@
-//! Proxies: real ones of Debian's (tinyproxy, microsocks) where they are installed, and small ones that refuse in every
-//! way.
+//! Proxies: tinyproxy and microsocks if they are installed, and small servers that refuse in every way.
 
-mod local;
+mod common;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,21 +11,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chat_mock::Server;
-use local::peer::{Peer, head};
-use local::{BEST, Ca, Door, LONG, acceptor, ask, builder, client, client_within, until, with_best};
+use common::tcp_server::{TcpServer, head};
+use common::{Ca, PREFERRED, TIMEOUT, TlsServer, acceptor, ask, builder, client, client_within, preferred, wait_until};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use transport_hyper::{Error, ErrorKind, Proxy, ProxyError, SendError, TimeoutKind};
 
-/// A proxy of another's making, run for a test.
-struct Real {
+/// A proxy program that runs during a test.
+struct ProxyProcess {
     child: Child,
     addr: SocketAddr,
     dir: PathBuf,
 }
 
-impl Drop for Real {
+impl Drop for ProxyProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -34,8 +33,8 @@ impl Drop for Real {
     }
 }
 
-impl Real {
-    /// Nothing, and a message, where the program is not installed.
+impl ProxyProcess {
+    /// Prints a message and returns `None` if the program is not installed.
     async fn start(program: &str, args: impl Fn(&Path, u16) -> Vec<String>) -> Option<Self> {
         let dir =
             std::env::temp_dir().join(format!("transport-hyper-{program}-{}-{}", std::process::id(), free_port()));
@@ -50,7 +49,7 @@ impl Real {
             return None;
         };
         let proxy = Self { child, addr: (Ipv4Addr::LOCALHOST, port).into(), dir };
-        until("the proxy", || std::net::TcpStream::connect(proxy.addr).is_ok()).await;
+        wait_until("the proxy", || std::net::TcpStream::connect(proxy.addr).is_ok()).await;
         Some(proxy)
     }
 
@@ -76,7 +75,7 @@ impl Real {
         .await
     }
 
-    /// What it wrote down.
+    /// The output and log of the proxy.
     fn log(&self) -> String {
         ["log", "stderr"].map(|file| fs::read_to_string(self.dir.join(file)).unwrap_or_default()).concat()
     }
@@ -92,7 +91,7 @@ async fn through(proxy: &str, url: &str, ca: &Ca) -> Result<String, Error> {
     ask(&client(builder, url)).await.map(|answer| answer.text)
 }
 
-/// What a failed connection says. No secret is in it, and nobody may take it for something the server has read.
+/// The text of a connect error. Checks that it contains no secret.
 fn failure(result: Result<String, Error>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Connect, "{error:#}");
@@ -105,38 +104,38 @@ fn failure(result: Result<String, Error>) -> String {
 #[tokio::test]
 async fn tinyproxy_tunnels_and_forwards() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let server = TlsServer::start(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
     let plain = Server::builder().bind().await.unwrap();
-    let Some(proxy) = Real::tinyproxy("BasicAuth user s3cret").await else { return };
+    let Some(proxy) = ProxyProcess::tinyproxy("BasicAuth user s3cret").await else { return };
     let url = |login: &str| format!("http://{login}{}", proxy.addr);
 
-    let tunnelled = through(&url("user:s3cret@"), &door.url("localhost"), &ca).await.unwrap();
+    let tunnelled = through(&url("user:s3cret@"), &server.url("localhost"), &ca).await.unwrap();
     assert!(tunnelled.contains("chunk"), "{tunnelled}");
-    assert_eq!(door.spoken(), with_best(1), "HTTP/2 inside of the tunnel");
+    assert_eq!(server.connections(), preferred(1), "HTTP/2 inside of the tunnel");
     let forwarded = through(&url("user:s3cret@"), &plain.url(), &ca).await.unwrap();
     assert_eq!(forwarded, tunnelled);
     assert_eq!(plain.requests(), 1);
     let log = proxy.log();
-    assert!(log.contains(&format!("CONNECT localhost:{}", door.addr.port())), "{log}");
+    assert!(log.contains(&format!("CONNECT localhost:{}", server.addr.port())), "{log}");
     assert!(log.contains(&format!("POST {}/v0/chat_sessions/chat_results", plain.url())), "{log}");
     log.lines().filter(|line| line.contains("CONNECT ") || line.contains("POST ")).for_each(|line| println!("{line}"));
 
-    for target in [door.url("localhost"), plain.url()] {
+    for target in [server.url("localhost"), plain.url()] {
         let text = failure(through(&url(""), &target, &ca).await);
         assert!(text.ends_with("requires a user name and a password (it offers Basic)"), "{text}");
     }
-    // To those whose credentials are wrong tinyproxy answers 401, which only in a tunnel is told from the API's.
-    let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
+    // tinyproxy answers wrong credentials with 401. Without a tunnel, this can't be distinguished from the API's answer.
+    let text = failure(through(&url("user:wr0ng@"), &server.url("localhost"), &ca).await);
     assert!(text.contains("refused a connection to localhost:") && text.ends_with(": 401 Unauthorized"), "{text}");
     let error = through(&url("user:wr0ng@"), &plain.url(), &ca).await.unwrap_err();
     assert_eq!(error.status().unwrap(), 401);
-    assert_eq!((door.server.requests(), plain.requests()), (1, 1));
+    assert_eq!((server.backend.requests(), plain.requests()), (1, 1));
 }
 
 #[tokio::test]
 async fn tinyproxy_refuses() {
     let ca = Ca::new();
-    let Some(proxy) = Real::tinyproxy("ConnectPort 443").await else { return };
+    let Some(proxy) = ProxyProcess::tinyproxy("ConnectPort 443").await else { return };
     let url = format!("http://{}", proxy.addr);
     let text = failure(through(&url, "https://localhost:444", &ca).await);
     assert_eq!(
@@ -150,18 +149,18 @@ async fn tinyproxy_refuses() {
 #[tokio::test]
 async fn microsocks_connects() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
+    let server = TlsServer::start(acceptor(ca.identity("localhost"), &[b"h2", b"http/1.1"], None)).await;
     let plain = Server::builder().bind().await.unwrap();
-    let Some(proxy) = Real::microsocks(&["-u", "user", "-P", "s3cret"]).await else { return };
+    let Some(proxy) = ProxyProcess::microsocks(&["-u", "user", "-P", "s3cret"]).await else { return };
     for scheme in ["socks5", "socks5h"] {
         let url = |login: &str| format!("{scheme}://{login}{}", proxy.addr);
-        for target in [door.url("localhost"), plain.url()] {
+        for target in [server.url("localhost"), plain.url()] {
             let answer = through(&url("user:s3cret@"), &target, &ca).await.unwrap();
             assert!(answer.contains("chunk"), "{answer}");
         }
-        let text = failure(through(&url(""), &door.url("localhost"), &ca).await);
+        let text = failure(through(&url(""), &server.url("localhost"), &ca).await);
         assert!(text.ends_with("requires a user name and a password"), "{text}");
-        let text = failure(through(&url("user:wr0ng@"), &door.url("localhost"), &ca).await);
+        let text = failure(through(&url("user:wr0ng@"), &server.url("localhost"), &ca).await);
         assert!(text.ends_with("rejected the user name or the password"), "{text}");
         let closed = format!("https://localhost:{}", free_port());
         let text = failure(through(&url("user:s3cret@"), &closed, &ca).await);
@@ -169,15 +168,15 @@ async fn microsocks_connects() {
     }
     println!("{}", proxy.log());
     assert_eq!(proxy.log().matches("connected to").count(), 4, "{}", proxy.log());
-    assert_eq!((door.spoken(), plain.requests()), (with_best(2), 2));
+    assert_eq!((server.connections(), plain.requests()), (preferred(2), 2));
 }
 
 #[tokio::test]
 async fn microsocks_without_a_login() {
     let ca = Ca::new();
     let plain = Server::builder().bind().await.unwrap();
-    let Some(proxy) = Real::microsocks(&[]).await else { return };
-    // A login that is not asked for does no harm.
+    let Some(proxy) = ProxyProcess::microsocks(&[]).await else { return };
+    // Credentials that the proxy does not request are ignored.
     for login in ["", "user:s3cret@"] {
         through(&format!("socks5h://{login}{}", proxy.addr), &plain.url(), &ca).await.unwrap();
     }
@@ -185,7 +184,7 @@ async fn microsocks_without_a_login() {
 }
 
 #[tokio::test]
-async fn each_refusal_of_an_http_proxy_says_what_it_is() {
+async fn each_refusal_of_an_http_proxy_names_its_cause() {
     let ca = Ca::new();
     let refused = "the proxy {} refused a connection to api.example:443: ";
     let rows: &[(&str, &str, &str)] = &[
@@ -207,11 +206,11 @@ async fn each_refusal_of_an_http_proxy_says_what_it_is() {
         ("", "", "communication with the proxy {} failed: "),
     ];
     for (login, answer, says) in rows {
-        let peer = Peer::saying(answer).await;
-        let text = failure(through(&format!("http://{login}{}", peer.addr), "https://api.example", &ca).await);
-        let says = says.replace("{}", &format!("http://{}", peer.addr));
+        let server = TcpServer::answering(answer).await;
+        let text = failure(through(&format!("http://{login}{}", server.addr), "https://api.example", &ca).await);
+        let says = says.replace("{}", &format!("http://{}", server.addr));
         assert!(text.starts_with(&format!("could not connect: {says}")), "{text}");
-        assert_eq!(peer.accepted(), 1);
+        assert_eq!(server.accepted(), 1);
     }
     let gone = format!("http://127.0.0.1:{}", free_port());
     let text = failure(through(&gone, "https://api.example", &ca).await);
@@ -220,28 +219,29 @@ async fn each_refusal_of_an_http_proxy_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_407_of_a_proxy_that_forwards_is_no_answer() {
+async fn a_407_of_a_forwarding_proxy_is_a_proxy_error() {
     let ca = Ca::new();
-    let peer = Peer::saying("HTTP/1.1 407 Who?\r\nproxy-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n").await;
-    let text = failure(through(&format!("http://u:s3cret@{}", peer.addr), "http://api.example", &ca).await);
+    let server =
+        TcpServer::answering("HTTP/1.1 407 Who?\r\nproxy-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n").await;
+    let text = failure(through(&format!("http://u:s3cret@{}", server.addr), "http://api.example", &ca).await);
     assert!(
         text.ends_with("rejected the user name or the password (it offers NTLM; only Basic is supported)"),
         "{text}"
     );
-    // A password that is tried again and again may lock an account.
-    let proxy = Proxy::url(&format!("http://u:s3cret@{}", peer.addr)).unwrap();
+    // There are no retries, because repeated wrong passwords may lock an account.
+    let proxy = Proxy::url(&format!("http://u:s3cret@{}", server.addr)).unwrap();
     let error = ask(&client(builder().proxy(proxy), "http://api.example")).await.unwrap_err();
     assert_eq!(error.attempts(), 1);
     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<SendError>()).unwrap();
     assert!(matches!(cause.proxy_error(), Some(ProxyError::Credentials { given: true, .. })), "{cause:?}");
-    // A server's own is its answer.
-    let server = Peer::saying("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
+    // A 407 of the server itself is its answer.
+    let server = TcpServer::answering("HTTP/1.1 407 Who?\r\ncontent-length: 0\r\n\r\n").await;
     let error = ask(&client(builder(), &format!("http://{}", server.addr))).await.unwrap_err();
     assert_eq!(error.status().unwrap(), 407);
 }
 
 #[tokio::test]
-async fn each_refusal_of_a_socks_proxy_says_what_it_is() {
+async fn each_refusal_of_a_socks_proxy_names_its_cause() {
     let ca = Ca::new();
     let rows: &[(&[u8], &str)] = &[
         (b"\x05\xff", "requires a user name and a password"),
@@ -253,31 +253,31 @@ async fn each_refusal_of_a_socks_proxy_says_what_it_is() {
         (b"\x05", "failed: "),
     ];
     for &(answer, says) in rows {
-        let peer = Peer::start(move |mut tcp: TcpStream| async move {
+        let server = TcpServer::start(move |mut tcp: TcpStream| async move {
             let _ = tcp.read_exact(&mut [0; 3]).await;
             let _ = tcp.write_all(answer).await;
-            // Until the client has gone, so that nothing unread resets the connection.
+            // Read the rest, because unread data would reset the connection.
             let _ = tcp.shutdown().await;
             while tcp.read(&mut [0; 1024]).await.is_ok_and(|n| n > 0) {}
         })
         .await;
-        let text = failure(through(&format!("socks5h://{}", peer.addr), "https://api.example", &ca).await);
-        assert!(text.contains(&format!("the proxy socks5h://{} {says}", peer.addr)), "{text}");
+        let text = failure(through(&format!("socks5h://{}", server.addr), "https://api.example", &ca).await);
+        assert!(text.contains(&format!("the proxy socks5h://{} {says}", server.addr)), "{text}");
     }
     let long = "x".repeat(256);
-    let peer = Peer::start(|mut tcp: TcpStream| async move {
+    let server = TcpServer::start(|mut tcp: TcpStream| async move {
         let _ = tcp.read_exact(&mut [0; 4]).await;
         let _ = tcp.write_all(b"\x05\x02").await;
         let _ = tcp.read(&mut [0; 1]).await;
     })
     .await;
-    let text = failure(through(&format!("socks5h://{long}:p@{}", peer.addr), "https://api.example", &ca).await);
+    let text = failure(through(&format!("socks5h://{long}:p@{}", server.addr), "https://api.example", &ca).await);
     assert!(text.ends_with("SOCKS allows at most 255 bytes for a host, user name or password"), "{text}");
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
-    let silent = Peer::silent().await;
+async fn a_proxy_that_does_not_answer_causes_a_connect_timeout() {
+    let silent = TcpServer::silent().await;
     for scheme in ["http", "https", "socks5h"] {
         let proxy = format!("{scheme}://{}", silent.addr);
         let builder = builder().proxy(Proxy::url(&proxy).unwrap());
@@ -290,56 +290,55 @@ async fn a_proxy_that_is_silent_runs_into_the_connect_timeout() {
     }
 }
 
-/// The heads that a proxy was sent.
+/// The request heads that a proxy has received.
 type Heads = Arc<Mutex<Vec<String>>>;
 
-/// A proxy that connects to one address, whatever it is asked for, and writes down what that was. With TLS, if that is
-/// given.
-async fn obliging(to: SocketAddr, tls: Option<TlsAcceptor>) -> (Peer, Heads) {
+/// A proxy that always connects to one address and records the requested ones. It uses TLS if `tls` is set.
+async fn recording_proxy(to: SocketAddr, tls: Option<TlsAcceptor>) -> (TcpServer, Heads) {
     let heads = Heads::default();
-    let seen = Arc::clone(&heads);
-    let peer = Peer::start(move |tcp| {
-        let (seen, tls) = (Arc::clone(&seen), tls.clone());
+    let received = Arc::clone(&heads);
+    let server = TcpServer::start(move |tcp| {
+        let (received, tls) = (Arc::clone(&received), tls.clone());
         async move {
             match tls {
-                Some(tls) => oblige(tls.accept(tcp).await.unwrap(), to, &seen).await,
-                None => oblige(tcp, to, &seen).await,
+                Some(tls) => tunnel_to(tls.accept(tcp).await.unwrap(), to, &received).await,
+                None => tunnel_to(tcp, to, &received).await,
             }
         }
     })
     .await;
-    (peer, heads)
+    (server, heads)
 }
 
-async fn oblige(mut client: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr, seen: &Heads) {
+async fn tunnel_to(mut client: impl AsyncRead + AsyncWrite + Unpin, to: SocketAddr, received: &Heads) {
     let asked = head(&mut client).await;
-    seen.lock().unwrap().push(asked);
+    received.lock().unwrap().push(asked);
     let mut target = TcpStream::connect(to).await.unwrap();
     client.write_all(b"HTTP/1.1 200 Fine\r\n\r\n").await.unwrap();
     let _ = tokio::io::copy_bidirectional(&mut client, &mut target).await;
 }
 
 #[tokio::test]
-async fn a_tunnel_leads_to_the_name_and_its_tls_is_from_end_to_end() {
+async fn a_tunnel_has_end_to_end_tls_for_the_servers_name() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
-    let (proxy, heads) = obliging(door.addr, None).await;
+    let server = TlsServer::start(acceptor(ca.identity("api.example"), &[PREFERRED], None)).await;
+    let (proxy, heads) = recording_proxy(server.addr, None).await;
     let answer = through(&format!("http://us%65r:s%33cret@{}", proxy.addr), "https://api.example", &ca).await.unwrap();
     assert!(answer.contains("chunk"));
     let expected = "CONNECT api.example:443 HTTP/1.1\r\n\
                     host: api.example:443\r\n\
                     proxy-authorization: Basic dXNlcjpzM2NyZXQ=\r\n\r\n";
-    assert_eq!(*heads.lock().unwrap(), [expected], "the key is not among it");
-    // Another name behind the tunnel is as wrong as without one.
+    assert_eq!(*heads.lock().unwrap(), [expected], "the API key must not be sent to the proxy");
+    // A certificate for another name is rejected in a tunnel too.
     let text = failure(through(&format!("http://{}", proxy.addr), "https://other.example", &ca).await);
     assert!(text.contains("not valid for name \"other.example\""), "{text}");
 }
 
 #[tokio::test]
-async fn a_proxy_may_be_behind_tls_itself() {
+async fn a_proxy_may_use_tls() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
-    let (proxy, heads) = obliging(door.addr, Some(acceptor(ca.identity("localhost"), &[], None))).await;
+    let server = TlsServer::start(acceptor(ca.identity("api.example"), &[PREFERRED], None)).await;
+    let (proxy, heads) = recording_proxy(server.addr, Some(acceptor(ca.identity("localhost"), &[], None))).await;
     let url = |host| format!("https://{host}:{}", proxy.addr.port());
     let answer = through(&url("localhost"), "https://api.example", &ca).await.unwrap();
     assert!(answer.contains("chunk"));
@@ -348,20 +347,20 @@ async fn a_proxy_may_be_behind_tls_itself() {
     assert!(text.contains("could not be reached: invalid peer certificate: certificate not valid for name"), "{text}");
 }
 
-/// The API's client certificate is for the API.
+/// The client certificate is only for the API.
 #[tokio::test]
-async fn a_proxy_behind_tls_is_not_shown_the_client_certificate() {
+async fn a_tls_proxy_does_not_get_the_client_certificate() {
     let ca = Ca::new();
-    // The API wants a certificate, and the proxy asks for one but does not need it.
-    let door = Door::open(ca.asking(ca.identity("api.example"), &[BEST])).await;
-    let (shown, wants) = (Arc::new(AtomicUsize::new(0)), ca.asking_politely(ca.identity("localhost")));
-    let (count, behind) = (Arc::clone(&shown), door.addr);
-    let proxy = Peer::start(move |tcp| {
+    // The API requires a certificate. The proxy requests one, but does not require it.
+    let server = TlsServer::start(ca.requiring_client_certificate(ca.identity("api.example"), &[PREFERRED])).await;
+    let (shown, wants) = (Arc::new(AtomicUsize::new(0)), ca.requesting_client_certificate(ca.identity("localhost")));
+    let (count, behind) = (Arc::clone(&shown), server.addr);
+    let proxy = TcpServer::start(move |tcp| {
         let (count, wants) = (Arc::clone(&count), wants.clone());
         async move {
             let tls = wants.accept(tcp).await.unwrap();
             count.fetch_add(tls.get_ref().1.peer_certificates().map_or(0, <[_]>::len), Ordering::SeqCst);
-            oblige(tls, behind, &Heads::default()).await;
+            tunnel_to(tls, behind, &Heads::default()).await;
         }
     })
     .await;
@@ -377,14 +376,14 @@ async fn socks_tries_every_address() {
     let plain = Server::builder().bind().await.unwrap();
     let (asked, to) = (Arc::<Mutex<Vec<u8>>>::default(), plain.local_addr());
     let seen = Arc::clone(&asked);
-    let proxy = Peer::start(move |mut tcp: TcpStream| {
+    let proxy = TcpServer::start(move |mut tcp: TcpStream| {
         let seen = Arc::clone(&seen);
         async move {
             let mut request = [0; 10];
             tcp.read_exact(&mut request[..3]).await.unwrap();
             tcp.write_all(b"\x05\x00").await.unwrap();
             tcp.read_exact(&mut request).await.unwrap();
-            // The last byte of an IPv4 address. Of the three, only the last one is reached.
+            // The last byte of the IPv4 address. Only the last of the three addresses is reachable.
             seen.lock().unwrap().push(request[7]);
             let code = if request[7] == 3 { 0 } else { 4 };
             tcp.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
@@ -403,9 +402,9 @@ async fn socks_tries_every_address() {
 }
 
 #[tokio::test]
-async fn excepted_hosts_are_reached_directly() {
+async fn excepted_hosts_are_connected_to_directly() {
     let plain = Server::builder().bind().await.unwrap();
-    let (proxy, heads) = obliging(plain.local_addr(), None).await;
+    let (proxy, heads) = recording_proxy(plain.local_addr(), None).await;
     let proxies = Proxy::url(&format!("http://{}", proxy.addr)).unwrap();
     for except in ["127.0.0.1", "10.0.0.0/8, 127.0.0.0/8", "*"] {
         ask(&client(builder().proxy(proxies.clone().except(except)), &plain.url())).await.unwrap();
@@ -413,13 +412,13 @@ async fn excepted_hosts_are_reached_directly() {
     assert_eq!((plain.requests(), heads.lock().unwrap().len(), proxy.accepted()), (3, 0, 0));
 }
 
-/// The environment is this process's own, so the part that reads it runs in another.
+/// The environment belongs to the process, so the client runs in a child process.
 #[tokio::test]
-async fn the_environment_is_heeded() {
+async fn proxies_of_the_environment_are_used() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("api.example"), &[BEST], None)).await;
+    let server = TlsServer::start(acceptor(ca.identity("api.example"), &[PREFERRED], None)).await;
     let plain = Server::builder().bind().await.unwrap();
-    let (proxy, heads) = obliging(door.addr, None).await;
+    let (proxy, heads) = recording_proxy(server.addr, None).await;
     let dir = std::env::temp_dir().join(format!("transport-hyper-env-{}", std::process::id()));
     fs::create_dir_all(&dir).unwrap();
     let root = dir.join("ca.der");
@@ -440,8 +439,8 @@ async fn the_environment_is_heeded() {
     assert_eq!(heads.lock().unwrap().len(), 3);
     assert!(heads.lock().unwrap().iter().all(|head| head.contains("proxy-authorization: Basic dXNlcjpwYXNz")));
 
-    // A loopback address needs no exception.
-    let output = run(set("HTTPS_PROXY"), door.url("127.0.0.1")).await.unwrap();
+    // Loopback addresses are always connected to directly.
+    let output = run(set("HTTPS_PROXY"), server.url("127.0.0.1")).await.unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("not valid for name"), "{output:?}");
     assert_eq!(heads.lock().unwrap().len(), 3);
 
@@ -449,19 +448,19 @@ async fn the_environment_is_heeded() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("HTTPS_PROXY must begin with") && !said.contains("pass@"), "{said}");
 
-    // A proxy that is not used is no error, whatever it is.
+    // An invalid proxy that is not used is not an error.
     let output = run(vec![("ALL_PROXY", "gopher://user:pass@p".to_owned())], plain.url()).await.unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("answered"), "{output:?}");
     fs::remove_dir_all(&dir).unwrap();
 }
 
-/// Asks where another test says, and prints what came of it. Run by itself it has nothing to do.
+/// The child process of another test: asks a question and prints the result. Does nothing if it is run directly.
 #[tokio::test]
 async fn child_of_the_environment() {
     let (Ok(url), Ok(root)) = (std::env::var("TEST_URL"), std::env::var("TEST_ROOT")) else { return };
     let root = fs::read(root).unwrap();
     let builder = transport_hyper::HyperTransport::builder().root_certificates([root.into()]);
-    let transport = match builder.build(&local::settings(LONG)) {
+    let transport = match builder.build(&common::settings(TIMEOUT)) {
         Ok(transport) => transport,
         Err(error) => return println!("{error:#}"),
     };

@@ -1,28 +1,28 @@
-//! TLS: whom the client trusts, whom the server trusts, and what each refusal says.
+//! TLS: trusted and rejected certificates of servers and clients, and the texts of the errors.
 
-mod local;
+mod common;
 
 use std::time::Duration;
 
-use local::{BEST, Ca, Door, LONG, acceptor, ask, builder, client, settings, with_best};
+use common::{Ca, PREFERRED, TIMEOUT, TlsServer, acceptor, ask, builder, client, preferred, settings};
 use transport_hyper::{Client, Error, ErrorKind, HyperTransport, HyperTransportBuilder, rustls};
 
-/// What a handshake that failed says. No server has read anything.
-async fn refusal(builder: HyperTransportBuilder, door: &Door, host: &str) -> String {
-    let error = ask(&client(builder, &door.url(host))).await.unwrap_err();
+/// The text of the error of a failed handshake. Checks that the server has read no request.
+async fn refusal(builder: HyperTransportBuilder, server: &TlsServer, host: &str) -> String {
+    let error = ask(&client(builder, &server.url(host))).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Connect, "{error:#}");
-    assert_eq!(door.server.requests(), 0);
+    assert_eq!(server.backend.requests(), 0);
     let text = format!("{error:#}");
     println!("{text}");
     text
 }
 
 #[tokio::test]
-async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
+async fn a_private_ca_can_be_added_to_or_replace_the_bundled_ones() {
     let ca = Ca::new();
-    let door = Door::open(acceptor(ca.identity("localhost"), &[BEST], None)).await;
+    let server = TlsServer::start(acceptor(ca.identity("localhost"), &[PREFERRED], None)).await;
     let beside = builder().root_certificates([ca.root()]);
-    ask(&client(beside, &door.url("localhost"))).await.unwrap();
+    ask(&client(beside, &server.url("localhost"))).await.unwrap();
 
     let mut store = rustls::RootCertStore::empty();
     store.add(ca.root()).unwrap();
@@ -32,28 +32,31 @@ async fn a_private_ca_is_trusted_beside_the_bundled_ones_or_in_their_place() {
         .unwrap()
         .with_root_certificates(store)
         .with_no_client_auth();
-    ask(&client(builder().tls(own.clone()), &door.url("localhost"))).await.unwrap();
-    assert_eq!(door.spoken(), with_best(2));
+    ask(&client(builder().tls(own.clone()), &server.url("localhost"))).await.unwrap();
+    assert_eq!(server.connections(), preferred(2));
 
-    // What can't be meant is refused.
+    // Contradictory settings are rejected.
     let refused = |result: Result<HyperTransport, Error>| result.unwrap_err().to_string();
     let both = builder().tls(own.clone()).root_certificates([ca.root()]);
-    assert_eq!(refused(both.build(&settings(LONG))), "tls has its own certificates: set them there");
+    assert_eq!(
+        refused(both.build(&settings(TIMEOUT))),
+        "tls can't be combined with other certificates: set them in the TLS configuration"
+    );
     let mut named = own;
     named.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let says = "tls names ALPN protocols, which the transport sets";
-    assert_eq!(refused(HyperTransport::with_tls(&settings(LONG), named)), says);
-    let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(LONG)).unwrap_err();
+    let says = "tls has ALPN protocols: leave them empty, the transport sets them";
+    assert_eq!(refused(HyperTransport::with_tls(&settings(TIMEOUT), named)), says);
+    let no_certificate = builder().root_certificates([b"none".to_vec().into()]).build(&settings(TIMEOUT)).unwrap_err();
     assert!(format!("{no_certificate:#}").starts_with("tls could not be configured: "), "{no_certificate:#}");
 }
 
 #[tokio::test]
-async fn each_certificate_that_is_not_good_says_why() {
+async fn each_rejected_certificate_names_the_reason() {
     let (ca, other) = (Ca::new(), Ca::named("another CA"));
     let trusting = || builder().root_certificates([ca.root()]);
-    let good = Door::open(acceptor(ca.identity("localhost"), &[BEST], None)).await;
-    let expired = Door::open(acceptor(ca.expired_identity("localhost"), &[BEST], None)).await;
-    let unknown = Door::open(acceptor(other.identity("localhost"), &[BEST], None)).await;
+    let good = TlsServer::start(acceptor(ca.identity("localhost"), &[PREFERRED], None)).await;
+    let expired = TlsServer::start(acceptor(ca.expired_identity("localhost"), &[PREFERRED], None)).await;
+    let unknown = TlsServer::start(acceptor(other.identity("localhost"), &[PREFERRED], None)).await;
 
     let text = refusal(trusting(), &good, "127.0.0.1").await;
     assert!(text.contains("certificate not valid for name \"127.0.0.1\"; certificate is only valid for"), "{text}");
@@ -61,38 +64,38 @@ async fn each_certificate_that_is_not_good_says_why() {
     assert!(text.contains("invalid peer certificate: certificate expired"), "{text}");
     let text = refusal(trusting(), &unknown, "localhost").await;
     assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
-    // The bundled roots alone do not vouch for a private CA.
+    // The bundled roots do not include a private CA.
     let text = refusal(builder(), &good, "localhost").await;
     assert_eq!(text, "could not connect: TLS handshake failed: invalid peer certificate: UnknownIssuer");
-    // It would not be good the next time either.
-    let transport = builder().build(&settings(LONG)).unwrap();
+    // There are no retries, because the certificate would be rejected again.
+    let transport = builder().build(&settings(TIMEOUT)).unwrap();
     let client = Client::builder().base_url(good.url("localhost")).api_key("k").build_on(transport).unwrap();
     assert_eq!(ask(&client).await.unwrap_err().attempts(), 1);
 }
 
 #[tokio::test]
-async fn a_server_may_ask_for_a_certificate() {
+async fn a_server_may_require_a_client_certificate() {
     let (ca, other) = (Ca::new(), Ca::named("another CA"));
-    for protocols in [&[BEST][..], &[b"http/1.1"]] {
+    for protocols in [&[PREFERRED][..], &[b"http/1.1"]] {
         let trusting = || builder().root_certificates([ca.root()]);
-        let door = Door::open(ca.asking(ca.identity("localhost"), protocols)).await;
+        let server = TlsServer::start(ca.requiring_client_certificate(ca.identity("localhost"), protocols)).await;
         for _ in 0..5 {
-            let text = refusal(trusting(), &door, "localhost").await;
+            let text = refusal(trusting(), &server, "localhost").await;
             assert!(text.ends_with("received fatal alert: CertificateRequired"), "{text}");
             let (chain, key) = other.identity("client");
-            let text = refusal(trusting().client_certificate(chain, key), &door, "localhost").await;
+            let text = refusal(trusting().client_certificate(chain, key), &server, "localhost").await;
             assert!(text.contains("received fatal alert: "), "{text}");
         }
         let (chain, key) = ca.expired_identity("client");
-        let text = refusal(trusting().client_certificate(chain, key), &door, "localhost").await;
+        let text = refusal(trusting().client_certificate(chain, key), &server, "localhost").await;
         assert!(text.ends_with("received fatal alert: CertificateExpired"), "{text}");
 
         let (chain, key) = ca.identity("client");
-        let client = client(trusting().client_certificate(chain, key), &door.url("localhost"));
+        let client = client(trusting().client_certificate(chain, key), &server.url("localhost"));
         ask(&client).await.unwrap();
-        assert_eq!(door.server.requests(), 1);
+        assert_eq!(server.backend.requests(), 1);
     }
-    // A key that is not the certificate's.
+    // The key does not belong to the certificate.
     let (chain, _) = ca.identity("client");
     let (_, key) = ca.identity("client");
     let error = builder().client_certificate(chain, key).build(&settings(Duration::ZERO)).unwrap_err();
@@ -100,7 +103,7 @@ async fn a_server_may_ask_for_a_certificate() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_says_so() {
+async fn a_server_without_tls_is_reported() {
     let plain = chat_mock::Server::builder().bind().await.unwrap();
     let url = format!("https://{}", plain.local_addr());
     let error = ask(&client(builder(), &url)).await.unwrap_err();

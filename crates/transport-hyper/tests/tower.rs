@@ -1,4 +1,4 @@
-//! Services and layers in the place of hyper's client.
+//! `tower` services and layers as transports.
 
 #![cfg(feature = "tower")]
 
@@ -49,7 +49,7 @@ fn answer() -> Reply {
 }
 
 #[tokio::test]
-async fn layers_fit_over_our_client_and_over_any() {
+async fn layers_work_over_our_client_and_any_other() {
     let ours = HyperTransport::builder().proxy(Proxy::none()).build(&Default::default()).unwrap();
     let plain: legacy::Client<HttpConnector, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new()).build_http();
     let server = ScriptServer::start(vec![answer(), answer()]).unwrap();
@@ -69,23 +69,27 @@ async fn a_layer_may_wrap_the_body() {
 }
 
 #[tokio::test]
-async fn errors_are_known_below_layers() {
-    let nobody = "http://127.0.0.1:9";
+async fn errors_are_classified_below_layers() {
+    let closed_port = "http://127.0.0.1:9";
     let ours = HyperTransport::builder().proxy(Proxy::none()).build(&Default::default()).unwrap();
     let boxed = ServiceBuilder::new().map_err(|error| -> BoxError { Box::new(error) }).service(ours);
     let plain: legacy::Client<HttpConnector, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new()).build_http();
-    for error in [ask(boxed, nobody).await.unwrap_err(), ask(plain, nobody).await.unwrap_err()] {
-        assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Connect, 3), "refused, and tried again: {error:?}");
+    for error in [ask(boxed, closed_port).await.unwrap_err(), ask(plain, closed_port).await.unwrap_err()] {
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (&ErrorKind::Connect, 3),
+            "a refused connection is retried: {error:?}"
+        );
     }
-    // Of an error that nobody knows, the worst is assumed.
-    let odd =
+    // After an unknown error, the server may have read the request.
+    let unknown =
         tower::service_fn(|_: Request<Full<Bytes>>| async { Err::<Response<Full<Bytes>>, BoxError>("odd".into()) });
-    let error = ask(odd, nobody).await.unwrap_err();
+    let error = ask(unknown, closed_port).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (&ErrorKind::Transport, 1));
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "odd");
 }
 
-/// A service that gets ready at its `ready`th poll, and says how often it was asked.
+/// A service that is ready at its `ready`th poll, and counts the polls.
 #[derive(Clone)]
 struct Slow {
     polls: Arc<AtomicUsize>,
@@ -119,21 +123,21 @@ async fn an_attempt_waits_until_its_service_is_ready() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_gets_ready_runs_into_the_time_for_the_head() {
+async fn a_service_that_is_never_ready_causes_a_head_timeout() {
     let never = Slow { polls: Arc::default(), ready: usize::MAX };
     let client = client(never, "http://unused.example").unwrap();
-    let hasty = client
+    let impatient = client
         .with(|settings| {
             let timeouts = Timeouts::default().with_head(Duration::from_millis(50));
             settings.timeouts(timeouts).retry(RetryPolicy::default().with_max_retries(0))
         })
         .unwrap();
-    let error = hasty.session("docs").ask("Is it?").finish().await.unwrap_err();
+    let error = impatient.session("docs").ask("Is it?").finish().await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Timeout { kind: TimeoutKind::Head, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_reply_over_layers_can_go_to_another_task() {
+async fn a_reply_over_layers_can_move_to_another_task() {
     let slow = Slow { polls: Arc::default(), ready: 1 };
     let client = client(ServiceBuilder::new().concurrency_limit(1).service(slow), "http://unused.example").unwrap();
     let reply = client.session("docs").ask("Is it?");

@@ -1,8 +1,7 @@
-//! What the tests of proxies, of connecting and of TLS share: a private CA, a door of TLS before the bundled server,
-//! and an error as its reader sees it.
-#![allow(dead_code, reason = "each test file takes its part")]
+//! Shared by several tests: a private CA, a TLS server, a TCP server, and clients.
+#![allow(dead_code, reason = "each test file uses a part")]
 
-pub(crate) mod peer;
+pub(crate) mod tcp_server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,19 +20,19 @@ use transport_hyper::driver::TransportSettings;
 use transport_hyper::sessions::CreateInput;
 use transport_hyper::{Answer, Client, Error, HyperTransport, HyperTransportBuilder, Proxy, RetryPolicy, rustls};
 
-/// Longer than anything here may take.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+/// Longer than any step of a test takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until something that another task brings about holds.
-pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+/// Waits until another task has made the condition true.
+pub(crate) async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < LONG, "{what} did not come about");
+        assert!(begun.elapsed() < TIMEOUT, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// A certificate with those that vouch for it, and its key.
+/// A certificate chain and its key.
 pub(crate) type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 /// A private CA.
@@ -55,12 +54,12 @@ impl Ca {
         self.0.der().clone()
     }
 
-    /// Vouches for a name.
+    /// Issues a certificate for a name.
     pub(crate) fn identity(&self, name: &str) -> Identity {
         self.sign(&CertificateParams::new([name.to_owned()]).unwrap())
     }
 
-    /// Vouched for a name, long ago.
+    /// Issues an expired certificate for a name.
     pub(crate) fn expired_identity(&self, name: &str) -> Identity {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
@@ -73,13 +72,13 @@ impl Ca {
         (vec![certificate.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
     }
 
-    /// A server's side of TLS that wants a certificate of this CA.
-    pub(crate) fn asking(&self, identity: Identity, protocols: &[&[u8]]) -> TlsAcceptor {
+    /// A TLS acceptor that requires a client certificate of this CA.
+    pub(crate) fn requiring_client_certificate(&self, identity: Identity, protocols: &[&[u8]]) -> TlsAcceptor {
         acceptor(identity, protocols, Some(self.verifier().build().unwrap()))
     }
 
-    /// A server's side of TLS that asks for a certificate of this CA, and does without one.
-    pub(crate) fn asking_politely(&self, identity: Identity) -> TlsAcceptor {
+    /// A TLS acceptor that requests a client certificate of this CA, but does not require one.
+    pub(crate) fn requesting_client_certificate(&self, identity: Identity) -> TlsAcceptor {
         acceptor(identity, &[], Some(self.verifier().allow_unauthenticated().build().unwrap()))
     }
 
@@ -91,15 +90,15 @@ impl Ca {
     }
 }
 
-/// A server's side of TLS.
+/// A TLS acceptor.
 pub(crate) fn acceptor(
     (chain, key): Identity,
     protocols: &[&[u8]],
-    asks: Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>,
+    verifier: Option<Arc<dyn rustls::server::danger::ClientCertVerifier>>,
 ) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = match asks {
+    let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
@@ -108,28 +107,28 @@ pub(crate) fn acceptor(
     TlsAcceptor::from(Arc::new(tls))
 }
 
-/// What the transport speaks to a server that offers it: HTTP/2, where that is built in.
-pub(crate) const BEST: &[u8] = if cfg!(feature = "http2") { b"h2" } else { b"http/1.1" };
+/// The ALPN protocol that the transport prefers: HTTP/2, if it is built in.
+pub(crate) const PREFERRED: &[u8] = if cfg!(feature = "http2") { b"h2" } else { b"http/1.1" };
 
-/// So many connections with that, as [`Door::spoken`] counts them.
-pub(crate) fn with_best(count: usize) -> (usize, usize) {
+/// The result of [`TlsServer::connections`] for so many connections with the preferred protocol.
+pub(crate) fn preferred(count: usize) -> (usize, usize) {
     if cfg!(feature = "http2") { (count, 0) } else { (0, count) }
 }
 
 /// The bundled server behind TLS.
-pub(crate) struct Door {
+pub(crate) struct TlsServer {
     pub(crate) addr: SocketAddr,
     pub(crate) h2: Arc<AtomicUsize>,
     pub(crate) http1: Arc<AtomicUsize>,
-    pub(crate) server: Server,
+    pub(crate) backend: Server,
     _tasks: JoinSet<()>,
 }
 
-impl Door {
-    pub(crate) async fn open(acceptor: TlsAcceptor) -> Self {
-        let server = Server::builder().bind().await.unwrap();
+impl TlsServer {
+    pub(crate) async fn start(acceptor: TlsAcceptor) -> Self {
+        let backend = Server::builder().bind().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (addr, inside) = (listener.local_addr().unwrap(), server.local_addr());
+        let (addr, inside) = (listener.local_addr().unwrap(), backend.local_addr());
         let (h2, http1) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let counts = (Arc::clone(&h2), Arc::clone(&http1));
         let mut tasks = JoinSet::new();
@@ -139,27 +138,27 @@ impl Door {
                 let (acceptor, counts) = (acceptor.clone(), counts.clone());
                 connections.spawn(async move {
                     let Ok(mut outer) = acceptor.accept(tcp).await else { return };
-                    let spoken = if outer.get_ref().1.alpn_protocol() == Some(b"h2") { counts.0 } else { counts.1 };
-                    spoken.fetch_add(1, Ordering::SeqCst);
+                    let count = if outer.get_ref().1.alpn_protocol() == Some(b"h2") { counts.0 } else { counts.1 };
+                    count.fetch_add(1, Ordering::SeqCst);
                     let Ok(mut inner) = TcpStream::connect(inside).await else { return };
                     let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
                 });
             }
         });
-        Self { addr, h2, http1, server, _tasks: tasks }
+        Self { addr, h2, http1, backend, _tasks: tasks }
     }
 
     pub(crate) fn url(&self, host: &str) -> String {
         format!("https://{host}:{}", self.addr.port())
     }
 
-    /// How many connections there were with HTTP/2 and with HTTP/1.1.
-    pub(crate) fn spoken(&self) -> (usize, usize) {
+    /// Number of connections with HTTP/2 and with HTTP/1.1.
+    pub(crate) fn connections(&self) -> (usize, usize) {
         (self.h2.load(Ordering::SeqCst), self.http1.load(Ordering::SeqCst))
     }
 }
 
-/// A transport's settings that this machine's environment has no part in.
+/// A builder that ignores the proxies of the environment.
 pub(crate) fn builder() -> HyperTransportBuilder {
     HyperTransport::builder().proxy(Proxy::none())
 }
@@ -170,9 +169,9 @@ pub(crate) fn settings(connect_timeout: Duration) -> TransportSettings {
     settings
 }
 
-/// A client that tries once.
+/// A client without retries.
 pub(crate) fn client(builder: HyperTransportBuilder, url: &str) -> Client {
-    client_within(builder, url, LONG)
+    client_within(builder, url, TIMEOUT)
 }
 
 pub(crate) fn client_within(builder: HyperTransportBuilder, url: &str, connect_timeout: Duration) -> Client {
@@ -184,7 +183,7 @@ pub(crate) fn client_within(builder: HyperTransportBuilder, url: &str, connect_t
     Client::builder().base_url(url).api_key("k").retry(retry).timeouts(timeouts).build_on(transport).unwrap()
 }
 
-/// Asks for a stream.
+/// Asks a question and reads the streamed answer.
 pub(crate) async fn ask(client: &Client) -> Result<Answer, Error> {
     let mut input = CreateInput::new("i", "What is a chunk?");
     input.stream = true;

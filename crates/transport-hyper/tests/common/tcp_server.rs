@@ -1,4 +1,4 @@
-//! A peer of few words: what a test does with each connection, and how many there were.
+//! A TCP server that counts its connections and runs a function for each.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,13 +9,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-pub(crate) struct Peer {
+pub(crate) struct TcpServer {
     pub(crate) addr: SocketAddr,
     accepted: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
-impl Peer {
+impl TcpServer {
     pub(crate) async fn start<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -35,8 +35,8 @@ impl Peer {
         Self { addr, accepted, _tasks: tasks }
     }
 
-    /// Reads a head, says that, and closes.
-    pub(crate) async fn saying(answer: &'static str) -> Self {
+    /// A server that reads a head, sends a fixed answer, and closes the connection.
+    pub(crate) async fn answering(answer: &'static str) -> Self {
         Self::start(move |mut tcp| async move {
             head(&mut tcp).await;
             let _ = tcp.write_all(answer.as_bytes()).await;
@@ -44,7 +44,7 @@ impl Peer {
         .await
     }
 
-    /// Takes connections and says nothing.
+    /// A server that accepts connections and sends nothing.
     pub(crate) async fn silent() -> Self {
         Self::start(|tcp| async move {
             let _tcp = tcp;
@@ -58,7 +58,7 @@ impl Peer {
     }
 }
 
-/// Reads up to an empty line; nothing if the peer went before.
+/// Reads up to an empty line. Returns an empty string if the connection was closed before.
 pub(crate) async fn head(tcp: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

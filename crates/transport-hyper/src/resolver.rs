@@ -1,4 +1,4 @@
-//! Names to addresses.
+//! Resolves host names.
 
 use std::fmt;
 use std::future::Future;
@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub(crate) type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+pub(crate) type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-type Lookup = dyn Fn(&str) -> Resolving + Send + Sync;
+type Lookup = dyn Fn(&str) -> LookupFuture + Send + Sync;
 
-/// The user's resolver, or the system's.
+/// The user's resolver, or the system's if not set.
 #[derive(Clone, Default)]
 pub(crate) struct Resolver(Option<Arc<Lookup>>);
 
@@ -20,21 +20,21 @@ impl Resolver {
     where
         F: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
     {
-        Self(Some(Arc::new(move |host: &str| Box::pin(lookup(host)) as Resolving)))
+        Self(Some(Arc::new(move |host: &str| Box::pin(lookup(host)) as LookupFuture)))
     }
 
-    pub(crate) fn resolve(&self, host: &str) -> Resolving {
+    pub(crate) fn resolve(&self, host: &str) -> LookupFuture {
         if let Some(lookup) = &self.0 {
             return lookup(host);
         }
         let host = host.to_owned();
-        // getaddrinfo, on a thread that may wait.
+        // tokio calls getaddrinfo on a blocking thread.
         Box::pin(async move { Ok(tokio::net::lookup_host((host, 0)).await?.collect()) })
     }
 }
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "the user's" } else { "the system's" })
+        f.write_str(if self.0.is_some() { "custom" } else { "system" })
     }
 }

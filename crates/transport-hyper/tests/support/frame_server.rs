@@ -1,4 +1,4 @@
-//! A server of HTTP/2 that writes its frames itself, so that it can write any.
+//! An HTTP/2 server that writes its frames itself, so that it can write invalid ones.
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,24 +32,24 @@ pub(crate) mod code {
     pub(crate) const HTTP_1_1_REQUIRED: u32 = 13;
 }
 
-/// What the server does once it read a request whole. After the last of them it reads on and answers the next request.
+/// An action of the server after it has read a request. After the last action, it reads the next request.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
-    /// Writes a frame of the request's stream.
+pub(crate) enum Action {
+    /// Writes a frame on the request's stream.
     Frame { kind: u8, flags: u8, payload: Vec<u8> },
-    /// Says that the connection ends, and that streams above this id were not looked at.
+    /// Writes a `GOAWAY` frame: streams with ids above `last` were not processed.
     GoAway { last: u32, code: u32 },
-    /// Bytes that are no frame of the stream.
+    /// Writes arbitrary bytes.
     Raw(Vec<u8>),
-    /// Closes the connection, TLS included.
+    /// Closes the connection with a TLS alert.
     Close,
-    /// Closes the socket under TLS.
+    /// Closes the socket without a TLS alert.
     Drop,
 }
 
 /// The head of an answer.
-pub(crate) fn head(status: &str, headers: &[(&str, &str)]) -> Act {
-    // Literals without an index; the name by its place in the static table, where `:status` is the eighth.
+pub(crate) fn head(status: &str, headers: &[(&str, &str)]) -> Action {
+    // Literals without indexing. `:status` is entry 8 of the static table.
     let mut payload = vec![0x08, status.len() as u8];
     payload.extend(status.as_bytes());
     for (name, value) in headers {
@@ -58,24 +58,24 @@ pub(crate) fn head(status: &str, headers: &[(&str, &str)]) -> Act {
         payload.push(value.len() as u8);
         payload.extend(value.as_bytes());
     }
-    Act::Frame { kind: HEADERS, flags: END_HEADERS, payload }
+    Action::Frame { kind: HEADERS, flags: END_HEADERS, payload }
 }
 
-/// Trailers: they end the stream.
-pub(crate) fn trailers() -> Act {
-    Act::Frame { kind: HEADERS, flags: END_HEADERS | END_STREAM, payload: b"\x00\x05x-sum\x011".to_vec() }
+/// Trailers, which end the stream.
+pub(crate) fn trailers() -> Action {
+    Action::Frame { kind: HEADERS, flags: END_HEADERS | END_STREAM, payload: b"\x00\x05x-sum\x011".to_vec() }
 }
 
-pub(crate) fn data(bytes: impl AsRef<[u8]>) -> Act {
-    Act::Frame { kind: DATA, flags: 0, payload: bytes.as_ref().to_vec() }
+pub(crate) fn data(bytes: impl AsRef<[u8]>) -> Action {
+    Action::Frame { kind: DATA, flags: 0, payload: bytes.as_ref().to_vec() }
 }
 
-pub(crate) fn reset(code: u32) -> Act {
-    Act::Frame { kind: RST_STREAM, flags: 0, payload: code.to_be_bytes().to_vec() }
+pub(crate) fn reset(code: u32) -> Action {
+    Action::Frame { kind: RST_STREAM, flags: 0, payload: code.to_be_bytes().to_vec() }
 }
 
-impl Act {
-    /// The same frame as the last of its stream.
+impl Action {
+    /// Sets the flag that ends the stream.
     pub(crate) fn last(self) -> Self {
         match self {
             Self::Frame { kind, flags, payload } => Self::Frame { kind, flags: flags | END_STREAM, payload },
@@ -92,15 +92,15 @@ struct Counts {
     resets: AtomicUsize,
 }
 
-pub(crate) struct RawServer {
+pub(crate) struct FrameServer {
     addr: SocketAddr,
     counts: Arc<Counts>,
     _task: JoinSet<()>,
 }
 
-impl RawServer {
-    /// The n-th request gets the n-th answer; after the end of the list the last one is repeated.
-    pub(crate) async fn start(identity: &Identity, answers: Vec<Vec<Act>>) -> Self {
+impl FrameServer {
+    /// The n-th request gets the n-th answer. The last answer is repeated.
+    pub(crate) async fn start(identity: &Identity, answers: Vec<Vec<Action>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let counts = Arc::new(Counts::default());
@@ -139,13 +139,13 @@ impl RawServer {
         self.counts.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many streams the client has reset.
+    /// Number of streams that the client has reset.
     pub(crate) fn resets(&self) -> usize {
         self.counts.resets.load(Ordering::SeqCst)
     }
 }
 
-async fn serve(mut stream: TlsStream<TcpStream>, answers: &[Vec<Act>], counts: &Counts) -> io::Result<()> {
+async fn serve(mut stream: TlsStream<TcpStream>, answers: &[Vec<Action>], counts: &Counts) -> io::Result<()> {
     stream.read_exact(&mut [0; 24]).await?;
     write(&mut stream, SETTINGS, 0, 0, &[]).await?;
     loop {
@@ -162,21 +162,23 @@ async fn serve(mut stream: TlsStream<TcpStream>, answers: &[Vec<Act>], counts: &
             RST_STREAM => _ = counts.resets.fetch_add(1, Ordering::SeqCst),
             HEADERS | DATA if flags & END_STREAM != 0 => {
                 let n = counts.requests.fetch_add(1, Ordering::SeqCst);
-                for act in answers.get(n).or(answers.last()).into_iter().flatten() {
-                    match act {
-                        Act::Frame { kind, flags, payload } => write(&mut stream, *kind, *flags, id, payload).await?,
-                        Act::GoAway { last, code } => {
+                for action in answers.get(n).or(answers.last()).into_iter().flatten() {
+                    match action {
+                        Action::Frame { kind, flags, payload } => {
+                            write(&mut stream, *kind, *flags, id, payload).await?
+                        }
+                        Action::GoAway { last, code } => {
                             let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
                             write(&mut stream, GOAWAY, 0, 0, &payload).await?;
                         }
-                        Act::Raw(bytes) => stream.write_all(bytes).await?,
-                        Act::Close => {
+                        Action::Raw(bytes) => stream.write_all(bytes).await?,
+                        Action::Close => {
                             stream.shutdown().await?;
-                            // Closed with something unread, a socket is reset, and what was written may be lost.
+                            // Read the rest: closing a socket with unread data resets it and may discard the answer.
                             while stream.read(&mut [0; 1024]).await? > 0 {}
                             return Ok(());
                         }
-                        Act::Drop => {
+                        Action::Drop => {
                             stream.flush().await?;
                             stream.get_mut().0.shutdown().await?;
                             while stream.read(&mut [0; 1024]).await? > 0 {}

@@ -1,4 +1,4 @@
-//! Connecting: directly or through a proxy, with TLS on top, all of it within a time.
+//! Connects directly or through a proxy, with TLS if needed, within the connect timeout.
 
 use std::future::Future;
 use std::io;
@@ -22,23 +22,23 @@ use tokio_rustls::TlsConnector;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use tower_service::Service;
 
-use crate::resolve::Resolver;
+use crate::resolver::Resolver;
 
-/// A connection to an API, or to a proxy that forwards to it.
-pub(crate) type Stream = MaybeHttpsStream<Way>;
+/// A connection to a server, or to a proxy that forwards requests to it.
+pub(crate) type Stream = MaybeHttpsStream<DialedStream>;
 
-/// A connection to an API without its TLS, or to a proxy with the proxy's.
-type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// A TCP connection, or a TLS connection to a proxy.
+type ProxyStream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// Connects to where a URL points. It takes no longer than the connect timeout. Cheap to clone.
+/// Connects to the host of a URL within the connect timeout. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    dialer: Arc<Dialer<Tokio>>,
+    dialer: Arc<Dialer<TokioRuntime>>,
     tls: TlsConnector,
 }
 
 impl Connector {
-    /// `forwards` says whether HTTP proxies are given plain requests to forward instead of being asked for a tunnel.
+    /// If `forwards` is set, HTTP proxies forward plain `http://` requests. Otherwise they tunnel them.
     pub(crate) fn new(
         tls: ClientConfig,
         proxy: Proxy,
@@ -47,16 +47,16 @@ impl Connector {
         timeout: Option<Duration>,
     ) -> Self {
         let proxy_tls = TlsConnector::from(Arc::new(tls::for_proxy(&tls)));
-        let dialer = Dialer::new(Tokio { resolver, proxy_tls }, proxy, timeout).tunnels_only(!forwards);
+        let dialer = Dialer::new(TokioRuntime { resolver, proxy_tls }, proxy, timeout).tunnels_only(!forwards);
         Self { dialer: Arc::new(dialer), tls: TlsConnector::from(Arc::new(tls)) }
     }
 
-    /// Checks that the setting of the proxy for a URL is valid.
+    /// Checks that the proxy setting for a URL is valid.
     pub(crate) fn check(&self, uri: &Uri) -> Result<(), chat_net::Error> {
         self.dialer.check(uri)
     }
 
-    /// The proxy that a request is given to, to forward.
+    /// The proxy that forwards requests to a URL, if there is one.
     pub(crate) fn forwarder(&self, uri: &Uri) -> Option<&ProxyServer> {
         self.dialer.forwarder(uri)
     }
@@ -67,12 +67,12 @@ impl Connector {
     }
 
     async fn open(&self, origin: &Origin) -> Result<Stream, ConnectError> {
-        let way = Way::from(self.dialer.dial(origin).await?);
+        let stream = DialedStream::from(self.dialer.dial(origin).await?);
         if !origin.is_https {
-            return Ok(MaybeHttpsStream::Http(way));
+            return Ok(MaybeHttpsStream::Http(stream));
         }
         let name = ServerName::try_from(origin.host.clone()).map_err(ConnectError::tls)?;
-        let tls = self.tls.connect(name, TokioIo::new(way)).await.map_err(ConnectError::tls)?;
+        let tls = self.tls.connect(name, TokioIo::new(stream)).await.map_err(ConnectError::tls)?;
         Ok(MaybeHttpsStream::Https(TokioIo::new(tls)))
     }
 }
@@ -91,15 +91,15 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// tokio, and the user's resolver.
-struct Tokio {
+/// tokio's sockets and timers, with the user's resolver.
+struct TokioRuntime {
     resolver: Resolver,
     proxy_tls: TlsConnector,
 }
 
-impl Runtime for Tokio {
-    /// The adapter is taken off once the way through a proxy is open.
-    type Stream = Compat<TokioIo<Tcp>>;
+impl Runtime for TokioRuntime {
+    /// The adapter is removed once the connection through a proxy is open.
+    type Stream = Compat<TokioIo<ProxyStream>>;
 
     async fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
         self.resolver.resolve(host).await
@@ -125,23 +125,23 @@ impl Runtime for Tokio {
     }
 }
 
-/// A way to a host and port.
-pub(crate) struct Way {
-    io: Tcp,
-    /// What came with a proxy's answer and belongs to the server.
+/// A connection to a host and port, directly or through a proxy.
+pub(crate) struct DialedStream {
+    io: ProxyStream,
+    /// Bytes from the server that arrived together with the proxy's response.
     early: Bytes,
-    /// The proxy at the other end, if it forwards.
+    /// The proxy that this connection ends at, if it forwards requests.
     forwarder: Option<ProxyServer>,
 }
 
-impl From<Dialed<Compat<TokioIo<Tcp>>>> for Way {
-    fn from(dialed: Dialed<Compat<TokioIo<Tcp>>>) -> Self {
+impl From<Dialed<Compat<TokioIo<ProxyStream>>>> for DialedStream {
+    fn from(dialed: Dialed<Compat<TokioIo<ProxyStream>>>) -> Self {
         let io = dialed.stream.into_inner().into_inner();
         Self { io, early: dialed.early.into(), forwarder: dialed.forwarder }
     }
 }
 
-impl Connection for Way {
+impl Connection for DialedStream {
     fn connected(&self) -> Connected {
         match &self.forwarder {
             Some(proxy) => Connected::new().proxy(true).extra(proxy.clone()),
@@ -150,7 +150,7 @@ impl Connection for Way {
     }
 }
 
-impl Read for Way {
+impl Read for DialedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         if self.early.is_empty() {
             return Pin::new(&mut self.io).poll_read(cx, buf);
@@ -162,7 +162,7 @@ impl Read for Way {
     }
 }
 
-impl Write for Way {
+impl Write for DialedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }

@@ -1,4 +1,4 @@
-//! Frames that are ready, taken together.
+//! A body that reads frames ahead.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -11,24 +11,23 @@ use hyper::body::{Body, Frame};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
-/// How much may wait to be taken. As much waits in hyper's own buffer.
-const ROOM: usize = 64 << 10;
+/// Maximum size of the buffered frames. hyper's own buffer may hold as much again.
+const CAPACITY: usize = 64 << 10;
 
-/// Whether whoever polls is no task of the runtime's workers, but a thread that waits in `block_on`, as that of
-/// `#[tokio::main]` does.
+/// Whether the caller is not a task of a multi-threaded runtime, but a thread in `block_on`, such as that of
+/// `#[tokio::main]`.
 ///
-/// hyper hands over one frame at a time, and its connection is a task. A worker that takes a frame runs that task next,
-/// at no cost to speak of. Any other thread is woken for each frame and wakes a worker for the next: measured on two
-/// cores, 18 to 30 thousand events a second where each is a write of its own, and 900 thousand with frames taken
-/// together.
-pub(crate) fn is_far_from_workers() -> bool {
+/// hyper hands over one frame at a time, and its connection is a task. When a worker takes a frame, it runs that task next,
+/// which costs little. Any other thread is woken for each frame and wakes a worker for the next one. Measured on two cores
+/// with one write per event: 18 to 30 thousand events per second without a buffer, 900 thousand with it.
+pub(crate) fn is_outside_workers() -> bool {
     tokio::task::try_id().is_none()
         && Handle::try_current().is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread)
 }
 
-/// A body whose frames a task of the workers has taken, as many as there were.
+/// A body whose frames a task of the runtime reads ahead, up to [`CAPACITY`].
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub(crate) struct BufferedBody {
     queue: Arc<Mutex<Queue>>,
     task: JoinHandle<()>,
 }
@@ -43,16 +42,16 @@ struct Queue {
 }
 
 fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    // Nothing here panics with the lock held.
+    // No code here panics while it holds the lock.
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A frame counts with the place that it takes in the queue, which is more than a small one holds.
+/// Size of a frame, including its entry in the queue, which is larger than a small frame's data.
 fn size(frame: &Result<Frame<Bytes>, BoxError>) -> usize {
     size_of_val(frame) + frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len)
 }
 
-impl Relay {
+impl BufferedBody {
     pub(crate) fn new<B>(mut body: B) -> Self
     where
         B: Body<Data = Bytes, Error = BoxError> + Unpin + Send + 'static,
@@ -73,8 +72,8 @@ impl Relay {
             return Poll::Pending;
         };
         queue.bytes -= size(&frame);
-        // The task is woken when much has room again.
-        let writer = if queue.bytes < ROOM / 2 { queue.writer.take() } else { None };
+        // The task is woken once half of the buffer is free, not for each frame.
+        let writer = if queue.bytes < CAPACITY / 2 { queue.writer.take() } else { None };
         drop(queue);
         if let Some(writer) = writer {
             writer.wake();
@@ -83,8 +82,8 @@ impl Relay {
     }
 }
 
-/// Dropping the body here closes its connection, or resets its stream.
-impl Drop for Relay {
+/// Aborting the task drops the inner body, which closes its connection or resets its stream.
+impl Drop for BufferedBody {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -96,14 +95,14 @@ where
 {
     loop {
         let mut queue = lock(shared);
-        if queue.bytes >= ROOM {
+        if queue.bytes >= CAPACITY {
             queue.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
         drop(queue);
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
         let mut queue = lock(shared);
-        // Nothing comes after an error, though some bodies repeat it for ever.
+        // An error ends the body. Some bodies would repeat it on every poll.
         queue.is_over = !matches!(frame, Some(Ok(_)));
         if let Some(frame) = frame {
             queue.bytes += size(&frame);
@@ -127,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives frames of a kilobyte up to a number, and then the same error for ever.
+    /// Yields a number of frames of one kilobyte, and then the same error on every poll.
     struct Frames {
         given: Arc<AtomicUsize>,
         last: usize,
@@ -147,43 +146,43 @@ mod tests {
         }
     }
 
-    fn frames(last: usize) -> (Arc<AtomicUsize>, Relay) {
+    fn frames(last: usize) -> (Arc<AtomicUsize>, BufferedBody) {
         let given = Arc::new(AtomicUsize::new(0));
-        (Arc::clone(&given), Relay::new(Frames { given, last }))
+        (Arc::clone(&given), BufferedBody::new(Frames { given, last }))
     }
 
-    async fn next(relay: &mut Relay) -> Option<Result<Frame<Bytes>, BoxError>> {
-        std::future::poll_fn(|cx| relay.poll_frame(cx)).await
+    async fn next(body: &mut BufferedBody) -> Option<Result<Frame<Bytes>, BoxError>> {
+        std::future::poll_fn(|cx| body.poll_frame(cx)).await
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn frames_keep_their_order_and_end_with_the_first_error() {
-        let (given, mut relay) = frames(1000);
+        let (given, mut body) = frames(1000);
         for n in 0..1000 {
-            let data = next(&mut relay).await.unwrap().unwrap().into_data().unwrap();
+            let data = next(&mut body).await.unwrap().unwrap().into_data().unwrap();
             assert_eq!((data.len(), data[0]), (1024, n as u8));
         }
-        assert_eq!(next(&mut relay).await.unwrap().unwrap_err().to_string(), "broken");
-        assert!(next(&mut relay).await.is_none());
+        assert_eq!(next(&mut body).await.unwrap().unwrap_err().to_string(), "broken");
+        assert!(next(&mut body).await.is_none());
         assert_eq!(given.load(Ordering::SeqCst), 1001);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn what_waits_is_bounded_and_what_is_dropped_ends() {
-        let most = ROOM.div_ceil(1024 + size_of::<Result<Frame<Bytes>, BoxError>>());
-        let (given, mut relay) = frames(usize::MAX);
-        next(&mut relay).await.unwrap().unwrap();
+    async fn the_buffer_is_bounded_and_a_drop_ends_the_task() {
+        let most = CAPACITY.div_ceil(1024 + size_of::<Result<Frame<Bytes>, BoxError>>());
+        let (given, mut body) = frames(usize::MAX);
+        next(&mut body).await.unwrap().unwrap();
         while given.load(Ordering::SeqCst) < most {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         for taken in 2..10_000 {
-            next(&mut relay).await.unwrap().unwrap();
+            next(&mut body).await.unwrap().unwrap();
             assert!(given.load(Ordering::SeqCst) <= taken + most);
         }
-        assert!(is_far_from_workers());
-        assert!(!tokio::spawn(async { is_far_from_workers() }).await.unwrap());
-        // The task holds the body, whose end is told here by the count's other holder.
-        drop(relay);
+        assert!(is_outside_workers());
+        assert!(!tokio::spawn(async { is_outside_workers() }).await.unwrap());
+        // The task owns the inner body. Once it is dropped, the counter has one owner left.
+        drop(body);
         while Arc::strong_count(&given) > 1 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
