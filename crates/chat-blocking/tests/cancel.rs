@@ -13,7 +13,7 @@ use std::time::Instant;
 use chat_blocking::sessions::CreateInput;
 use chat_blocking::{Client, Config, ErrorKind, Reply};
 use chat_mock::faults::{FIRST, RESULT};
-use chat_mock::{Reply as Script, ScriptServer, Step};
+use chat_mock::{ScriptServer, ScriptedReply as Script, Step};
 use support::{LONG, client, once, question, runtime, stream, until};
 
 /// Cancels a call on another thread once it `waits`. It has had this many events then, or none and no head.

@@ -4,7 +4,7 @@ pub(crate) mod raw;
 
 use std::time::{Duration, Instant};
 
-use chat_mock::conformance::Identity;
+use chat_conformance::Identity;
 use transport_hyper::sessions::CreateInput;
 use transport_hyper::{Client, Config, HyperTransport, Proxy, TransportSettings};
 
