@@ -1,7 +1,7 @@
 //! transport-smol under an executor that it does not know: async-std's.
 
 use async_std::task;
-use chat_mock::conformance::{Harness, Setup, Suite, Wire};
+use chat_conformance::{Harness, Setup, Suite, Wire};
 use transport_smol::{Error, SmolTransport};
 
 struct AsyncStd;

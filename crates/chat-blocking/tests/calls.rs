@@ -10,7 +10,7 @@ use std::thread;
 use chat_blocking::sessions::CreateInput;
 use chat_blocking::{Canceller, Client, ErrorKind, Event, Reply, Session};
 use chat_mock::faults::{FIRST, LAST, RESULT};
-use chat_mock::{Reply as Script, ScriptServer, Server, Step};
+use chat_mock::{ScriptServer, ScriptedReply as Script, Server, Step};
 use support::{once, question, runtime, stream, until};
 
 #[test]

@@ -14,7 +14,7 @@ use chat_blocking::driver::Config;
 use chat_blocking::sessions::CreateInput;
 use chat_blocking::{Client, ErrorKind, Reply};
 use chat_mock::faults::{FIRST, RESULT};
-use chat_mock::{Reply as Script, ScriptServer, Step};
+use chat_mock::{ScriptServer, ScriptedReply as Script, Step};
 use support::{LONG, client, once, question, runtime, stream, until};
 
 /// Cancels a call from another thread after `waits` returns. The call has this many events then; `None` means no head.

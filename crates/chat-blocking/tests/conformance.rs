@@ -1,7 +1,7 @@
 //! The conformance suite, without the rows that need an executor.
 
 use chat_blocking::{Client, Error, SmolTransport, tls};
-use chat_mock::conformance::{Ask, Caller, Question, Setup, Suite, Transcript, Wire};
+use chat_conformance::{Caller, Operation, Setup, Suite, TestCall, Transcript, Wire};
 
 struct Blocking;
 
@@ -10,19 +10,20 @@ impl Caller for Blocking {
 
     fn client(&self, setup: &Setup) -> Result<Client, Error> {
         let settings = setup.apply(Client::builder()).settings()?;
-        let transport = SmolTransport::with_tls(&setup.transport_settings(), tls::config(setup.ca(), None)?)?;
+        let transport =
+            SmolTransport::with_tls(&setup.transport_settings(), setup.cached_tls(|ca| tls::config(ca, None))?)?;
         Ok(Client::new(settings, transport))
     }
 
-    fn call(&self, client: &Client, question: &Question) -> Transcript {
-        let mut reply = match &question.ask {
-            Ask::Create(input) => client.create(input),
-            Ask::Continue(id, input) => client.continue_session(id, input),
+    fn call(&self, client: &Client, call: &TestCall) -> Transcript {
+        let mut reply = match &call.operation {
+            Operation::Create(input) => client.create(input),
+            Operation::Continue(id, input) => client.continue_session(id, input),
         };
         let mut events = Vec::new();
         for event in reply.by_ref().map_while(Result::ok) {
             events.push(event);
-            if question.is_enough(events.len()) {
+            if call.is_enough(events.len()) {
                 return Transcript { events, result: None };
             }
         }

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 
 use chat_blocking::{Answer, Error, ErrorKind};
 use chat_mock::faults::RESULT;
-use chat_mock::{Reply as Script, ScriptServer};
+use chat_mock::{ScriptServer, ScriptedReply as Script};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{once, runtime};
 

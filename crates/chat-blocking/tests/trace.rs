@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use chat_blocking::Client;
-use chat_mock::{Reply as Script, ScriptServer, Server};
+use chat_mock::{ScriptServer, ScriptedReply as Script, Server};
 use support::{once, question, runtime};
 use tracing_subscriber::fmt::format::FmtSpan;
 

@@ -1,4 +1,4 @@
-//! `chat demo`: the whole way over real HTTP, with nothing but this program.
+//! `chat demo`: a client and a mock server over real HTTP, in one program.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -6,17 +6,19 @@ use std::time::Duration;
 use chat_mock::Server;
 use transport_hyper::{Client, Error, Session};
 
+use crate::docs::{self, Library};
 use crate::interrupt::Interrupt;
 use crate::print::Printer;
 
 const FOLLOW_UP: &str = "And then?";
 
-/// A pause between two words, so that one can see the answer stream.
-const PACE: Duration = Duration::from_millis(12);
+/// The pause between two words, which makes the streaming visible.
+const CHUNK_DELAY: Duration = Duration::from_millis(12);
 
 pub(crate) async fn run(question: &str, mut interrupt: Interrupt) -> io::Result<u8> {
-    let server = Server::builder().chunk_delay(PACE).bind().await?;
-    writeln!(io::stdout(), "A bundled server listens on {}; it answers from this project's docs.", server.url())?;
+    let server =
+        Server::builder().respond_with(docs::responder(Library::bundled())).chunk_delay(CHUNK_DELAY).bind().await?;
+    writeln!(io::stdout(), "A bundled server listens on {}. It answers from this project's documents.", server.url())?;
     let mut printer = Printer::new(false);
     let client = match Client::builder().base_url(server.url()).api_key("demo").build() {
         Ok(client) => client,
@@ -36,7 +38,7 @@ pub(crate) async fn run(question: &str, mut interrupt: Interrupt) -> io::Result<
         }
     }
     if let Some(id) = session.id() {
-        writeln!(io::stdout(), "\nBoth questions went to session {id}; the server keeps its history.")?;
+        writeln!(io::stdout(), "\nBoth questions belong to session {id}. The server keeps its history.")?;
     }
     Ok(0)
 }

@@ -4,6 +4,7 @@ mod args;
 mod ask;
 mod decode;
 mod demo;
+mod docs;
 mod input;
 mod interrupt;
 mod message;

@@ -1,25 +1,27 @@
-//! `chat serve`: the bundled server.
+//! `chat serve`: a mock server that answers from Markdown documents.
 
 use std::io::{self, Write};
 
-use chat_mock::{Library, Server};
+use chat_mock::Server;
 
 use crate::args::Serve;
+use crate::docs::{self, Library};
 use crate::interrupt::Interrupt;
 use crate::print::{USAGE, report};
 
 pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut builder = Server::builder().addr(args.addr);
-    if let Some(docs) = &args.docs {
-        match Library::from_dir(docs) {
-            Ok(library) => builder = builder.library(library),
+    let library = match &args.docs {
+        None => Library::bundled(),
+        Some(dir) => match Library::from_dir(dir) {
+            Ok(library) => library,
             Err(error) => {
-                let sentence = format!("--docs {}: {error}", docs.display());
-                report(&sentence, "Name a folder that holds Markdown files.");
+                let sentence = format!("--docs {}: {error}", dir.display());
+                report(&sentence, "Name a folder that contains Markdown files.");
                 return Ok(USAGE);
             }
-        }
-    }
+        },
+    };
+    let mut builder = Server::builder().addr(args.addr).respond_with(docs::responder(library));
     if let Some(key) = args.api_key {
         builder = builder.api_key(key);
     }
@@ -27,8 +29,8 @@ pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8>
         Ok(server) => server,
         Err(error) => {
             report(
-                &format!("can't listen on {}: {error}", args.addr),
-                "Name another address, or port 0 for a free port.",
+                &format!("cannot listen on {}: {error}", args.addr),
+                "Use another address, or port 0 for a free port.",
             );
             return Ok(USAGE);
         }

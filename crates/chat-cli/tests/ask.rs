@@ -4,7 +4,7 @@ mod support;
 
 use std::thread;
 
-use chat_mock::{Reply, Step};
+use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
 use support::{
     KEY, Run, Running, Script, Serve, ask, chat, chunk, last_chunk, result, run, run_with_input, wait_until,

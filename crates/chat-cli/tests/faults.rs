@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use chat_mock::{Reply, Step};
+use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
 use support::{Run, Script, ask, chunk, last_chunk, result, run, stream};
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chat_mock::conformance::Identity;
-use chat_mock::{Reply, ScriptServer};
+use chat_conformance::Identity;
+use chat_mock::{ScriptServer, ScriptedReply as Reply};
 use support::{Run, Script, ask, chat, run};
 
 const TRANSPORTS: [&str; 4] = ["hyper", "async-std", "smol", "blocking"];

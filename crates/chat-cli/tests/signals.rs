@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chat_mock::{Reply, Step};
+use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
 use support::{KEY, Run, Running, Script, Serve, ask, chat, chunk, stream, wait_until};
 

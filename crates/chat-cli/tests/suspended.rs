@@ -7,7 +7,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_mock::{Reply, Step};
+use chat_mock::{ScriptedReply as Reply, Step};
 use support::{Run, Running, Script, ask, chunk, last_chunk, wait_until};
 
 const TRANSPORTS: [&str; 4] = ["hyper", "async-std", "smol", "blocking"];

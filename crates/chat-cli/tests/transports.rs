@@ -5,7 +5,7 @@ mod support;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use chat_mock::{Reply, Step};
+use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::Value;
 use support::{Running, Script, Serve, ask, chat, chunk, run, stream, wait_until};
 

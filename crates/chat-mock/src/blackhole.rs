@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// More connections than any system queues for a listener with the smallest backlog.
-const FULL: usize = 100;
+/// More connections than any system queues for a listener with the minimum backlog.
+const MAX_QUEUE: usize = 100;
 
-/// How long a connection attempt may take until the address counts as silent.
-const SILENT: Duration = Duration::from_millis(500);
+/// A connection attempt that takes longer shows that the queue is full.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// An address of this machine that never answers a connection attempt: the queue of its listener is full, so the kernel
-/// drops what asks for a connection. Dropping it frees the address.
+/// An address of this machine that never answers a connection attempt. The queue of its listener is full, so the kernel
+/// drops new attempts. Dropping the value frees the address.
 #[derive(Debug)]
 pub struct Blackhole {
     addr: SocketAddr,
@@ -21,11 +21,11 @@ pub struct Blackhole {
 }
 
 impl Blackhole {
-    /// Takes a free port of a loopback address. It blocks for half a second.
+    /// Opens a blackhole on a free port of a loopback address. Blocks for half a second.
     ///
     /// # Errors
     ///
-    /// The machine does not have this address, or its queues do not fill up.
+    /// The machine does not have this address, or its queue never fills up.
     pub fn open(ip: impl Into<IpAddr>) -> io::Result<Self> {
         let addr = SocketAddr::new(ip.into(), 0);
         let listener = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
@@ -33,18 +33,18 @@ impl Blackhole {
         listener.listen(0)?;
         let addr = listener.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut queue = vec![listener];
-        while queue.len() < FULL {
+        while queue.len() < MAX_QUEUE {
             let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-            let connected = socket.connect_timeout(&addr.into(), SILENT);
+            let connected = socket.connect_timeout(&addr.into(), CONNECT_TIMEOUT);
             queue.push(socket);
             if connected.is_err() {
                 return Ok(Self { addr, _queue: queue });
             }
         }
-        Err(io::Error::other("the queue of a listener does not fill up"))
+        Err(io::Error::other("the queue of the listener did not fill up"))
     }
 
-    /// The address.
+    /// Returns the address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

@@ -1,4 +1,4 @@
-//! Bodies: a request's, read within a limit, and an answer's, whole or event by event.
+//! Bodies: reads a request's body up to a limit, and sends an answer's body whole or event by event.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,74 +13,74 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-/// The largest body that is taken: a question with its context is far smaller.
+/// The maximum size of a request body. A question with its context is far smaller.
 pub(crate) const MAX_BODY: usize = 1 << 20;
 
-/// How much of a body that is too large is read and thrown away, so that a client that writes all before it reads gets
-/// its 413 rather than a reset.
+/// The maximum size of a body that is read and discarded because it is too large. A client that writes all of its
+/// request before it reads then gets a 413 instead of a reset.
 const MAX_DISCARDED: usize = 16 << 20;
 
-/// Why a request's body was not taken.
+/// Why a request body could not be read.
 #[derive(Debug)]
-pub(crate) enum Unread {
-    /// Over [`MAX_BODY`].
+pub(crate) enum BodyError {
+    /// The body is larger than [`MAX_BODY`].
     TooLarge,
-    /// It broke off.
-    Broken,
+    /// The connection ended before the body did.
+    Incomplete,
 }
 
-/// Reads a request's body.
-pub(crate) async fn read(mut body: Incoming) -> Result<Bytes, Unread> {
+/// Reads a request body.
+pub(crate) async fn read(mut body: Incoming) -> Result<Bytes, BodyError> {
     let mut taken = BytesMut::new();
-    let mut seen = 0_usize;
+    let mut size = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        seen = seen.saturating_add(data.len());
-        if seen <= MAX_BODY {
+        let Ok(data) = frame.map_err(|_| BodyError::Incomplete)?.into_data() else { continue };
+        size = size.saturating_add(data.len());
+        if size <= MAX_BODY {
             taken.extend_from_slice(&data);
-        } else if seen > MAX_DISCARDED {
+        } else if size > MAX_DISCARDED {
             break;
         }
     }
-    if seen <= MAX_BODY { Ok(taken.freeze()) } else { Err(Unread::TooLarge) }
+    if size <= MAX_BODY { Ok(taken.freeze()) } else { Err(BodyError::TooLarge) }
 }
 
-/// An answer's body.
+/// A response body.
 #[derive(Debug)]
 pub(crate) struct Body {
     content: Content,
-    /// Held until the body is sent or dropped.
-    under_way: Option<Arc<()>>,
+    /// A token that is held until the body is sent or dropped.
+    in_progress: Option<Arc<()>>,
 }
 
 #[derive(Debug)]
 enum Content {
-    /// All at once; `None` once it was handed over.
-    Whole(Option<Bytes>),
-    /// One frame an event.
+    /// One frame. `None` once it was sent.
+    Full(Option<Bytes>),
+    /// One frame per event.
     Events(Events),
 }
 
-/// Events that are still to be sent, with a pause between them. Dropping it is all there is to a client that goes.
+/// Events that are not sent yet, with a pause between them. It is dropped when the client disconnects.
 #[derive(Debug)]
 struct Events {
-    left: VecDeque<Bytes>,
+    remaining: VecDeque<Bytes>,
     delay: Duration,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body {
-    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole(Some(bytes.into())), under_way: None }
+    pub(crate) fn full(bytes: impl Into<Bytes>) -> Self {
+        Self { content: Content::Full(Some(bytes.into())), in_progress: None }
     }
 
     pub(crate) fn events(events: VecDeque<Bytes>, delay: Duration) -> Self {
-        Self { content: Content::Events(Events { left: events, delay, pause: None }), under_way: None }
+        Self { content: Content::Events(Events { remaining: events, delay, pause: None }), in_progress: None }
     }
 
-    /// Holds a token for as long as the answer is under way.
+    /// Holds a token until the body is sent or dropped.
     pub(crate) fn hold(mut self, token: Option<Arc<()>>) -> Self {
-        self.under_way = token;
+        self.in_progress = token;
         self
     }
 }
@@ -91,8 +91,8 @@ impl Events {
             ready!(pause.as_mut().poll(cx));
             self.pause = None;
         }
-        let event = self.left.pop_front();
-        if !self.delay.is_zero() && !self.left.is_empty() {
+        let event = self.remaining.pop_front();
+        if !self.delay.is_zero() && !self.remaining.is_empty() {
             self.pause = Some(Box::pin(sleep(self.delay)));
         }
         Poll::Ready(event)
@@ -105,7 +105,7 @@ impl http_body::Body for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let data = match &mut self.get_mut().content {
-            Content::Whole(bytes) => bytes.take(),
+            Content::Full(bytes) => bytes.take(),
             Content::Events(events) => ready!(events.poll_next(cx)),
         };
         Poll::Ready(data.map(|data| Ok(Frame::data(data))))
@@ -113,15 +113,15 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Whole(bytes) => bytes.is_none(),
-            Content::Events(events) => events.left.is_empty(),
+            Content::Full(bytes) => bytes.is_none(),
+            Content::Events(events) => events.remaining.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            // The length is known, and still not said: a stream is chunked.
+            Content::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            // The length is known but not announced, so that the stream is chunked.
             Content::Events(_) => SizeHint::default(),
         }
     }

@@ -7,7 +7,9 @@ use chat_proto::sessions::{AssistantMessage, MessageChunk};
 use chat_proto::{FinishReason, SessionId};
 use serde::Serialize;
 
-/// The text word by word, and before the last word what it cites.
+use crate::json::to_json;
+
+/// Returns the text word by word, with the citations before the last word.
 pub(crate) fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Bytes> {
     let mut words: Vec<&str> = message.content.split_inclusive(char::is_whitespace).collect();
     let chunk = |word: &str, finish_reason| {
@@ -16,7 +18,7 @@ pub(crate) fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Byt
         chunk.finish_reason = finish_reason;
         event("message_chunk", &chunk)
     };
-    // An empty text has an end too.
+    // An empty text still has a last chunk.
     let last = words.pop().unwrap_or_default();
     let mut events: VecDeque<Bytes> = words.into_iter().map(|word| chunk(word, None)).collect();
     events.extend(message.records_cited.as_ref().map(|records| event("records_cited", records)));
@@ -24,7 +26,7 @@ pub(crate) fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Byt
     events
 }
 
-/// The events of a text without citations.
+/// Returns the events of a text without citations.
 pub(crate) fn events_of_text(chat_session_id: &str, text: &str) -> VecDeque<Bytes> {
     events(&SessionId::from(chat_session_id), &AssistantMessage::new(text, None))
 }
@@ -32,10 +34,6 @@ pub(crate) fn events_of_text(chat_session_id: &str, text: &str) -> VecDeque<Byte
 fn event(name: &str, data: &impl Serialize) -> Bytes {
     // JSON escapes line ends, so the data is one line.
     format!("event: {name}\ndata: {}\n\n", to_json(data)).into()
-}
-
-pub(crate) fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("the contract's types have string keys and cannot fail to serialize")
 }
 
 #[cfg(test)]

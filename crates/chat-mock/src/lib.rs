@@ -1,28 +1,24 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
-mod accept;
-mod answer;
+mod api_key;
 mod blackhole;
 mod body;
-#[cfg(feature = "conformance")]
-pub mod conformance;
+mod canned;
 mod events;
 pub mod faults;
-mod key;
-mod library;
-mod markdown;
+mod json;
 #[cfg(feature = "memory")]
 pub mod memory;
-mod rank;
-mod refusal;
+mod rejection;
 mod script;
 mod server;
 mod service;
 mod sessions;
+pub mod tcp;
 mod validate;
 
 pub use blackhole::Blackhole;
-pub use library::{Library, Section};
-pub use script::{Received, Reply, ScriptServer, Step};
-pub use server::{Builder, Server};
+pub use script::{RecordedRequest, ScriptServer, ScriptedReply, Step};
+pub use server::{Server, ServerBuilder};
+pub use sessions::{History, HistoryEntry};

@@ -1,4 +1,4 @@
-//! A transport without sockets, for tests of programs that use the client: it answers from a script, on a clock of its own.
+//! A transport without sockets, for tests of programs that use the client. It answers from a script, on a virtual clock.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,11 +16,10 @@ use http_body::{Body, Frame};
 
 use crate::events::events_of_text;
 
-/// A [`Transport`] that answers from a script. Clones share the script, the clock and the record of what was sent.
+/// A [`Transport`] that answers from a script. Clones share the script, the clock and the recorded requests.
 ///
-/// The clock stands still until a call can do nothing but wait, and then jumps to the next moment that one waits for: a
-/// test of a timeout of an hour takes no time. It knows of no other waits: what a program does beside its calls, in other
-/// tasks or by the runtime's timers, may be overtaken.
+/// The clock is virtual. When all calls wait, it jumps to the next timer, so that a test of a one-hour timeout takes no
+/// time. It only knows the timers of its calls. Other tasks and the runtime's own timers may be overtaken.
 ///
 /// ```
 /// use chat_client::Client;
@@ -42,19 +41,19 @@ use crate::events::events_of_text;
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryTransport {
-    world: Arc<Mutex<World>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct World {
+struct State {
     scripts: VecDeque<Script>,
     requests: Vec<Request<Bytes>>,
     open: usize,
     now: Duration,
-    alarms: Vec<Duration>,
+    timers: Vec<Duration>,
 }
 
-/// What one request is answered with.
+/// The answer to one request.
 #[derive(Clone, Debug)]
 #[must_use = "a script does nothing until a transport has it"]
 pub struct Script {
@@ -71,62 +70,62 @@ enum Step {
 }
 
 impl Script {
-    /// A status with headers, and no body unless [`data`](Self::data) follows.
+    /// Returns a script of a status and headers. The body is empty unless [`data`](Self::data) follows.
     ///
     /// # Panics
     ///
-    /// If there is no such status (100 to 999), or a header's name or value has a character that it can't have.
+    /// If the status is not between 100 and 999, or a header's name or value is not valid.
     pub fn head(status: u16, headers: &[(&str, &str)]) -> Self {
-        let status = StatusCode::from_u16(status).unwrap_or_else(|_| panic!("{status} is no status"));
+        let status = StatusCode::from_u16(status).unwrap_or_else(|_| panic!("{status} is not a valid status"));
         let headers = headers.iter().map(|(name, value)| header(name, value)).collect();
         Self { steps: [Step::Head(status, headers)].into() }
     }
 
-    /// A whole answer as the API streams it: this text in this session, word by word, an event in each chunk of the body.
+    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::events(events_of_text(chat_session_id, text))
     }
 
-    /// A stream of events: each part is a chunk of the body.
+    /// Returns a stream of events. Each part is a chunk of the body.
     pub fn events<P: Into<Bytes>>(parts: impl IntoIterator<Item = P>) -> Self {
         parts.into_iter().fold(Self::head(200, &[("content-type", "text/event-stream")]), Self::data)
     }
 
-    /// An answer in one JSON object.
+    /// Returns an answer in one JSON object.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
         Self::head(status, &[("content-type", "application/json")]).data(body)
     }
 
-    /// A connection that does not come about, or is lost before the head.
+    /// Returns a script that fails before the head, with an error of this class.
     pub fn refuse(class: TransportError) -> Self {
-        Self { steps: [Step::Fail(class, "the script refuses")].into() }
+        Self { steps: [Step::Fail(class, "the script refused the request")].into() }
     }
 
-    /// Goes on with a chunk of the body.
+    /// Adds a chunk of the body.
     pub fn data(mut self, data: impl Into<Bytes>) -> Self {
         self.steps.push_back(Step::Data(data.into()));
         self
     }
 
-    /// Goes on after a time.
+    /// Adds a pause.
     pub fn wait(mut self, time: Duration) -> Self {
         self.steps.push_back(Step::Wait(time));
         self
     }
 
-    /// Begins after a time: the head comes late.
+    /// Adds a pause before the head.
     pub fn after(mut self, time: Duration) -> Self {
         self.steps.push_front(Step::Wait(time));
         self
     }
 
-    /// Breaks off here: the body ends before it is whole.
+    /// Ends the body with an error, before it is complete.
     pub fn cut(mut self) -> Self {
-        self.steps.push_back(Step::Fail(TransportError::Body, "the script breaks off"));
+        self.steps.push_back(Step::Fail(TransportError::Body, "the script cut the body"));
         self
     }
 
-    /// Falls silent here, for ever.
+    /// Sends nothing more and never ends.
     pub fn stall(mut self) -> Self {
         self.steps.push_back(Step::Stall);
         self
@@ -135,68 +134,68 @@ impl Script {
 
 fn header(name: &str, value: &str) -> (HeaderName, HeaderValue) {
     let header = name.parse().ok().zip(value.parse().ok());
-    header.unwrap_or_else(|| panic!("{name}: {value:?} is no header"))
+    header.unwrap_or_else(|| panic!("{name}: {value:?} is not a valid header"))
 }
 
 impl MemoryTransport {
-    /// A transport that answers one request after the other with these scripts. A request for which none is left is
-    /// refused as by a server that does not listen.
+    /// Creates a transport that answers requests with these scripts, in order. When no script is left, a request fails
+    /// with a connect error.
     pub fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let world = World { scripts: scripts.into_iter().collect(), ..World::default() };
-        Self { world: Arc::new(Mutex::new(world)) }
+        let state = State { scripts: scripts.into_iter().collect(), ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// What was sent so far, keys included.
+    /// Returns the requests so far, including API keys.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         self.lock().requests.clone()
     }
 
-    /// How many answers are under way: their body was neither read to its end nor dropped.
+    /// Returns the number of answers in progress. An answer ends when its body is read to the end or dropped.
     pub fn open(&self) -> usize {
         self.lock().open
     }
 
-    /// How far the clock went.
+    /// Returns the time on the virtual clock.
     pub fn elapsed(&self) -> Duration {
         self.lock().now
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A moment on the clock. Whoever comes back for it without anything having happened moves the clock.
+/// Timer future on the virtual clock. Polling it again moves the clock if nothing else has happened.
 #[derive(Debug)]
-pub struct Alarm {
+pub struct Timer {
     transport: MemoryTransport,
     at: Duration,
     is_set: bool,
 }
 
-impl Alarm {
+impl Timer {
     fn new(transport: &MemoryTransport, at: Duration) -> Self {
         Self { transport: transport.clone(), at, is_set: false }
     }
 }
 
-impl Future for Alarm {
+impl Future for Timer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let mut world = this.transport.lock();
-        if this.at <= world.now {
+        let mut state = this.transport.lock();
+        if this.at <= state.now {
             return Poll::Ready(());
         }
         if this.is_set {
-            // All that is ready was done in the round before.
-            world.now = world.alarms.iter().copied().filter(|&at| world.now < at).min().unwrap_or(this.at);
+            // All other work was done since the last poll.
+            state.now = state.timers.iter().copied().filter(|&at| state.now < at).min().unwrap_or(this.at);
         } else {
-            world.alarms.push(this.at);
+            state.timers.push(this.at);
             this.is_set = true;
         }
-        if this.at <= world.now {
+        if this.at <= state.now {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
@@ -204,37 +203,37 @@ impl Future for Alarm {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
         if self.is_set {
-            let mut world = self.transport.lock();
-            if let Some(at) = world.alarms.iter().position(|&at| at == self.at) {
-                world.alarms.swap_remove(at);
+            let mut state = self.transport.lock();
+            if let Some(at) = state.timers.iter().position(|&at| at == self.at) {
+                state.timers.swap_remove(at);
             }
         }
     }
 }
 
-/// An answer that plays: the future of its head, and then its body.
+/// Response body of a [`MemoryTransport`].
 #[derive(Debug)]
-pub struct Playing {
+pub struct ResponseBody {
     transport: MemoryTransport,
     steps: VecDeque<Step>,
-    alarm: Option<Alarm>,
+    timer: Option<Timer>,
     is_open: bool,
 }
 
-impl Playing {
-    /// The next step that is not a wait; `None` at the end.
+impl ResponseBody {
+    /// Returns the next step that is not a pause, or `None` at the end.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         loop {
-            if let Some(alarm) = &mut self.alarm {
-                ready!(Pin::new(alarm).poll(cx));
-                self.alarm = None;
+            if let Some(timer) = &mut self.timer {
+                ready!(Pin::new(timer).poll(cx));
+                self.timer = None;
             }
             match self.steps.pop_front() {
                 Some(Step::Wait(time)) => {
-                    self.alarm = Some(Alarm::new(&self.transport, self.transport.elapsed().saturating_add(time)));
+                    self.timer = Some(Timer::new(&self.transport, self.transport.elapsed().saturating_add(time)));
                 }
                 Some(Step::Stall) => {
                     self.steps.push_front(Step::Stall);
@@ -252,23 +251,23 @@ impl Playing {
     }
 }
 
-impl Drop for Playing {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl Body for Playing {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Failed;
+    type Error = ScriptError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failed>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, ScriptError>>> {
         let step = ready!(self.poll_step(cx));
         Poll::Ready(match step {
             Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
             Some(Step::Fail(class, reason)) => {
                 self.close();
-                Some(Err(Failed { class, reason }))
+                Some(Err(ScriptError { class, reason }))
             }
             _ => {
                 self.close();
@@ -278,58 +277,58 @@ impl Body for Playing {
     }
 }
 
-/// The future of a head.
+/// Response future of a [`MemoryTransport`].
 #[derive(Debug)]
-pub struct Sending(Option<Playing>);
+pub struct ResponseFuture(Option<ResponseBody>);
 
-impl Future for Sending {
-    type Output = Result<Response<Playing>, Failed>;
+impl Future for ResponseFuture {
+    type Output = Result<Response<ResponseBody>, ScriptError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let refused = Failed { class: TransportError::Connect, reason: "the script is at its end" };
-        let Some(playing) = &mut self.0 else { return Poll::Ready(Err(refused)) };
-        Poll::Ready(match ready!(playing.poll_step(cx)) {
+        let refused = ScriptError { class: TransportError::Connect, reason: "no script is left" };
+        let Some(body) = &mut self.0 else { return Poll::Ready(Err(refused)) };
+        Poll::Ready(match ready!(body.poll_step(cx)) {
             Some(Step::Head(status, headers)) => {
-                let mut response = Response::new(self.0.take().expect("it was there just now"));
+                let mut response = Response::new(self.0.take().expect("the body was checked above"));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;
                 Ok(response)
             }
-            Some(Step::Fail(class, reason)) => Err(Failed { class, reason }),
-            _ => Err(Failed { class: TransportError::MaybeSent, reason: "the script has no head" }),
+            Some(Step::Fail(class, reason)) => Err(ScriptError { class, reason }),
+            _ => Err(ScriptError { class: TransportError::MaybeSent, reason: "the script has no head" }),
         })
     }
 }
 
-/// A fault of the script's.
+/// Error of a [`MemoryTransport`], as its script says.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed {
+pub struct ScriptError {
     class: TransportError,
     reason: &'static str,
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for ScriptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason)
     }
 }
 
-impl std::error::Error for Failed {}
+impl std::error::Error for ScriptError {}
 
 impl Transport for MemoryTransport {
-    type Send = Sending;
-    type Body = Playing;
-    type Error = Failed;
-    type Sleep = Alarm;
+    type Send = ResponseFuture;
+    type Body = ResponseBody;
+    type Error = ScriptError;
+    type Sleep = Timer;
 
     const PRODUCT: &'static str = "chat-mock-memory/0";
 
-    fn send(&self, request: Request<Bytes>) -> Sending {
-        let mut world = self.lock();
-        world.requests.push(request);
-        Sending(world.scripts.pop_front().map(|script| {
-            world.open += 1;
-            Playing { transport: self.clone(), steps: script.steps, alarm: None, is_open: true }
+    fn send(&self, request: Request<Bytes>) -> ResponseFuture {
+        let mut state = self.lock();
+        state.requests.push(request);
+        ResponseFuture(state.scripts.pop_front().map(|script| {
+            state.open += 1;
+            ResponseBody { transport: self.clone(), steps: script.steps, timer: None, is_open: true }
         }))
     }
 
@@ -337,15 +336,15 @@ impl Transport for MemoryTransport {
         self.elapsed()
     }
 
-    fn sleep_until(&self, deadline: Duration) -> Alarm {
-        Alarm::new(self, deadline)
+    fn sleep_until(&self, deadline: Duration) -> Timer {
+        Timer::new(self, deadline)
     }
 
     fn seed(&self) -> u64 {
         0
     }
 
-    fn classify(error: &Failed) -> TransportError {
+    fn classify(error: &ScriptError) -> TransportError {
         error.class
     }
 }
@@ -359,7 +358,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks once.
+    /// Makes one call.
     fn ask(script: Script) -> Result<Answer, Error> {
         let client = Client::builder().api_key("k").build_on(MemoryTransport::new([script])).unwrap();
         let mut answer = pin!(client.session("docs").ask("Is it?").finish());
@@ -368,7 +367,7 @@ mod tests {
                 return result;
             }
         }
-        panic!("nothing moves any more");
+        panic!("the call hangs");
     }
 
     #[test]
@@ -382,7 +381,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_at_once_go_on_in_the_order_of_their_moments() {
+    async fn concurrent_calls_continue_in_the_order_of_their_timers() {
         let tick = Duration::from_secs(50);
         let slow = (0..3).fold(Script::events(["data: x\n\n"]), |script, _| script.wait(tick).data("data: y\n\n"));
         let transport = MemoryTransport::new([Script::events(["data: x\n\n"]).stall(), slow]);
@@ -398,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_for_ever_is_a_stall() {
+    fn an_endless_wait_is_a_stall() {
         let wait = Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).wait(Duration::MAX).data("data: y\n\n");
         for silent in [wait, Script::events(["data: x\n\n"]).wait(Duration::from_secs(1)).stall()] {
             let error = ask(silent).unwrap_err();

@@ -1,4 +1,4 @@
-//! A server that answers by a script, byte by byte: HTTP, half of it, or none.
+//! A server that plays a script byte by byte: valid HTTP, partial HTTP, or something else.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,45 +14,46 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::accept::Accepting;
 use crate::events::events_of_text;
+use crate::tcp::TcpServer;
 
-/// The largest request head that is read.
+/// The maximum size of a request head.
 const MAX_HEAD: usize = 64 << 10;
 
-/// The largest number of header lines that is read.
+/// The maximum number of header lines of a request.
 const MAX_HEADERS: usize = 128;
 
-/// One thing a [`ScriptServer`] does on a connection.
+/// An action of a [`ScriptServer`] on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Step {
-    /// Writes bytes, as they are, in one write if the socket takes them.
+    /// Writes these bytes, in one write if the socket accepts them.
     Write(Bytes),
-    /// Does nothing for a while. A peer that goes meanwhile ends the connection at once.
+    /// Waits. If the peer closes the connection meanwhile, it ends at once.
     Pause(Duration),
-    /// Does nothing for ever: holds the connection open until the peer closes it.
+    /// Sends nothing more, and keeps the connection open until the peer closes it.
     Stall,
-    /// Closes the connection in order (FIN).
+    /// Closes the connection gracefully (FIN).
     Close,
-    /// Breaks the connection (RST). The peer may lose what it has not read yet; a [`Step::Pause`] before lets it read.
+    /// Resets the connection (RST). The peer may lose data that it has not read. Add a [`Step::Pause`] before to let it
+    /// read.
     Reset,
-    /// Reads the next request of the same connection and answers it with the next reply.
+    /// Keeps the connection. Its next request gets the next reply.
     KeepAlive,
 }
 
-/// The answer to one request: the steps to take once it was read whole.
+/// The answer to one request: the steps that are taken once the request was read.
 ///
-/// [`Step::Stall`], [`Step::Close`], [`Step::Reset`] and [`Step::KeepAlive`] are an answer's end; what stands after one
-/// is not played. Without one, whole answers keep the connection ([`Reply::json`], [`Reply::sse`], and what
-/// [`Reply::last_chunk`] ends), and all others close it.
+/// [`Step::Stall`], [`Step::Close`], [`Step::Reset`] and [`Step::KeepAlive`] end an answer. Steps after them are not
+/// played. Without such a step, complete answers keep the connection ([`json`](Self::json), [`sse`](Self::sse), and those
+/// that [`last_chunk`](Self::last_chunk) ends), and all others close it.
 ///
 /// ```
 /// use std::time::Duration;
-/// use chat_mock::{Reply, Step};
+/// use chat_mock::{ScriptedReply, Step};
 ///
 /// // A stream that stops in the middle of its second event.
-/// Reply::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
+/// ScriptedReply::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
 ///     .chunk("event: message_chunk\ndata: {\"content_chunk\":\"Hel\"}\n\n")
 ///     .then(Step::Pause(Duration::from_millis(50)))
 ///     .chunk("event: message_ch")
@@ -60,18 +61,18 @@ pub enum Step {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a reply does nothing until a server plays it"]
-pub struct Reply {
+pub struct ScriptedReply {
     steps: Vec<Step>,
     end: Step,
 }
 
-impl Reply {
-    /// Bytes as they are, and then the connection's end: a whole HTTP answer, a broken one, or something else.
+impl ScriptedReply {
+    /// Returns a reply of these bytes, after which the connection closes. The bytes need not be valid HTTP.
     pub fn raw(bytes: impl Into<Bytes>) -> Self {
         Self { steps: vec![Step::Write(bytes.into())], end: Step::Close }
     }
 
-    /// The head of an answer alone. The headers are these and no others.
+    /// Returns the head of a response, with exactly these headers.
     pub fn head(status: u16, headers: &[(&str, &str)]) -> Self {
         let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
         let mut head = format!("HTTP/1.1 {status} {reason}\r\n");
@@ -82,23 +83,23 @@ impl Reply {
         Self::raw(head)
     }
 
-    /// A whole answer with a JSON body of known length, beside `headers`. It keeps the connection.
+    /// Returns a complete response with a JSON body and its length, and with these headers. It keeps the connection.
     pub fn json(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Self {
         Self::whole(status, "application/json", headers, body.into())
     }
 
-    /// A whole answer as the API streams it: this text in this session, word by word, an event in each chunk. It keeps the
-    /// connection.
+    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word. It keeps
+    /// the connection.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::sse_chunked(events_of_text(chat_session_id, text))
     }
 
-    /// A whole event stream of known length, with status 200. It keeps the connection.
+    /// Returns a complete event stream with its length and status 200. It keeps the connection.
     pub fn sse(body: impl Into<Bytes>) -> Self {
         Self::whole(200, "text/event-stream", &[], body.into())
     }
 
-    /// A whole event stream, chunked: each part is a chunk and a write of its own. It keeps the connection.
+    /// Returns a complete chunked event stream. Each part is one chunk and one write. It keeps the connection.
     pub fn sse_chunked(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let head = Self::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
         parts.into_iter().fold(head, Self::chunk).last_chunk()
@@ -110,7 +111,7 @@ impl Reply {
         self
     }
 
-    /// Adds a chunk of a body that is chunked. An empty one adds nothing, for on the wire it would be the last.
+    /// Adds a chunk of a chunked body. Empty data adds nothing, because an empty chunk would end the body.
     pub fn chunk(self, data: impl AsRef<[u8]>) -> Self {
         let data = data.as_ref();
         if data.is_empty() {
@@ -120,7 +121,7 @@ impl Reply {
         self.then(Step::Write(chunk.into()))
     }
 
-    /// Adds the end of a body that is chunked, and keeps the connection.
+    /// Adds the end of a chunked body, and keeps the connection.
     pub fn last_chunk(mut self) -> Self {
         self.end = Step::KeepAlive;
         self.then(Step::Write(Bytes::from_static(b"0\r\n\r\n")))
@@ -135,13 +136,13 @@ impl Reply {
     }
 }
 
-/// A request as a [`ScriptServer`] has read it.
+/// A request that a [`ScriptServer`] has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Received {
+pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// The request target as it stood in the request line: path, query, escapes.
+    /// The request target as it was sent: path and query, not decoded.
     pub path: String,
     /// The headers.
     pub headers: HeaderMap,
@@ -151,112 +152,112 @@ pub struct Received {
 
 /// A server on a free loopback port that plays a list of replies.
 ///
-/// It reads one whole HTTP/1.1 request, its body delimited by one `content-length`, and then plays the next reply of the
-/// list. The requests are counted over all connections: the n-th request gets the n-th reply. After the end of the
-/// list the last reply is repeated; where the list is empty every connection is closed after its request. A request
-/// that can't be read (chunked, no HTTP, broken off) closes its connection, is not recorded and takes no reply.
+/// It reads an HTTP/1.1 request whose body has a `content-length`, and then plays the next reply. Requests are counted over
+/// all connections: the n-th request gets the n-th reply. After the end of the list, the last reply is repeated. If the
+/// list is empty, each connection closes after its request. A request that cannot be read (chunked, malformed or
+/// incomplete) closes its connection, is not recorded, and uses no reply.
 ///
 /// Dropping the server closes its connections.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// use chat_mock::{Reply, ScriptServer};
+/// use chat_mock::{ScriptedReply, ScriptServer};
 ///
-/// // Busy once, and then an answer.
+/// // The server is busy once, and then answers.
 /// let server = ScriptServer::start(vec![
-///     Reply::json(429, &[("retry-after", "0")], r#"{"detail":"slow down"}"#),
-///     Reply::json(200, &[], r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Yes."}}"#),
+///     ScriptedReply::json(429, &[("retry-after", "0")], r#"{"detail":"slow down"}"#),
+///     ScriptedReply::json(200, &[], r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Yes."}}"#),
 /// ])?;
-/// // Point a client at `server.url()`, and see what it sent:
+/// // Point a client at `server.url()`, and then look at its requests:
 /// assert!(server.requests().is_empty());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct ScriptServer {
-    accepting: Accepting,
+    tcp: TcpServer,
     script: Arc<Script>,
 }
 
 impl ScriptServer {
-    /// Starts a server, in tasks of the tokio runtime this is called in.
+    /// Starts a server, in tasks of the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// There is no free port.
+    /// No port is free.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
-    pub fn start(replies: Vec<Reply>) -> io::Result<Self> {
+    /// If called outside of a tokio runtime.
+    pub fn start(replies: Vec<ScriptedReply>) -> io::Result<Self> {
         let script =
             Arc::new(Script { replies: Mutex::new(replies), requests: Mutex::default(), idle: AtomicUsize::new(0) });
         let for_connections = Arc::clone(&script);
-        let accepting = Accepting::on_free_port(move |stream, _| {
+        let tcp = TcpServer::on_free_port(move |stream, _| {
             let script = Arc::clone(&for_connections);
             async move {
-                // An I/O fault is the peer's doing, and the peer's test is what looks at it.
+                // The peer's test sees an I/O error; there is nothing to do here.
                 let _ = serve(stream, &script).await;
             }
         })?;
-        Ok(Self { accepting, script })
+        Ok(Self { tcp, script })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.accepting.addr()
+        self.tcp.local_addr()
     }
 
-    /// The base URL for a client: `http://127.0.0.1:PORT`.
+    /// Returns the base URL for a client: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.local_addr())
     }
 
-    /// The requests so far, in the order in which they were read whole.
-    pub fn requests(&self) -> Vec<Received> {
+    /// Returns the requests so far, in the order in which they were completely read.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
         self.script.requests().clone()
     }
 
-    /// Gives the requests from now on these replies, the first one first. Replies under way are played to their end, and
-    /// [`requests`](Self::requests) begins anew.
-    pub fn replay(&self, replies: Vec<Reply>) {
+    /// Replaces the replies. The next request gets the first of them. Replies in progress are played to their end, and
+    /// [`requests`](Self::requests) starts empty again.
+    pub fn replay(&self, replies: Vec<ScriptedReply>) {
         // In this order, so that no request gets a reply by its number in the old list.
         let mut requests = self.script.requests();
         *self.script.replies.lock().unwrap_or_else(PoisonError::into_inner) = replies;
         requests.clear();
     }
 
-    /// How many connections are open now.
+    /// Returns the number of connections that are open now.
     pub fn open_connections(&self) -> usize {
-        self.accepting.open()
+        self.tcp.open_connections()
     }
 
-    /// How many of the open connections wait for a request: new ones, and those that were kept.
+    /// Returns the number of open connections that wait for a request.
     pub fn idle_connections(&self) -> usize {
         self.script.idle.load(Ordering::Acquire)
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections accepted so far.
     pub fn accepted_connections(&self) -> usize {
-        self.accepting.accepted()
+        self.tcp.accepted_connections()
     }
 }
 
 #[derive(Debug)]
 struct Script {
-    replies: Mutex<Vec<Reply>>,
-    requests: Mutex<Vec<Received>>,
+    replies: Mutex<Vec<ScriptedReply>>,
+    requests: Mutex<Vec<RecordedRequest>>,
     idle: AtomicUsize,
 }
 
 impl Script {
-    fn requests(&self) -> MutexGuard<'_, Vec<Received>> {
+    fn requests(&self) -> MutexGuard<'_, Vec<RecordedRequest>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a request and gives its reply.
-    fn next(&self, request: Received) -> Option<Reply> {
+    /// Records a request and returns its reply.
+    fn next(&self, request: RecordedRequest) -> Option<ScriptedReply> {
         let mut requests = self.requests();
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         let reply = replies.get(requests.len()).or(replies.last()).cloned();
@@ -270,7 +271,7 @@ async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     let mut unread = BytesMut::new();
     loop {
         if unread.is_empty() {
-            let _idle = Idle::new(&script.idle);
+            let _idle = IdleConnection::new(&script.idle);
             if stream.read_buf(&mut unread).await? == 0 {
                 break;
             }
@@ -284,33 +285,33 @@ async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     Ok(())
 }
 
-/// One connection that waits for a request, counted for as long as this lives.
-struct Idle<'a>(&'a AtomicUsize);
+/// Counts a connection that waits for a request while it lives.
+struct IdleConnection<'a>(&'a AtomicUsize);
 
-impl<'a> Idle<'a> {
+impl<'a> IdleConnection<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
         Self(count)
     }
 }
 
-impl Drop for Idle<'_> {
+impl Drop for IdleConnection<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// Takes a reply's steps; whether the connection goes on.
-async fn play(reply: &Reply, stream: &mut TcpStream) -> io::Result<bool> {
+/// Plays a reply. Returns whether the connection is kept.
+async fn play(reply: &ScriptedReply, stream: &mut TcpStream) -> io::Result<bool> {
     for step in reply.steps.iter().chain([&reply.end]) {
         match step {
             Step::Write(bytes) => stream.write_all(bytes).await?,
             Step::Pause(time) => tokio::select! {
                 () = sleep(*time) => {}
-                gone = gone(stream) => return gone.map(|()| false),
+                closed = peer_closed(stream) => return closed.map(|()| false),
             },
             Step::Stall => {
-                // Whatever else is sent is read away: only the peer's end is waited for.
+                // Data is discarded until the peer closes the connection.
                 let mut sink = [0; 1024];
                 while stream.read(&mut sink).await? > 0 {}
                 return Ok(false);
@@ -329,17 +330,17 @@ async fn play(reply: &Reply, stream: &mut TcpStream) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Waits until the peer has closed its side; without end if it has sent something more.
-async fn gone(stream: &TcpStream) -> io::Result<()> {
+/// Waits until the peer has closed its side. Never returns if the peer has sent more data.
+async fn peer_closed(stream: &TcpStream) -> io::Result<()> {
     if stream.peek(&mut [0]).await? > 0 {
-        // The next request, sent before this one's answer ended. Its end can't be seen without reading it.
+        // The next request came early. A close behind it cannot be seen without reading it.
         std::future::pending::<()>().await;
     }
     Ok(())
 }
 
-/// Reads one request; `None` if the peer closes before it is whole, or if it can't be read.
-async fn read_request(stream: &mut TcpStream, unread: &mut BytesMut) -> io::Result<Option<Received>> {
+/// Reads one request. Returns `None` if it is incomplete or cannot be read.
+async fn read_request(stream: &mut TcpStream, unread: &mut BytesMut) -> io::Result<Option<RecordedRequest>> {
     let (mut request, body) = loop {
         match parse_head(unread) {
             Ok(Some(head)) => break head,
@@ -359,11 +360,11 @@ async fn read_request(stream: &mut TcpStream, unread: &mut BytesMut) -> io::Resu
     Ok(Some(request))
 }
 
-/// No request head, or one of a kind that is not read here.
+/// The head is malformed, or of a kind that is not supported.
 struct Unreadable;
 
-/// Takes a head off the front of the bytes if it is there whole, and says how long the body is.
-fn parse_head(bytes: &mut BytesMut) -> Result<Option<(Received, usize)>, Unreadable> {
+/// Takes a complete head off the front of the bytes, and returns it with the length of the body.
+fn parse_head(bytes: &mut BytesMut) -> Result<Option<(RecordedRequest, usize)>, Unreadable> {
     let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut lines);
     let length = match head.parse(bytes) {
@@ -375,7 +376,7 @@ fn parse_head(bytes: &mut BytesMut) -> Result<Option<(Received, usize)>, Unreada
     for line in head.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Unreadable)?;
         let mut value = HeaderValue::from_bytes(line.value).map_err(|_| Unreadable)?;
-        // A failed assertion prints the request, and should not print the key with it.
+        // A failed assertion prints the request, and must not print the API key.
         value.set_sensitive(name == AUTHORIZATION);
         headers.append(name, value);
     }
@@ -383,10 +384,10 @@ fn parse_head(bytes: &mut BytesMut) -> Result<Option<(Received, usize)>, Unreada
     let path = head.path.ok_or(Unreadable)?.to_owned();
     let body = body_length(&headers)?;
     bytes.advance(length);
-    Ok(Some((Received { method, path, headers, body: Bytes::new() }, body)))
+    Ok(Some((RecordedRequest { method, path, headers, body: Bytes::new() }, body)))
 }
 
-/// How long the body is, where one length says so and nothing else.
+/// Returns the length of the body. There must be at most one `content-length`, and no transfer coding.
 fn body_length(headers: &HeaderMap) -> Result<usize, Unreadable> {
     if headers.contains_key(TRANSFER_ENCODING) {
         return Err(Unreadable);

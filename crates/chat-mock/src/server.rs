@@ -1,182 +1,212 @@
-//! The server: what can be set, and its life from bind to shutdown.
+//! The server: its settings, and its life from bind to shutdown.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_proto::sessions::AssistantMessage;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::Library;
-use crate::accept::{Accepting, Stop};
-use crate::key::Key;
-use crate::service::Service;
-use crate::sessions::Sessions;
+use crate::api_key::ApiKey;
+use crate::canned;
+use crate::service::{Respond, Service};
+use crate::sessions::{History, Sessions};
+use crate::tcp::{Shutdown, TcpServer};
 
-/// How long [`Server::shutdown`] waits for answers that are on their way.
+/// How long [`Server::shutdown`] waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long it waits for the rest of a request that is on its way: less than anybody would notice.
-const LAST_CALL: Duration = Duration::from_millis(250);
+/// How long [`Server::shutdown`] waits for the rest of a request.
+const REQUEST_GRACE: Duration = Duration::from_millis(250);
 
-/// What a [`Server`] is made from.
-#[derive(Debug)]
+/// Builds a [`Server`].
 #[must_use = "a builder does nothing until it is bound"]
-pub struct Builder {
+pub struct ServerBuilder {
     addr: SocketAddr,
-    api_key: Option<Key>,
-    library: Option<Library>,
+    api_key: Option<ApiKey>,
+    respond: Respond,
     max_sessions: usize,
     session_id_prefix: String,
     chunk_delay: Duration,
 }
 
-impl Builder {
-    /// Where to listen. The default is a free port of 127.0.0.1.
+impl ServerBuilder {
+    /// Sets the address to listen on. The default is a free port of 127.0.0.1.
     pub fn addr(mut self, addr: SocketAddr) -> Self {
         self.addr = addr;
         self
     }
 
-    /// The only key to take. Without it, any bearer that is not empty will do.
+    /// Sets the API key that clients must send. By default, the server accepts any bearer token that is not empty.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = Some(Key::new(key));
+        self.api_key = Some(ApiKey::new(key));
         self
     }
 
-    /// The documents to answer from. The default is [`Library::bundled`].
-    pub fn library(mut self, library: Library) -> Self {
-        self.library = Some(library);
+    /// Sets the function that answers a question, from the session's history and the question's text. The default
+    /// returns a canned answer with two citations.
+    ///
+    /// ```
+    /// use chat_mock::Server;
+    /// use chat_proto::sessions::AssistantMessage;
+    ///
+    /// let builder = Server::builder()
+    ///     .respond_with(|history, question| {
+    ///         let text = format!("{}You asked: {question}", history.summary());
+    ///         AssistantMessage::new(text, None)
+    ///     });
+    /// # let _ = builder;
+    /// ```
+    ///
+    /// The function is called under a lock, so that questions are answered one at a time.
+    pub fn respond_with(
+        mut self,
+        respond: impl Fn(&History, &str) -> AssistantMessage + Send + Sync + 'static,
+    ) -> Self {
+        self.respond = Box::new(respond);
         self
     }
 
-    /// How many sessions to remember; past it the one that was used the longest ago is forgotten. The default is 1000,
-    /// the least is 1.
+    /// Sets the maximum number of sessions. Past it, the least recently used session is forgotten. The default is 1000,
+    /// the minimum is 1.
     pub fn max_sessions(mut self, max: usize) -> Self {
         self.max_sessions = max;
         self
     }
 
-    /// What every session's id begins with. The default is `session-`. A prefix with a `/`, a space or a `%` shows
-    /// whether a client encodes the ids it sends.
+    /// Sets the prefix of session ids. The default is `session-`. Use a prefix with a `/`, a space or a `%` to test that a
+    /// client encodes ids.
     pub fn session_id_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.session_id_prefix = prefix.into();
         self
     }
 
-    /// How long to wait between two events of a stream, so that a person sees it stream. The default is zero.
+    /// Sets the pause between two events of a stream. The default is zero.
     pub fn chunk_delay(mut self, delay: Duration) -> Self {
         self.chunk_delay = delay;
         self
     }
 
-    /// Binds the address and starts to serve, in tasks of the tokio runtime this is called in.
+    /// Binds the address and starts to serve, in tasks of the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// The address can't be listened on: it is taken, not this machine's, or not allowed.
+    /// The address cannot be bound, e.g. because it is in use.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     pub async fn bind(self) -> io::Result<Server> {
         let service = Arc::new(Service::new(
             self.api_key,
-            self.library.unwrap_or_else(Library::bundled),
+            self.respond,
             Sessions::new(self.max_sessions, self.session_id_prefix),
             self.chunk_delay,
         ));
         let listener = TcpListener::bind(self.addr).await?;
         let for_connections = Arc::clone(&service);
-        let accepting =
-            Accepting::start(listener, move |stream, stop| serve(stream, stop, Arc::clone(&for_connections)))?;
-        Ok(Server { accepting, service })
+        let tcp = TcpServer::start(listener, move |stream, stop| serve(stream, stop, Arc::clone(&for_connections)))?;
+        Ok(Server { tcp, service })
     }
 }
 
-/// The API's server side on a socket: HTTP/1.1, and HTTP/2 with prior knowledge.
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("addr", &self.addr)
+            .field("api_key", &self.api_key)
+            .field("max_sessions", &self.max_sessions)
+            .field("session_id_prefix", &self.session_id_prefix)
+            .field("chunk_delay", &self.chunk_delay)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A server that implements the whole API over HTTP/1.1, and over HTTP/2 with prior knowledge.
 ///
-/// It runs in tasks of its own. Dropping it stops them at once and closes its connections.
+/// It runs in tasks of the tokio runtime in which it was bound. Dropping it stops them and closes its connections.
 #[derive(Debug)]
 pub struct Server {
-    accepting: Accepting,
+    tcp: TcpServer,
     service: Arc<Service>,
 }
 
 impl Server {
-    /// A server on a free loopback port, with the bundled documents, unless told otherwise.
-    pub fn builder() -> Builder {
-        Builder {
+    /// Returns a builder for a server on a free loopback port that gives canned answers.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             api_key: None,
-            library: None,
+            respond: Box::new(|history, _| canned::answer(history)),
             max_sessions: 1000,
             session_id_prefix: "session-".to_owned(),
             chunk_delay: Duration::ZERO,
         }
     }
 
-    /// Where it listens; the port is the true one if port 0 was asked for.
+    /// Returns the address that it listens on. The port is the real one if port 0 was requested.
     pub fn local_addr(&self) -> SocketAddr {
-        self.accepting.addr()
+        self.tcp.local_addr()
     }
 
-    /// The base URL for a client: `http://127.0.0.1:PORT`.
+    /// Returns the base URL for a client: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.local_addr())
     }
 
-    /// How many connections are open now.
+    /// Returns the number of connections that are open now.
     pub fn open_connections(&self) -> usize {
-        self.accepting.open()
+        self.tcp.open_connections()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections accepted so far.
     pub fn accepted_connections(&self) -> usize {
-        self.accepting.accepted()
+        self.tcp.accepted_connections()
     }
 
-    /// How many requests there have been, the refused ones included.
+    /// Returns the number of requests so far, including rejected ones.
     pub fn requests(&self) -> u64 {
         self.service.requests()
     }
 
-    /// Waits for as long as it serves: without end, unless its runtime is shut down. For a program that serves until
+    /// Waits until the server ends, which happens only when its runtime shuts down. Use it in a program that serves until
     /// it is interrupted.
     pub async fn wait(&self) {
-        self.accepting.wait().await;
+        self.tcp.wait().await;
     }
 
-    /// Stops accepting, closes idle connections and those whose request has not come whole, and lets answers that are on
-    /// their way finish, for at most five seconds.
+    /// Stops accepting, closes connections that are idle or whose request is incomplete, and waits for answers in
+    /// progress, for at most five seconds.
     pub async fn shutdown(self) {
-        self.accepting.shutdown(GRACE).await;
+        self.tcp.shutdown(GRACE).await;
     }
 }
 
-async fn serve(stream: TcpStream, mut stop: Stop, service: Arc<Service>) {
-    // Each event is to be seen when it is written. If the option can't be set, the connection is gone already.
+async fn serve(stream: TcpStream, mut stop: Shutdown, service: Arc<Service>) {
+    // Each event must be sent when it is written. If the option cannot be set, the connection is already closed.
     let _ = stream.set_nodelay(true);
     let http = auto::Builder::new(TokioExecutor::new());
-    // Each answer that is under way holds one more.
+    // Each answer in progress holds a clone.
     let answers = Arc::new(());
-    let under_way = Arc::downgrade(&answers);
+    let in_progress = Arc::downgrade(&answers);
     let service = service_fn(move |request| {
-        let (service, under_way) = (Arc::clone(&service), under_way.clone());
-        async move { Ok::<_, Infallible>(service.respond(request, &under_way).await) }
+        let (service, in_progress) = (Arc::clone(&service), in_progress.clone());
+        async move { Ok::<_, Infallible>(service.respond(request, &in_progress).await) }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    // What goes wrong on a connection is the client's to notice: nobody is here to be told.
+    // The client sees a connection error; there is nothing to do here.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stop.asked() => connection.as_mut().graceful_shutdown(),
+        () = stop.requested() => connection.as_mut().graceful_shutdown(),
     }
-    // An idle connection ends now. One whose request has not come whole would wait for the rest of it.
-    while timeout(LAST_CALL, connection.as_mut()).await.is_err() && Arc::strong_count(&answers) > 1 {}
+    // An idle connection ends now. One with an incomplete request would wait for the rest of it.
+    while timeout(REQUEST_GRACE, connection.as_mut()).await.is_err() && Arc::strong_count(&answers) > 1 {}
 }

@@ -1,5 +1,6 @@
-//! One request, one answer: the route, the checks, and the two forms of an answer.
+//! Handles a request: routing, checks, and the two forms of an answer.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,30 +12,30 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 
-use crate::Library;
-use crate::answer::answer;
-use crate::body::{self, Body, Unread};
-use crate::events::{events, to_json};
-use crate::key::Key;
-use crate::refusal::Refusal;
-use crate::sessions::{Session, Sessions};
-use crate::validate::{self, Asked};
+use crate::api_key::ApiKey;
+use crate::body::{self, Body, BodyError};
+use crate::events::events;
+use crate::json;
+use crate::rejection::Rejection;
+use crate::sessions::{History, Sessions};
+use crate::validate::{self, ChatRequest};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What the connections share.
-#[derive(Debug)]
+/// A function that answers a question in a session with this history.
+pub(crate) type Respond = Box<dyn Fn(&History, &str) -> AssistantMessage + Send + Sync>;
+
+/// The state that all connections share.
 pub(crate) struct Service {
-    api_key: Option<Key>,
-    library: Library,
+    api_key: Option<ApiKey>,
+    respond: Respond,
     sessions: Mutex<Sessions>,
     chunk_delay: Duration,
     requests: AtomicU64,
 }
 
-/// Where a request goes.
+/// The operation that a path names.
 #[derive(Debug, PartialEq, Eq)]
 enum Operation {
     Create,
@@ -42,8 +43,8 @@ enum Operation {
 }
 
 impl Operation {
-    /// Everything between the fixed parts is the id, slashes too: one official SDK leaves them as they are.
-    fn of(path: &str) -> Option<Self> {
+    /// Everything between the fixed parts is the id, including slashes, because one official SDK does not encode them.
+    fn from_path(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/v0/chat_sessions/")?;
         if rest == "chat_results" {
             return Some(Self::Create);
@@ -54,23 +55,23 @@ impl Operation {
 }
 
 impl Service {
-    pub(crate) fn new(api_key: Option<Key>, library: Library, sessions: Sessions, chunk_delay: Duration) -> Self {
-        Self { api_key, library, sessions: Mutex::new(sessions), chunk_delay, requests: AtomicU64::new(0) }
+    pub(crate) fn new(api_key: Option<ApiKey>, respond: Respond, sessions: Sessions, chunk_delay: Duration) -> Self {
+        Self { api_key, respond, sessions: Mutex::new(sessions), chunk_delay, requests: AtomicU64::new(0) }
     }
 
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// Answers any request. From when it is here whole until its answer is sent, there is one more of `under_way`.
-    pub(crate) async fn respond(&self, request: Request<Incoming>, under_way: &Weak<()>) -> Response<Body> {
+    /// Answers a request. A clone of `in_progress` is held from when the request is complete until its answer is sent.
+    pub(crate) async fn respond(&self, request: Request<Incoming>, in_progress: &Weak<()>) -> Response<Body> {
         let number = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
         let (head, body) = request.into_parts();
-        // Also where the head alone decides: a connection whose request was read to its end can be used again.
+        // The body is read even if the head alone decides, so that the connection can be reused.
         let body = body::read(body).await;
-        let token = under_way.upgrade();
-        let answered = self.route(head.uri.path(), &head.method, &head.headers, body);
-        let mut response = answered.unwrap_or_else(Refusal::into_response);
+        let token = in_progress.upgrade();
+        let result = self.route(head.uri.path(), &head.method, &head.headers, body);
+        let mut response = result.unwrap_or_else(Rejection::into_response);
         let id = HeaderValue::try_from(format!("req-{number:08x}")).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);
         response.map(|body| body.hold(token))
@@ -81,50 +82,52 @@ impl Service {
         path: &str,
         method: &Method,
         headers: &HeaderMap,
-        body: Result<Bytes, Unread>,
-    ) -> Result<Response<Body>, Refusal> {
-        let operation = Operation::of(path).ok_or(Refusal::Path)?;
+        body: Result<Bytes, BodyError>,
+    ) -> Result<Response<Body>, Rejection> {
+        let operation = Operation::from_path(path).ok_or(Rejection::UnknownPath)?;
         if method != Method::POST {
-            return Err(Refusal::Method);
+            return Err(Rejection::WrongMethod);
         }
         self.authorize(headers)?;
-        let body = body.map_err(Refusal::Body)?;
+        let body = body.map_err(Rejection::Body)?;
         match operation {
-            Operation::Create => Ok(self.create(validate::create(&body).map_err(Refusal::Invalid)?)),
-            Operation::Continue(id) => self.go_on(&id, validate::continued(&body).map_err(Refusal::Invalid)?),
+            Operation::Create => Ok(self.create(validate::create(&body).map_err(Rejection::Invalid)?)),
+            Operation::Continue(id) => {
+                self.continue_session(&id, validate::continued(&body).map_err(Rejection::Invalid)?)
+            }
         }
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let key = bearer(headers).ok_or(Refusal::NoKey)?;
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let key = bearer(headers).ok_or(Rejection::MissingKey)?;
         match &self.api_key {
-            Some(right) if !right.is(key) => Err(Refusal::WrongKey),
+            Some(expected) if !expected.matches(key) => Err(Rejection::WrongKey),
             _ => Ok(()),
         }
     }
 
-    fn create(&self, asked: Asked) -> Response<Body> {
+    fn create(&self, request: ChatRequest) -> Response<Body> {
         let (id, message) = {
             let mut sessions = self.sessions();
-            let (id, session) = sessions.create();
-            (id, self.answer(session, asked.question))
+            let (id, history) = sessions.create();
+            (id, self.answer(history, request.question))
         };
-        self.deliver(id, message, asked.stream)
+        self.response(id, message, request.stream)
     }
 
-    fn go_on(&self, id: &str, asked: Asked) -> Result<Response<Body>, Refusal> {
+    fn continue_session(&self, id: &str, request: ChatRequest) -> Result<Response<Body>, Rejection> {
         let message = {
             let mut sessions = self.sessions();
-            let session = sessions.get(id).ok_or(Refusal::Session)?;
-            self.answer(session, asked.question)
+            let history = sessions.get(id).ok_or(Rejection::UnknownSession)?;
+            self.answer(history, request.question)
         };
-        Ok(self.deliver(SessionId::from(id), message, asked.stream))
+        Ok(self.response(SessionId::from(id), message, request.stream))
     }
 
-    /// Answers under the lock of the sessions, so that of two questions at once the second sees the first.
-    fn answer(&self, session: &mut Session, question: String) -> AssistantMessage {
-        let message = answer(&self.library, session, &question);
-        session.record(question, message.content.clone());
+    /// Answers while the sessions are locked, so that of two concurrent questions the second sees the first.
+    fn answer(&self, history: &mut History, question: String) -> AssistantMessage {
+        let message = (self.respond)(history, &question);
+        history.record(question, message.content.clone());
         message
     }
 
@@ -132,11 +135,11 @@ impl Service {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts an answer into the form that the request's `stream` asks for. The `Accept` header has no say: the official
-    /// SDKs ask for JSON there when they stream.
-    fn deliver(&self, id: SessionId, message: AssistantMessage, stream: bool) -> Response<Body> {
+    /// Returns an answer as a stream or as JSON. The request's `stream` field decides. The `Accept` header is ignored,
+    /// because the official SDKs ask for JSON there even if they stream.
+    fn response(&self, id: SessionId, message: AssistantMessage, stream: bool) -> Response<Body> {
         if !stream {
-            return json(StatusCode::OK, &ChatResult::new(id, message));
+            return json::response(StatusCode::OK, &ChatResult::new(id, message));
         }
         let mut response = Response::new(Body::events(events(&id, &message), self.chunk_delay));
         let headers = response.headers_mut();
@@ -146,19 +149,22 @@ impl Service {
     }
 }
 
-/// The key of `Authorization: Bearer KEY`, if there is one.
+/// Returns the key of `Authorization: Bearer KEY`.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, key) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
     let key = key.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"Bearer ") && !key.is_empty()).then_some(key)
 }
 
-/// A whole answer in JSON.
-pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    let mut response = Response::new(Body::whole(to_json(value)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("api_key", &self.api_key)
+            .field("sessions", &self.sessions)
+            .field("chunk_delay", &self.chunk_delay)
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -166,20 +172,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_between_is_the_id() {
+    fn the_session_id_is_everything_between_the_fixed_parts() {
         let continues = |id: &str| Some(Operation::Continue(id.to_owned()));
-        assert_eq!(Operation::of("/v0/chat_sessions/chat_results"), Some(Operation::Create));
-        assert_eq!(Operation::of("/v0/chat_sessions/s-1/chat_results"), continues("s-1"));
-        assert_eq!(Operation::of("/v0/chat_sessions/a/b/chat_results"), continues("a/b"));
-        assert_eq!(Operation::of("/v0/chat_sessions/a%2Fb%20c/chat_results"), continues("a/b c"));
-        assert_eq!(Operation::of("/v0/chat_sessions/chat_results/chat_results"), continues("chat_results"));
-        assert_eq!(Operation::of("/v0/chat_sessions/s-1"), None);
-        assert_eq!(Operation::of("/v1/chat_sessions/chat_results"), None);
-        assert_eq!(Operation::of("/"), None);
+        assert_eq!(Operation::from_path("/v0/chat_sessions/chat_results"), Some(Operation::Create));
+        assert_eq!(Operation::from_path("/v0/chat_sessions/s-1/chat_results"), continues("s-1"));
+        assert_eq!(Operation::from_path("/v0/chat_sessions/a/b/chat_results"), continues("a/b"));
+        assert_eq!(Operation::from_path("/v0/chat_sessions/a%2Fb%20c/chat_results"), continues("a/b c"));
+        assert_eq!(Operation::from_path("/v0/chat_sessions/chat_results/chat_results"), continues("chat_results"));
+        assert_eq!(Operation::from_path("/v0/chat_sessions/s-1"), None);
+        assert_eq!(Operation::from_path("/v1/chat_sessions/chat_results"), None);
+        assert_eq!(Operation::from_path("/"), None);
     }
 
     #[test]
-    fn a_bearer_is_not_empty() {
+    fn a_bearer_token_must_not_be_empty() {
         let key = |authorization: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, authorization.parse().expect("a header value"));

@@ -1,7 +1,7 @@
-//! What a body must be, and the 422 of one that is not.
+//! Validates request bodies, and builds the 422 of an invalid one.
 //!
-//! The body is walked as a JSON value rather than deserialized, because serde stops at the first fault and the service
-//! reports all of them, each with the way to it. Message texts and types are those of the service's framework.
+//! The body is walked as a JSON value instead of being deserialized, because serde stops at the first fault and the service
+//! reports all of them, each with its path. Texts and types of the messages are those of the service's framework.
 
 use chat_proto::sessions::{HttpValidationError, RecordsCited};
 use chat_proto::{Location, ValidationError};
@@ -10,59 +10,62 @@ use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
 
-/// What a valid request asks for. All else is checked and not used.
+/// The parts of a valid request that the server uses. The others are only checked.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// The text of the one message.
+pub(crate) struct ChatRequest {
+    /// The text of the message.
     pub(crate) question: String,
-    /// Whether to stream the answer.
+    /// Whether the answer is streamed.
     pub(crate) stream: bool,
 }
 
 /// Reads the body of a create.
-pub(crate) fn create(body: &[u8]) -> Result<Asked, HttpValidationError> {
+pub(crate) fn create(body: &[u8]) -> Result<ChatRequest, HttpValidationError> {
     read(body, |check, body| {
         check.required(body, "integration_id", Check::string);
         let question = check.required(body, "chat_session", Check::chat_session);
         check.optional(body, "chat_mode", Check::string);
         let stream = check.optional(body, "stream", Check::boolean);
-        Some(Asked { question: question?.to_owned(), stream: stream.unwrap_or(false) })
+        Some(ChatRequest { question: question?.to_owned(), stream: stream.unwrap_or(false) })
     })
 }
 
 /// Reads the body of a continue.
-pub(crate) fn continued(body: &[u8]) -> Result<Asked, HttpValidationError> {
+pub(crate) fn continued(body: &[u8]) -> Result<ChatRequest, HttpValidationError> {
     read(body, |check, body| {
         check.required(body, "integration_id", Check::string);
         let question = check.required(body, "message", Check::message);
         let stream = check.optional(body, "stream", Check::boolean);
-        Some(Asked { question: question?.to_owned(), stream: stream.unwrap_or(false) })
+        Some(ChatRequest { question: question?.to_owned(), stream: stream.unwrap_or(false) })
     })
 }
 
-fn read(body: &[u8], walk: impl FnOnce(&mut Check, &Object) -> Option<Asked>) -> Result<Asked, HttpValidationError> {
+fn read(
+    body: &[u8],
+    walk: impl FnOnce(&mut Check, &Object) -> Option<ChatRequest>,
+) -> Result<ChatRequest, HttpValidationError> {
     let mut check = Check { at: vec![Location::Field("body".to_owned())], found: Vec::new() };
     let body = check.json(body);
-    let asked = match &body {
+    let request = match &body {
         Some(body) => check.object(body).and_then(|body| walk(&mut check, body)),
         None => None,
     };
-    match asked {
-        Some(asked) if check.found.is_empty() => Ok(asked),
+    match request {
+        Some(request) if check.found.is_empty() => Ok(request),
         _ => Err(HttpValidationError::new(check.found)),
     }
 }
 
-/// A walk over a body: where it is, and what it has found wrong.
+/// A walk over a body: the current path, and the faults found so far.
 ///
-/// A step that finds a fault notes it here and answers `None`, so that the walk goes on to the next field.
+/// A step that finds a fault records it and returns `None`, so that the walk continues with the next field.
 struct Check {
     at: Vec<Location>,
     found: Vec<ValidationError>,
 }
 
 impl Check {
-    /// Notes a fault of the value the walk is at.
+    /// Records a fault of the current value.
     fn fault<T>(&mut self, msg: impl Into<String>, error_type: &str) -> Option<T> {
         self.found.push(ValidationError::new(self.at.clone(), msg, error_type));
         None
@@ -72,7 +75,7 @@ impl Check {
         self.fault("field required", "value_error.missing")
     }
 
-    /// Takes one step down, looks, and comes back.
+    /// Runs a check one level down.
     fn under<T>(&mut self, step: Location, look: impl FnOnce(&mut Self) -> T) -> T {
         self.at.push(step);
         let seen = look(self);
@@ -93,7 +96,7 @@ impl Check {
         })
     }
 
-    /// Absent and null are one.
+    /// A field that is null counts as absent.
     fn optional<'v, T>(
         &mut self,
         object: &'v Object,
@@ -104,7 +107,7 @@ impl Check {
         self.under(Location::Field(name.to_owned()), |check| look(check, value))
     }
 
-    /// The body as JSON. One without a byte, or a bare null, is a body that is missing.
+    /// Parses the body. An empty body or a bare null counts as missing.
     fn json(&mut self, body: &[u8]) -> Option<Value> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         if body.is_empty() {
@@ -157,7 +160,7 @@ impl Check {
         self.under(index(0), |check| check.message(&messages[0]))
     }
 
-    /// The message's text.
+    /// Returns the text of the message.
     fn message<'v>(&mut self, value: &'v Value) -> Option<&'v str> {
         let message = self.object(value)?;
         let role = self.required(message, "role", Self::role);

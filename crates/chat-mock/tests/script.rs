@@ -5,14 +5,14 @@ mod common;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use chat_mock::{Reply, ScriptServer, Step};
+use chat_mock::{ScriptServer, ScriptedReply, Step};
 use common::{http, post, text, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 const REQUEST: &[u8] = b"POST /a%20b?c=d HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\nContent-Length: 4\r\n\r\nbody";
 
-fn start(replies: Vec<Reply>) -> ScriptServer {
+fn start(replies: Vec<ScriptedReply>) -> ScriptServer {
     ScriptServer::start(replies).expect("loopback has a free port")
 }
 
@@ -35,7 +35,7 @@ async fn exactly(stream: &mut TcpStream, expected: &[u8]) {
 
 #[tokio::test]
 async fn a_request_is_recorded_as_it_came() {
-    let server = start(vec![Reply::raw("whatever")]);
+    let server = start(vec![ScriptedReply::raw("whatever")]);
     let mut stream = connect(&server).await;
     // Byte by byte: the reply waits for the whole of it.
     for byte in REQUEST {
@@ -56,10 +56,10 @@ async fn a_request_is_recorded_as_it_came() {
 #[tokio::test]
 async fn common_replies_are_http() {
     let server = start(vec![
-        Reply::json(429, &[("retry-after", "2")], r#"{"detail":"slow"}"#),
-        Reply::sse("data: 1\n\n"),
-        Reply::answer("s-1", "Yes, no."),
-        Reply::sse_chunked(["data: 1\n", "", "\n"]),
+        ScriptedReply::json(429, &[("retry-after", "2")], r#"{"detail":"slow"}"#),
+        ScriptedReply::sse("data: 1\n\n"),
+        ScriptedReply::answer("s-1", "Yes, no."),
+        ScriptedReply::sse_chunked(["data: 1\n", "", "\n"]),
     ]);
     let http = http();
     let ask = async || http.request(post(&server.url(), "{}")).await.expect("an answer");
@@ -94,9 +94,9 @@ async fn common_replies_are_http() {
 #[tokio::test]
 async fn the_bytes_are_exact() {
     let server = start(vec![
-        Reply::head(299, &[("a", "b")]).chunk("0123456789abcdef").then(Step::KeepAlive).chunk("not played"),
-        Reply::head(200, &[]).last_chunk(),
-        Reply::raw("end"),
+        ScriptedReply::head(299, &[("a", "b")]).chunk("0123456789abcdef").then(Step::KeepAlive).chunk("not played"),
+        ScriptedReply::head(200, &[]).last_chunk(),
+        ScriptedReply::raw("end"),
     ]);
     let mut stream = asked(&server).await;
     // All at once: what is sent ahead waits for its turn.
@@ -108,8 +108,8 @@ async fn the_bytes_are_exact() {
 }
 
 #[tokio::test]
-async fn close_is_an_end_in_order_and_reset_is_none() {
-    let server = start(vec![Reply::raw("x").then(Step::Close), Reply::raw("").then(Step::Reset)]);
+async fn close_is_graceful_and_reset_is_not() {
+    let server = start(vec![ScriptedReply::raw("x").then(Step::Close), ScriptedReply::raw("").then(Step::Reset)]);
     let mut stream = asked(&server).await;
     exactly(&mut stream, b"x").await;
     assert_eq!(stream.read(&mut [0]).await.expect("an end in order"), 0);
@@ -121,8 +121,8 @@ async fn close_is_an_end_in_order_and_reset_is_none() {
 }
 
 #[tokio::test]
-async fn a_stall_lasts_until_the_peer_goes() {
-    let server = start(vec![Reply::raw("x").then(Step::Stall)]);
+async fn a_stall_lasts_until_the_peer_closes() {
+    let server = start(vec![ScriptedReply::raw("x").then(Step::Stall)]);
     let mut stream = connect(&server).await;
     until("it waits for a request", || server.idle_connections() == 1).await;
     stream.write_all(REQUEST).await.expect("it reads");
@@ -136,11 +136,11 @@ async fn a_stall_lasts_until_the_peer_goes() {
 }
 
 #[tokio::test]
-async fn a_pause_lasts_and_ends_early_when_the_peer_goes() {
+async fn a_pause_ends_early_when_the_peer_closes() {
     let short = Duration::from_millis(50);
     let server = start(vec![
-        Reply::raw("a").then(Step::Pause(short)).then(Step::Write("b".into())),
-        Reply::raw("a").then(Step::Pause(Duration::from_secs(86_400))),
+        ScriptedReply::raw("a").then(Step::Pause(short)).then(Step::Write("b".into())),
+        ScriptedReply::raw("a").then(Step::Pause(Duration::from_secs(86_400))),
     ]);
     let mut stream = asked(&server).await;
     let begin = Instant::now();
@@ -154,8 +154,8 @@ async fn a_pause_lasts_and_ends_early_when_the_peer_goes() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_takes_no_reply() {
-    let server = start(vec![Reply::raw("the reply")]);
+async fn a_request_that_cannot_be_read_uses_no_reply() {
+    let server = start(vec![ScriptedReply::raw("the reply")]);
     for unreadable in [
         "no http\r\n\r\n",
         "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n",
@@ -183,7 +183,7 @@ async fn without_replies_it_hangs_up() {
 
 #[tokio::test]
 async fn dropping_it_closes_its_connections() {
-    let server = start(vec![Reply::raw("x").then(Step::Stall)]);
+    let server = start(vec![ScriptedReply::raw("x").then(Step::Stall)]);
     let addr = server.local_addr();
     let mut stream = asked(&server).await;
     exactly(&mut stream, b"x").await;
@@ -194,10 +194,10 @@ async fn dropping_it_closes_its_connections() {
 }
 
 #[tokio::test]
-async fn a_new_list_of_replies_begins_with_its_first() {
-    let server = start(vec![Reply::raw("a"), Reply::raw("b")]);
+async fn a_new_list_of_replies_starts_with_its_first() {
+    let server = start(vec![ScriptedReply::raw("a"), ScriptedReply::raw("b")]);
     exactly(&mut asked(&server).await, b"a").await;
-    server.replay(vec![Reply::raw("c"), Reply::raw("d")]);
+    server.replay(vec![ScriptedReply::raw("c"), ScriptedReply::raw("d")]);
     assert!(server.requests().is_empty());
     for want in [b"c", b"d", b"d"] {
         exactly(&mut asked(&server).await, want).await;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use chat_mock::conformance::{Suite, Wire};
+use chat_conformance::{Suite, Wire};
 use support::OurBackend;
 use transport_async_std::{AsyncStdTransport, surf};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_std::task;
 use bytes::Bytes;
 use chat_http1::{Engine, Runtime};
-use chat_mock::{Blackhole, Reply, ScriptServer};
+use chat_mock::{Blackhole, ScriptServer, ScriptedReply as Reply};
 use transport_async_std::{AsyncStd, Connector, tls};
 
 /// async-std with a resolver that returns these addresses for every name.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chat_mock::faults::{FIRST, LAST, RESULT};
-use chat_mock::{Reply as Scripted, Server, Step};
+use chat_mock::{ScriptedReply as Scripted, Server, Step};
 use http::Request;
 use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
 use transport_async_std::driver::{Config, FromSettings as _, TransportError, TransportSettings};

@@ -2,7 +2,7 @@
 
 mod support;
 
-use chat_mock::conformance::Identity;
+use chat_conformance::Identity;
 use support::{SERVERS, chain, once, question, run, settings, trusting};
 use tokio::net::TcpListener;
 use transport_async_std::{AsyncStdTransport, Client, ErrorKind};

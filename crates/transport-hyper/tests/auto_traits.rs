@@ -1,7 +1,7 @@
 //! Public types that are `Send` and `Sync`. The test is that this file compiles.
 
 use transport_hyper::{
-    AnswerBody, Client, ClientBuilder, HyperTransport, HyperTransportBuilder, Proxy, Reply, SendError, Sending,
+    AnswerBody, Client, ClientBuilder, HyperTransport, HyperTransportBuilder, Proxy, Reply, ResponseFuture, SendError,
     Session, Text,
 };
 
@@ -12,5 +12,5 @@ fn send_and_sync<T: Send + Sync>() {}
 fn public_types_are_send() {
     send_and_sync::<(Client, ClientBuilder<HyperTransport>, Session)>();
     send_and_sync::<(HyperTransport, HyperTransportBuilder, Proxy, SendError)>();
-    send::<(Reply, Text<HyperTransport>, Sending, AnswerBody)>();
+    send::<(Reply, Text<HyperTransport>, ResponseFuture, AnswerBody)>();
 }

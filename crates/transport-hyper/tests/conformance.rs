@@ -5,13 +5,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_mock::conformance::{Harness, Setup, Suite, Wire};
+use chat_conformance::{Harness, Setup, Suite, Wire};
 use hyper::body::Body;
 use tokio::runtime::{Builder, Runtime};
 #[cfg(feature = "http2")]
 use transport_hyper::Http2;
 use transport_hyper::driver::TransportError;
-use transport_hyper::{Error, HyperTransport, Proxy, Transport};
+use transport_hyper::{Error, HyperTransport, Proxy, Transport, tls};
 
 struct Hyper(Runtime);
 
@@ -19,7 +19,7 @@ impl Harness for Hyper {
     type Transport = HyperTransport;
 
     fn transport(&self, setup: &Setup) -> Result<HyperTransport, Error> {
-        let builder = HyperTransport::builder().proxy(Proxy::none()).root_certificates(setup.ca());
+        let builder = HyperTransport::builder().proxy(Proxy::none()).tls(setup.cached_tls(|ca| tls::config(ca, None))?);
         #[cfg(feature = "http2")]
         let builder = builder.http2(if setup.wire == Wire::Http2 { Http2::PriorKnowledge } else { Http2::Alpn });
         builder.build(&setup.transport_settings())
@@ -84,7 +84,7 @@ fn a_broken_transport_fails() {
     for row in ["create, as sent: accept-encoding", "reset between events: ", "404: excepted"] {
         assert!(fails(row), "{row}: {failures:#?}");
     }
-    assert!(fails("405: excepted (there is no such row), and there is no such row"), "{failures:#?}");
+    assert!(fails("405: excepted (there is no such row), but there is no such row"), "{failures:#?}");
     for row in ["cut, chunked", "a conversation", "slow trickle"] {
         assert!(!fails(row), "{row}: {failures:#?}");
     }

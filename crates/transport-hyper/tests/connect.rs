@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chat_mock::{Blackhole, Reply, ScriptServer, Server};
+use chat_mock::{Blackhole, ScriptServer, ScriptedReply as Reply, Server};
 use common::tcp_server::{TcpServer, head};
 use common::{TIMEOUT, ask, builder, client, client_within, wait_until};
 use socket2::{Domain, Socket, Type};

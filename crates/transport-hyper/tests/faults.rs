@@ -5,8 +5,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use chat_mock::conformance::Identity;
-use chat_mock::faults::{FIRST, LAST, Outcome};
+use chat_conformance::Identity;
+use chat_mock::faults::{FIRST, FaultOutcome, LAST};
 use support::frame_server::{Action, FrameServer, code, data, head, reset, trailers};
 use support::{client_on, question, wait_until};
 use transport_hyper::driver::Config;
@@ -140,7 +140,7 @@ async fn run_case(
     }
     let client = client_on(&identity, &server.url(), &config);
     let result = client.create(&question()).finish().await;
-    let seen = Outcome::of(&result, server.requests()).to_string();
+    let seen = FaultOutcome::of(&result, server.requests()).to_string();
     if stalls {
         wait_until("the stream's reset", || server.resets() == 1).await;
     }

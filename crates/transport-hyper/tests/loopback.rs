@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chat_mock::{Reply as Scripted, ScriptServer, Step};
+use chat_mock::{ScriptServer, ScriptedReply as Scripted, Step};
 use transport_hyper::sessions::CreateInput;
 use transport_hyper::{Client, ErrorKind, Timeouts};
 

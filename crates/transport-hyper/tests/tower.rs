@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chat_mock::conformance::{Harness, Setup, Suite, Wire};
-use chat_mock::{Reply, ScriptServer};
+use chat_conformance::{Harness, Setup, Suite, Wire};
+use chat_mock::{ScriptServer, ScriptedReply as Reply};
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper_util::client::legacy;
@@ -21,7 +21,9 @@ use tower::limit::ConcurrencyLimit;
 use tower::{BoxError, Service, ServiceBuilder};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_http::trace::TraceLayer;
-use transport_hyper::{Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, TimeoutKind, Timeouts};
+use transport_hyper::{
+    Error, ErrorKind, HyperTransport, Proxy, RetryPolicy, ServiceTransport, TimeoutKind, Timeouts, tls,
+};
 
 fn layer() -> SetRequestHeaderLayer<HeaderValue> {
     SetRequestHeaderLayer::overriding(HeaderName::from_static("x-team"), HeaderValue::from_static("docs"))
@@ -151,7 +153,7 @@ impl Harness for Layered {
     type Transport = ServiceTransport<ConcurrencyLimit<HyperTransport>>;
 
     fn transport(&self, setup: &Setup) -> Result<Self::Transport, Error> {
-        let hyper = HyperTransport::builder().proxy(Proxy::none()).root_certificates(setup.ca());
+        let hyper = HyperTransport::builder().proxy(Proxy::none()).tls(setup.cached_tls(|ca| tls::config(ca, None))?);
         let hyper = hyper.build(&setup.transport_settings())?;
         Ok(ServiceTransport::new(ServiceBuilder::new().concurrency_limit(10_000).service(hyper)))
     }

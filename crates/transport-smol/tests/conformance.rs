@@ -1,7 +1,7 @@
 //! The conformance suite on two executors. The cross-crate tests run it on async-std.
 
 use async_executor::LocalExecutor;
-use chat_mock::conformance::{Harness, Setup, Suite, Wire};
+use chat_conformance::{Harness, Setup, Suite, Wire};
 use transport_smol::{Error, SmolTransport, tls};
 
 /// No executor: the thread polls one future, and async-io's own thread wakes it.
@@ -11,7 +11,7 @@ impl Harness for BlockOn {
     type Transport = SmolTransport;
 
     fn transport(&self, setup: &Setup) -> Result<SmolTransport, Error> {
-        SmolTransport::with_tls(&setup.transport_settings(), tls::config(setup.ca(), None)?)
+        SmolTransport::with_tls(&setup.transport_settings(), setup.cached_tls(|ca| tls::config(ca, None))?)
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

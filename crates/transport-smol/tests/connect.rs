@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_net::TcpStream;
 use bytes::Bytes;
 use chat_http1::{Engine, Runtime};
-use chat_mock::{Blackhole, Reply, ScriptServer};
+use chat_mock::{Blackhole, ScriptServer, ScriptedReply as Reply};
 use transport_smol::{AsyncIo, Connector, tls};
 
 /// async-io with a resolver that returns these addresses for every name.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
+use chat_conformance::Identity;
 use chat_mock::Server;
-use chat_mock::conformance::Identity;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chat_blocking::driver::Config;
 use chat_blocking::sessions::CreateInput;
 use chat_blocking::{Client, RetryPolicy};
-use chat_mock::Reply as Script;
+use chat_mock::ScriptedReply as Script;
 use tokio::runtime::{Builder, Runtime};
 
 /// Longer than any test takes.

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chat_mock::{Received, Reply, ScriptServer};
+use chat_mock::{RecordedRequest as Received, ScriptServer, ScriptedReply as Reply};
 use serde_json::Value;
 
 /// The key of all tests. No output may hold it.

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use async_std::task;
-use chat_mock::conformance::{Harness, Setup};
-use chat_mock::{Reply as Scripted, ScriptServer};
+use chat_conformance::{Harness, Setup};
+use chat_mock::{ScriptServer, ScriptedReply as Scripted};
 use tokio::runtime::Runtime;
 use transport_async_std::driver::{Config, FromSettings, TransportSettings};
 use transport_async_std::rustls::ClientConfig;
@@ -99,10 +99,8 @@ impl Harness for OurBackend {
 
     fn transport(&self, setup: &Setup) -> Result<AsyncStdTransport, Error> {
         let settings = setup.transport_settings();
-        Ok((self.0)(match setup.ca() {
-            Some(ca) => Backend::with_tls(&settings, trusting(ca))?,
-            None => Backend::new(&settings)?,
-        }))
+        let tls = setup.cached_tls(|ca| tls::config(ca, None))?;
+        Ok((self.0)(Backend::with_tls(&settings, tls)?))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {

@@ -4,7 +4,7 @@ pub(crate) mod frame_server;
 
 use std::time::{Duration, Instant};
 
-use chat_mock::conformance::Identity;
+use chat_conformance::Identity;
 use transport_hyper::driver::{Config, TransportSettings};
 use transport_hyper::sessions::CreateInput;
 use transport_hyper::{Client, HyperTransport, Proxy};

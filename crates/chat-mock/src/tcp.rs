@@ -1,4 +1,5 @@
-//! The accept loop that both servers share: it owns its connections and counts them.
+//! A TCP accept loop that owns its connections and counts them. Both servers of this crate run on it, and so can a
+//! server of your own.
 
 use std::future::Future;
 use std::io;
@@ -12,26 +13,26 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// How long to wait after a failed accept: it is most often a lack of file descriptors, which only time cures.
+/// The pause after a failed accept. The usual reason is a lack of file descriptors, which only time cures.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running accept loop. Dropping it stops the loop and aborts the connections.
 #[derive(Debug)]
-pub(crate) struct Accepting {
+pub struct TcpServer {
     addr: SocketAddr,
     counters: Arc<Counters>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-/// Tells a connection to come to its end.
+/// Tells a connection that the server shuts down.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop(watch::Receiver<bool>);
+pub struct Shutdown(watch::Receiver<bool>);
 
-impl Stop {
-    /// Waits until the server is asked to stop.
-    pub(crate) async fn asked(&mut self) {
-        // An error says that the server was dropped: a stop as well.
+impl Shutdown {
+    /// Waits until the server shuts down.
+    pub async fn requested(&mut self) {
+        // An error says that the server was dropped, which is a shutdown too.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 }
@@ -42,11 +43,19 @@ struct Counters {
     accepted: AtomicUsize,
 }
 
-impl Accepting {
-    /// Starts to accept on a free port of 127.0.0.1; the rest is as [`start`](Self::start) has it.
-    pub(crate) fn on_free_port<S, F>(serve: S) -> io::Result<Self>
+impl TcpServer {
+    /// Starts to accept on a free port of 127.0.0.1. See [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// No port is free.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn on_free_port<S, F>(serve: S) -> io::Result<Self>
     where
-        S: Fn(TcpStream, Stop) -> F + Send + 'static,
+        S: Fn(TcpStream, Shutdown) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -54,63 +63,75 @@ impl Accepting {
         Self::start(TcpListener::from_std(listener)?, serve)
     }
 
-    /// Starts to accept, in a task of its own; `serve` makes the future of one connection.
-    pub(crate) fn start<S, F>(listener: TcpListener, serve: S) -> io::Result<Self>
+    /// Starts to accept, in a task of the current tokio runtime. `serve` returns the future of one connection, which
+    /// runs in a task too.
+    ///
+    /// # Errors
+    ///
+    /// The listener has no local address.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn start<S, F>(listener: TcpListener, serve: S) -> io::Result<Self>
     where
-        S: Fn(TcpStream, Stop) -> F + Send + 'static,
+        S: Fn(TcpStream, Shutdown) -> F + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
     {
         let addr = listener.local_addr()?;
         let counters = Arc::new(Counters::default());
-        let (stop, asked) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, Stop(asked), Arc::clone(&counters), serve));
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(accept(listener, Shutdown(stopped), Arc::clone(&counters), serve));
         Ok(Self { addr, counters, stop, task })
     }
 
-    pub(crate) fn addr(&self) -> SocketAddr {
+    /// Returns the address that it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
         self.addr
     }
 
-    pub(crate) fn open(&self) -> usize {
+    /// Returns the number of connections that are open now.
+    pub fn open_connections(&self) -> usize {
         self.counters.open.load(Ordering::Acquire)
     }
 
-    pub(crate) fn accepted(&self) -> usize {
+    /// Returns the number of connections accepted so far.
+    pub fn accepted_connections(&self) -> usize {
         self.counters.accepted.load(Ordering::Acquire)
     }
 
-    /// Waits for the loop's end.
-    pub(crate) async fn wait(&self) {
+    /// Waits until the accept loop has ended.
+    pub async fn wait(&self) {
         self.stop.closed().await;
     }
 
-    /// Stops accepting, and waits for the connections to come to their end, at most for `grace`.
-    pub(crate) async fn shutdown(mut self, grace: Duration) {
+    /// Stops accepting and waits for the connections to end, for at most `grace`.
+    pub async fn shutdown(mut self, grace: Duration) {
         self.stop.send_replace(true);
-        // Whoever is late is aborted by the drop.
+        // The drop aborts the connections that are left.
         let _ = timeout(grace, &mut self.task).await;
     }
 }
 
-impl Drop for Accepting {
+impl Drop for TcpServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-async fn accept<S, F>(listener: TcpListener, mut stop: Stop, counters: Arc<Counters>, serve: S)
+async fn accept<S, F>(listener: TcpListener, mut stop: Shutdown, counters: Arc<Counters>, serve: S)
 where
-    S: Fn(TcpStream, Stop) -> F,
+    S: Fn(TcpStream, Shutdown) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    // Dropping the set, as an abort of this task does, aborts what is in it.
+    // Dropping the set aborts the connections in it. An abort of this task drops the set.
     let mut connections = JoinSet::new();
     let for_connections = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let open = Open::new(&counters);
+                    let open = OpenConnection::new(&counters);
                     let serving = serve(stream, for_connections.clone());
                     connections.spawn(async move {
                         serving.await;
@@ -120,17 +141,17 @@ where
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
-            () = stop.asked() => break,
+            () = stop.requested() => break,
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-/// One open connection, counted for as long as this lives.
-struct Open(Arc<Counters>);
+/// Counts an open connection while it lives.
+struct OpenConnection(Arc<Counters>);
 
-impl Open {
+impl OpenConnection {
     fn new(counters: &Arc<Counters>) -> Self {
         counters.open.fetch_add(1, Ordering::AcqRel);
         counters.accepted.fetch_add(1, Ordering::AcqRel);
@@ -138,7 +159,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
     }

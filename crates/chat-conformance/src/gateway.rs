@@ -1,4 +1,4 @@
-//! What stands before a server of HTTP/1.1, so that the same server can be had over TLS and over HTTP/2.
+//! Gateways in front of an HTTP/1.1 server, which offer it over TLS and HTTP/2.
 
 use std::error::Error;
 use std::io;
@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_mock::tcp::TcpServer;
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full};
@@ -20,32 +21,31 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::Identity;
-use crate::accept::Accepting;
+use crate::identity::Identity;
 
-/// As many as a test could want: what a client may do at once, and how fast it may reset.
+/// The maximum number of concurrent streams, and of streams that are reset quickly. No test needs more.
 const MANY_STREAMS: u32 = 10_000;
 
-/// A listener on a free port of 127.0.0.1 that passes on what comes to a server behind it.
+/// A gateway on a free port of 127.0.0.1 that forwards to a server behind it.
 ///
-/// Made in a tokio runtime, it runs in tasks there. Dropping it closes its connections.
+/// It runs in tasks of the tokio runtime in which it was created. Dropping it closes its connections.
 #[derive(Debug)]
-pub struct Door(Accepting);
+pub struct Gateway(TcpServer);
 
-/// How a door of TLS ends what ended in order behind it.
+/// How a TLS gateway closes a connection that the server closed gracefully.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// With `close_notify`, as TLS has it.
-    Told,
-    /// With the socket alone, as one who cuts the connection on its way would.
-    Untold,
-    /// With `close_notify` alone. The socket stays until the client closes it.
-    Half,
+pub(crate) enum TlsClose {
+    /// With `close_notify` and a close of the socket.
+    Graceful,
+    /// By a close of the socket alone, as an attacker would.
+    SocketOnly,
+    /// With `close_notify` alone. The socket stays open until the client closes it.
+    NotifyOnly,
 }
 
-impl Door {
-    /// TLS before a server, byte by byte. What ends in order behind it ends with `close_notify`, and what is reset is reset.
-    pub(super) fn tls(behind: SocketAddr, identity: &Identity, ending: Ending) -> io::Result<Self> {
+impl Gateway {
+    /// Creates a gateway that adds TLS and forwards bytes. A reset is forwarded as a reset.
+    pub(crate) fn tls(behind: SocketAddr, identity: &Identity, tls_close: TlsClose) -> io::Result<Self> {
         let acceptor = identity.acceptor(&[b"http/1.1"]);
         Self::open(move |tcp| {
             let acceptor = acceptor.clone();
@@ -53,28 +53,36 @@ impl Door {
                 let Ok(outer) = acceptor.accept(tcp).await else { return };
                 let Ok(inner) = TcpStream::connect(behind).await else { return };
                 let _ = inner.set_nodelay(true);
-                pipe(outer, inner, ending).await;
+                forward_bytes(outer, inner, tls_close).await;
             }
         })
     }
 
-    /// A gateway that speaks HTTP/2 with prior knowledge before a server of HTTP/1.1. Each stream has a connection of its
-    /// own behind it; what breaks there is a stream that is reset.
+    /// Creates a gateway from HTTP/2 with prior knowledge to an HTTP/1.1 server. Each stream has its own connection to the
+    /// server. If that connection fails, the stream is reset.
     ///
     /// # Errors
     ///
-    /// There is no free port.
-    pub fn gateway(behind: SocketAddr) -> io::Result<Self> {
+    /// No port is free.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn http2(behind: SocketAddr) -> io::Result<Self> {
         let inner = inner_client();
         Self::open(move |tcp| serve_http2(tcp, behind, inner.clone()))
     }
 
-    /// As [`gateway`](Self::gateway), over TLS, where HTTP/2 is what ALPN offers.
+    /// Creates a gateway as [`http2`](Self::http2) does, over TLS. ALPN offers only HTTP/2.
     ///
     /// # Errors
     ///
-    /// There is no free port.
-    pub fn gateway_tls(behind: SocketAddr, identity: &Identity) -> io::Result<Self> {
+    /// No port is free.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub fn http2_tls(behind: SocketAddr, identity: &Identity) -> io::Result<Self> {
         let (acceptor, inner) = (identity.acceptor(&[b"h2"]), inner_client());
         Self::open(move |tcp| {
             let (acceptor, inner) = (acceptor.clone(), inner.clone());
@@ -90,63 +98,63 @@ impl Door {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let accepting = Accepting::on_free_port(move |tcp, _| {
-            // Each event is to be seen when it is written. If the option can't be set, the connection is gone already.
+        let tcp = TcpServer::on_free_port(move |tcp, _| {
+            // Each event must be sent when it is written. If the option cannot be set, the connection is already closed.
             let _ = tcp.set_nodelay(true);
             serve(tcp)
         })?;
-        Ok(Self(accepting))
+        Ok(Self(tcp))
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
-        self.0.addr()
+        self.0.local_addr()
     }
 
-    /// How many connections are open now.
+    /// Returns the number of connections that are open now.
     pub fn open_connections(&self) -> usize {
-        self.0.open()
+        self.0.open_connections()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections accepted so far.
     pub fn accepted_connections(&self) -> usize {
-        self.0.accepted()
+        self.0.accepted_connections()
     }
 }
 
-/// Carries bytes both ways until either side ends.
-async fn pipe(outer: TlsStream<TcpStream>, mut inner: TcpStream, ending: Ending) {
+/// Forwards bytes both ways until either side ends.
+async fn forward_bytes(outer: TlsStream<TcpStream>, mut inner: TcpStream, tls_close: TlsClose) {
     let (mut from_client, mut to_client) = tokio::io::split(outer);
     let (mut from_server, mut to_server) = inner.split();
     let behind = {
-        let requests = pin!(carry(&mut from_client, &mut to_server));
-        let answers = pin!(carry(&mut from_server, &mut to_client));
+        let requests = pin!(copy(&mut from_client, &mut to_server));
+        let answers = pin!(copy(&mut from_server, &mut to_client));
         tokio::select! {
             _ = requests => return,
             end = answers => end,
         }
     };
     let mut outer = from_client.unsplit(to_client);
-    // What can't be closed is closed already.
+    // An error means that the connection is already closed.
     let _ = match behind {
-        Ok(()) => match ending {
-            Ending::Told => outer.shutdown().await,
-            Ending::Untold => outer.get_mut().0.shutdown().await,
-            Ending::Half => half_close(&mut outer).await,
+        Ok(()) => match tls_close {
+            TlsClose::Graceful => outer.shutdown().await,
+            TlsClose::SocketOnly => outer.get_mut().0.shutdown().await,
+            TlsClose::NotifyOnly => notify_only(&mut outer).await,
         },
         Err(_) => SockRef::from(outer.get_ref().0).set_linger(Some(Duration::ZERO)),
     };
 }
 
-/// Ends TLS, and waits for the client to end the rest.
-async fn half_close(outer: &mut TlsStream<TcpStream>) -> io::Result<()> {
+/// Sends `close_notify`, and waits for the client to close the socket.
+async fn notify_only(outer: &mut TlsStream<TcpStream>) -> io::Result<()> {
     outer.get_mut().1.send_close_notify();
     outer.flush().await?;
     tokio::io::copy(outer.get_mut().0, &mut tokio::io::sink()).await.map(drop)
 }
 
-/// Carries bytes to the end of where they come from, each piece as it comes.
-async fn carry(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+/// Copies all bytes, and flushes after each read.
+async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let mut buffer = vec![0; 16 << 10];
     loop {
         match from.read(&mut buffer).await? {
@@ -167,15 +175,15 @@ async fn serve_http2<S>(stream: S, behind: SocketAddr, inner: Inner)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| forward(inner.clone(), behind, request));
+    let service = service_fn(move |request| forward_request(inner.clone(), behind, request));
     let mut http2 = http2::Builder::new(TokioExecutor::new());
-    // Tests of cancellation reset faster than an attacker would be allowed to.
+    // Cancellation tests reset streams faster than the default limit allows.
     http2.max_concurrent_streams(MANY_STREAMS).max_pending_accept_reset_streams(MANY_STREAMS as usize);
     let _ = http2.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// An error resets the stream, here and in the body.
-async fn forward(
+/// Forwards a request. An error resets the stream, here and in the body.
+async fn forward_request(
     inner: Inner,
     behind: SocketAddr,
     request: Request<Incoming>,
@@ -186,11 +194,11 @@ async fn forward(
     let path = head.uri.path_and_query().ok_or("no path")?;
     *request.uri_mut() = format!("http://{behind}{path}").parse::<Uri>()?;
     *request.headers_mut() = head.headers;
-    // The server sees the name that the client asked for.
+    // The server receives the name that the client connected to.
     let authority = head.uri.authority().ok_or("no authority")?;
     request.headers_mut().insert(HOST, HeaderValue::from_str(authority.as_str())?);
     let mut response = inner.request(request).await?;
-    // These are each connection's own.
+    // These headers belong to one connection.
     response.headers_mut().remove(CONNECTION);
     response.headers_mut().remove(TRANSFER_ENCODING);
     Ok(response)

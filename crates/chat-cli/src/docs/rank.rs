@@ -1,11 +1,11 @@
-//! Ranking: which texts fit a question. The crate `bm25` ranks; here is what counts as a word.
+//! Ranks texts by a question. The crate `bm25` ranks; this module splits text into words.
 
 use bm25::{Embedder, EmbedderBuilder, Scorer, Tokenizer};
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// Words that say nothing of what a question is about. Kept short, because a manual is about words like "use", "open"
-/// and "first", which longer lists drop.
+/// Words without meaning for a question. The list is short, because longer lists drop words such as "use", "open" and
+/// "first", which manuals are about.
 const STOP_WORDS: &[&str] = &[
     "a",
     "about",
@@ -122,11 +122,11 @@ const STOP_WORDS: &[&str] = &[
     "your",
 ];
 
-/// How much of a question is looked for, in characters. The work grows with the question times the texts, and what a
-/// question is about is said in its beginning.
+/// The maximum length of a question, in characters. The rest is ignored, because the work grows with the length of the
+/// question times that of the texts.
 const MAX_QUESTION: usize = 2000;
 
-/// Texts that can be ranked against a question; each is known by its place.
+/// Texts that can be ranked by a question. Each is identified by its index.
 pub(crate) struct Ranking {
     embedder: Embedder<u32, Words>,
     scorer: Scorer<usize>,
@@ -137,13 +137,13 @@ impl Ranking {
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
         let embedder = EmbedderBuilder::with_tokenizer_and_fit_to_corpus(Words, &texts).build();
         let mut scorer = Scorer::new();
-        for (place, text) in texts.iter().enumerate() {
-            scorer.upsert(&place, embedder.embed(text));
+        for (index, text) in texts.iter().enumerate() {
+            scorer.upsert(&index, embedder.embed(text));
         }
         Self { embedder, scorer }
     }
 
-    /// The places and scores of the texts that share a word with the question, the best first.
+    /// Returns the indexes and scores of the texts that share a word with the question, the best first.
     pub(crate) fn best(&self, question: &str) -> Vec<(usize, f32)> {
         let question = question.char_indices().nth(MAX_QUESTION).map_or(question, |(end, _)| &question[..end]);
         let mut best: Vec<_> = self
@@ -152,7 +152,7 @@ impl Ranking {
             .into_iter()
             .map(|scored| (scored.id, scored.score))
             .collect();
-        // The scorer leaves ties in the order of a hash map; the same question gets the same answer.
+        // The scorer returns ties in the order of a hash map. Sort them, so that the same question gets the same answer.
         best.sort_by(|(a, a_score), (b, b_score)| b_score.total_cmp(a_score).then(a.cmp(b)));
         best
     }
@@ -164,7 +164,7 @@ impl std::fmt::Debug for Ranking {
     }
 }
 
-/// Whether a question has a word of its own, one that is about something.
+/// Returns whether a question has a word that is not a stop word.
 pub(crate) fn has_words(question: &str) -> bool {
     !Words.tokenize(question).is_empty()
 }
@@ -175,10 +175,10 @@ struct Words;
 impl Tokenizer for Words {
     fn tokenize(&self, text: &str) -> Vec<String> {
         let stemmer = Stemmer::create(Algorithm::English);
-        // The one word that is written with a slash, and would be two letters.
+        // Without this, "I/O" would be two letters.
         let text = text.to_lowercase().replace("i/o", "io");
         text.unicode_words()
-            // `records_cited` is two words here, and of "what's" the first part counts.
+            // `records_cited` becomes two words, and "what's" becomes "what".
             .flat_map(|word| word.split('_'))
             .filter_map(|word| word.split(['\'', '’']).next())
             .filter(|word| !word.is_empty() && !STOP_WORDS.contains(word))

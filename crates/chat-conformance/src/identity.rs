@@ -1,4 +1,4 @@
-//! A server's name, and a private CA that vouches for it.
+//! A server certificate and the private CA that signs it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// A certificate for `localhost` and `127.0.0.1`, and the private CA that vouches for it: made anew each time.
+/// A certificate for `localhost` and `127.0.0.1`, signed by a private CA.
 #[derive(Clone)]
 pub struct Identity {
     ca: CertificateDer<'static>,
@@ -29,36 +29,36 @@ impl Default for Identity {
 }
 
 impl Identity {
-    /// Makes one.
+    /// Generates a CA and a certificate.
     ///
     /// # Panics
     ///
-    /// If the system gives no randomness.
+    /// If the system has no source of randomness.
     pub fn new() -> Self {
-        let sound = "names and keys made here are sound";
-        let mut params = CertificateParams::new(Vec::new()).expect(sound);
+        let valid = "the generated names and keys are valid";
+        let mut params = CertificateParams::new(Vec::new()).expect(valid);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "a private CA");
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect(sound)).expect(sound);
-        let key = KeyPair::generate().expect(sound);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect(valid)).expect(valid);
+        let key = KeyPair::generate().expect(valid);
         let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let certificate = CertificateParams::new(names).expect(sound).signed_by(&key, &ca).expect(sound);
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect(sound);
+        let certificate = CertificateParams::new(names).expect(valid).signed_by(&key, &ca).expect(valid);
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect(valid);
         let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .expect(sound)
+            .expect(valid)
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
-            .expect(sound);
+            .expect(valid);
         Self { ca: ca.der().clone(), config }
     }
 
-    /// The CA's certificate, for clients to trust.
+    /// Returns the certificate of the CA, for clients to trust.
     pub fn ca(&self) -> CertificateDer<'static> {
         self.ca.clone()
     }
 
-    /// The server's side of TLS, with these protocols for ALPN.
+    /// Returns the server side of TLS, with these ALPN protocols.
     pub fn acceptor(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let mut config = self.config.clone();
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();

@@ -1,46 +1,45 @@
-//! Markdown to sections: a heading and the prose under it.
+//! Splits Markdown into passages: a heading and the prose under it.
 
 use std::collections::HashMap;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-/// What lies between one heading and the next.
+/// The text between one heading and the next.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Passage {
-    /// The headings over it, from the document's title to its own.
+    /// The headings from the document's title to this one.
     pub(crate) breadcrumbs: Vec<String>,
-    /// The heading's anchor; none for what stands before the first heading.
+    /// The anchor of the heading. `None` before the first heading.
     pub(crate) anchor: Option<String>,
-    /// Its prose.
+    /// The sentences of the prose.
     pub(crate) sentences: Vec<String>,
 }
 
 /// Abbreviations after which a capital does not begin a sentence.
 const ABBREVIATIONS: &[&str] = &["e.g.", "i.e.", "cf.", "vs."];
 
-/// A sentence has at least this many words; less is a label.
+/// The minimum number of words of a sentence. Shorter text is a label.
 const MIN_WORDS: usize = 3;
 
-/// What of a document counts.
+/// Which text of a document is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum Extract {
     /// Sentences.
     #[default]
     Prose,
-    /// Labels, rows of tables and blocks of code too, each as a sentence: for documents that have nothing else.
+    /// Also labels, rows of tables and blocks of code, each as a sentence. For documents without prose.
     All,
 }
 
-/// Splits a document by its headings. Passages without anything that counts are left out. `name` stands for a title where
-/// there is none.
-pub(crate) fn split(name: &str, markdown: &str, kept: Kept) -> Vec<Passage> {
+/// Splits a document at its headings. Passages without text are left out. `name` replaces a missing title.
+pub(crate) fn split(name: &str, markdown: &str, extract: Extract) -> Vec<Passage> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    let mut splitter = Splitter { kept, ..Splitter::default() };
+    let mut splitter = Splitter { extract, ..Splitter::default() };
     for event in Parser::new_ext(markdown, options) {
         splitter.take(event);
     }
@@ -49,12 +48,12 @@ pub(crate) fn split(name: &str, markdown: &str, kept: Kept) -> Vec<Passage> {
 
 #[derive(Default)]
 struct Splitter {
-    kept: Kept,
-    /// How deep it is in blocks that hold no prose.
+    extract: Extract,
+    /// The depth in blocks without prose.
     skipping: usize,
-    /// The block or heading that is being read.
+    /// The text of the current block or heading.
     text: String,
-    /// The headings that hold now, outermost first.
+    /// The headings of the current position, outermost first.
     headings: Vec<(HeadingLevel, String)>,
     anchors: HashMap<String, usize>,
     /// The first heading of the first level.
@@ -66,7 +65,7 @@ impl Splitter {
     fn take(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) if self.is_skipped(&tag.to_end()) => {
-                // An image stands inside a line of prose, which goes on after it.
+                // An image is part of a line of prose, which continues after it.
                 if !matches!(tag, Tag::Image { .. }) {
                     self.end_block();
                 }
@@ -84,10 +83,10 @@ impl Splitter {
         }
     }
 
-    /// What holds no sentence to cite: code, tables, images, raw HTML, footnotes, front matter.
+    /// Returns whether a block has no sentence to cite: code, tables, images, raw HTML, footnotes, front matter.
     fn is_skipped(&self, tag: &TagEnd) -> bool {
         match tag {
-            TagEnd::CodeBlock | TagEnd::Table => self.kept == Kept::Prose,
+            TagEnd::CodeBlock | TagEnd::Table => self.extract == Extract::Prose,
             TagEnd::Image | TagEnd::HtmlBlock | TagEnd::FootnoteDefinition | TagEnd::MetadataBlock(_) => true,
             _ => false,
         }
@@ -116,15 +115,15 @@ impl Splitter {
             self.passages.push(Passage { breadcrumbs: Vec::new(), anchor: None, sentences: Vec::new() });
         }
         if let Some(passage) = self.passages.last_mut() {
-            match self.kept {
-                Kept::Prose => passage.sentences.extend(sentences(&block)),
-                Kept::All => passage.sentences.push(block),
+            match self.extract {
+                Extract::Prose => passage.sentences.extend(sentences(&block)),
+                Extract::All => passage.sentences.push(block),
             }
         }
     }
 
-    /// The anchor GitHub gives a heading: lower case, punctuation dropped, blanks turned to hyphens, and a number where
-    /// an earlier heading has the same.
+    /// Returns the anchor that GitHub gives a heading: lower case, without punctuation, hyphens for blanks, and a number if an
+    /// earlier heading has the same anchor.
     fn anchor(&mut self, heading: &str) -> String {
         let slug: String = heading
             .to_lowercase()
@@ -154,7 +153,7 @@ impl Splitter {
     }
 }
 
-/// What begins and ends a block of prose: no sentence reaches over it.
+/// Returns whether a tag starts or ends a block, so that no sentence continues across it.
 fn is_block(tag: &TagEnd) -> bool {
     matches!(
         tag,
@@ -169,7 +168,7 @@ fn is_block(tag: &TagEnd) -> bool {
     )
 }
 
-/// Every run of white space as one blank.
+/// Replaces each run of white space with one blank.
 fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -185,7 +184,7 @@ fn sentences(block: &str) -> Vec<String> {
     sentences
         .iter()
         .map(|sentence| sentence.trim())
-        // What ends in a colon announces something that is not quoted with it.
+        // A sentence that ends in a colon announces something that is not part of it.
         .filter(|sentence| !sentence.ends_with(':') && sentence.unicode_words().count() >= MIN_WORDS)
         .map(str::to_owned)
         .collect()
@@ -224,7 +223,7 @@ Below a level.
 No more levels here.
 ";
         assert_eq!(
-            split("README", markdown, Kept::Prose),
+            split("README", markdown, Extract::Prose),
             [
                 passage(&["The Title"], Some("the-title"), &["Prose goes here.", "And more prose there!"]),
                 passage(&["The Title", "Empty of prose", "Deep & down"], Some("deep--down"), &["Below a level."]),
@@ -234,10 +233,10 @@ No more levels here.
     }
 
     #[test]
-    fn a_document_without_a_title_is_called_by_its_name() {
+    fn the_name_replaces_a_missing_title() {
         let markdown = "Before any heading.\n\n## A part\n\nIn the part.\n\n## A part\n\nIn the other.\n";
         assert_eq!(
-            split("notes", markdown, Kept::Prose),
+            split("notes", markdown, Extract::Prose),
             [
                 passage(&["notes"], None, &["Before any heading."]),
                 passage(&["notes", "A part"], Some("a-part"), &["In the part."]),
@@ -268,9 +267,9 @@ title: front matter is not prose
 Run this command:
 ";
         let prose = ["one whole item", "an inner item here"];
-        assert_eq!(split("x", markdown, Kept::Prose), [passage(&["T"], Some("t"), &prose)]);
+        assert_eq!(split("x", markdown, Extract::Prose), [passage(&["T"], Some("t"), &prose)]);
         let all = [prose[0], prose[1], "label", "a b c d e f", "g h i j k l", "Run this command:"];
-        assert_eq!(split("x", markdown, Kept::All), [passage(&["T"], Some("t"), &all)]);
+        assert_eq!(split("x", markdown, Extract::All), [passage(&["T"], Some("t"), &all)]);
     }
 
     #[test]

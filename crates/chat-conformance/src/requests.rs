@@ -1,17 +1,16 @@
-//! Both operations, and what of them is on the wire: each request to the letter, each answer's head as it was sent.
+//! Both operations: the exact requests, and the heads of the responses.
 
 use chat_client::sessions::Message;
 use chat_client::{Answer, Event, FinishReason};
+use chat_mock::faults::{FIRST, LAST, RESULT};
+use chat_mock::{RecordedRequest, ScriptedReply, Server, Step};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::faults::{ensure, said};
-use super::suite::{Row, Seen, Stage};
-use super::{Ask, Caller, Question, Transcript};
-use crate::faults::{FIRST, LAST, RESULT};
-use crate::{Received, Reply, Server, Step};
+use crate::harness::{Caller, Operation, TestCall, Transcript};
+use crate::row::{Context, Row, RowResult, describe, ensure};
 
-/// What every request has, once. `connection` may come beside them, and nothing else.
+/// The headers of every request. Each occurs once. Only `connection` may be added.
 const HEADERS: [HeaderName; 8] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
@@ -23,99 +22,99 @@ const HEADERS: [HeaderName; 8] = [
     HeaderName::from_static("x-trace"),
 ];
 
-pub(super) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
+pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
     vec![
-        Row::new("a conversation, streamed", |stage| converse(stage, true)),
-        Row::new("a conversation in JSON", |stage| converse(stage, false)),
-        Row::new("create, as sent", |stage| {
+        Row::new("a conversation, streamed", |context| converse(context, true)),
+        Row::new("a conversation in JSON", |context| converse(context, false)),
+        Row::new("create, as sent", |context| {
             let body = |stream| {
                 let message = json!({ "role": "user", "content": "What is a chunk?" });
                 json!({ "integration_id": "i", "chat_session": { "messages": [message] }, "stream": stream })
             };
-            sent(stage, Question::create, "/v0/chat_sessions/chat_results", body)
+            sent(context, TestCall::create, "/v0/chat_sessions/chat_results", body)
         }),
-        Row::new("continue, as sent", |stage| {
+        Row::new("continue, as sent", |context| {
             let body = |stream| {
                 let message = json!({ "role": "user", "content": "And then?" });
                 json!({ "integration_id": "i", "message": message, "stream": stream })
             };
             let path = "/v0/chat_sessions/a%2Fb%20c%25%C3%BC/chat_results";
-            sent(stage, |stream| Question::go_on("a/b c%ü", stream), path, body)
+            sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), path, body)
         }),
         Row::new("headers that repeat", repeated),
         Row::new("a header that is no text", odd),
     ]
 }
 
-/// Creates a session and continues it, against the API's server.
-fn converse<C: Caller>(stage: &Stage<'_, C>, stream: bool) -> Seen {
+/// Creates a session and continues it, on the mock server.
+fn converse<C: Caller>(context: &Context<'_, C>, stream: bool) -> RowResult {
     let builder = Server::builder().api_key("k").session_id_prefix("a/b %-");
-    let scene = stage.host.server(stage.wire, builder).map_err(said)?;
-    let client = stage.caller.client(&scene.setup).map_err(said)?;
-    let ask = |question: Question| -> Result<Answer, String> {
-        let Transcript { events, result } = stage.caller.call(&client, &question);
-        let answer = result.ok_or("the call was dropped")?.map_err(said)?;
+    let fixture = context.servers.server(context.wire, builder).map_err(describe)?;
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
+    let ask = |call: TestCall| -> Result<Answer, String> {
+        let Transcript { events, result } = context.caller.call(&client, &call);
+        let answer = result.ok_or("the call was dropped")?.map_err(describe)?;
         let text: String = events.iter().filter_map(Event::text).collect();
         ensure(text == answer.text && !text.is_empty(), || format!("handed out {text:?}, kept {answer:?}"))?;
         ensure(answer.head.request_id().is_some(), || format!("no x-request-id: {:?}", answer.head))?;
-        // The words of a stream come one by one; JSON is two events, text and citations.
+        // A stream has an event for each word. JSON gives two events: text and citations.
         ensure(if stream { events.len() > 2 } else { events.len() <= 2 }, || format!("{} events", events.len()))?;
         let reason = stream.then_some(FinishReason::Stop);
         ensure(answer.finish_reason == reason, || format!("finish reason {:?}", answer.finish_reason))?;
         Ok(answer)
     };
-    let mut question = Question::create(stream);
-    if let Ask::Create(input) = &mut question.ask {
+    let mut call = TestCall::create(stream);
+    if let Operation::Create(input) = &mut call.operation {
         input.chat_session.messages = vec![Message::user("What is a transport?")];
     }
-    let first = ask(question)?;
+    let first = ask(call)?;
     ensure(!first.citations().is_empty(), || format!("no citations: {first:?}"))?;
     let id = first.session_id.ok_or("no session")?;
-    let second = ask(Question::go_on(&id, stream))?;
+    let second = ask(TestCall::continue_session(&id, stream))?;
     ensure(second.session_id.as_ref() == Some(&id), || format!("another session: {second:?}"))?;
     ensure(second.text.contains("What is a transport?"), || format!("no memory of it: {second:?}"))?;
-    let requests = scene.server.requests();
+    let requests = fixture.server.requests();
     ensure(requests == 2, || format!("{requests} requests for 2 calls"))?;
-    scene.end(stage.caller, client)?;
+    fixture.finish(context.caller, client)?;
     Ok("2 calls, the second knows the first".to_owned())
 }
 
-/// Asks, streamed and not, at a base URL with a path of its own.
+/// Makes a streamed and a JSON call to a base URL that has a path, and checks the requests.
 fn sent<C: Caller>(
-    stage: &Stage<'_, C>,
-    question: impl Fn(bool) -> Question,
+    context: &Context<'_, C>,
+    call: impl Fn(bool) -> TestCall,
     path: &str,
     body: impl Fn(bool) -> Value,
-) -> Seen {
-    let replies = vec![Reply::sse_chunked([FIRST, LAST]), Reply::json(200, &[], RESULT)];
-    let mut scene = stage.host.script(stage.wire, replies).map_err(said)?;
-    let authority = scene.setup.base_url.split_once("//").map_or("", |(_, authority)| authority).to_owned();
+) -> RowResult {
+    let replies = vec![ScriptedReply::sse_chunked([FIRST, LAST]), ScriptedReply::json(200, &[], RESULT)];
+    let mut fixture = context.servers.script(context.wire, replies).map_err(describe)?;
+    let authority = fixture.setup.base_url.split_once("//").map_or("", |(_, authority)| authority).to_owned();
     let prefix = "/in%20keep/x%2Fy/%C3%BC";
-    scene.setup.base_url += prefix;
-    scene.setup.base_url += "/";
-    scene.setup.headers = vec![("x-trace", "7f 80")];
-    let client = stage.caller.client(&scene.setup).map_err(said)?;
+    fixture.setup.base_url += prefix;
+    fixture.setup.base_url += "/";
+    fixture.setup.headers = vec![("x-trace", "7f 80")];
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
     for stream in [true, false] {
-        let result = stage.caller.call(&client, &question(stream)).result.ok_or("the call was dropped")?;
-        result.map_err(said)?;
+        let result = context.caller.call(&client, &call(stream)).result.ok_or("the call was dropped")?;
+        result.map_err(describe)?;
     }
-    let requests = scene.server.requests();
+    let requests = fixture.server.requests();
     ensure(requests.len() == 2, || format!("{} requests for 2 calls", requests.len()))?;
     for (request, stream) in requests.iter().zip([true, false]) {
-        let Received { method, headers, .. } = request;
+        let RecordedRequest { method, headers, .. } = request;
         ensure(method == "POST", || format!("method {method}"))?;
         ensure(request.path == format!("{prefix}{path}"), || format!("path {}", request.path))?;
-        let sent: Value = serde_json::from_slice(&request.body).map_err(said)?;
+        let sent: Value = serde_json::from_slice(&request.body).map_err(describe)?;
         ensure(sent == body(stream), || format!("body {sent}"))?;
         check_headers(headers, &authority, request.body.len(), stream)?;
     }
-    scene.end(stage.caller, client)?;
+    fixture.finish(context.caller, client)?;
     Ok(format!("{prefix}{path}"))
 }
 
 fn check_headers(headers: &HeaderMap, authority: &str, length: usize, stream: bool) -> Result<(), String> {
     let foreign = headers.keys().find(|name| !HEADERS.contains(name) && *name != header::CONNECTION);
-    ensure(foreign.is_none(), || format!("a header that nobody asked for: {foreign:?}"))?;
+    ensure(foreign.is_none(), || format!("an unexpected header: {foreign:?}"))?;
     let accept = if stream { "text/event-stream, application/json;q=0.9" } else { "application/json" };
     let length = length.to_string();
     let expected = [accept, "identity", "Bearer k", &length, "application/json", authority, "chat-proto/", "7f 80"];
@@ -128,25 +127,26 @@ fn check_headers(headers: &HeaderMap, authority: &str, length: usize, stream: bo
     Ok(())
 }
 
-/// Headers of the same name are one each, in their order.
-fn repeated<C: Caller>(stage: &Stage<'_, C>) -> Seen {
+/// Repeated headers must be kept separate and in order.
+fn repeated<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let headers = [("x-one", "a"), ("link", "</1>"), ("x-one", "b, c"), ("LINK", "</2>"), ("x-request-id", "r-1")];
-    let head = head_of(stage, Reply::json(200, &headers, RESULT))?;
+    let head = head_of(context, ScriptedReply::json(200, &headers, RESULT))?;
     let all = |name: &str| head.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect::<Vec<_>>();
-    let seen = [all("x-one"), all("link"), all("x-request-id")];
-    let fits = seen == [vec!["a", "b, c"], vec!["</1>", "</2>"], vec!["r-1"]];
-    let seen = format!("{seen:?}");
-    if fits { Ok(seen) } else { Err(seen) }
+    let observed = [all("x-one"), all("link"), all("x-request-id")];
+    let fits = observed == [vec!["a", "b, c"], vec!["</1>", "</2>"], vec!["r-1"]];
+    let observed = format!("{observed:?}");
+    if fits { Ok(observed) } else { Err(observed) }
 }
 
-/// A value with bytes that no text has is kept as it is, or left out; the others beside it stay.
-fn odd<C: Caller>(stage: &Stage<'_, C>) -> Seen {
+/// A header value that is not text may be kept or dropped. The other headers must be kept.
+fn odd<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let length = RESULT.len();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n");
     let lines =
         b"x-latin: J\xfcrgen\r\nx-bytes: \xff\xfe\x80\r\nx-tab: a\tb\r\nx-text: J\xc3\xbcrgen\r\nx-last: v\r\n\r\n";
-    let reply = Reply::raw([head.as_bytes(), lines].concat()).then(Step::Write(RESULT.into())).then(Step::KeepAlive);
-    let head = head_of(stage, reply)?;
+    let reply =
+        ScriptedReply::raw([head.as_bytes(), lines].concat()).then(Step::Write(RESULT.into())).then(Step::KeepAlive);
+    let head = head_of(context, reply)?;
     let values: [(&str, &[u8]); 4] =
         [("x-latin", b"J\xfcrgen"), ("x-bytes", b"\xff\xfe\x80"), ("x-tab", b"a\tb"), ("x-text", b"J\xc3\xbcrgen")];
     for (name, expected) in values {
@@ -157,13 +157,13 @@ fn odd<C: Caller>(stage: &Stage<'_, C>) -> Seen {
     Ok("kept or left out, the others stay".to_owned())
 }
 
-/// The head of the answer to one call.
-fn head_of<C: Caller>(stage: &Stage<'_, C>, reply: Reply) -> Result<HeaderMap, String> {
-    let scene = stage.host.script(stage.wire, vec![reply]).map_err(said)?;
-    let client = stage.caller.client(&scene.setup).map_err(said)?;
-    let result = stage.caller.call(&client, &Question::create(true)).result.ok_or("the call was dropped")?;
-    let answer = result.map_err(said)?;
+/// Makes one call and returns the headers of the response.
+fn head_of<C: Caller>(context: &Context<'_, C>, reply: ScriptedReply) -> Result<HeaderMap, String> {
+    let fixture = context.servers.script(context.wire, vec![reply]).map_err(describe)?;
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
+    let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+    let answer = result.map_err(describe)?;
     ensure(answer.text == "Yes, no.", || format!("{answer:?}"))?;
-    scene.end(stage.caller, client)?;
+    fixture.finish(context.caller, client)?;
     Ok(answer.head.headers)
 }

@@ -1,0 +1,114 @@
+//! The table of faults: plays each to the client, and compares the outcome.
+
+use std::time::Instant;
+
+use chat_client::{Error, ErrorKind};
+use chat_mock::faults::{self, FIRST, FaultCase, FaultOutcome, LAST};
+use chat_mock::{ScriptedReply, Step};
+
+use crate::gateway::TlsClose;
+use crate::harness::{Caller, TestCall, Transcript};
+use crate::row::{Context, Row, RowResult, causes, describe, ensure};
+use crate::wire::Wire;
+
+pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
+    let row = |tls_close: TlsClose| {
+        move |fault: FaultCase| Row::at_byte(fault.name, fault.at, move |context| play(&fault, context, tls_close))
+    };
+    let mut rows: Vec<Row<'c, C>> = faults::table().into_iter().map(row(TlsClose::Graceful)).collect();
+    if wire == Wire::Http1Tls {
+        rows.extend(without_close_notify().into_iter().map(row(TlsClose::SocketOnly)));
+    }
+    rows
+}
+
+/// Returns connections that end without `close_notify`. An attacker can cause that, so a body that only the close ends is
+/// truncated.
+fn without_close_notify() -> Vec<FaultCase> {
+    let sse = ("content-type", "text/event-stream");
+    let chunked = ("transfer-encoding", "chunked");
+    let by_close = |body: String| ScriptedReply::head(200, &[sse]).then(Step::Write(body.into()));
+    let whole = ScriptedReply::sse_chunked([FIRST, LAST]).then(Step::Close);
+    vec![
+        FaultCase::new("no close_notify before the head", [ScriptedReply::raw("")], FaultOutcome::lost()),
+        FaultCase::new(
+            "no close_notify, by close, between events",
+            [by_close(FIRST.to_owned())],
+            FaultOutcome::partial("truncated", 1),
+        ),
+        FaultCase::new(
+            "no close_notify, by close, after the last event",
+            [by_close([FIRST, LAST].concat())],
+            FaultOutcome::partial("truncated", 2),
+        ),
+        FaultCase::new(
+            "no close_notify, chunked, between events",
+            [ScriptedReply::head(200, &[sse, chunked]).chunk(FIRST)],
+            FaultOutcome::partial("truncated", 1),
+        ),
+        FaultCase::new("no close_notify after the last chunk", [whole], FaultOutcome::completed()),
+    ]
+}
+
+/// Makes one call, and returns the outcome if it is the expected one.
+pub(crate) fn play<C: Caller>(fault: &FaultCase, context: &Context<'_, C>, tls_close: TlsClose) -> RowResult {
+    let mut fixture =
+        context.servers.script_that_closes(context.wire, fault.replies.clone(), tls_close).map_err(describe)?;
+    let timeouts = fixture.setup.config.timeouts;
+    fixture.setup.config = fault.config.clone();
+    fixture.setup.config.timeouts.connect = timeouts.connect;
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
+    let call = fault.session.map_or_else(|| TestCall::create(true), |id| TestCall::continue_session(id, true));
+
+    let begun = Instant::now();
+    let transcript = context.caller.call(&client, &call);
+    let took = begun.elapsed();
+    let result = transcript.result.as_ref().ok_or("the call was dropped")?;
+    let observed = FaultOutcome::of(result, fixture.server.requests().len());
+    if !fits(fault, &observed, context.wire) {
+        return Err(format!("{observed}; expected {}{}", fault.expected, causes(result.as_ref().err())));
+    }
+    check_transcript(&transcript, &observed)?;
+    if let Err(error) = result {
+        ensure(error.attempts() as usize == observed.requests, || {
+            format!("{} attempts, {observed}", error.attempts())
+        })?;
+        if let ErrorKind::Timeout { after, .. } = error.kind() {
+            ensure(took >= *after, || format!("timed out in {took:?}, before {after:?}"))?;
+        }
+    }
+    if fault.may_keep {
+        // Each attempt may have opened a connection.
+        ensure(fixture.connections() <= observed.requests, || {
+            format!("{} connections, {observed}", fixture.connections())
+        })?;
+    } else {
+        fixture.wait_closed(context.caller)?;
+    }
+    fixture.finish(context.caller, client)?;
+    Ok(observed.to_string())
+}
+
+/// Returns whether the outcome is the expected one. Behind an HTTP/2 gateway a cut is a reset, which may overtake earlier
+/// data.
+fn fits(fault: &FaultCase, observed: &FaultOutcome, wire: Wire) -> bool {
+    let expected = &fault.expected;
+    let so_far = |outcome: &FaultOutcome| outcome.text.clone().unwrap_or_default();
+    observed == expected
+        || wire.is_http2()
+            && fault.is_cut
+            && ["truncated", "transport"].contains(&observed.kind)
+            && so_far(expected).starts_with(&so_far(observed))
+            && observed.requests <= expected.requests
+}
+
+/// Checks that the events match the answer.
+fn check_transcript(transcript: &Transcript, observed: &FaultOutcome) -> Result<(), String> {
+    let text: String = transcript.events.iter().filter_map(|event| event.text()).collect();
+    ensure(text == observed.text.clone().unwrap_or_default(), || format!("handed out {text:?}, {observed}"))?;
+    let events = transcript.events.len();
+    ensure(events as u64 == observed.events, || format!("handed out {events} events, {observed}"))?;
+    let answer = transcript.result.as_ref().and_then(|result| result.as_ref().map_or_else(Error::partial, Some));
+    let id = answer.filter(|answer| answer.events > 0).map(|answer| answer.session_id.as_deref());
+    ensure(id.is_none_or(|id| id == Some("s-1")), || format!("session {id:?}, {observed}"))
+}
