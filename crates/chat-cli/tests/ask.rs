@@ -27,7 +27,7 @@ fn creates_and_continues_without_json() {
     let (text, cited) = first.stdout.split_once("\n\n").expect("the text, a blank line, the citations");
     assert!(text.contains("[1]") && !text.contains('\n'), "{first:?}");
     for (number, line) in (1..).zip(cited.lines()) {
-        assert!(line.starts_with(&format!("[{number}] ")) && line.contains(": https://"), "{line:?}");
+        assert!(line.starts_with(&format!("[{number}] ")) && line.contains(".md#"), "{line:?}");
     }
     assert!(cited.ends_with('\n') && !cited.ends_with("\n\n"), "{first:?}");
     let session = hinted_session(&first);

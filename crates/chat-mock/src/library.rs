@@ -14,9 +14,6 @@ use crate::rank::Ranking;
 const BUNDLED: &[(&str, &str)] =
     &[("README.md", include_str!("../docs/README.md")), ("ARCHITECTURE.md", include_str!("../docs/ARCHITECTURE.md"))];
 
-/// Where the bundled documents are to be read.
-const BUNDLED_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
-
 /// What stands for itself in the path or the fragment of a URL.
 const URL_TEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -44,8 +41,7 @@ pub struct Section {
 impl Library {
     /// The documents of this project, which the crate carries with it.
     pub fn bundled() -> Self {
-        let sections =
-            BUNDLED.iter().flat_map(|(name, text)| sections(&format!("{BUNDLED_URL}{name}"), name, text, Kept::Prose));
+        let sections = BUNDLED.iter().flat_map(|(name, text)| sections(name, name, text, Kept::Prose));
         Self::new(sections.collect()).expect("the README has prose, and a test reads it")
     }
 

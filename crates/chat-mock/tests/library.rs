@@ -57,7 +57,7 @@ fn a_missing_folder_is_named() {
 fn the_bundled_library_begins_with_the_readme() {
     let library = Library::bundled();
     let first = &library.sections()[0];
-    assert!(first.url.starts_with("https://github.com/inkeep/chat-rs/blob/main/README.md#"), "{}", first.url);
+    assert!(first.url.starts_with("README.md#"), "{}", first.url);
     assert!(library.sections().len() > 1);
     assert!(library.sections().iter().all(|section| !section.sentences.is_empty()));
 }
