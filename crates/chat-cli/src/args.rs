@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Start the bundled server and ask it two questions; needs no key and no network
     Demo {
         /// The first question
-        #[arg(default_value = "What is a transport, and which ones are there?")]
+        #[arg(default_value = "What is a transport?")]
         question: String,
     },
     /// Ask a question and stream the answer
@@ -157,11 +157,11 @@ pub(crate) enum Transport {
     /// tokio and hyper
     #[default]
     Hyper,
-    /// async-std and surf; needs the feature `async-std` or `all-transports` of this command
+    /// async-std and surf; needs the feature `async-std` at build time
     AsyncStd,
-    /// async-io and hyper; needs the feature `smol` or `all-transports`
+    /// async-io and hyper; needs the feature `smol` at build time
     Smol,
-    /// A thread and blocking calls; needs the feature `blocking` or `all-transports`
+    /// the blocking client; needs the feature `blocking` at build time
     Blocking,
 }
 
