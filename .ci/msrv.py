@@ -25,5 +25,5 @@ for package in metadata["packages"]:
     elif version(needed) > version(promised):
         newer.append(f"{package['name']} {package['version']} needs Rust {needed}, but rust-version is {promised}")
 
-print(f"{len(metadata['packages'])} crates build with Rust {promised}, as far as they say; {silent} have no rust-version")
+print(f"checked {len(metadata['packages'])} crates against Rust {promised}; {silent} have no rust-version")
 sys.exit("\n".join(newer) or None)

@@ -103,9 +103,9 @@ fn the_first_line_of_a_server_is_its_address() {
     assert_ne!(port.parse::<u16>().expect("a port"), 0);
     assert!(server.running.is_running());
     // A second server cannot use the same address.
-    let taken = run(&mut chat(["serve", "--addr", &format!("127.0.0.1:{port}")]));
-    assert_eq!((taken.status, taken.stdout.as_str()), (Some(2), ""));
-    taken.check_report();
+    let second = run(&mut chat(["serve", "--addr", &format!("127.0.0.1:{port}")]));
+    assert_eq!((second.status, second.stdout.as_str()), (Some(2), ""));
+    second.check_report();
 }
 
 #[test]

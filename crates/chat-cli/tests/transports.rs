@@ -30,7 +30,7 @@ fn all_transports_give_the_same_output() {
         ("a stream", vec![stream([chunk("Yes, "), chunk("no")]).last_chunk()], &[]),
         ("JSON", vec![Reply::json(200, &[], support::result("Yes."))], &["--no-stream"]),
         ("a 429, then an answer", vec![Reply::json(429, &[], ""), Reply::json(200, &[], support::result("Yes."))], &[]),
-        ("500 for ever", vec![page.clone(), page], &["--max-retries", "1"]),
+        ("a repeated 500", vec![page.clone(), page], &["--max-retries", "1"]),
         ("a wrong key", vec![Reply::json(401, &[], "no")], &[]),
         ("a cut", vec![cut(Step::Close)], &[]),
         ("a reset", vec![cut(Step::Reset)], &[]),

@@ -184,7 +184,7 @@ pub(crate) struct Running {
     stdout: Option<Receiver<Vec<u8>>>,
     stderr: Receiver<Vec<u8>>,
     /// The lines read so far.
-    taken: Vec<u8>,
+    read_so_far: Vec<u8>,
 }
 
 impl Running {
@@ -194,7 +194,7 @@ impl Running {
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Some(lines(child.stdout.take().expect("standard output is piped")));
         let stderr = lines(child.stderr.take().expect("standard error is piped"));
-        Self { child, stdout, stderr, taken: Vec::new() }
+        Self { child, stdout, stderr, read_so_far: Vec::new() }
     }
 
     /// Like `start`, but returns standard output unread.
@@ -204,7 +204,7 @@ impl Running {
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = lines(child.stderr.take().expect("standard error is piped"));
-        (Self { child, stdout: None, stderr, taken: Vec::new() }, stdout)
+        (Self { child, stdout: None, stderr, read_so_far: Vec::new() }, stdout)
     }
 
     pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {
@@ -216,7 +216,7 @@ impl Running {
     pub(crate) fn line(&mut self) -> String {
         let line = self.stdout.as_ref().and_then(|stdout| stdout.recv_timeout(HUNG).ok());
         let line = line.unwrap_or_else(|| panic!("no line of output"));
-        self.taken.extend_from_slice(&line);
+        self.read_so_far.extend_from_slice(&line);
         String::from_utf8(line).expect("UTF-8").trim_end_matches('\n').to_owned()
     }
 
@@ -242,7 +242,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn end(mut self) -> Run {
         let deadline = Instant::now() + HUNG;
-        let mut stdout = std::mem::take(&mut self.taken);
+        let mut stdout = std::mem::take(&mut self.read_so_far);
         let mut stderr = Vec::new();
         for (lines, text) in [(self.stdout.take().as_ref(), &mut stdout), (Some(&self.stderr), &mut stderr)] {
             let Some(lines) = lines else { continue };
