@@ -1,54 +1,58 @@
-# The gates. `just ci` is what each change has to pass, `just ci-full` has the rest. Each runs alone too: `just clippy`,
-# and `just --time clippy` says what it took. `.ci/tool` installs what a gate needs; where it can't, the gate says that
-# it is skipped.
+# The gates. Every change must pass `just ci`. `just ci-full` runs the slow gates too. A gate can run alone, as in
+# `just clippy`, and `just --time clippy` prints how long it took. `.ci/tool` installs the tool of a gate. If it cannot, the
+# gate is skipped and says so.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
-# Git's bash under its other name: Windows finds WSL's `bash` before any on the PATH.
+# `sh` is Git's bash. The name `bash` would find the one of WSL.
 set windows-shell := ["sh", "-euo", "pipefail", "-c"]
 
-# One folder for everything that is built.
+# All recipes build into one folder.
 export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 
-# What is published, and of it what others build on.
+# The published crates, and those of them that are libraries.
 crates := `for m in crates/*/Cargo.toml; do basename "$(dirname "$m")"; done | xargs`
 libraries := `for f in crates/*/src/lib.rs; do basename "$(dirname "$(dirname "$f")")"; done | xargs`
 
-# What has async-std in its tree, and its old versions of much.
+# The feature of the command that includes every value of `--transport`.
+all_transports := "chat-cli/all-transports"
+
+# The crates that depend on async-std, which brings old versions of many crates.
 old_trees := "transport-async-std chat-cli chat-bench chat-tests"
 
-# These recipes.
+# List the recipes.
 default:
     @just --list --unsorted
 
-# Each source file, with the line that says what it is.
+# List the source files, each with its first doc line.
 tree:
     @git ls-files '*.rs' | while read -r file; do \
         awk -v file="$file" '/^\/\/! /{ line = substr($0, 5); exit } /^#!\[doc/{ line = "The front page: README.md."; exit } \
             END { printf "%-56s %s\n", file, line }' "$file"; \
     done
 
-# What each change has to pass; the quick ones first.
+# Run the gates that every change must pass, the quick ones first.
 ci:
     .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora bench fuzz
 
-# What is left: hours for the mutants, minutes for the others.
+# Run all gates. The mutants take hours, the others minutes.
 ci-full: ci
     .ci/gates unused spelling package-build api minimal powerset test-features coverage mutants
 
-# Formatting.
+# Check the formatting.
 fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
 
-# Lints, on tests, benches, examples and fuzz targets too.
+# Lint everything, including tests, benches, examples and fuzz targets.
 clippy:
     cargo clippy --locked --workspace --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets --features {{ all_transports }} -- -D warnings
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 
-# Each library by itself, with as little as builds (TLS wants cryptography and roots) and with all it has.
+# Lint each library alone, with the fewest features (TLS needs cryptography and roots) and with all features.
 features: (_features "clippy --quiet" "-- -D warnings")
 
-# The tests of each library, with the same.
+# Test each library alone, with the fewest and with all features.
 test-features: (_features "test --quiet" "")
 
 _features command last:
@@ -59,104 +63,107 @@ _features command last:
         echo "$crate"; \
     done
 
-# All tests, as the README says it: doctests, the README's code and the replay of the fuzz corpora are among them.
+# The second line tests the default build of the command, which reports the transports that it does not include.
+# Run all tests, with every transport of the command.
 test:
-    cargo test --locked --workspace
+    cargo test --locked --workspace --features {{ all_transports }}
+    cargo test --locked --workspace --test transports
 
-# The docs, with every feature.
+# Build the docs with all features. Warnings are errors.
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
 
-# Licences, bans, sources and duplicate versions of all dependencies, by deny.toml.
+# Check licences, bans, sources and duplicate versions of all dependencies, with deny.toml.
 deny:
     if .ci/tool cargo-deny; then \
         cargo deny --locked --log-level error check -A duplicate licenses bans sources; \
         cargo deny --locked --log-level error --exclude-dev {{ prepend("--exclude ", old_trees) }} check bans; \
     fi
-    @echo "left out: advisories, whose database is on the network (cargo deny check advisories)"
+    @echo "not checked: advisories, because their database is online (cargo deny check advisories)"
 
-# Who may depend on what: no I/O in the core, async-std and its kin in their one crate.
+# Check that the core does no I/O, that async-std stays in its crate, and that the command builds few crates.
 deps:
     .ci/deps {{ crates }}
 
-# No dependency asks for a newer Rust than we do. Clippy's incompatible_msrv looks after our own code.
+# Check that no dependency needs a newer Rust than `rust-version`. For our own code, clippy checks it.
 msrv:
     cargo metadata --format-version 1 --locked --all-features | python3 .ci/msrv.py
 
-# Every crate as it would be published, and what is in it.
+# Package each crate as for publishing, and check the contents.
 package:
     cargo package --locked --allow-dirty --no-verify --quiet {{ prepend("-p ", crates) }}
     .ci/packages {{ crates }}
 
-# As cargo takes what it has built of a version for that version, this begins with nothing.
-# The same, each crate built from its package alone.
+# It starts from an empty folder, because cargo would reuse older builds of the same version.
+# Package each crate and build it from its package.
 package-build:
     rm -rf "$CARGO_TARGET_DIR/packages"
     cargo package --locked --allow-dirty --quiet --target-dir "$CARGO_TARGET_DIR/packages" {{ prepend("-p ", crates) }}
 
-# The README's first command.
+# Run the first command of the README.
 demo:
-    cargo run --locked --quiet -p chat-cli -- demo "When is a call tried again?"
+    cargo run --locked --quiet -p chat-cli -- demo "When is a call retried?"
 
-# Every example against the bundled server.
+# Run every example against the bundled server.
 examples:
     .ci/examples
 
-# Corpora that lie elsewhere, with their own checkers. The committed ones are in `test`.
+# The command is the one that `test` has built. The committed corpora run in `test`.
+# Check the command against external corpora in $CHAT_CORPORA, with their checkers.
 corpora:
     if [ -d "${CHAT_CORPORA:-}" ]; then \
-        cargo build --locked --quiet -p chat-cli; \
+        cargo test --locked --quiet --workspace --features {{ all_transports }} --no-run --test corpus; \
         python3 "$CHAT_CORPORA/check_sse.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/sse_cases.jsonl"; \
         python3 "$CHAT_CORPORA/check_chat.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/chat_cases.jsonl"; \
     else \
-        echo "skipped: CHAT_CORPORA names no folder; the tests have run the committed ones"; \
+        echo "skipped: CHAT_CORPORA is not a folder; \`just test\` runs the committed corpora"; \
     fi
 
-# Not optimised, as the numbers are not looked at: `cargo bench -p chat-bench` has those.
-# Each row of the benches once on little input: does everything still agree with its peers?
+# They are not optimised, because the numbers are not used. `cargo bench -p chat-bench` measures.
+# Run each bench once on little input, to check that all results agree.
 bench:
     cargo bench --locked --quiet -p chat-bench --profile dev -- --quick
 
-# Each fuzz target over its corpus, then for five seconds on inputs of its own: `just fuzz 60` for a minute each.
+# Run each fuzz target on its corpus, then for 5 s on new inputs. `just fuzz 60` runs each for a minute.
 fuzz seconds="5":
     if .ci/tool cargo-fuzz; then .ci/fuzz {{ seconds }}; fi
 
-# Dependencies that nothing uses.
+# Find unused dependencies.
 unused:
     if .ci/tool cargo-machete; then cargo machete; fi
 
-# Spelling, by typos.toml.
+# Check the spelling with typos.toml.
 spelling:
     if .ci/tool typos; then typos; fi
 
-# The public names of each library against api/: a change of them shows in review.
+# Compare the public names of each library with api/, so that a review shows changes.
 api: (_api "check")
 
-# Takes the public names as they are now.
+# Update api/ with the current public names.
 api-bless: (_api "bless")
 
 _api verb:
     if .ci/tool cargo-public-api; then .ci/api {{ verb }} {{ libraries }}; fi
 
-# The lowest versions that the manifests allow of what they name.
+# Build with the lowest versions that the manifests allow.
 minimal:
     .ci/minimal
 
-# Each set of features of each library.
+# Lint each crate with every combination of its features.
 powerset:
     if .ci/tool cargo-hack; then \
-        for crate in {{ libraries }}; do \
+        for crate in {{ libraries }} chat-cli; do \
             tls=$(grep -om1 '^webpki-roots' "crates/$crate/Cargo.toml" || true); \
             cargo hack clippy --quiet --locked -p "$crate" --feature-powerset \
                 ${tls:+--at-least-one-of ring,aws-lc-rs --at-least-one-of webpki-roots,native-roots} -- -D warnings; \
         done; \
     fi
 
-# Lines that the tests run, a file a line. The LLVM tools have to be of rustc's LLVM.
+# Measure the test coverage per file. It needs the LLVM tools of rustc's LLVM version.
 coverage:
     if .ci/tool cargo-llvm-cov; then .ci/coverage; fi
 
-# Faults put into the core, one at a time: which does no test see? `just mutants -f retry.rs` for one file.
+# Change the core in one place at a time and list the changes that no test detects. `just mutants -f retry.rs` for one file.
 mutants *args="-p chat-proto":
     if .ci/tool cargo-mutants; then \
         cargo mutants --no-shuffle --minimum-test-timeout 60 --output "$CARGO_TARGET_DIR" {{ args }}; \

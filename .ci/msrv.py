@@ -1,4 +1,4 @@
-"""Reads `cargo metadata` and names each dependency that asks for a newer Rust than this workspace does."""
+"""Reads `cargo metadata` and lists the dependencies that need a newer Rust than this workspace."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ metadata = json.load(sys.stdin)
 members = set(metadata["workspace_members"])
 ours = {package["rust_version"] for package in metadata["packages"] if package["id"] in members}
 if len(ours) != 1 or None in ours:
-    sys.exit(f"not one rust-version for all crates: {ours}")
+    sys.exit(f"the crates of the workspace differ in rust-version: {ours}")
 (promised,) = ours
 
 silent = 0
@@ -23,7 +23,7 @@ for package in metadata["packages"]:
     if needed is None:
         silent += 1
     elif version(needed) > version(promised):
-        newer.append(f"{package['name']} {package['version']} needs Rust {needed}, {promised} is promised")
+        newer.append(f"{package['name']} {package['version']} needs Rust {needed}, but rust-version is {promised}")
 
-print(f"{len(metadata['packages'])} crates for Rust {promised}, {silent} of them do not say what they need")
+print(f"checked {len(metadata['packages'])} crates against Rust {promised}; {silent} have no rust-version")
 sys.exit("\n".join(newer) or None)

@@ -1,4 +1,4 @@
-//! What the command line takes.
+//! The command-line arguments.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
@@ -10,11 +10,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-const EXIT_STATUS: &str = "Exit status: 0 completed, 2 usage or a refused request, 3 an API or validation error, \
-    4 connect, transport or timeout, 5 an answer that is unexpected, undecodable, broken off, too large or ended by an \
-    error event, 130 on Ctrl-C.";
+const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
+    error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
+    ended by an error event, 130 interrupted by Ctrl-C.";
 
-/// Asks the Inkeep chat API, offline too.
+/// An unofficial command-line client for the Inkeep chat API, with a server for offline use.
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -23,12 +23,12 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The command line, and what it leaves to the environment.
-    pub(crate) fn read() -> Self {
+    /// Parses the command line and the environment variables that it may leave out. Exits on a usage error.
+    pub(crate) fn parse_with_env() -> Self {
         let matches = Self::command().get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let (Command::Ask(ask), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
-            ask.take_from_env(matches);
+            ask.resolve_env(matches);
         }
         cli
     }
@@ -36,10 +36,10 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Ask a bundled server, started for this: no key, no network
+    /// Start the bundled server and ask it two questions; needs no key and no network
     Demo {
-        /// What to ask first
-        #[arg(default_value = "What is a transport, and which ones are there?")]
+        /// The first question
+        #[arg(default_value = "What is a transport?")]
         question: String,
     },
     /// Ask a question and stream the answer
@@ -47,20 +47,20 @@ pub(crate) enum Command {
     Ask(Box<Ask>),
     /// Run the bundled server
     Serve(Serve),
-    /// Decode a stream of server-sent events, one JSON object a line
+    /// Decode a stream of server-sent events; prints one JSON object per line
     Sse {
-        /// Feed the decoder N bytes at a time; as they are read, by default
+        /// Feed the decoder N bytes at a time instead of whole reads
         #[arg(long, value_name = "N")]
         chunk: Option<NonZeroUsize>,
-        /// The stream; `-` reads standard input
+        /// The file with the stream; `-` reads standard input
         file: PathBuf,
     },
-    /// Decode a saved answer, one JSON object a line
+    /// Decode a saved answer; prints one JSON object per line
     #[command(after_help = EXIT_STATUS)]
     Decode(Decode),
 }
 
-/// Which settings came from their variables.
+/// Which settings came from environment variables.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FromEnv {
     pub(crate) server: bool,
@@ -69,9 +69,9 @@ pub(crate) struct FromEnv {
 }
 
 impl Ask {
-    /// Leaves out white space around what variables hold, and what is nothing then.
-    fn take_from_env(&mut self, matches: &ArgMatches) {
-        let take = |id: &str, value: &mut Option<String>| {
+    /// Trims the values that came from environment variables, drops empty ones, and records which remain.
+    fn resolve_env(&mut self, matches: &ArgMatches) {
+        let resolve = |id: &str, value: &mut Option<String>| {
             let is_from_env = matches.value_source(id) == Some(ValueSource::EnvVariable);
             if is_from_env {
                 *value = value.take().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -79,9 +79,9 @@ impl Ask {
             is_from_env && value.is_some()
         };
         self.from_env = FromEnv {
-            server: take("server", &mut self.server),
-            api_key: take("api_key", &mut self.api_key),
-            integration: take("integration", &mut self.integration),
+            server: resolve("server", &mut self.server),
+            api_key: resolve("api_key", &mut self.api_key),
+            integration: resolve("integration", &mut self.integration),
         };
     }
 }
@@ -92,136 +92,139 @@ pub(crate) struct Ask {
     pub(crate) from_env: FromEnv,
     /// The question; `-` reads standard input
     pub(crate) message: String,
-    // The help is written out for its address, which in a doc comment would have to be a link.
-    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, help = format!("Base URL of the API; {DEFAULT_BASE_URL}, by default"))]
+    // Not a doc comment: rustdoc would want the address to be a link.
+    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, help = format!("Base URL of the API [default: {DEFAULT_BASE_URL}]"))]
     pub(crate) server: Option<String>,
     /// API key
     #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]
     pub(crate) api_key: Option<String>,
-    /// The integration that answers
+    /// Id of the integration to ask
     #[arg(long, value_name = "ID", env = "INKEEP_INTEGRATION_ID")]
     pub(crate) integration: Option<String>,
-    /// Continue this session
+    /// Continue the session with this id
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,
-    /// Have the answer as one JSON object from the server
+    /// Request the answer as one JSON object instead of a stream
     #[arg(long)]
     pub(crate) no_stream: bool,
-    /// How much effort to put into the answer: `turbo`, `auto`, or what else the server knows
+    /// Chat mode of a new session: `turbo`, `auto`, or another mode that the server knows
     #[arg(long, value_name = "MODE", conflicts_with = "session")]
     pub(crate) chat_mode: Option<String>,
-    /// Instructions beside the question
+    /// Instructions for the answers in a new session
     #[arg(long, value_name = "TEXT", conflicts_with = "session")]
     pub(crate) guidance: Option<String>,
-    /// What the user is looking at or has told already
+    /// Context for a new session, such as the page that the user is looking at
     #[arg(long, value_name = "TEXT", conflicts_with = "session")]
     pub(crate) context: Option<String>,
-    /// A label for the session; may be given more than once
+    /// Label for a new session; can be repeated
     #[arg(long = "tag", value_name = "TAG", conflicts_with = "session")]
     pub(crate) tags: Vec<String>,
-    /// Print one JSON object a line: each event, then the outcome
+    /// Print each event and then the outcome as one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Tell on standard error how the call goes: attempts, heads, waits, times
+    /// Log the attempts, response heads, waits and times of the call to standard error
     #[arg(long, short)]
     pub(crate) verbose: bool,
-    /// What carries the request
+    /// The HTTP client that sends the request
     #[arg(long, value_enum, default_value_t)]
     pub(crate) transport: Transport,
-    /// Trust the CAs in this PEM file too, beside the default ones
+    /// PEM file with CA certificates to trust in addition to the default ones
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_cert: Option<PathBuf>,
-    /// Longest wait for a connection, like `500ms` or `5s`; `off` for no limit, here and below
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time)]
-    pub(crate) connect_timeout: Time,
-    /// Longest wait for the head of the answer, connecting included
-    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_time)]
-    pub(crate) head_timeout: Time,
-    /// Longest silence between two reads
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time)]
-    pub(crate) idle_timeout: Time,
-    /// Longest time between two events of a stream that say something
-    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = parse_time)]
-    pub(crate) content_timeout: Time,
-    /// Longest time for the whole call, retries included
-    #[arg(long, value_name = "TIME", default_value = "off", value_parser = parse_time)]
-    pub(crate) timeout: Time,
-    /// How many attempts may follow the first
+    /// Time limit for connecting, such as `500ms` or `5s`; every time limit can be `off`
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_time_limit)]
+    pub(crate) connect_timeout: TimeLimit,
+    /// Time limit for the response head, including the time to connect
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = parse_time_limit)]
+    pub(crate) head_timeout: TimeLimit,
+    /// Time limit between two reads that return bytes
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_time_limit)]
+    pub(crate) idle_timeout: TimeLimit,
+    /// Time limit between two events with content; keep-alives do not count
+    #[arg(long, value_name = "TIME", default_value = "180s", value_parser = parse_time_limit)]
+    pub(crate) content_timeout: TimeLimit,
+    /// Time limit for the whole call, including retries
+    #[arg(long, value_name = "TIME", default_value = "off", value_parser = parse_time_limit)]
+    pub(crate) timeout: TimeLimit,
+    /// Maximum number of retries after the first attempt
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) max_retries: u32,
 }
 
+/// The values of `--transport`. The feature that adds one to the command has the same name.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Transport {
     /// tokio and hyper
     #[default]
     Hyper,
-    /// async-std and surf
-    #[cfg(feature = "async-std")]
+    /// async-std and surf; needs the feature `async-std` at build time
     AsyncStd,
-    /// async-io and hyper
-    #[cfg(feature = "smol")]
+    /// async-io and hyper; needs the feature `smol` at build time
     Smol,
-    /// No executor: sockets that block
-    #[cfg(feature = "blocking")]
+    /// the blocking client; needs the feature `blocking` at build time
     Blocking,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787", value_parser = parse_addr)]
     pub(crate) addr: SocketAddr,
-    /// Answer from the Markdown files in this folder; this project's own docs, by default
+    /// Answer from the Markdown files in this folder instead of this project's docs
     #[arg(long, value_name = "DIR")]
     pub(crate) docs: Option<PathBuf>,
-    /// The key to ask for; any that is not empty will do, by default
+    /// The only API key to accept; without it, any key is accepted
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) api_key: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// Status of the answer
+    /// HTTP status of the answer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=999))]
     pub(crate) status: u16,
-    /// Its Content-Type
+    /// Content-Type of the answer
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// Another header of it; may be given more than once
+    /// Another header of the answer; can be repeated
     #[arg(long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(String, String)>,
-    /// Feed the receiver N bytes at a time; as they are read, by default
+    /// Feed the receiver N bytes at a time instead of whole reads
     #[arg(long, value_name = "N")]
     pub(crate) chunk: Option<NonZeroUsize>,
-    /// The body; `-` reads standard input
+    /// The file with the body; `-` reads standard input
     pub(crate) file: PathBuf,
 }
 
-/// A time that may be off. clap takes an `Option` for an argument that may be missing.
+/// A time limit, or `None` for `off`. A type of its own, because clap reads a plain `Option` as an optional argument.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Time(pub(crate) Option<Duration>);
+pub(crate) struct TimeLimit(pub(crate) Option<Duration>);
 
-fn parse_time(text: &str) -> Result<Time, String> {
+fn parse_time_limit(text: &str) -> Result<TimeLimit, String> {
     if text == "off" {
-        return Ok(Time(None));
+        return Ok(TimeLimit(None));
     }
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("would be over at once; `off` sets no limit".to_owned()),
-        Ok(time) => Ok(Time(Some(time))),
-        Err(error) => Err(format!("{error}; write it like `500ms`, `5s` or `off`")),
+        Ok(Duration::ZERO) => Err("the time limit must be longer than zero; use `off` for no limit".to_owned()),
+        Ok(time) => Ok(TimeLimit(Some(time))),
+        Err(error) => Err(format!("{error}; write a time limit like `500ms`, `5s` or `off`")),
     }
 }
 
-/// An address, or the name of a host that has one: `localhost` is 127.0.0.1 where it is `::1` too.
+/// Parses an address or resolves a host name. IPv4 is preferred, so `localhost` is 127.0.0.1.
 fn parse_addr(text: &str) -> Result<SocketAddr, String> {
-    let addrs = text.to_socket_addrs().map_err(|error| format!("{error}; write it like `127.0.0.1:8787`"))?;
+    let addrs = text.to_socket_addrs().map_err(|error| format!("{error}; write an address like `127.0.0.1:8787`"))?;
     let addrs: Vec<SocketAddr> = addrs.collect();
-    addrs.iter().find(|addr| addr.is_ipv4()).or(addrs.first()).copied().ok_or_else(|| "has no address".to_owned())
+    addrs
+        .iter()
+        .find(|addr| addr.is_ipv4())
+        .or(addrs.first())
+        .copied()
+        .ok_or_else(|| "the host has no address".to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("has no colon; write it like `Name: value`")?;
+    let (name, value) = text.split_once(':').ok_or("the header has no colon; write a header like `Name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
@@ -235,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn times_are_as_people_write_them() {
-        assert_eq!(parse_time("500ms").unwrap().0, Some(Duration::from_millis(500)));
-        assert_eq!(parse_time("off").unwrap().0, None);
-        assert!(parse_time("0s").is_err());
-        assert!(parse_time("soon").is_err());
+    fn time_limits_have_units_or_are_off() {
+        assert_eq!(parse_time_limit("500ms").unwrap().0, Some(Duration::from_millis(500)));
+        assert_eq!(parse_time_limit("off").unwrap().0, None);
+        assert!(parse_time_limit("0s").is_err());
+        assert!(parse_time_limit("soon").is_err());
     }
 }

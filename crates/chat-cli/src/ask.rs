@@ -1,4 +1,4 @@
-//! `chat ask`: one question over a transport.
+//! `chat ask`: asks one question.
 
 use std::io;
 
@@ -14,10 +14,12 @@ use transport_hyper::tls;
 use crate::args::{Ask, Transport};
 use crate::interrupt::Interrupt;
 use crate::message::Names;
-use crate::print::{Printer, say};
+use crate::print::{Printer, note};
 use crate::shell::{self, Shell};
 
-/// Asks over the transport that was named. Those that are not tokio's have a thread of their own which wakes this one.
+/// Asks with the transport of `--transport`.
+///
+/// The transports that do not use tokio have their own thread for I/O, which wakes this one.
 pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
     match args.transport {
         Transport::Hyper => ask::<transport_hyper::HyperTransport>(args, interrupt).await,
@@ -27,7 +29,20 @@ pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
         Transport::Smol => ask::<transport_smol::SmolTransport>(args, interrupt).await,
         #[cfg(feature = "blocking")]
         Transport::Blocking => ask_blocking(args, interrupt).await,
+        #[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
+        transport => refuse(&args, transport),
     }
+}
+
+/// Reports a transport that was not compiled in.
+#[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
+fn refuse(args: &Ask, transport: Transport) -> io::Result<u8> {
+    let value = clap::ValueEnum::to_possible_value(&transport).expect("no transport is hidden");
+    let name = value.get_name();
+    let reason = format!(
+        "is not included in this build of chat; build it with `--features {name}` or `--features all-transports`"
+    );
+    Printer::new(args.json).outcome(&Err(Error::invalid_request(format!("--transport {name}"), reason)))
 }
 
 async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
@@ -54,16 +69,16 @@ async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result
     finish(&args, &mut printer, &reply.finish().await)
 }
 
-/// The same without an executor: the call has a thread of its own, and Ctrl-C ends its wait.
+/// Asks with the blocking client. The call runs on its own thread, and Ctrl-C cancels it.
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut printer = Printer::new(args.json).with_names(names(&args));
     let started = async {
-        let client = set_up(chat_blocking::Client::builder(), &args)?.build()?;
-        let question = Question::read(&args).await?;
+        let client = configure(chat_blocking::Client::builder(), &args)?.build()?;
+        let prompt = Prompt::read(&args).await?;
         Ok(match &args.session {
-            Some(id) => client.continue_session(id, &question.into_continue()),
-            None => client.create(&question.into_create(&args)),
+            Some(id) => client.continue_session(id, &prompt.into_continue()),
+            None => client.create(&prompt.into_create(&args)),
         })
     };
     let reply = tokio::select! {
@@ -90,39 +105,39 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     asking.await?
 }
 
-/// Prints the end, and what a person may want to know beside it.
+/// Prints the outcome. Without `--json`, adds notes on how the answer ended and how to continue.
 fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
     let status = printer.outcome(outcome)?;
     if args.json {
         return Ok(status);
     }
     match outcome {
-        Ok(answer) => say_more(args, answer),
-        // Why an answer ended is said though it was cut after that. That it has no reason is no news then.
+        Ok(answer) => note_end(args, answer),
+        // An answer may have a finish reason and be truncated after it. Without one, the error says enough.
         Err(error) => error
             .partial()
             .filter(|answer| answer.finish_reason.is_some())
             .iter()
-            .for_each(|answer| say_more(args, answer)),
+            .for_each(|answer| note_end(args, answer)),
     }
-    // A session whose first answer broke off can go on too.
+    // A session can continue after an incomplete answer too.
     if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
-        say_how_to_go_on(args, answer);
+        note_session(args, answer);
     }
     Ok(status)
 }
 
 async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
-    let client = set_up(Client::<T>::builder(), args)?.build()?;
-    let question = Question::read(args).await?;
+    let client = configure(Client::<T>::builder(), args)?.build()?;
+    let prompt = Prompt::read(args).await?;
     Ok(match &args.session {
-        Some(id) => client.continue_session(id, &question.into_continue()),
-        None => client.create(&question.into_create(args)),
+        Some(id) => client.continue_session(id, &prompt.into_continue()),
+        None => client.create(&prompt.into_create(args)),
     })
 }
 
-/// The settings that the arguments make.
-fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, Error> {
+/// Applies the arguments to a client builder.
+fn configure<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, Error> {
     let timeouts = Timeouts::default()
         .with_connect(args.connect_timeout.0)
         .with_head(args.head_timeout.0)
@@ -143,7 +158,7 @@ fn set_up<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, 
     })
 }
 
-/// Where the values came from.
+/// The names of the settings in error messages: the flag or the environment variable that set each.
 fn names(args: &Ask) -> Names {
     let flags = Names::default();
     let name = |from_env, variable, flag| if from_env { variable } else { flag };
@@ -154,29 +169,29 @@ fn names(args: &Ask) -> Names {
     }
 }
 
-/// A flag that is set to nothing is one that is not set.
+/// Treats an empty value as one that is not set.
 fn given(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
 }
 
 fn missing(field: &'static str, variable: &str) -> Error {
-    Error::invalid_request(field, format!("is missing: give it, or set the environment variable {variable}"))
+    Error::invalid_request(field, format!("is missing: add it, or set the environment variable {variable}"))
 }
 
-/// What is asked, and whom.
-struct Question {
+/// The question, with the settings that both operations share.
+struct Prompt {
     integration_id: String,
     message: String,
     stream: bool,
 }
 
-impl Question {
+impl Prompt {
     async fn read(args: &Ask) -> Result<Self, Error> {
         let integration_id =
             given(&args.integration).ok_or_else(|| missing("integration_id", ENV_INTEGRATION_ID))?.to_owned();
         let text = read_message(&args.message).await?;
         if text.trim_matches(|c: char| c.is_whitespace() || c == BOM).is_empty() {
-            return Err(Error::invalid_request("message", "is empty: there is nothing to ask"));
+            return Err(Error::invalid_request("message", "is empty"));
         }
         Ok(Self { integration_id, message: text, stream: !args.no_stream })
     }
@@ -198,52 +213,51 @@ impl Question {
     }
 }
 
-/// A byte order mark, which some programs write before all text.
+/// Byte order mark, which some programs write at the start of a text.
 const BOM: char = '\u{feff}';
 
-/// The message itself, or standard input without the mark at its start and the line break at its end.
+/// Returns the message, or if it is `-`, standard input without a byte order mark and line breaks at its end.
 async fn read_message(message: &str) -> Result<String, Error> {
     if message != "-" {
         return Ok(message.to_owned());
     }
     let mut text = String::new();
-    tokio::io::stdin()
-        .read_to_string(&mut text)
-        .await
-        .map_err(|error| Error::invalid_request("message", "can't be read from standard input").with_source(error))?;
+    tokio::io::stdin().read_to_string(&mut text).await.map_err(|error| {
+        Error::invalid_request("message", "could not be read from standard input").with_source(error)
+    })?;
     Ok(text.strip_prefix(BOM).unwrap_or(&text).trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// What a person may want to know beside the answer.
-fn say_more(args: &Ask, answer: &Answer) {
-    let say = |line: &str| tell(args, line);
+/// Prints a note if the answer did not end with the finish reason `stop`.
+fn note_end(args: &Ask, answer: &Answer) {
     let kind = answer.head.headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
     let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     match &answer.finish_reason {
         Some(FinishReason::Stop) => {}
         Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) => {
-            say(&format!("The server ended the answer early: {reason}."));
+            note_redacted(args, &format!("The server ended the answer early: {reason}."));
         }
-        Some(reason) => say(&format!("The server ended the answer for a reason of its own: {reason}.")),
-        None if streamed => say("The stream ended without a finish reason; the answer may not be whole."),
+        Some(reason) => note_redacted(args, &format!("The server ended the answer with an unknown reason: {reason}.")),
+        None if streamed => note("The stream ended without a finish reason; the answer may be incomplete."),
         None => {}
     }
 }
 
-fn say_how_to_go_on(args: &Ask, answer: &Answer) {
+/// Prints the flag that continues the session, if this call created the session.
+fn note_session(args: &Ask, answer: &Answer) {
     let Some(id) = answer.session_id.as_deref().filter(|_| args.session.is_none()) else { return };
     if key_of(args).is_some_and(|key| key.redact(id) != id) {
-        return say("The session can't be continued from here: its id has the API key in it.");
+        return note("The session cannot be continued with this command: its id contains the API key.");
     }
-    match shell::session_flag(id, Shell::HERE) {
-        Some(flag) => tell(args, &format!("To go on: {flag}")),
-        None => tell(args, &format!("The session can't be continued from here: the server gave it the id {id:?}.")),
+    match shell::session_flag(id, Shell::NATIVE) {
+        Some(flag) => note_redacted(args, &format!("To continue: {flag}")),
+        None => note_redacted(args, &format!("The session cannot be continued with this command: its id is {id:?}.")),
     }
 }
 
-/// Says a line that has the server's words in it, and not the key.
-fn tell(args: &Ask, line: &str) {
-    say(&key_of(args).map_or(line.into(), |key| key.redact(line)));
+/// Prints a note that quotes the server, with the API key redacted.
+fn note_redacted(args: &Ask, line: &str) {
+    note(&key_of(args).map_or(line.into(), |key| key.redact(line)));
 }
 
 fn key_of(args: &Ask) -> Option<ApiKey> {

@@ -1,4 +1,4 @@
-//! `chat decode`: a saved answer through the receiver.
+//! `chat decode`: decodes a saved answer.
 
 use std::io;
 
@@ -41,15 +41,15 @@ pub(crate) async fn run(args: &Decode, mut interrupt: Interrupt) -> io::Result<u
 
 fn head(args: &Decode) -> Result<Head, Error> {
     let status = StatusCode::from_u16(args.status)
-        .map_err(|error| Error::invalid_request("--status", "is no status").with_source(error))?;
+        .map_err(|error| Error::invalid_request("--status", "is not a valid HTTP status").with_source(error))?;
     let mut head = Head::new(status, http::HeaderMap::new());
     let content_type = args.content_type.as_ref().map(|value| ("content-type", value.as_str()));
     let headers = args.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     for (name, value) in content_type.into_iter().chain(headers) {
         let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
-        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("is no name of a header"))?;
-        let value =
-            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| refuse("has a value that no header can have"))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse("is not a valid header name"))?;
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| refuse("has a value that is not valid in a header"))?;
         head.headers.append(parsed, value);
     }
     Ok(head)
@@ -65,7 +65,7 @@ fn print_events(receiver: &mut Receiver, input: &mut &[u8], printer: &mut Printe
     Ok(None)
 }
 
-/// The body has ended: what the receiver makes of that.
+/// Handles the end of the body.
 fn end(mut receiver: Receiver, printer: &mut Printer) -> io::Result<Result<Answer, Error>> {
     if let Err(error) = receiver.end() {
         return Ok(Err(error));

@@ -1,27 +1,29 @@
-//! Bytes from a file or standard input, in chunks of a size.
+//! Reads a file or standard input in chunks.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-/// What is read at a time where nothing else is asked for.
-const READ: usize = 64 * 1024;
+/// Size of the read buffer.
+const READ_SIZE: usize = 64 * 1024;
 
-/// Feeds a file, or standard input if it is `-`, to `take`, in chunks of `size` or as it is read; until `take` wants no
-/// more. A read may take for ever, and whoever waits for this may wait for something else beside it.
+/// Reads `file`, or standard input if it is `-`, and passes it to `consume` until that returns `false`.
+///
+/// The chunks have `chunk_size` bytes, or are passed on as they were read if it is `None`. Reads run on a blocking thread,
+/// so the caller can wait for something else at the same time, such as Ctrl-C.
 pub(crate) async fn feed(
     file: &Path,
-    size: Option<NonZeroUsize>,
-    mut take: impl FnMut(&[u8]) -> io::Result<bool>,
+    chunk_size: Option<NonZeroUsize>,
+    mut consume: impl FnMut(&[u8]) -> io::Result<bool>,
 ) -> io::Result<()> {
     let mut input: Box<dyn Read + Send> = match file.to_str() {
         Some("-") => Box::new(io::stdin()),
-        _ => Box::new(File::open(file).map_err(|error| named(file, &error))?),
+        _ => Box::new(File::open(file).map_err(|error| with_path(file, &error))?),
     };
-    let mut buffer = vec![0; READ];
-    // Bytes that wait for their chunk to be full.
-    let mut rest = Vec::new();
+    let mut buffer = vec![0; READ_SIZE];
+    // The bytes of an incomplete chunk.
+    let mut pending = Vec::new();
     loop {
         let read;
         (input, buffer, read) = tokio::task::spawn_blocking(move || {
@@ -33,30 +35,30 @@ pub(crate) async fn feed(
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(named(file, &error)),
+            Err(error) => return Err(with_path(file, &error)),
         };
-        let Some(size) = size else {
-            if !take(&buffer[..read])? {
+        let Some(size) = chunk_size else {
+            if !consume(&buffer[..read])? {
                 return Ok(());
             }
             continue;
         };
-        rest.extend_from_slice(&buffer[..read]);
-        let whole = rest.len() - rest.len() % size;
-        for chunk in rest[..whole].chunks(size.get()) {
-            if !take(chunk)? {
+        pending.extend_from_slice(&buffer[..read]);
+        let complete = pending.len() - pending.len() % size;
+        for chunk in pending[..complete].chunks(size.get()) {
+            if !consume(chunk)? {
                 return Ok(());
             }
         }
-        rest.drain(..whole);
+        pending.drain(..complete);
     }
-    if !rest.is_empty() {
-        take(&rest)?;
+    if !pending.is_empty() {
+        consume(&pending)?;
     }
     Ok(())
 }
 
-/// The same error, saying which file it is about.
-fn named(file: &Path, error: &io::Error) -> io::Error {
+/// Adds the path to the error's message.
+fn with_path(file: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", file.display()))
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks for an end in good order, the second has one at once.
+//! Ctrl-C and SIGTERM. The first signal asks the program to finish, the second one ends it at once.
 
 use std::io;
 use std::thread;
@@ -6,47 +6,48 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// What a shell shows for a program that Ctrl-C ended.
+/// Exit status of a program that Ctrl-C ended, as shells report it.
 pub(crate) const STATUS: u8 = 130;
 
-/// What a shell shows for a program that SIGTERM ended.
+/// Exit status of a program that SIGTERM ended, as shells report it.
 #[cfg(unix)]
 const TERMINATED: u8 = 143;
 
-/// Ctrl-C, listened to from the moment this is made.
+/// Listens for signals from the moment it is made.
 #[derive(Clone)]
 pub(crate) struct Interrupt {
-    pressed: watch::Sender<bool>,
+    signalled: watch::Sender<bool>,
     grace: Duration,
 }
 
 impl Interrupt {
-    /// Listens. An end in good order gets `grace`: standard output may be blocked, and nobody can be made to read it.
+    /// Listens for Ctrl-C. After the first one, the program exits when `grace` is over: it may be blocked on an output
+    /// that is not read.
     pub(crate) fn listen(grace: Duration) -> io::Result<Self> {
-        let interrupt = Self { pressed: watch::Sender::new(false), grace };
-        let pressing = interrupt.clone();
-        ctrlc::set_handler(move || pressing.press(STATUS)).map_err(io::Error::other)?;
+        let interrupt = Self { signalled: watch::Sender::new(false), grace };
+        let handler = interrupt.clone();
+        ctrlc::set_handler(move || handler.on_signal(STATUS)).map_err(io::Error::other)?;
         Ok(interrupt)
     }
 
-    /// Takes SIGTERM, by which services are stopped, as Ctrl-C. It is called in the runtime.
+    /// Treats SIGTERM like Ctrl-C, because service managers stop services with it. Must be called within the runtime.
     #[cfg(unix)]
     pub(crate) fn listen_to_terminate(&self) -> io::Result<()> {
         use tokio::signal::unix::{SignalKind, signal};
 
         let mut signals = signal(SignalKind::terminate())?;
-        let pressing = self.clone();
+        let handler = self.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                pressing.press(TERMINATED);
+                handler.on_signal(TERMINATED);
             }
         });
         Ok(())
     }
 
-    /// The second time it ends the program, as does the first when its grace is over.
-    fn press(&self, status: u8) {
-        if self.pressed.send_replace(true) {
+    /// The first call starts the grace period, the second one exits.
+    fn on_signal(&self, status: u8) {
+        if self.signalled.send_replace(true) {
             std::process::exit(status.into());
         }
         let grace = self.grace;
@@ -56,9 +57,9 @@ impl Interrupt {
         });
     }
 
-    /// Ready once Ctrl-C was pressed.
+    /// Completes when a signal has arrived.
     pub(crate) async fn wait(&mut self) {
-        // The sender is here.
-        let _ = self.pressed.subscribe().wait_for(|&pressed| pressed).await;
+        // This never fails, because `self` holds the sender.
+        let _ = self.signalled.subscribe().wait_for(|&signalled| signalled).await;
     }
 }

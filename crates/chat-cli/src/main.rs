@@ -1,4 +1,4 @@
-//! The `chat` command. See its README for what it does; `args.rs` for what it takes.
+//! The `chat` command. The README describes it, and `args.rs` defines its arguments.
 
 mod args;
 mod ask;
@@ -22,30 +22,30 @@ use crate::args::{Cli, Command};
 use crate::interrupt::Interrupt;
 
 fn main() -> ExitCode {
-    match run(Cli::read()) {
+    match run(Cli::parse_with_env()) {
         Ok(status) => ExitCode::from(status),
-        // Whoever read our output has left; there is nobody to tell. The status is what a shell shows for SIGPIPE.
+        // The reader of standard output has exited. The status is the one that shells report for SIGPIPE.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
             print::report(
                 &error.to_string(),
-                "Check that the file is there and can be read, and that the output has room.",
+                "Check that the file exists and can be read, and that there is space for the output.",
             );
             ExitCode::from(print::USAGE)
         }
     }
 }
 
-/// How long a program that was interrupted may take to say how far it came.
+/// How long an interrupted call may take to print what it has received.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long the server may take to let go of its clients.
+/// How long an interrupted server may take to finish its responses.
 const SERVER_GRACE: Duration = Duration::from_secs(10);
 
 fn run(cli: Cli) -> io::Result<u8> {
     use tokio::runtime::Builder;
 
     match cli.command {
-        // It keeps nothing that an interrupt could lose.
+        // Ctrl-C may end it at once: every decoded event has been printed.
         Command::Sse { chunk, file } => block_on(Builder::new_current_thread(), sse::run(&file, chunk)),
         Command::Decode(args) => {
             let interrupt = Interrupt::listen(GRACE)?;
@@ -55,10 +55,10 @@ fn run(cli: Cli) -> io::Result<u8> {
             let interrupt = Interrupt::listen(SERVER_GRACE)?;
             block_on(Builder::new_multi_thread(), serve::run(args, interrupt))
         }
-        // One answer at a time: a second thread would only add hand-offs.
+        // There is one answer at a time, so more threads would only add overhead.
         Command::Ask(args) => {
             if args.verbose {
-                verbose::listen();
+                verbose::enable();
             }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))
@@ -73,7 +73,7 @@ fn run(cli: Cli) -> io::Result<u8> {
 fn block_on(mut runtime: tokio::runtime::Builder, future: impl Future<Output = io::Result<u8>>) -> io::Result<u8> {
     let runtime = runtime.enable_all().build()?;
     let status = runtime.block_on(future);
-    // A read of standard input that nobody waits for any more must not hold up the end.
+    // Do not wait for a read of standard input that is no longer needed.
     runtime.shutdown_background();
     status
 }

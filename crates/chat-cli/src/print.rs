@@ -1,4 +1,4 @@
-//! What is printed while an answer comes, for people or for programs, and the exit status that it ends with.
+//! Prints an answer while it arrives, as text or as JSON lines, and determines the exit status.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Stdout, Write};
@@ -10,17 +10,18 @@ use serde::Serialize;
 
 use crate::message::{Names, message};
 
-/// Exit status of a command that was used wrongly, or whose request was refused.
+/// Exit status of wrong usage or an invalid request.
 pub(crate) const USAGE: u8 = 2;
-/// Exit status of a stream that passed a limit, and of the other ways in which an answer is no good.
+/// Exit status of an answer that is unexpected, malformed, truncated or too large.
 pub(crate) const BAD_ANSWER: u8 = 5;
 
-/// Whether the text printed last left the cursor within a line.
-static IN_LINE: AtomicBool = AtomicBool::new(false);
+/// Whether the text printed last did not end with a line break.
+static LINE_IS_OPEN: AtomicBool = AtomicBool::new(false);
 
-/// Whether a line of its own has to begin before anything else is told, where both outputs are the same terminal.
-pub(crate) fn leave_line() -> bool {
-    io::stdout().is_terminal() && io::stderr().is_terminal() && IN_LINE.swap(false, Ordering::Relaxed)
+/// Marks the open line as closed. Returns whether the caller has to write a line break first, which is the case if standard
+/// output and standard error are both terminals.
+pub(crate) fn close_terminal_line() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal() && LINE_IS_OPEN.swap(false, Ordering::Relaxed)
 }
 
 /// Prints an answer, event by event.
@@ -28,34 +29,34 @@ pub(crate) struct Printer {
     json: bool,
     names: Names,
     out: Stdout,
-    /// Whether standard output is a terminal, which control characters from a server must not steer.
-    terminal: bool,
+    /// Whether standard output is a terminal. If it is, control characters from the server are removed.
+    is_terminal: bool,
 }
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, names: Names::default(), terminal: out.is_terminal(), out }
+        Self { json, names: Names::default(), is_terminal: out.is_terminal(), out }
     }
 
-    /// The same, with these names for settings.
+    /// Sets the names of the settings in error messages.
     pub(crate) fn with_names(self, names: Names) -> Self {
         Self { names, ..self }
     }
 
-    /// Prints one event, at once.
+    /// Prints one event and flushes the output.
     pub(crate) fn event(&mut self, event: &Event) -> io::Result<()> {
         if self.json {
             return EventLine::new(event).map_or(Ok(()), |line| json_line(&mut self.out, &line));
         }
         let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
-        let text = self.shown(text);
-        IN_LINE.store(!text.ends_with('\n'), Ordering::Relaxed);
+        let text = self.sanitize(text);
+        LINE_IS_OPEN.store(!text.ends_with('\n'), Ordering::Relaxed);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
 
-    /// Prints how it ended, and tells the exit status.
+    /// Prints the outcome and returns the exit status.
     pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
         if self.json {
             let line = OutcomeLine::new(outcome);
@@ -65,7 +66,7 @@ impl Printer {
             };
             json_line(&mut self.out, &line)?;
         } else {
-            if IN_LINE.swap(false, Ordering::Relaxed) {
+            if LINE_IS_OPEN.swap(false, Ordering::Relaxed) {
                 writeln!(self.out)?;
             }
             if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
@@ -80,47 +81,47 @@ impl Printer {
             Ok(_) => return Ok(0),
             Err(error) => error,
         };
-        let request = error.request_id().map(|id| format!(" The server calls this request {id}.")).unwrap_or_default();
+        let request = error.request_id().map(|id| format!(" The id of the request is {id}.")).unwrap_or_default();
         report(&message(error, &self.names), &(error.advice().to_owned() + &request));
         Ok(status(error))
     }
 
-    /// Text as it came, or without what would steer a terminal.
-    fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if !self.terminal {
+    /// Removes control characters from the text if it is printed to a terminal.
+    fn sanitize<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if !self.is_terminal {
             return Cow::Borrowed(text);
         }
-        let mut shown = String::with_capacity(text.len());
+        let mut sanitized = String::with_capacity(text.len());
         for c in text.chars() {
             let mut bytes = [0; 4];
             let c: &str = c.encode_utf8(&mut bytes);
-            // A character that has no place on a line has none in a terminal, but for what makes lines and columns.
+            // `OneLine` replaces control characters. Line breaks and tabs are fine here.
             if matches!(c, "\n" | "\t") || OneLine(c).to_string() == c {
-                shown.push_str(c);
+                sanitized.push_str(c);
             }
         }
-        Cow::Owned(shown)
+        Cow::Owned(sanitized)
     }
 }
 
-/// Prints one JSON object on a line of its own, at once.
+/// Prints one JSON object on its own line and flushes the output.
 pub(crate) fn json_line(out: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    // Standard output flushes at every line break of its own accord; a buffer makes a line one write.
+    // One write per line. Standard output flushes at every line break anyway.
     let mut text = Vec::new();
     write_line(&mut text, line)?;
     out.write_all(&text)?;
     out.flush()
 }
 
-/// Tells on standard error what is wrong and what to do.
+/// Prints an error to standard error: what happened, then what to do.
 pub(crate) fn report(sentence: &str, advice: &str) {
-    // Both may quote the server, which must not steer the terminal.
-    say(&format!("chat: {}", OneLine(sentence)));
-    say(advice);
+    // The sentence may quote the server. `OneLine` removes control characters.
+    note(&format!("chat: {}", OneLine(sentence)));
+    note(advice);
 }
 
-/// Tells a line on standard error, whoever wrote it. Nobody can be told that standard error is gone.
-pub(crate) fn say(line: &str) {
+/// Prints one line to standard error, without control characters. A closed standard error is ignored.
+pub(crate) fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{}", OneLine(line));
 }
 

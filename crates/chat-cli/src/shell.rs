@@ -1,30 +1,32 @@
-//! What is printed to be pasted into a shell.
+//! Quoting of text that the user can paste into a shell.
 
 use chat_client::OneLine;
 
-/// Whose quotes are meant.
+/// The shell to quote for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Shell {
-    /// sh and its kin.
+    /// sh and compatible shells.
     Unix,
-    /// cmd and PowerShell, of which nobody knows which it is.
+    /// cmd or PowerShell. The quoting has to work in both, because the command cannot tell which one runs it.
     Windows,
 }
 
 impl Shell {
-    /// The platform's.
-    pub(crate) const HERE: Self = if cfg!(windows) { Self::Windows } else { Self::Unix };
+    /// The shell of this platform.
+    pub(crate) const NATIVE: Self = if cfg!(windows) { Self::Windows } else { Self::Unix };
 }
 
-/// The flag that continues a session. The id is the server's word: none for one that no request can carry, that would steer
-/// the terminal, or that the shell can't be kept from reading as something else.
+/// Returns the flag that continues a session, quoted for the shell.
+///
+/// The server chooses the id, so it may hold anything. Returns `None` if the id cannot be part of a request, has control
+/// characters, or cannot be quoted safely.
 pub(crate) fn session_flag(id: &str, shell: Shell) -> Option<String> {
     if matches!(id, "" | "." | "..") || OneLine(id).to_string() != id {
         return None;
     }
-    // A dash would make it a flag of its own.
-    let join = if id.starts_with('-') { '=' } else { ' ' };
-    Some(format!("--session{join}{}", quoted(id, shell)?))
+    // A value with a leading dash would be read as another flag.
+    let separator = if id.starts_with('-') { '=' } else { ' ' };
+    Some(format!("--session{separator}{}", quoted(id, shell)?))
 }
 
 fn quoted(word: &str, shell: Shell) -> Option<String> {
@@ -34,10 +36,10 @@ fn quoted(word: &str, shell: Shell) -> Option<String> {
     }
     match shell {
         Shell::Unix => shlex::try_quote(word).ok().map(Into::into),
-        // These stand for something else within the double quotes of one of them: variables of both, the escapes of
-        // PowerShell, the end of the quotes, which PowerShell sees in typographic ones too.
+        // One of the two shells expands these within double quotes: variables and the escapes of PowerShell. Quotes, which
+        // for PowerShell include typographic ones, would end the string.
         Shell::Windows if word.contains(['"', '%', '!', '$', '`', '\u{201c}', '\u{201d}', '\u{201e}']) => None,
-        // It would escape the closing quote.
+        // A backslash at the end would escape the closing quote.
         Shell::Windows if word.ends_with('\\') => None,
         Shell::Windows => Some(format!("\"{word}\"")),
     }
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_steers_or_leads_nowhere_is_not_offered() {
+    fn an_id_with_control_characters_or_no_valid_path_is_rejected() {
         for id in ["", ".", "..", "a\nb", "a\u{1b}[2J", "a\u{202e}b", "a\u{2028}b"] {
             for shell in [Shell::Unix, Shell::Windows] {
                 assert_eq!(session_flag(id, shell), None, "{id:?}");

@@ -1,4 +1,4 @@
-//! `chat sse`: the decoder alone.
+//! `chat sse`: decodes a stream of server-sent events.
 
 use std::borrow::Cow;
 use std::io;
@@ -39,20 +39,23 @@ struct End<'a> {
 
 pub(crate) async fn run(file: &Path, chunk: Option<NonZeroUsize>) -> io::Result<u8> {
     let mut decoder = Decoder::new();
-    let mut over = None;
+    let mut exceeded = None;
     let mut out = io::BufWriter::new(io::stdout());
     input::feed(file, chunk, |mut input| {
-        over = print_events(&mut decoder, &mut input, &mut out)?;
-        Ok(over.is_none())
+        exceeded = print_events(&mut decoder, &mut input, &mut out)?;
+        Ok(exceeded.is_none())
     })
     .await?;
-    if let Some(error) = &over {
+    if let Some(error) = &exceeded {
         json_line(&mut out, &LimitLine { error: "limit", limit: error.limit })?;
-        report(&error.to_string(), "This is no stream of events, or one whose events are too large.");
+        report(
+            &error.to_string(),
+            "Check that the input is a stream of server-sent events, and that no event is larger than the limit.",
+        );
     }
     let (last_event_id, retry_ms) = (decoder.last_event_id(), decoder.retry_ms());
     json_line(&mut out, &EndLine { end: End { last_event_id, retry_ms, incomplete: decoder.is_incomplete() } })?;
-    Ok(if over.is_some() { BAD_ANSWER } else { 0 })
+    Ok(if exceeded.is_some() { BAD_ANSWER } else { 0 })
 }
 
 fn print_events(
@@ -69,7 +72,7 @@ fn print_events(
             Err(error) => return Ok(Some(error)),
         }
     }
-    // What came is shown before more is waited for.
+    // Print the events of this chunk before the next read, which may block.
     out.flush()?;
     Ok(None)
 }

@@ -1,4 +1,4 @@
-//! `--verbose`: how a call goes, a line each on standard error.
+//! `--verbose`: prints the trace events of the client, one per line, to standard error.
 
 use std::{fmt, io};
 
@@ -13,25 +13,25 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::print;
 
-/// Prints what the client tells from now on. It tells neither the key nor what is asked or answered.
-pub(crate) fn listen() {
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(Line);
-    // Nobody can be told that standard error is gone.
+/// Prints the client's trace events from now on. They contain neither the key nor the text of questions and answers.
+pub(crate) fn enable() {
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).event_format(EventFormat);
+    // A closed standard error cannot be reported anywhere.
     let lines = lines.log_internal_errors(false);
-    let ours = Targets::new().with_target("chat_client", Level::DEBUG);
-    tracing_subscriber::registry().with(lines).with(ours).init();
+    let client_events = Targets::new().with_target("chat_client", Level::DEBUG);
+    tracing_subscriber::registry().with(lines).with(client_events).init();
 }
 
-/// What happened, with its fields; which call it was is clear where there is one.
-struct Line;
+/// Formats an event as `chat: message field=value`. Spans are left out, because the command makes one call.
+struct EventFormat;
 
-impl<S, F> FormatEvent<S, F> for Line
+impl<S, F> FormatEvent<S, F> for EventFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     F: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, F>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        if print::leave_line() {
+        if print::close_terminal_line() {
             writeln!(line)?;
         }
         let mut fields = String::new();

@@ -1,4 +1,4 @@
-//! `chat ask` against `chat serve`: two processes and real HTTP; and what is refused before anything is sent.
+//! `chat ask` against `chat serve`, over HTTP between two processes; and input that is rejected before it is sent.
 
 mod support;
 
@@ -12,22 +12,22 @@ use support::{
 
 const QUESTION: &str = "What is a transport?";
 
-/// The id in the hint that `ask` gives on standard error.
+/// The session id in the hint that `ask` prints to standard error.
 #[track_caller]
 fn hinted_session(run: &Run) -> String {
-    let id = run.stderr.trim_end().strip_prefix("To go on: --session ");
-    id.unwrap_or_else(|| panic!("no hint alone: {run:?}")).to_owned()
+    let id = run.stderr.trim_end().strip_prefix("To continue: --session ");
+    id.unwrap_or_else(|| panic!("expected only the hint: {run:?}")).to_owned()
 }
 
 #[test]
-fn creates_and_continues_for_people() {
+fn creates_and_continues_without_json() {
     let server = Serve::start(&[]);
     let first = run(ask(&server.url, &[]).arg(QUESTION));
     assert_eq!(first.status, Some(0), "{first:?}");
     let (text, cited) = first.stdout.split_once("\n\n").expect("the text, a blank line, the citations");
     assert!(text.contains("[1]") && !text.contains('\n'), "{first:?}");
     for (number, line) in (1..).zip(cited.lines()) {
-        assert!(line.starts_with(&format!("[{number}] ")) && line.contains(": https://"), "{line:?}");
+        assert!(line.starts_with(&format!("[{number}] ")) && line.contains(".md#"), "{line:?}");
     }
     assert!(cited.ends_with('\n') && !cited.ends_with("\n\n"), "{first:?}");
     let session = hinted_session(&first);
@@ -35,7 +35,7 @@ fn creates_and_continues_for_people() {
     let next = run(ask(&server.url, &["--session", &session]).arg("And then?"));
     assert_eq!(next.status, Some(0), "{next:?}");
     assert!(next.stdout.contains("question 2 of this session") && next.stdout.contains(QUESTION), "{next:?}");
-    // Whoever gave the session knows it.
+    // There is no hint, because the user gave the session id.
     assert_eq!(next.stderr, "");
 }
 
@@ -103,9 +103,9 @@ fn a_wrong_key_an_unknown_session_and_a_wrong_path_are_the_apis_errors() {
 }
 
 #[test]
-fn a_missing_server_is_a_failed_connection() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
-    let url = format!("http://{nobody}");
+fn a_refused_connection_is_a_connect_error() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("an address");
+    let url = format!("http://{closed}");
     let missing = run(&mut ask(&url, &["--json", "--max-retries", "1", "hi"]));
     let error = missing.error("connect");
     assert_eq!((&error["attempts"], &error["status"], &error["partial"]), (&json!(2), &Value::Null, &Value::Null));
@@ -116,8 +116,8 @@ fn a_missing_server_is_a_failed_connection() {
 }
 
 #[test]
-fn a_name_that_is_none_and_tls_that_is_none_are_failed_connections() {
-    // A label of more than 63 bytes is in no name: no name server is asked.
+fn an_unknown_host_and_a_server_without_tls_are_connect_errors() {
+    // A label of more than 63 bytes is invalid, so no name server is queried.
     let name = format!("http://{}.example", "n".repeat(64));
     run(&mut ask(&name, &["--json", "--max-retries", "0", "hi"])).error("connect");
     let server = Script::start([Reply::raw("HTTP/1.1 400 Bad Request\r\n\r\n")]);
@@ -130,22 +130,19 @@ fn a_name_that_is_none_and_tls_that_is_none_are_failed_connections() {
 fn a_422_names_the_fields() {
     let body = json!({ "detail": [
         { "loc": ["body", "chat_session", "messages", 0], "msg": "field required", "type": "value_error.missing" },
-        { "loc": ["body", "x"], "msg": "none of ours", "type": "t", "more": 1 },
+        { "loc": ["body", "x"], "msg": "is unknown", "type": "t", "more": 1 },
     ]});
     let server = Script::start([Reply::json(422, &[], body.to_string())]);
     let invalid = server.ask(&[]);
     let error = invalid.error("validation");
     assert_eq!(error["detail"][0], body["detail"][0]);
-    assert_eq!(
-        (&error["detail"][1]["loc"], &error["detail"][1]["msg"]),
-        (&json!(["body", "x"]), &json!("none of ours"))
-    );
+    assert_eq!((&error["detail"][1]["loc"], &error["detail"][1]["msg"]), (&json!(["body", "x"]), &json!("is unknown")));
     assert_eq!((&error["status"], &error["partial"], &error["attempts"]), (&json!(422), &Value::Null, &json!(1)));
     assert!(invalid.stderr.contains("body.chat_session.messages.0: field required"), "{invalid:?}");
 
     let plain = run(&mut ask(&server.url(), &["hi"]));
     assert_eq!((plain.status, plain.stdout.as_str()), (Some(3), ""));
-    assert!(plain.stderr.contains("none of ours"), "{plain:?}");
+    assert!(plain.stderr.contains("is unknown"), "{plain:?}");
 
     // The same status in another form is an API error with its body kept.
     let other = Script::start([Reply::json(422, &[], r#"{"detail":"no"}"#)]);
@@ -154,7 +151,7 @@ fn a_422_names_the_fields() {
 
 #[test]
 fn a_missing_key_or_integration_names_flag_and_variable() {
-    // Nothing listens at port 1: nothing may be sent.
+    // Port 1 is closed. No request may be sent.
     let base = ["ask", "--server", "http://127.0.0.1:1"];
     for (given, flag, variable) in [
         (["--integration", "i"], "--api-key", "INKEEP_API_KEY"),
@@ -170,7 +167,7 @@ fn a_missing_key_or_integration_names_flag_and_variable() {
         assert!(message.contains(flag) && message.contains(variable), "{message}");
         assert_eq!((&error["attempts"], &error["partial"]), (&json!(0), &Value::Null));
 
-        // A variable that is set to nothing is what a script makes of one that is not set.
+        // An empty variable counts as unset.
         let empty = run(chat(base).args(given).env(variable, "").args(["--json", "hi"]));
         let error = empty.error("invalid_request");
         let message = error["message"].as_str().expect("a message");
@@ -179,7 +176,7 @@ fn a_missing_key_or_integration_names_flag_and_variable() {
 }
 
 #[test]
-fn refuses_before_anything_is_sent() {
+fn invalid_settings_are_rejected_before_a_request_is_sent() {
     let server = Script::start([Reply::json(200, &[], result("never"))]);
     let url = server.url();
     let port = url.strip_prefix("http://").expect("a URL");
@@ -211,7 +208,7 @@ fn refuses_before_anything_is_sent() {
 }
 
 #[test]
-fn arguments_that_are_none_are_refused_on_standard_error() {
+fn invalid_arguments_are_usage_errors() {
     for args in [
         &["--no-such-flag", "hi"][..],
         &["hi", "there"],
@@ -225,7 +222,7 @@ fn arguments_that_are_none_are_refused_on_standard_error() {
         &["--max-retries", "-1", "hi"],
         &["--max-retries", "many", "hi"],
         &["--transport", "pigeon", "hi"],
-        // What belongs to a new session can't be said to one that there is.
+        // These apply to new sessions only.
         &["--session", "s", "--chat-mode", "auto", "hi"],
         &["--session", "s", "--guidance", "g", "hi"],
         &["--session", "s", "--context", "c", "hi"],
@@ -241,7 +238,7 @@ fn arguments_that_are_none_are_refused_on_standard_error() {
 }
 
 #[test]
-fn all_that_is_said_gets_into_the_request() {
+fn all_arguments_are_in_the_request() {
     let server = Script::start([Reply::json(200, &[], result("Yes."))]);
     let url = format!("{}/prefix/", server.url());
     let all = ["--chat-mode", "turbo", "--guidance", "be brief", "--context", "page 3", "--tag", "a", "--tag", "b c"];
@@ -333,17 +330,17 @@ fn either_form_answers_either_request() {
 }
 
 #[test]
-fn pieces_come_at_once_and_not_line_by_line() {
+fn text_is_printed_at_once_and_not_line_by_line() {
     use std::io::Read as _;
 
     let server = Script::start([support::stream([chunk("Yes, "), chunk("no")]).then(Step::Stall)]);
     let (asking, mut stdout) = Running::start_unread(&mut ask(&server.url(), &["hi"]));
-    // There is no line end, and no end of the stream: nothing comes if anything waits for either.
+    // The text has no line break and the stream has no end, so waiting for either would print nothing.
     let reading = thread::spawn(move || {
         let mut pieces = [0; "Yes, no".len()];
         stdout.read_exact(&mut pieces).map(|()| pieces)
     });
-    wait_until("both pieces are there", || reading.is_finished());
+    wait_until("both chunks have been printed", || reading.is_finished());
     assert_eq!(&reading.join().expect("no panic").expect("output"), b"Yes, no");
     drop(asking);
 }
@@ -355,19 +352,22 @@ fn the_hint_can_be_pasted_into_a_shell() {
         Script::start([Reply::sse(format!("event: message_chunk\ndata: {data}\n\n"))])
     };
     let hint = |id: &str| run(&mut ask(&server(id).url(), &["hi"])).stderr;
-    assert_eq!(hint("s-1_a.b"), "To go on: --session s-1_a.b\n");
+    assert_eq!(hint("s-1_a.b"), "To continue: --session s-1_a.b\n");
     #[cfg(unix)]
     for id in ["a b;$(id)'\"`", "~root", "it's", r"back\slash", "a|b>c&d", "é * ?"] {
         let hint = hint(id);
-        let flag = hint.strip_prefix("To go on: ").unwrap_or_else(|| panic!("{hint}"));
+        let flag = hint.strip_prefix("To continue: ").unwrap_or_else(|| panic!("{hint}"));
         let said = std::process::Command::new("sh").args(["-c", &format!("printf '%s|' {flag}")]).output().expect("sh");
         assert_eq!(String::from_utf8_lossy(&said.stdout), format!("--session|{id}|"), "{hint}");
     }
-    assert_eq!(hint("-x"), "To go on: --session=-x\n");
-    // What no request can carry, or would steer the terminal, is told and not offered.
+    assert_eq!(hint("-x"), "To continue: --session=-x\n");
+    // Ids that cannot be part of a request or have control characters.
     for id in ["", "..", "a\nb"] {
         let hint = hint(id);
-        assert!(hint.starts_with("The session can't be continued from here") && hint.lines().count() == 1, "{hint:?}");
+        assert!(
+            hint.starts_with("The session cannot be continued with this command") && hint.lines().count() == 1,
+            "{hint:?}"
+        );
     }
 }
 
@@ -379,13 +379,13 @@ fn other_events_are_passed_on_and_plain_text_is_text_alone() {
     run_.answer("Yes.\n");
     assert_eq!(run_.lines()[0], json!({ "event": "other", "type": "progress", "data": "{\"a\":\n1}", "id": "7" }));
     let plain = run(&mut ask(&server.url(), &["--session", "s-1", "hi"]));
-    // A line end of the answer's own is not doubled.
+    // The line break at the end of the answer is not doubled.
     assert_eq!((plain.status, plain.stdout.as_str(), plain.stderr.as_str()), (Some(0), "Yes.\n", ""));
 }
 
 #[test]
-fn what_a_server_says_does_not_steer_the_terminal() {
-    // Standard error is where people look, even when the answer goes to a file.
+fn control_characters_from_the_server_are_not_printed() {
+    // Standard error is usually a terminal, even if the answer goes to a file.
     let escape = "\u{1b}[2J\u{9b}31m\u{7}";
     let id = format!("s{escape}");
     let chunk = json!({ "content_chunk": "Yes.", "chat_session_id": id, "finish_reason": "stop" });
@@ -406,7 +406,7 @@ fn what_a_server_says_does_not_steer_the_terminal() {
 }
 
 #[test]
-fn the_list_of_citations_has_a_line_for_each_whatever_it_says() {
+fn each_citation_is_printed_on_one_line() {
     let odd = "one\ntwo\r\n[9] three\t\u{1b}[2J\u{202e}four\u{2028}five";
     let record = json!({ "type": "site", "title": odd, "url": odd });
     let cited =
@@ -417,24 +417,24 @@ fn the_list_of_citations_has_a_line_for_each_whatever_it_says() {
         ]);
     let run = run(&mut ask(&server.url(), &["--session", "s", "hi"]));
     let one = "one two  [9] three  [2Jfour five";
-    // The same as the library prints.
+    // As `Answer::footnotes` prints them.
     assert_eq!(run.stdout, format!("Yes [1].\n\n[1] {one}: {one}\n[-] untitled: h\n"));
 }
 
 #[test]
-fn why_an_answer_ended_is_told_unless_it_just_stopped() {
-    for (reason, told) in [
+fn a_finish_reason_other_than_stop_is_printed() {
+    for (reason, note) in [
         ("stop", None),
         ("length", Some("The server ended the answer early: length.\n")),
         ("content_filter", Some("The server ended the answer early: content_filter.\n")),
-        ("tired\n\u{1b}[2J", Some("The server ended the answer for a reason of its own: tired  [2J.\n")),
+        ("tired\n\u{1b}[2J", Some("The server ended the answer with an unknown reason: tired  [2J.\n")),
     ] {
         let data = json!({ "content_chunk": "Yes.", "finish_reason": reason });
         let server = Script::start([Reply::sse(format!("event: message_chunk\ndata: {data}\n\n"))]);
         let run = run(&mut ask(&server.url(), &["hi"]));
-        assert_eq!((run.status, run.stderr.as_str()), (Some(0), told.unwrap_or_default()), "{reason}");
+        assert_eq!((run.status, run.stderr.as_str()), (Some(0), note.unwrap_or_default()), "{reason}");
     }
-    // Also if something is cut after it.
+    // Also if the answer is truncated after it.
     let data = json!({ "content_chunk": "Yes.", "finish_reason": "length" });
     let server = Script::start([Reply::sse(format!("event: message_chunk\ndata: {data}\n\ndata: x"))]);
     let run = run(&mut ask(&server.url(), &["hi"]));
@@ -442,7 +442,7 @@ fn why_an_answer_ended_is_told_unless_it_just_stopped() {
 }
 
 #[test]
-fn a_redirect_shows_where_it_leads_and_binary_data_is_not_shown() {
+fn the_location_of_a_redirect_is_printed_and_binary_data_is_not() {
     for status in [301, 302, 303, 307, 308] {
         let server = Script::start([Reply::head(status, &[("location", "https://other.example/v0")])]);
         let run = run(&mut ask(&server.url(), &["hi"]));
@@ -458,17 +458,17 @@ fn a_redirect_shows_where_it_leads_and_binary_data_is_not_shown() {
 }
 
 #[test]
-fn a_wait_of_ages_is_told_as_one() {
+fn a_wait_of_more_than_a_day_is_not_printed_in_seconds() {
     let server = Script::start([Reply::json(429, &[("retry-after", "18446744073709551615")], "{}")]);
     let run = run(&mut ask(&server.url(), &["hi"]));
     assert!(
-        run.stderr.contains("a wait of more than a day") && !run.stderr.contains("18446744073709551615"),
+        run.stderr.contains("the wait would be more than a day") && !run.stderr.contains("18446744073709551615"),
         "{run:?}"
     );
 }
 
 #[test]
-fn an_error_names_where_the_value_came_from() {
+fn an_error_names_the_flag_or_the_variable_of_the_value() {
     let run_with = |args: &[&str], vars: &[(&str, &str)]| {
         let mut command = chat(["ask"]);
         let run = run(command.args(args).arg("hi").envs(vars.iter().copied()));
@@ -491,7 +491,7 @@ fn an_error_names_where_the_value_came_from() {
 }
 
 #[test]
-fn a_refused_key_is_named_by_its_variable() {
+fn a_rejected_key_is_named_by_its_variable() {
     let server = Script::start([Reply::json(401, &[], "{}")]);
     let mut command = chat(["ask", "--server", &server.url(), "--integration", "i", "hi"]);
     let run = run(command.env("INKEEP_API_KEY", format!("{KEY}\n")));
@@ -499,7 +499,7 @@ fn a_refused_key_is_named_by_its_variable() {
 }
 
 #[test]
-fn a_byte_order_mark_is_no_question() {
+fn a_byte_order_mark_is_not_part_of_the_question() {
     let server = Script::start([Reply::json(200, &[], result("Yes."))]);
     run_with_input(&mut ask(&server.url(), &["--json", "-"]), "\u{feff}Why?\r\n".as_bytes()).answer("Yes.");
     let body: Value = serde_json::from_slice(&server.requests()[0].body).expect("JSON");
@@ -511,9 +511,9 @@ fn a_byte_order_mark_is_no_question() {
     assert_eq!(server.requests().len(), 1);
 }
 
-/// An answer may be about the key; nothing else that is printed has it.
+/// Only the text of an answer may contain the key.
 #[test]
-fn a_key_that_the_server_says_back_is_printed_nowhere() {
+fn a_key_that_the_server_echoes_is_not_printed() {
     let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
     for echo in [KEY, &escaped] {
         let named = format!(r#"{{"content_chunk":"Yes.","chat_session_id":"{echo}","finish_reason":"{echo}"}}"#);

@@ -1,4 +1,4 @@
-//! The corpus through `chat sse` and `chat decode`, in every chunking.
+//! Runs the corpus through `chat sse` and `chat decode`, in several chunk sizes.
 
 mod support;
 
@@ -9,10 +9,10 @@ use std::sync::Mutex;
 
 use support::{Run, chat, corpus, in_parallel, run_with_input};
 
-/// A body past this size is not fed a byte or two at a time.
+/// Larger bodies are not fed in small chunks.
 const BIG: usize = 50_000;
 
-/// One case, and what is wrong with what came of it.
+/// Compares the output of the command with a case.
 type Judge = fn(&Value, &[u8], &Run) -> Result<(), String>;
 
 fn check(file: &str, body: &str, command: fn(&Value) -> Vec<String>, judge: Judge) {
@@ -42,12 +42,12 @@ fn check(file: &str, body: &str, command: fn(&Value) -> Vec<String>, judge: Judg
 }
 
 #[test]
-fn streams_of_events_are_what_the_standard_says() {
+fn event_streams_are_decoded_as_the_standard_says() {
     check("sse_cases.jsonl", "input_b64", |_| vec!["sse".to_owned()], judge_sse);
 }
 
 #[test]
-fn answers_are_what_the_contract_says() {
+fn answers_are_decoded_as_the_contract_says() {
     check("chat_cases.jsonl", "body_b64", decode, judge_chat);
 }
 
@@ -66,15 +66,15 @@ fn judge_sse(case: &Value, raw: &[u8], run: &Run) -> Result<(), String> {
     let end = lines.pop().and_then(|mut line| line.get_mut("end").map(Value::take)).ok_or("no end line")?;
     same("events", &lines, case["events"].as_array().ok_or("no events")?)?;
     same("last_event_id", &end["last_event_id"], &case["last_event_id_string"])?;
-    // A note says that the standard is silent; only the time to reconnect is left open by the ones there are.
+    // A case with a note is one that the standard leaves open. All of them are about the reconnection time.
     if case.get("note").is_none() {
         same("retry_ms", &end["retry_ms"], &case["retry_ms"])?;
     }
     same("incomplete", &end["incomplete"], &Value::Bool(is_incomplete(raw)))
 }
 
-/// Whether a stream ends inside an event: in a partial line that is no comment, or with a `data`, `event` or `id` line
-/// since the last blank one.
+/// Whether a stream ends inside an event: in an incomplete line that is not a comment, or after a `data`, `event` or `id`
+/// line without a blank line.
 fn is_incomplete(raw: &[u8]) -> bool {
     let text = String::from_utf8_lossy(raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw));
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
@@ -97,7 +97,7 @@ fn decode(case: &Value) -> Vec<String> {
 }
 
 fn judge_chat(case: &Value, _: &[u8], run: &Run) -> Result<(), String> {
-    // Checks the outcome line's form and the exit status too.
+    // Also checks the keys of the outcome line and the exit status.
     let outcome = run.outcome();
     let mut events = run.lines();
     events.pop();
@@ -121,7 +121,7 @@ fn judge_chat(case: &Value, _: &[u8], run: &Run) -> Result<(), String> {
             }
             same("session", &outcome["chat_session_id"], &expect["chat_session_id"])?;
             same("citations", &citations(&outcome["citations"]), &citations(&expect["citations"]))?;
-            // One object gives the events of a stream: the text at once, then what it cites.
+            // A JSON object gives the events of a stream: the whole text, then the citations.
             let mut names = vec!["message_chunk"];
             names.extend((!outcome["citations"].is_null()).then_some("records_cited"));
             same("events", &events.iter().filter_map(|event| event["event"].as_str()).collect(), &names)?;
@@ -145,11 +145,11 @@ fn judge_chat(case: &Value, _: &[u8], run: &Run) -> Result<(), String> {
 }
 
 fn judge_stream(expect: &Value, events: &[Value], outcome: &Value, kind: &str) -> Result<(), String> {
-    let came = if kind == "completed" { outcome } else { &outcome["partial"] };
+    let received = if kind == "completed" { outcome } else { &outcome["partial"] };
     if let Some(length) = expect.get("text_len") {
-        same("text_len", &length_of(&came["content"]), length)?;
+        same("text_len", &length_of(&received["content"]), length)?;
     } else {
-        same("text", &came["content"], &expect["text"])?;
+        same("text", &received["content"], &expect["text"])?;
     }
     let items = expect["items"].as_array().ok_or("no items")?;
     same("number of events", &events.len(), &items.len())?;
@@ -158,8 +158,8 @@ fn judge_stream(expect: &Value, events: &[Value], outcome: &Value, kind: &str) -
     }
     let cited = events.iter().any(|event| event["event"] == "records_cited");
     same("saw_records_cited", &Value::Bool(cited), &expect["saw_records_cited"])?;
-    same("citations there", &came["citations"].is_array(), &cited)?;
-    let finished = Value::Bool(!came["finish_reason"].is_null());
+    same("citations there", &received["citations"].is_array(), &cited)?;
+    let finished = Value::Bool(!received["finish_reason"].is_null());
     same("saw_finish_reason", &finished, &expect["saw_finish_reason"])?;
     let end = match expect["end"].as_str().ok_or("no end")? {
         "eof" => "completed",
@@ -199,7 +199,7 @@ fn judge_api(expect: &Value, outcome: &Value) -> Result<(), String> {
     same("status", &outcome["status"], &expect["status"])?;
     if let Some(text) = expect["body_text"].as_str().filter(|text| !text.is_empty()) {
         let body = outcome["body"].as_str().unwrap_or_default();
-        // How much of a huge body is kept is ours to say.
+        // A large body is truncated to our own limit.
         if body.is_empty() || !text.starts_with(body) {
             return Err(format!("body: got {} want {}", short(&body), short(&text)));
         }
@@ -224,7 +224,7 @@ fn length_of(text: &Value) -> Value {
     text.as_str().map_or(Value::Null, |text| text.chars().count().into())
 }
 
-/// Citations with everything that is optional spelt out.
+/// Citations, with `null` for missing optional fields.
 fn citations(all: &Value) -> Option<Vec<Value>> {
     let known = |citation: &Value| {
         let record = &citation["record"];
@@ -236,8 +236,8 @@ fn citations(all: &Value) -> Option<Vec<Value>> {
 }
 
 #[test]
-fn the_end_inside_an_event_is_told_from_a_clean_one() {
-    // The judge above is as good as this.
+fn an_end_inside_an_event_is_distinguished_from_a_clean_end() {
+    // Also tests `is_incomplete` itself.
     for (text, incomplete) in [
         ("", false),
         ("data: a\n\n", false),

@@ -1,4 +1,4 @@
-//! `chat demo`, `chat serve` and the help.
+//! `chat demo`, `chat serve`, `chat sse` and the help texts.
 
 mod support;
 
@@ -18,10 +18,10 @@ fn a_demo_answers_cites_and_remembers() {
         assert!(intro.contains("http://127.0.0.1:"), "{intro}");
         assert!(first.contains(question), "{first}");
         for answer in [first, second] {
-            // The mark in the text and the citation in the list below.
+            // The text refers to a citation, which is in the list below it.
             let (text, list) = answer.split_once("\n[1] ").unwrap_or_else(|| panic!("a citation: {answer}"));
             assert!(text.contains("[1]"), "{text}");
-            assert!(list.contains(": https://"), "{list}");
+            assert!(list.contains(": README.md#") || list.contains(": ARCHITECTURE.md#"), "{list}");
         }
         assert!(second.starts_with("And then?"), "{second}");
         assert!(second.contains("question 2 of this session") && second.contains(question), "{second}");
@@ -30,7 +30,7 @@ fn a_demo_answers_cites_and_remembers() {
 
 #[test]
 fn a_demo_streams() {
-    // The first line comes well before the end: nothing waits for the whole answer.
+    // The first line is printed well before the end.
     let mut demo = Running::start(&mut chat(["demo"]));
     demo.line();
     assert!(demo.is_running());
@@ -61,6 +61,9 @@ fn help_names_every_flag() {
                 "--json",
                 "--transport <",
                 "hyper",
+                "async-std",
+                "smol",
+                "blocking",
                 "--connect-timeout <",
                 "--head-timeout <",
                 "--idle-timeout <",
@@ -94,19 +97,19 @@ fn version_names_the_command() {
 }
 
 #[test]
-fn a_servers_first_line_says_where_it_is() {
+fn the_first_line_of_a_server_is_its_address() {
     let mut server = Serve::start(&[]);
     let port = server.url.strip_prefix("http://127.0.0.1:").unwrap_or_else(|| panic!("{}", server.url));
     assert_ne!(port.parse::<u16>().expect("a port"), 0);
     assert!(server.running.is_running());
-    // The address is taken.
-    let taken = run(&mut chat(["serve", "--addr", &format!("127.0.0.1:{port}")]));
-    assert_eq!((taken.status, taken.stdout.as_str()), (Some(2), ""));
-    taken.check_report();
+    // A second server cannot use the same address.
+    let second = run(&mut chat(["serve", "--addr", &format!("127.0.0.1:{port}")]));
+    assert_eq!((second.status, second.stdout.as_str()), (Some(2), ""));
+    second.check_report();
 }
 
 #[test]
-fn a_server_takes_the_name_of_a_host() {
+fn a_server_accepts_a_host_name() {
     let mut server = Running::start(&mut chat(["serve", "--addr", "localhost:0"]));
     let line = server.line();
     let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
@@ -114,7 +117,7 @@ fn a_server_takes_the_name_of_a_host() {
 }
 
 #[test]
-fn a_server_without_a_key_takes_any_but_none() {
+fn a_server_without_a_key_accepts_any_valid_key() {
     let mut server = Running::start(&mut chat(["serve", "--addr", "127.0.0.1:0"]));
     let line = server.line();
     let url = line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}"));
@@ -146,8 +149,8 @@ fn a_server_answers_from_a_folder() {
 }
 
 #[test]
-fn an_empty_key_for_the_server_is_refused() {
-    // No client can bring it.
+fn an_empty_server_key_is_rejected() {
+    // No client could send it.
     let mut command = chat(["serve", "--addr", "127.0.0.1:0", "--api-key", ""]);
     let mut server = Running::start(&mut command);
     let begun = Instant::now();
@@ -159,7 +162,7 @@ fn an_empty_key_for_the_server_is_refused() {
 }
 
 #[test]
-fn files_that_are_not_there_are_named() {
+fn a_missing_file_is_named() {
     for args in [&["sse", "no-such-file"][..], &["decode", "--status", "200", "no-such-file"]] {
         let run = run(&mut chat(args));
         assert_eq!(run.status, Some(2), "{run:?}");
@@ -169,7 +172,7 @@ fn files_that_are_not_there_are_named() {
 }
 
 #[test]
-fn a_stream_past_a_limit_says_so_before_its_end() {
+fn an_event_above_the_limit_is_reported_before_the_end_line() {
     let mut stream = b"id: 3\ndata: a\n\ndata: ".to_vec();
     stream.resize(20 << 20, b'x');
     let run = support::run_with_input(&mut chat(["sse", "-"]), &stream);

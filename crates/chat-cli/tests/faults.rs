@@ -1,4 +1,4 @@
-//! What a server can do wrong, and what `chat ask` makes of it.
+//! Faulty servers, and how `chat ask` reports them.
 
 mod support;
 
@@ -8,7 +8,7 @@ use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
 use support::{Run, Script, ask, chunk, last_chunk, result, run, stream};
 
-/// A wait that no test may sit through.
+/// Longer than any wait in these tests.
 const LONG: Duration = Duration::from_secs(15);
 
 fn busy(status: u16, headers: &[(&str, &str)]) -> Reply {
@@ -19,12 +19,12 @@ fn answer() -> Reply {
     Reply::json(200, &[], result("Yes."))
 }
 
-/// Events and then nothing any more.
+/// Sends events and then nothing more.
 fn stalls(events: &[&str]) -> Reply {
     stream(events).then(Step::Stall)
 }
 
-/// An event and then its copy without an end, at a fair pace: for ever, as far as a test is concerned.
+/// Sends the first event, then the second one every 25 ms, for longer than a test runs.
 fn repeats(first: &str, event: &str) -> Reply {
     (0..600).fold(stream([first]), |reply, _| reply.then(Step::Pause(Duration::from_millis(25))).chunk(event))
 }
@@ -48,14 +48,14 @@ fn timed_out(run: &Run, clock: &str) -> Value {
     error
 }
 
-// What is tried again.
+// Retries.
 
 #[test]
-fn verbose_tells_of_attempts_and_waits_and_not_of_the_key_or_the_text() {
+fn verbose_logs_attempts_and_waits_but_neither_the_key_nor_the_text() {
     let server = Script::start([busy(503, &[]), answer()]);
     let run = run(&mut ask(&server.url(), &["--verbose", "A private question?"]));
     assert_eq!((run.status, run.stdout.trim_end()), (Some(0), "Yes."), "{}", run.stderr);
-    let told: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("chat: ")).collect();
+    let logged: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("chat: ")).collect();
     let begins = [
         "attempt started number=1",
         "head received status=503",
@@ -63,10 +63,10 @@ fn verbose_tells_of_attempts_and_waits_and_not_of_the_key_or_the_text() {
         "attempt started number=2",
         "head received status=200",
     ];
-    for (line, begin) in told.iter().zip(begins) {
+    for (line, begin) in logged.iter().zip(begins) {
         assert!(line["chat: ".len()..].starts_with(begin), "{}", run.stderr);
     }
-    assert!(told.last().unwrap().starts_with("chat: answer complete attempts=2"), "{}", run.stderr);
+    assert!(logged.last().unwrap().starts_with("chat: answer complete attempts=2"), "{}", run.stderr);
     assert!(!run.stderr.contains("private") && !run.stderr.contains("Yes") && !run.stderr.contains(support::KEY));
 }
 
@@ -83,7 +83,7 @@ fn a_full_standard_error_does_not_end_an_answer() {
 fn a_429_and_then_an_answer_is_one_answer_after_two_requests() {
     for first in [
         busy(429, &[("retry-after", "0")]),
-        // The connection goes with the refusal, announced or not.
+        // The server closes the connection, with or without an announcement.
         busy(429, &[("connection", "close")]).then(Step::Close),
         busy(429, &[]).then(Step::Close),
         Reply::head(429, &[]).then(Step::Write("slow down".into())),
@@ -94,9 +94,9 @@ fn a_429_and_then_an_answer_is_one_answer_after_two_requests() {
     ] {
         let last = stream([chunk("Yes, "), last_chunk("no.")]).last_chunk();
         let server = Script::start([first.clone(), last]);
-        let run = server.ask_again(&[]);
+        let run = server.ask_with_retries(&[]);
         run.answer("Yes, no.");
-        assert_eq!(run.lines().len(), 3, "{first:?} left something: {run:?}");
+        assert_eq!(run.lines().len(), 3, "{first:?} left output: {run:?}");
         assert_eq!(run.stderr, "");
         let requests = server.requests();
         assert_eq!(requests.len(), 2, "{first:?}");
@@ -106,23 +106,23 @@ fn a_429_and_then_an_answer_is_one_answer_after_two_requests() {
 }
 
 #[test]
-fn a_503_is_tried_again_for_both_operations() {
+fn a_503_is_retried_for_both_operations() {
     for args in [&[][..], &["--session", "s-1"]] {
         let server = Script::start([busy(503, &[]), answer()]);
-        server.ask_again(args).answer("Yes.");
+        server.ask_with_retries(args).answer("Yes.");
         assert_eq!(server.requests().len(), 2);
     }
 }
 
 #[test]
-fn a_500_is_tried_again_on_create_alone() {
+fn a_500_is_retried_only_for_create() {
     for status in [500, 502, 504] {
         let server = Script::start([busy(status, &[]), answer()]);
-        server.ask_again(&[]).answer("Yes.");
+        server.ask_with_retries(&[]).answer("Yes.");
         assert_eq!(server.requests().len(), 2);
 
         let server = Script::start([busy(status, &[]), answer()]);
-        let error = server.ask_again(&["--session", "s-1"]).error("api");
+        let error = server.ask_with_retries(&["--session", "s-1"]).error("api");
         count(&server, 1, &error);
         assert_eq!(error["status"], status);
         assert!(error["message"].as_str().expect("a message").contains("may have read"), "{error}");
@@ -130,10 +130,10 @@ fn a_500_is_tried_again_on_create_alone() {
 }
 
 #[test]
-fn what_will_not_change_is_not_tried_again() {
+fn a_permanent_status_is_not_retried() {
     for status in [400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 499, 501, 505, 599] {
         let server = Script::start([busy(status, &[])]);
-        let error = server.ask_again(&[]).error("api");
+        let error = server.ask_with_retries(&[]).error("api");
         count(&server, 1, &error);
         assert_eq!((&error["status"], &error["partial"]), (&json!(status), &Value::Null));
         assert_eq!(error["body"], r#"{"detail":"later"}"#);
@@ -141,10 +141,10 @@ fn what_will_not_change_is_not_tried_again() {
 }
 
 #[test]
-fn a_429_for_ever_is_given_up_after_the_allowed_attempts() {
+fn a_repeated_429_is_an_error_after_the_allowed_attempts() {
     for (retries, attempts) in [("0", 1), ("1", 2), ("2", 3)] {
         let server = Script::start([busy(429, &[("retry-after", "0")])]);
-        let error = server.ask_again(&["--max-retries", retries]).error("api");
+        let error = server.ask_with_retries(&["--max-retries", retries]).error("api");
         count(&server, attempts, &error);
         assert_eq!((&error["status"], &error["retry_after"]), (&json!(429), &json!({ "seconds": 0 })));
         assert_eq!(error["partial"], Value::Null);
@@ -170,30 +170,30 @@ fn a_wait_beyond_the_budget_ends_the_call_at_once() {
         ),
     ] {
         let server = Script::start([busy(429, headers), answer()]);
-        let error = server.ask_again(&[]).error("api");
+        let error = server.ask_with_retries(&[]).error("api");
         count(&server, 1, &error);
         assert_eq!(error["retry_after"], retry_after);
         assert!(error["message"].as_str().expect("a message").contains("wait"), "{error}");
     }
-    // A wait that would end after the whole call's time.
+    // A wait that would end after the total timeout.
     let server = Script::start([busy(503, &[("retry-after", "20")]), answer()]);
-    let error = server.ask_again(&["--timeout", "10s"]).error("api");
+    let error = server.ask_with_retries(&["--timeout", "10s"]).error("api");
     count(&server, 1, &error);
     assert!(begun.elapsed() < LONG);
 }
 
 #[test]
-fn a_wait_that_was_asked_for_is_kept() {
+fn a_requested_wait_is_kept() {
     let server = Script::start([busy(429, &[("retry-after-ms", "700")]), answer()]);
     let begun = Instant::now();
-    server.ask_again(&[]).answer("Yes.");
+    server.ask_with_retries(&[]).answer("Yes.");
     assert!(begun.elapsed() >= Duration::from_millis(700));
 }
 
 // Connections.
 
 #[test]
-fn a_reset_before_the_head_is_a_transport_fault_and_not_repeated() {
+fn a_reset_before_the_head_is_a_transport_error_and_not_retried() {
     for reply in [
         Reply::raw("").then(Step::Reset),
         Reply::raw("").then(Step::Close),
@@ -204,7 +204,7 @@ fn a_reset_before_the_head_is_a_transport_fault_and_not_repeated() {
     ] {
         for args in [&[][..], &["--session", "s-1"]] {
             let server = Script::start([reply.clone(), answer()]);
-            let error = server.ask_again(args).error("transport");
+            let error = server.ask_with_retries(args).error("transport");
             count(&server, 1, &error);
             assert_eq!((&error["status"], &error["partial"]), (&Value::Null, &Value::Null), "{reply:?}");
         }
@@ -212,7 +212,7 @@ fn a_reset_before_the_head_is_a_transport_fault_and_not_repeated() {
 }
 
 #[test]
-fn an_interim_answer_is_no_answer() {
+fn an_interim_response_is_ignored() {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
     let body = result("Yes.");
     let last =
@@ -230,11 +230,11 @@ fn a_full_backlog_is_a_connect_timeout() {
     listener.listen(0).expect("a listener");
     let addr = listener.local_addr().expect("an address").as_socket().expect("an IP address");
     let mut held = Vec::new();
-    // Full once one more gets no answer.
+    // The backlog is full when a connect attempt times out.
     while let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(300)) {
         held.push(stream);
         if held.len() > 50 {
-            println!("skipped: a backlog does not fill up here");
+            println!("skipped: the backlog does not fill up on this system");
             return;
         }
     }
@@ -243,22 +243,22 @@ fn a_full_backlog_is_a_connect_timeout() {
     let run_ = run(&mut ask(&url, &["--json", "--connect-timeout", "200ms", "--max-retries", "1", "hi"]));
     let error = timed_out(&run_, "connect");
     assert_eq!((&error["attempts"], &error["status"], &error["partial"]), (&json!(2), &Value::Null, &Value::Null));
-    // Connecting is within the wait for the head.
+    // The head timeout includes connecting.
     let args = ["--json", "--connect-timeout", "off", "--head-timeout", "200ms", "--max-retries", "1", "hi"];
     timed_out(&run(&mut ask(&url, &args)), "head");
     assert!(begun.elapsed() < LONG);
 }
 
-// Silence.
+// Timeouts.
 
 #[test]
-fn silence_before_the_head_runs_into_the_head_timeout() {
+fn silence_before_the_head_ends_with_the_head_timeout() {
     for reply in [Reply::raw(""), Reply::raw("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")] {
         let server = Script::start([reply.then(Step::Stall), answer()]);
         let begun = Instant::now();
-        let error = timed_out(&server.ask_again(&["--head-timeout", "200ms"]), "head");
+        let error = timed_out(&server.ask_with_retries(&["--head-timeout", "200ms"]), "head");
         assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < LONG);
-        // The server may have read it.
+        // No retry: the server may have read the request.
         count(&server, 1, &error);
         assert_eq!((&error["status"], &error["partial"]), (&Value::Null, &Value::Null));
         support::wait_until("the connection is closed", || server.open_connections() == 0);
@@ -266,20 +266,20 @@ fn silence_before_the_head_runs_into_the_head_timeout() {
 }
 
 #[test]
-fn silence_in_the_body_runs_into_the_idle_timeout() {
+fn silence_in_the_body_ends_with_the_idle_timeout() {
     for (reply, content) in [
         (stalls(&[&chunk("Yes, ")]), "Yes, "),
         // Inside an event, inside a line, inside a character.
         (stalls(&[&chunk("Yes, "), "event: message_chunk\ndata: {\"content_"]), "Yes, "),
         (stream([chunk("Yes, ").as_bytes(), b"data: \xc3"]).then(Step::Stall), "Yes, "),
-        // Inside a chunk of HTTP's.
+        // Inside an HTTP chunk.
         (stream([chunk("Yes, ")]).then(Step::Write("ff\r\ndata: {".into())).then(Step::Stall), "Yes, "),
         (stalls(&[]), ""),
         (Reply::head(200, &[("content-type", "application/json")]).then(Step::Stall), ""),
     ] {
         let server = Script::start([reply.clone(), answer()]);
         let begun = Instant::now();
-        let error = timed_out(&server.ask_again(&["--idle-timeout", "200ms"]), "idle");
+        let error = timed_out(&server.ask_with_retries(&["--idle-timeout", "200ms"]), "idle");
         assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < LONG, "{reply:?}");
         count(&server, 1, &error);
         assert_eq!((&error["status"], &error["body"]), (&json!(200), &Value::Null));
@@ -289,7 +289,7 @@ fn silence_in_the_body_runs_into_the_idle_timeout() {
 }
 
 #[test]
-fn signs_of_life_run_into_the_content_timeout() {
+fn keep_alives_end_with_the_content_timeout() {
     for sign in [": ping\n\n", "\n", "retry: 5\n\n", "data\n\n"] {
         let server = Script::start([repeats(&chunk("Yes, "), sign)]);
         let begun = Instant::now();
@@ -301,7 +301,7 @@ fn signs_of_life_run_into_the_content_timeout() {
 }
 
 #[test]
-fn the_whole_call_runs_into_its_timeout_however_lively() {
+fn an_active_stream_ends_with_the_total_timeout() {
     let server = Script::start([repeats(&chunk("Y"), &chunk("e"))]);
     let begun = Instant::now();
     let run_ = server.ask(&["--timeout", "500ms"]);
@@ -316,7 +316,7 @@ fn the_whole_call_runs_into_its_timeout_however_lively() {
 }
 
 #[test]
-fn a_timeout_during_an_errors_body_is_that_error() {
+fn a_timeout_in_the_body_of_an_error_response_reports_that_response() {
     let head = Reply::head(503, &[("content-type", "text/plain"), ("content-length", "100")]);
     let server = Script::start([head.then(Step::Write("down for".into())).then(Step::Stall)]);
     let begun = Instant::now();
@@ -325,10 +325,10 @@ fn a_timeout_during_an_errors_body_is_that_error() {
     assert!(begun.elapsed() < LONG);
 }
 
-// Cuts.
+// Truncated answers.
 
 #[test]
-fn a_stream_that_breaks_off_is_truncated_and_keeps_what_came() {
+fn a_stream_that_breaks_off_is_truncated_and_keeps_what_arrived() {
     let pause = Step::Pause(Duration::from_millis(100));
     let plain = [("content-type", "text/event-stream")];
     let short = [("content-type", "text/event-stream"), ("content-length", "100000")];
@@ -348,7 +348,7 @@ fn a_stream_that_breaks_off_is_truncated_and_keeps_what_came() {
         ),
     ] {
         let server = Script::start([reply, answer()]);
-        let run_ = server.ask_again(&[]);
+        let run_ = server.ask_with_retries(&[]);
         let error = run_.error("truncated");
         assert_eq!((server.requests().len(), run_.text_of_events().as_str()), (1, "Yes, "), "{name}");
         assert_eq!((&error["status"], &error["attempts"]), (&json!(200), &json!(1)), "{name}");
@@ -357,7 +357,7 @@ fn a_stream_that_breaks_off_is_truncated_and_keeps_what_came() {
 }
 
 #[test]
-fn the_partial_of_a_cut_has_all_that_came() {
+fn a_truncated_answer_keeps_all_that_arrived() {
     let cited = r#"{"citations":[{"number":1,"record":{"type":"site","url":"https://x.example/"}}]}"#;
     let events = [chunk("Yes [1]"), format!("event: records_cited\ndata: {cited}\n\n"), last_chunk(", no.")];
     let server = Script::start([stream(events.clone()).then(Step::Close)]);
@@ -370,13 +370,13 @@ fn the_partial_of_a_cut_has_all_that_came() {
         (&json!("stop"), &json!("s-1"))
     );
 
-    // For people: what came, on its own line, with its citations; then why it is not whole.
+    // Without `--json`: the text, the citations, then the error.
     let mut plain = run(&mut ask(&server.url(), &["hi"]));
     assert_eq!((plain.status, plain.stdout.as_str()), (Some(5), "Yes [1], no.\n\n[1] untitled: https://x.example/\n"));
-    // The session can go on all the same.
-    plain.stderr = plain.stderr.strip_suffix("To go on: --session s-1\n").expect("how to go on").to_owned();
+    // The session can be continued.
+    plain.stderr = plain.stderr.strip_suffix("To continue: --session s-1\n").expect("the hint").to_owned();
     plain.check_report();
-    assert!(plain.stderr.contains("broke off"), "{plain:?}");
+    assert!(plain.stderr.contains("the answer was cut"), "{plain:?}");
 }
 
 #[test]
@@ -393,7 +393,7 @@ fn a_json_body_that_breaks_off_is_truncated() {
         assert_eq!(error["status"], 200);
         partial(&error, "");
     }
-    // Where only the close ends it, it is JSON that does not fit.
+    // If only the close ends the body, the JSON is malformed.
     let error = Script::start([Reply::head(200, &long[..1]).then(Step::Write(half.to_owned().into()))])
         .ask(&[])
         .error("decode");
@@ -406,9 +406,9 @@ fn a_clean_end_without_a_finish_reason_is_completed() {
     let server = Script::start([Reply::head(200, &plain).then(Step::Write(chunk("Yes.").into()))]);
     let outcome = server.ask(&[]).answer("Yes.");
     assert_eq!(outcome["finish_reason"], Value::Null);
-    let told = run(&mut ask(&server.url(), &["--session", "s-1", "hi"]));
-    assert_eq!((told.status, told.stdout.as_str()), (Some(0), "Yes.\n"));
-    assert!(told.stderr.contains("finish reason"), "{told:?}");
+    let plain = run(&mut ask(&server.url(), &["--session", "s-1", "hi"]));
+    assert_eq!((plain.status, plain.stdout.as_str()), (Some(0), "Yes.\n"));
+    assert!(plain.stderr.contains("finish reason"), "{plain:?}");
 }
 
 #[test]
@@ -420,10 +420,10 @@ fn comments_alone_are_an_empty_answer() {
     assert_eq!((&outcome["citations"], &outcome["chat_session_id"]), (&Value::Null, &Value::Null));
 }
 
-// Answers that are none of this API's.
+// Answers that are not from this API.
 
 #[test]
-fn what_is_not_the_api_is_unexpected() {
+fn an_answer_that_is_not_from_the_api_is_unexpected() {
     let html = ("content-type", "text/html; charset=utf-8");
     let sse = ("content-type", "text/event-stream");
     let json_type = ("content-type", "application/json");
@@ -445,7 +445,7 @@ fn what_is_not_the_api_is_unexpected() {
         let body = if bare { String::new() } else { result("Never.") };
         let reply = Reply::head(status, headers).then(Step::Write(body.clone().into()));
         let server = Script::start([reply]);
-        let run_ = server.ask_again(&[]);
+        let run_ = server.ask_with_retries(&[]);
         let error = run_.error("unexpected_response");
         count(&server, 1, &error);
         assert_eq!((&error["status"], &error["location"], &error["body"]), (&json!(status), &location, &json!(body)));
@@ -458,7 +458,7 @@ fn what_is_not_the_api_is_unexpected() {
 fn the_key_does_not_follow_a_redirect() {
     let elsewhere = Script::start([answer()]);
     let server = Script::start([Reply::json(307, &[("location", &elsewhere.url())], "{}")]);
-    server.ask_again(&[]).error("unexpected_response");
+    server.ask_with_retries(&[]).error("unexpected_response");
     assert_eq!(elsewhere.requests(), []);
 }
 
@@ -469,24 +469,24 @@ fn a_media_type_is_compared_without_case_and_parameters() {
     assert_eq!(Script::start([reply]).ask(&[]).answer("Yes.")["finish_reason"], "stop");
 }
 
-// Events that are none.
+// Invalid events and large answers.
 
 #[test]
 fn an_error_event_ends_the_stream_and_keeps_its_data() {
     let events =
         [chunk("Yes, "), "event: error\ndata: {\"detail\":\ndata: \"boom\"}\n\n".to_owned(), last_chunk("no.")];
     let server = Script::start([stream(events).then(Step::Stall)]);
-    let run_ = server.ask_again(&[]);
+    let run_ = server.ask_with_retries(&[]);
     let error = run_.error("stream");
     assert_eq!((&error["body"], &error["status"]), (&json!("{\"detail\":\n\"boom\"}"), &json!(200)));
-    assert_eq!(run_.lines().len(), 2, "an error event has no line of its own");
+    assert_eq!(run_.lines().len(), 2, "an error event has no event line");
     partial(&error, "Yes, ");
     count(&server, 1, &error);
     support::wait_until("the connection is closed", || server.open_connections() == 0);
 }
 
 #[test]
-fn an_event_that_does_not_fit_is_a_decode_error() {
+fn an_event_that_does_not_match_the_schema_is_a_decode_error() {
     for data in [
         r#"{"content_chunk":1}"#,
         r#"{"content":"x"}"#,
@@ -497,7 +497,7 @@ fn an_event_that_does_not_fit_is_a_decode_error() {
     ] {
         let event = format!("event: message_chunk\ndata: {data}\n\n");
         let server = Script::start([stream([chunk("Yes, "), event, last_chunk("no.")]).last_chunk()]);
-        let run_ = server.ask_again(&[]);
+        let run_ = server.ask_with_retries(&[]);
         let error = run_.error("decode");
         assert_eq!((&error["body"], &error["status"]), (&json!(data), &json!(200)), "{data}");
         partial(&error, "Yes, ");
@@ -517,13 +517,13 @@ fn an_event_that_does_not_fit_is_a_decode_error() {
 }
 
 #[test]
-fn a_line_without_end_passes_a_limit() {
+fn an_endless_line_exceeds_the_limit() {
     let mut server = stream([chunk("Yes, "), "data: ".to_owned()]);
     for _ in 0..18 {
         server = server.chunk(vec![b'x'; 1 << 20]);
     }
     let server = Script::start([server.then(Step::Stall)]);
-    let run_ = server.ask_again(&[]);
+    let run_ = server.ask_with_retries(&[]);
     let error = run_.error("limit");
     partial(&error, "Yes, ");
     count(&server, 1, &error);
@@ -532,7 +532,7 @@ fn a_line_without_end_passes_a_limit() {
 }
 
 #[test]
-fn an_error_page_without_end_is_read_as_far_as_it_is_kept() {
+fn a_large_error_page_is_read_up_to_the_limit() {
     let page = Reply::head(404, &[("content-type", "text/html")]).then(Step::Write(vec![b'x'; 200_000].into()));
     let server = Script::start([page.then(Step::Stall)]);
     let error = server.ask(&[]).error("api");
@@ -542,7 +542,7 @@ fn an_error_page_without_end_is_read_as_far_as_it_is_kept() {
 }
 
 #[test]
-fn a_megabyte_of_citations_is_legal() {
+fn a_megabyte_of_citations_is_accepted() {
     let one = |n: usize| json!({ "number": n, "record": { "type": "documentation", "url": "https://x.example/", "description": "d".repeat(900) } });
     let cited = json!({ "citations": (1..=1100).map(one).collect::<Vec<_>>() });
     let event = format!("event: records_cited\ndata: {cited}\n\n");
@@ -555,10 +555,10 @@ fn a_megabyte_of_citations_is_legal() {
     assert_eq!(run_.lines()[1]["data"], cited);
 }
 
-// What a server says of the request.
+// Details of the request in answers.
 
 #[test]
-fn a_key_that_comes_back_is_not_printed() {
+fn an_echoed_key_is_not_printed() {
     let key = support::KEY;
     let said = format!("{{\"detail\":\"no such key: {key}\"}}");
     let named = format!("{{\"detail\":[{{\"loc\":[\"header\"],\"msg\":\"bad key {key}\",\"type\":\"t\"}}]}}");
@@ -568,14 +568,14 @@ fn a_key_that_comes_back_is_not_printed() {
         (Reply::json(422, &[], named), "validation", "detail"),
         (Reply::json(302, &[("location", &location)], ""), "unexpected_response", "location"),
     ] {
-        // That the key is nowhere in what is printed is checked of every run.
+        // `Running::end` checks that the key is not printed.
         let error = Script::start([reply]).ask(&[]).error(kind);
         assert!(error[shown].to_string().contains("***"), "{error}");
     }
 }
 
 #[test]
-fn the_servers_name_of_the_request_is_told() {
+fn the_request_id_is_printed() {
     let run = Script::start([Reply::json(404, &[("x-request-id", "r-77")], "{}")]).ask(&[]);
     assert!(run.stderr.contains("r-77"), "{run:?}");
 }

@@ -1,4 +1,4 @@
-//! Proxies and certificate roots, from the environment and from the options, over each transport.
+//! Proxies and certificate roots from environment variables and options, on every transport.
 
 mod support;
 
@@ -10,9 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chat_conformance::Identity;
 use chat_mock::{ScriptServer, ScriptedReply as Reply};
-use support::{Run, Script, ask, chat, run};
-
-const TRANSPORTS: [&str; 4] = ["hyper", "async-std", "smol", "blocking"];
+use support::{Run, Script, ask, chat, run, transports};
 
 fn answer() -> Reply {
     Reply::json(200, &[], support::result("Yes."))
@@ -23,7 +21,7 @@ fn closed_port() -> u16 {
 }
 
 #[test]
-fn a_proxy_that_is_not_used_is_no_error() {
+fn an_unused_proxy_is_not_an_error() {
     let port = closed_port();
     let rows: [&[(&str, String)]; 4] = [
         &[("ALL_PROXY", format!("socks://127.0.0.1:{port}/")), ("NO_PROXY", "localhost 127.0.0.1".to_owned())],
@@ -31,7 +29,7 @@ fn a_proxy_that_is_not_used_is_no_error() {
         &[("ALL_PROXY", format!("https://127.0.0.1:{port}"))],
         &[("all_proxy", "gopher://127.0.0.1".to_owned())],
     ];
-    for transport in TRANSPORTS {
+    for transport in transports() {
         for variables in rows {
             let server = Script::start([answer()]);
             let mut command = ask(&server.url(), &["--json", "--transport", transport, "hi"]);
@@ -45,9 +43,9 @@ fn a_proxy_that_is_not_used_is_no_error() {
 }
 
 #[test]
-fn a_proxy_that_is_used_and_not_valid_is_refused_by_name() {
-    for transport in TRANSPORTS {
-        // Nothing is sent: 192.0.2.1 is nobody's.
+fn an_invalid_proxy_is_an_error_that_names_the_variable() {
+    for transport in transports() {
+        // 192.0.2.1 is reserved for documentation. Nothing is sent.
         let mut command = ask("http://192.0.2.1:9", &["--json", "--transport", transport, "hi"]);
         let run = run(command.env("ALL_PROXY", "socks4://user:s3cret@127.0.0.1"));
         let error = run.error("invalid_request");
@@ -56,18 +54,18 @@ fn a_proxy_that_is_used_and_not_valid_is_refused_by_name() {
     }
 }
 
-/// A server behind TLS with a private CA, and a directory for its certificates.
-struct Tls {
+/// A TLS server with a private CA, and a directory with certificates.
+struct TlsServer {
     addr: SocketAddr,
     dir: PathBuf,
-    /// The CA's certificate, and another one's.
+    /// Certificate of the CA, and of another one.
     ca: PathBuf,
     other: PathBuf,
     _server: ScriptServer,
     _runtime: tokio::runtime::Runtime,
 }
 
-impl Tls {
+impl TlsServer {
     fn start(name: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
@@ -100,7 +98,7 @@ impl Tls {
         Self { addr, dir, ca, other, _server: server, _runtime: runtime }
     }
 
-    /// Asks once.
+    /// Runs `chat ask` without retries.
     fn ask(&self, transport: &str, ca_cert: Option<&Path>, variables: &[(&str, &Path)]) -> Run {
         let url = format!("https://localhost:{}", self.addr.port());
         let mut command = ask(&url, &["--json", "--transport", transport, "--max-retries", "0", "hi"]);
@@ -111,20 +109,20 @@ impl Tls {
     }
 }
 
-impl Drop for Tls {
+impl Drop for TlsServer {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
 }
 
 #[test]
-fn roots_of_the_environment_replace_the_default_ones_and_those_of_the_option_are_added() {
-    let tls = Tls::start("roots");
+fn roots_from_the_environment_replace_the_defaults_and_roots_from_the_option_are_added() {
+    let tls = TlsServer::start("roots");
     let (file, dir) = ("SSL_CERT_FILE", "SSL_CERT_DIR");
     let inner = tls.dir.join("inner");
     fs::create_dir_all(&inner).expect("a directory");
     fs::copy(&tls.ca, inner.join("0a1b2c3d.0")).expect("a file");
-    for transport in TRANSPORTS {
+    for transport in transports() {
         tls.ask(transport, Some(&tls.ca), &[]).answer("Yes.");
         tls.ask(transport, None, &[(file, &tls.ca)]).answer("Yes.");
         tls.ask(transport, None, &[(dir, &inner)]).answer("Yes.");
@@ -139,11 +137,11 @@ fn roots_of_the_environment_replace_the_default_ones_and_those_of_the_option_are
 }
 
 #[test]
-fn a_file_of_roots_that_is_not_one_is_named_with_its_setting() {
-    let tls = Tls::start("named");
+fn an_invalid_file_of_roots_is_named_with_its_setting() {
+    let tls = TlsServer::start("named");
     let (missing, empty) = (tls.dir.join("missing.pem"), tls.dir.join("empty.pem"));
     fs::write(&empty, "nothing\n").expect("a file");
-    for transport in TRANSPORTS {
+    for transport in transports() {
         for (path, why) in [(&missing, "can't be read: "), (&empty, "holds no certificate in PEM format")] {
             let says = |setting: &str, run: &Run| {
                 let error = run.error("invalid_request");

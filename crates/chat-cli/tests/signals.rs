@@ -1,4 +1,4 @@
-//! Ctrl-C, servers that die, and readers that leave.
+//! Ctrl-C, killed servers, and closed outputs.
 
 #![cfg(unix)]
 
@@ -14,7 +14,7 @@ use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
 use support::{KEY, Run, Running, Script, Serve, ask, chat, chunk, stream, wait_until};
 
-/// Set in the second process of `a_server_that_is_killed_truncates_the_answer`.
+/// Set in the server process of `a_server_that_is_killed_truncates_the_answer`.
 const SLOW_SERVER: &str = "CHAT_CLI_TEST_SLOW_SERVER";
 
 #[track_caller]
@@ -25,7 +25,7 @@ fn cancelled(run: &Run, attempts: u32) -> Value {
 }
 
 #[test]
-fn ctrl_c_while_streaming_keeps_what_came() {
+fn ctrl_c_while_streaming_keeps_what_arrived() {
     let server = Script::start([stream([chunk("Yes, "), chunk("no")]).then(Step::Stall)]);
     let mut asking = Running::start(&mut ask(&server.url(), &["--json", "hi"]));
     asking.line();
@@ -38,14 +38,14 @@ fn ctrl_c_while_streaming_keeps_what_came() {
 }
 
 #[test]
-fn ctrl_c_for_people_ends_the_line_and_exits_130() {
+fn ctrl_c_without_json_ends_the_line_and_exits_130() {
     let server = Script::start([stream([chunk("Yes,\n"), chunk("no")]).then(Step::Stall)]);
     let mut asking = Running::start(&mut ask(&server.url(), &["hi"]));
     assert_eq!(asking.line(), "Yes,");
     asking.interrupt();
     let run = asking.end();
     assert_eq!(run.status, Some(130), "{run:?}");
-    // The second piece may have been on its way.
+    // The second chunk may arrive before or after the signal.
     assert!(["Yes,\n", "Yes,\nno\n"].contains(&run.stdout.as_str()), "{run:?}");
     assert!(run.stderr.contains("cancelled"), "{run:?}");
 }
@@ -54,7 +54,7 @@ fn ctrl_c_for_people_ends_the_line_and_exits_130() {
 fn ctrl_c_while_waiting_for_the_head() {
     let server = Script::start([Reply::raw("").then(Step::Stall)]);
     let asking = Running::start(&mut ask(&server.url(), &["--json", "hi"]));
-    wait_until("the request is there", || server.requests().len() == 1);
+    wait_until("the request has arrived", || server.requests().len() == 1);
     asking.interrupt();
     let error = cancelled(&asking.end(), 1);
     assert_eq!((&error["partial"], &error["status"]), (&Value::Null, &Value::Null));
@@ -62,17 +62,17 @@ fn ctrl_c_while_waiting_for_the_head() {
 
 #[test]
 fn ctrl_c_while_waiting_for_a_retry() {
-    // An error's body is read as far as it is kept; the connection is dropped when the wait begins.
+    // The body of an error is read up to the limit. The connection is closed when the wait begins.
     let headers = [("retry-after", "30"), ("content-length", "10000000")];
     let busy = Reply::head(429, &headers).then(Step::Write(vec![b'x'; 100_000].into())).then(Step::Stall);
     let server = Script::start([busy]);
     let asking = Running::start(&mut ask(&server.url(), &["--json", "hi"]));
-    wait_until("the request is there", || server.requests().len() == 1);
+    wait_until("the request has arrived", || server.requests().len() == 1);
     wait_until("the wait has begun", || server.open_connections() == 0);
     asking.interrupt();
     let error = cancelled(&asking.end(), 1);
     assert_eq!(error["partial"], Value::Null);
-    assert!(error["message"].as_str().expect("a message").contains("429"), "why there was a wait: {error}");
+    assert!(error["message"].as_str().expect("a message").contains("429"), "the reason of the wait: {error}");
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -81,7 +81,7 @@ fn ctrl_c_while_reading_standard_input() {
     let server = Script::start([Reply::raw("")]);
     let mut asking = Running::start(ask(&server.url(), &["--json", "-"]).stdin(Stdio::piped()));
     let mut stdin = asking.stdin().expect("standard input is piped");
-    // More than a pipe holds: once it is written, it is being read.
+    // The input is larger than a pipe's buffer. When it is written, it is being read.
     stdin.write_all(&vec![b'a'; 1 << 20]).expect("it is read");
     asking.interrupt();
     let error = cancelled(&asking.end(), 0);
@@ -100,7 +100,7 @@ fn ctrl_c_while_decoding_standard_input() {
     let error = cancelled(&decoding.end(), 1);
     assert_eq!(error["partial"]["content"], "Yes, ");
 
-    // The body of a failure is no answer's beginning. More than a pipe holds is being read once it is written.
+    // The body of an error response is not a partial answer.
     let mut decoding =
         Running::start(chat(["decode", "--status", "500", "--chunk", "1000000", "-"]).stdin(Stdio::piped()));
     let mut stdin = decoding.stdin().expect("standard input is piped");
@@ -121,19 +121,18 @@ fn ctrl_c_ends_a_demo() {
 }
 
 #[test]
-fn ctrl_c_stops_the_server() {
+fn ctrl_c_shuts_the_server_down() {
     let server = Serve::start(&[]);
-    // From its first line on it stops in order.
     server.running.interrupt();
     let run = server.running.end();
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
 }
 
 #[test]
-fn a_server_that_was_used_stops_too() {
+fn ctrl_c_shuts_down_a_server_with_idle_connections() {
     let server = Serve::start(&[]);
     assert_eq!(support::run(&mut ask(&server.url, &["hi"])).status, Some(0));
-    // Connected, and silent.
+    // A connection without a request.
     let address = server.url.strip_prefix("http://").expect("a URL");
     let idle = std::net::TcpStream::connect(address).expect("it listens");
     server.running.interrupt();
@@ -142,69 +141,69 @@ fn a_server_that_was_used_stops_too() {
     drop(idle);
 }
 
-/// A server with an answer under way that is more than the sockets hold, and whoever does not read it yet.
-struct Held {
+/// A server that is sending an answer larger than the socket buffers, and a client that has not read it yet.
+struct UnreadAnswer {
     server: Serve,
-    reader: TcpStream,
+    client: TcpStream,
 }
 
-impl Held {
+impl UnreadAnswer {
     fn start() -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let docs = std::env::temp_dir().join(format!("chat-cli-held-{}-{number}", std::process::id()));
+        let docs = std::env::temp_dir().join(format!("chat-cli-unread-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&docs).expect("a folder");
-        // In one word, which costs less to look at.
+        // One long word is cheap to index.
         let sentence = "x".repeat(3 << 20);
         std::fs::write(docs.join("README.md"), format!("# Large\n\nIt is large {sentence}.\n")).expect("a file");
         let server = Serve::start(&["--docs", docs.to_str().expect("a path in UTF-8")]);
         std::fs::remove_dir_all(&docs).expect("it has been read");
         let address = server.url.strip_prefix("http://").expect("a URL");
-        let mut reader = TcpStream::connect(address).expect("it listens");
+        let mut client = TcpStream::connect(address).expect("it listens");
         let message = json!({ "role": "user", "content": "What is large?" });
         let session = json!({ "messages": [message] });
         let question = json!({ "integration_id": "i", "stream": true, "chat_session": session });
         let question = question.to_string();
         let length = question.len();
         write!(
-            reader,
+            client,
             "POST /v0/chat_sessions/chat_results HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\n\
              content-type: application/json\r\ncontent-length: {length}\r\n\r\n{question}"
         )
         .expect("it is read");
         let mut begin = [0; 15];
-        reader.read_exact(&mut begin).expect("an answer");
+        client.read_exact(&mut begin).expect("an answer");
         assert_eq!(&begin, b"HTTP/1.1 200 OK");
-        Self { server, reader }
+        Self { server, client }
     }
 
-    /// Sends a signal and waits until the server heeds it.
+    /// Sends a signal and waits until the server has closed its listener.
     fn stop(&self, signal: &str) {
         self.server.running.signal(signal);
         let address = self.server.url.strip_prefix("http://").expect("a URL");
-        wait_until("nobody listens", || TcpStream::connect(address).is_err());
+        wait_until("the listener is closed", || TcpStream::connect(address).is_err());
     }
 }
 
 #[test]
 fn a_server_that_is_terminated_finishes_its_answers() {
-    let held = Held::start();
-    held.stop("TERM");
-    let Held { server, mut reader } = held;
+    let unread = UnreadAnswer::start();
+    unread.stop("TERM");
+    let UnreadAnswer { server, mut client } = unread;
     let mut rest = Vec::new();
-    reader.read_to_end(&mut rest).expect("the rest");
+    client.read_to_end(&mut rest).expect("the rest");
     assert!(rest.len() > 6 << 20, "{} bytes", rest.len());
-    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "it is whole");
+    assert!(rest.ends_with(b"\r\n0\r\n\r\n"), "the answer is complete");
     let run = server.running.end();
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
 }
 
 #[test]
-fn a_server_that_is_terminated_ends_though_nobody_reads() {
-    let held = Held::start();
+fn a_server_that_is_terminated_exits_although_a_client_does_not_read() {
+    let unread = UnreadAnswer::start();
     let begun = Instant::now();
-    held.stop("TERM");
-    let run = held.server.running.end();
+    unread.stop("TERM");
+    let run = unread.server.running.end();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!((run.status, run.stderr.as_str()), (Some(0), ""), "{run:?}");
 }
@@ -212,15 +211,15 @@ fn a_server_that_is_terminated_ends_though_nobody_reads() {
 #[test]
 fn a_second_signal_ends_a_server_at_once() {
     for (first, second, status) in [("TERM", "TERM", 143), ("INT", "INT", 130)] {
-        let held = Held::start();
-        held.stop(first);
-        held.server.running.signal(second);
-        let run = held.server.running.end();
+        let unread = UnreadAnswer::start();
+        unread.stop(first);
+        unread.server.running.signal(second);
+        let run = unread.server.running.end();
         assert_eq!((run.status, run.stderr.as_str()), (Some(status), ""), "{first} and {second}: {run:?}");
     }
 }
 
-/// Not a test of its own: the second process of the next one.
+/// The server process of the next test.
 #[test]
 #[ignore = "a server for another test"]
 fn slow_server() {
@@ -258,9 +257,9 @@ fn a_server_that_is_killed_truncates_the_answer() {
     assert_eq!((&error["attempts"], &error["partial"]["finish_reason"]), (&json!(1), &Value::Null));
 }
 
-/// Reads a line and leaves, with much more to come.
+/// Reads one line of output, then closes the pipe while there is more.
 #[track_caller]
-fn leave_early(command: &mut Command, input: Option<Vec<u8>>) -> Run {
+fn close_output_early(command: &mut Command, input: Option<Vec<u8>>) -> Run {
     let (mut running, stdout) = Running::start_unread(command);
     let writing = input.map(|input| {
         let mut stdin = running.stdin().expect("standard input is piped");
@@ -279,25 +278,25 @@ fn leave_early(command: &mut Command, input: Option<Vec<u8>>) -> Run {
 }
 
 #[test]
-fn a_reader_who_leaves_is_no_panic() {
-    // More than a pipe and a reader's buffer hold.
+fn a_closed_output_ends_the_command_without_a_panic() {
+    // More than the buffers of the pipe and the reader.
     let events: Vec<String> =
-        (0..5000).map(|n| chunk(&format!("line {n} of a long answer, which goes on and on\n"))).collect();
+        (0..5000).map(|n| chunk(&format!("line {n} of a long answer, which has many lines\n"))).collect();
     let body = events.concat();
     let server = Script::start([Reply::sse(body.clone())]);
     for args in [&["--json", "hi"][..], &["hi"]] {
-        let run = leave_early(&mut ask(&server.url(), args), None);
+        let run = close_output_early(&mut ask(&server.url(), args), None);
         assert_eq!((run.status, run.stderr.as_str()), (Some(141), ""), "{args:?}");
     }
     let decode = ["decode", "--status", "200", "--content-type", "text/event-stream", "-"];
     for args in [&["sse", "-"][..], &decode] {
-        let run = leave_early(chat(args).stdin(Stdio::piped()), Some(body.clone().into_bytes()));
+        let run = close_output_early(chat(args).stdin(Stdio::piped()), Some(body.clone().into_bytes()));
         assert_eq!((run.status, run.stderr.as_str()), (Some(141), ""), "{args:?}");
     }
 }
 
 #[test]
-fn nobody_at_standard_error_changes_nothing() {
+fn a_closed_standard_error_changes_nothing() {
     for (reply, args, status) in [
         (Reply::json(401, &[], "{}"), &["--json", "hi"][..], 3),
         (Reply::json(200, &[], support::result("Yes.")), &["hi"], 0),

@@ -16,9 +16,6 @@ const BUNDLED: &[(&str, &str)] = &[
     ("ARCHITECTURE.md", include_str!("../../docs/ARCHITECTURE.md")),
 ];
 
-/// The base URL of the bundled documents.
-const BUNDLED_URL: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/");
-
 /// The characters that are not encoded in the path or the fragment of a URL.
 const URL_TEXT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
@@ -45,9 +42,7 @@ pub(crate) struct Section {
 impl Library {
     /// Returns the documents of this project, which are part of the program.
     pub(crate) fn bundled() -> Self {
-        let sections = BUNDLED
-            .iter()
-            .flat_map(|(name, text)| sections(&format!("{BUNDLED_URL}{name}"), name, text, Extract::Prose));
+        let sections = BUNDLED.iter().flat_map(|(name, text)| sections(name, name, text, Extract::Prose));
         Self::new(sections.collect()).expect("the README has prose, and a test reads it")
     }
 

@@ -1,4 +1,4 @@
-//! The command as a child process, and servers for it to talk to.
+//! Runs the command as a child process, and servers for it to call.
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
@@ -12,19 +12,32 @@ use std::time::{Duration, Instant};
 use chat_mock::{RecordedRequest as Received, ScriptServer, ScriptedReply as Reply};
 use serde_json::Value;
 
-/// The key of all tests. No output may hold it.
+/// The API key of all tests. No output may contain it.
 pub(crate) const KEY: &str = "sk-end-to-end-7f3a9c";
 
-/// After this long a child is hung, on the slowest of machines.
+/// A child that runs longer than this hangs, even on a slow machine.
 const HUNG: Duration = Duration::from_secs(60);
 
-/// The command with these arguments, and none of its variables in the environment.
+/// Every value of `--transport`, and whether this build includes it.
+pub(crate) const TRANSPORTS: [(&str, bool); 4] = [
+    ("hyper", true),
+    ("async-std", cfg!(feature = "async-std")),
+    ("smol", cfg!(feature = "smol")),
+    ("blocking", cfg!(feature = "blocking")),
+];
+
+/// The transports of this build. `just test` has them all.
+pub(crate) fn transports() -> impl Iterator<Item = &'static str> {
+    TRANSPORTS.into_iter().filter_map(|(name, included)| included.then_some(name))
+}
+
+/// The command with these arguments, and without the environment variables that it reads.
 pub(crate) fn chat<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let upper = text.to_ascii_uppercase();
-        if ["INKEEP_", "SSL_CERT_"].iter().any(|of_ours| upper.starts_with(of_ours)) || upper.ends_with("_PROXY") {
+        if ["INKEEP_", "SSL_CERT_"].iter().any(|prefix| upper.starts_with(prefix)) || upper.ends_with("_PROXY") {
             command.env_remove(name);
         }
     }
@@ -39,25 +52,25 @@ pub(crate) fn ask(url: &str, args: &[&str]) -> Command {
     command
 }
 
-/// What a command that has ended left behind.
+/// The exit status and output of a command.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// The exit status; none if a signal ended it.
+    /// The exit status, or `None` if a signal ended the process.
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Run {
-    /// Standard output, one JSON object a line.
+    /// Standard output as JSON lines.
     #[track_caller]
     pub(crate) fn lines(&self) -> Vec<Value> {
         let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{self:?}"));
-        assert!(self.stdout.is_empty() || self.stdout.ends_with('\n'), "the last line has no end: {self:?}");
+        assert!(self.stdout.is_empty() || self.stdout.ends_with('\n'), "the last line is incomplete: {self:?}");
         self.stdout.lines().map(parse).collect()
     }
 
-    /// The last line, which tells the outcome, and the exit status, which has to fit it.
+    /// The outcome line. Checks its keys and the exit status.
     #[track_caller]
     pub(crate) fn outcome(&self) -> Value {
         let mut lines = self.lines();
@@ -74,7 +87,7 @@ impl Run {
         outcome
     }
 
-    /// The outcome, which is an error of this kind.
+    /// The outcome line, which must be an error of this kind.
     #[track_caller]
     pub(crate) fn error(&self, kind: &str) -> Value {
         let outcome = self.outcome();
@@ -82,7 +95,7 @@ impl Run {
         outcome
     }
 
-    /// The outcome, which is an answer with this text.
+    /// The outcome line, which must be an answer with this text.
     #[track_caller]
     pub(crate) fn answer(&self, content: &str) -> Value {
         let outcome = self.outcome();
@@ -91,13 +104,13 @@ impl Run {
         outcome
     }
 
-    /// All text of the events, which an outcome has to have too.
+    /// The text of all events.
     #[track_caller]
     pub(crate) fn text_of_events(&self) -> String {
         self.lines().iter().filter_map(|line| line["data"]["content_chunk"].as_str()).collect()
     }
 
-    /// What is true of every outcome line of an error.
+    /// Checks what is common to the outcome lines of all errors.
     #[track_caller]
     fn check_error(&self, outcome: &Value) {
         let all = [
@@ -120,18 +133,18 @@ impl Run {
             "connect" | "transport" | "timeout" => 4,
             "unexpected_response" | "decode" | "stream" | "truncated" | "limit" => 5,
             "cancelled" => 130,
-            kind => panic!("no such kind: {kind:?}"),
+            kind => panic!("unknown kind: {kind:?}"),
         };
         assert_eq!(self.status, Some(status), "{self:?}");
         assert_eq!(outcome["timeout"].is_string(), outcome["kind"] == "timeout", "{self:?}");
         if !outcome["partial"].is_null() {
             assert_eq!(keys(&outcome["partial"]), ["chat_session_id", "citations", "content", "finish_reason"]);
         }
-        // Errors go to standard error too: a sentence, and what to do.
+        // Errors are printed to standard error too.
         self.check_report();
     }
 
-    /// Standard error has a sentence and what to do, and nothing that a program prints when it breaks.
+    /// Checks that standard error has two lines: what happened, and what to do.
     #[track_caller]
     pub(crate) fn check_report(&self) {
         let lines: Vec<&str> = self.stderr.lines().collect();
@@ -153,25 +166,25 @@ pub(crate) fn run(command: &mut Command) -> Run {
     Running::start(command).end()
 }
 
-/// Runs a command to its end, with this on standard input.
+/// Runs a command to its end, with this standard input.
 #[track_caller]
 pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
     let mut running = Running::start(command.stdin(Stdio::piped()));
     let mut stdin = running.stdin().expect("standard input is piped");
     thread::scope(|scope| {
-        // A command may end before it has read everything.
+        // The command may exit before it has read everything.
         scope.spawn(move || drop(stdin.write_all(input)));
         running.end()
     })
 }
 
-/// A command on its way. Dropping it kills it.
+/// A running command. It is killed on drop.
 pub(crate) struct Running {
     child: Child,
     stdout: Option<Receiver<Vec<u8>>>,
     stderr: Receiver<Vec<u8>>,
-    /// The lines taken so far.
-    taken: Vec<u8>,
+    /// The lines read so far.
+    read_so_far: Vec<u8>,
 }
 
 impl Running {
@@ -181,68 +194,68 @@ impl Running {
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Some(lines(child.stdout.take().expect("standard output is piped")));
         let stderr = lines(child.stderr.take().expect("standard error is piped"));
-        Self { child, stdout, stderr, taken: Vec::new() }
+        Self { child, stdout, stderr, read_so_far: Vec::new() }
     }
 
-    /// As `start`, but nobody reads standard output: it comes back with the child.
+    /// Like `start`, but returns standard output unread.
     #[track_caller]
     pub(crate) fn start_unread(command: &mut Command) -> (Self, std::process::ChildStdout) {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = lines(child.stderr.take().expect("standard error is piped"));
-        (Self { child, stdout: None, stderr, taken: Vec::new() }, stdout)
+        (Self { child, stdout: None, stderr, read_so_far: Vec::new() }, stdout)
     }
 
     pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// The next line of standard output, as soon as it is there.
+    /// Waits for the next line of standard output.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
         let line = self.stdout.as_ref().and_then(|stdout| stdout.recv_timeout(HUNG).ok());
-        let line = line.unwrap_or_else(|| panic!("no line came"));
-        self.taken.extend_from_slice(&line);
+        let line = line.unwrap_or_else(|| panic!("no line of output"));
+        self.read_so_far.extend_from_slice(&line);
         String::from_utf8(line).expect("UTF-8").trim_end_matches('\n').to_owned()
     }
 
-    /// Whether it still runs.
+    /// Whether the process still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_none()
     }
 
-    /// Ctrl-C.
+    /// Sends what Ctrl-C sends.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self) {
         self.signal("INT");
     }
 
-    /// Any signal.
+    /// Sends a signal by name.
     #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(status.expect("a shell").success());
     }
 
-    /// Waits for its end.
+    /// Waits until the process exits. Checks that it printed no key and did not panic.
     #[track_caller]
     pub(crate) fn end(mut self) -> Run {
         let deadline = Instant::now() + HUNG;
-        let mut stdout = std::mem::take(&mut self.taken);
+        let mut stdout = std::mem::take(&mut self.read_so_far);
         let mut stderr = Vec::new();
         for (lines, text) in [(self.stdout.take().as_ref(), &mut stdout), (Some(&self.stderr), &mut stderr)] {
             let Some(lines) = lines else { continue };
             while let Some(left) = deadline.checked_duration_since(Instant::now()) {
                 match lines.recv_timeout(left) {
                     Ok(line) => text.extend_from_slice(&line),
-                    // Closed, or late.
+                    // Closed, or the deadline has passed.
                     Err(_) => break,
                 }
             }
         }
         assert!(Instant::now() < deadline, "hung after {:?} {:?}", text(&stdout), text(&stderr));
-        // Its output is closed, so its end is near; but a process is not its output.
+        // A process closes its output shortly before it exits.
         let status = loop {
             match self.child.try_wait().expect("a child can be waited for") {
                 Some(status) => break status,
@@ -259,7 +272,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended before.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -269,7 +282,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the output is UTF-8")
 }
 
-/// Reads lines in a thread of their own, for a pipe can't be read with a deadline.
+/// Reads lines on a separate thread, because a pipe has no read timeout.
 fn lines(pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -286,14 +299,14 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     receiver
 }
 
-/// `chat serve` as a second process. Dropping it kills it.
+/// A running `chat serve`. It is killed on drop.
 pub(crate) struct Serve {
     pub(crate) running: Running,
     pub(crate) url: String,
 }
 
 impl Serve {
-    /// The bundled server on a free port, asking for the key of all tests.
+    /// Starts the bundled server on a free port. It accepts `KEY`.
     #[track_caller]
     pub(crate) fn start(args: &[&str]) -> Self {
         let mut running = Running::start(chat(["serve", "--addr", "127.0.0.1:0", "--api-key", KEY]).args(args));
@@ -303,7 +316,7 @@ impl Serve {
     }
 }
 
-/// A server that plays a script, in a runtime of its own.
+/// A scripted server with its own runtime.
 pub(crate) struct Script {
     server: ScriptServer,
     _runtime: tokio::runtime::Runtime,
@@ -332,75 +345,75 @@ impl Script {
         self.server.open_connections()
     }
 
-    /// `chat ask --json --max-retries 0 ARGS hi` to its end.
+    /// Runs `chat ask --json --max-retries 0 ARGS hi`.
     #[track_caller]
     pub(crate) fn ask(&self, args: &[&str]) -> Run {
         run(ask(&self.url(), &["--json", "--max-retries", "0"]).args(args).arg("hi"))
     }
 
-    /// `chat ask --json ARGS hi` to its end, with as many retries as are usual unless told otherwise.
+    /// Runs `chat ask --json ARGS hi`, with the default number of retries.
     #[track_caller]
-    pub(crate) fn ask_again(&self, args: &[&str]) -> Run {
+    pub(crate) fn ask_with_retries(&self, args: &[&str]) -> Run {
         run(ask(&self.url(), &["--json"]).args(args).arg("hi"))
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
-pub(crate) fn wait_until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + HUNG;
-    while !so() {
-        assert!(Instant::now() < deadline, "never: {what}");
+    while !condition() {
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// An event of text.
+/// A `message_chunk` event.
 pub(crate) fn chunk(text: &str) -> String {
     let data = serde_json::json!({ "content_chunk": text, "chat_session_id": "s-1" });
     format!("event: message_chunk\ndata: {data}\n\n")
 }
 
-/// The last event of a whole answer.
+/// A `message_chunk` event with the finish reason `stop`.
 pub(crate) fn last_chunk(text: &str) -> String {
     let data = serde_json::json!({ "content_chunk": text, "chat_session_id": "s-1", "finish_reason": "stop" });
     format!("event: message_chunk\ndata: {data}\n\n")
 }
 
-/// A whole answer in one JSON object.
+/// An answer as one JSON object.
 pub(crate) fn result(text: &str) -> String {
     let message = serde_json::json!({ "role": "assistant", "content": text });
     serde_json::json!({ "chat_session_id": "s-1", "message": message }).to_string()
 }
 
-/// The head of a stream that is chunked, with events in its body so far.
+/// The head of a chunked stream, and the first events of its body.
 pub(crate) fn stream(events: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Reply {
     let head = Reply::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]);
     events.into_iter().fold(head, Reply::chunk)
 }
 
-/// The workspace's corpus, or none in a package that came without it.
+/// A file of the workspace's corpus. Returns `None` if the package is built without the workspace.
 pub(crate) fn corpus(name: &str) -> Option<String> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus").join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            println!("skipped: {} is not there", path.display());
+            println!("skipped: {} does not exist", path.display());
             None
         }
         Err(error) => panic!("{}: {error}", path.display()),
     }
 }
 
-/// Takes a list's items in a few threads at once.
-pub(crate) fn in_parallel<T: Sync>(items: &[T], take: impl Fn(&T) + Sync) {
+/// Processes the items of a list on a few threads.
+pub(crate) fn in_parallel<T: Sync>(items: &[T], process: impl Fn(&T) + Sync) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let threads = thread::available_parallelism().map_or(2, usize::from).min(4);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(item) = items.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                    take(item);
+                    process(item);
                 }
             });
         }
