@@ -25,7 +25,7 @@ pub struct Reply {
 
 enum State {
     Running(Box<transport_smol::Reply>),
-    Done(Result<Answer, Error>),
+    Done(Result<Box<Answer>, Error>),
 }
 
 impl State {
@@ -33,7 +33,7 @@ impl State {
     fn cancel(self) -> Result<Answer, Error> {
         match self {
             Self::Running(reply) => reply.cancel(),
-            Self::Done(outcome) => outcome,
+            Self::Done(outcome) => outcome.map(|answer| *answer),
         }
     }
 }
@@ -92,7 +92,8 @@ impl Reply {
     pub fn answer(&self) -> Option<&Answer> {
         match &self.state {
             State::Running(reply) => reply.answer(),
-            State::Done(outcome) => outcome.as_ref().map_or_else(Error::partial, Some),
+            State::Done(Ok(answer)) => Some(answer),
+            State::Done(Err(error)) => error.partial(),
         }
     }
 
@@ -113,7 +114,7 @@ impl Reply {
         let state = mem::replace(&mut self.state, State::Done(Err(Error::cancelled())));
         let outcome = state.cancel();
         let error = outcome.as_ref().err().cloned();
-        self.state = State::Done(outcome);
+        self.state = State::Done(outcome.map(Box::new));
         error
     }
 }

@@ -66,7 +66,7 @@ enum State {
     Running(Box<Exchange>),
     /// The request is invalid. The error was not returned yet.
     Invalid(Error),
-    Done(Result<Answer, Error>),
+    Done(Result<Box<Answer>, Error>),
 }
 
 impl Call {
@@ -142,7 +142,7 @@ impl Call {
         match &self.state {
             State::Running(exchange) => exchange.answer(),
             State::Invalid(error) | State::Done(Err(error)) => error.partial(),
-            State::Done(Ok(answer)) => Some(answer),
+            State::Done(Ok(answer)) => Some(&**answer),
         }
     }
 
@@ -222,7 +222,7 @@ impl Call {
             self.end();
         }
         match std::mem::replace(&mut self.state, State::Done(Err(Error::cancelled()))) {
-            State::Done(outcome) => outcome,
+            State::Done(outcome) => outcome.map(|answer| *answer),
             State::Invalid(error) => Err(error),
             State::Running(_) => unreachable!("the call was ended above"),
         }
@@ -276,7 +276,7 @@ impl Call {
         if let Some(turn) = self.turn.take().filter(|_| was_sent) {
             turn.finish(outcome.clone());
         }
-        self.state = State::Done(outcome);
+        self.state = State::Done(outcome.map(Box::new));
     }
 }
 

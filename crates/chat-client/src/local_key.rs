@@ -194,7 +194,7 @@ enum Cause<E> {
     Transport(E),
 }
 
-impl<E: Into<BoxError>> From<LocalError<E>> for BoxError {
+impl<E: Into<Self>> From<LocalError<E>> for BoxError {
     fn from(error: LocalError<E>) -> Self {
         match error.0 {
             Cause::Key(error) => Box::new(KeyUnavailable(error)),

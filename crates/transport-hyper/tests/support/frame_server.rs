@@ -165,7 +165,7 @@ async fn serve(mut stream: TlsStream<TcpStream>, answers: &[Vec<Action>], counts
                 for action in answers.get(n).or(answers.last()).into_iter().flatten() {
                     match action {
                         Action::Frame { kind, flags, payload } => {
-                            write(&mut stream, *kind, *flags, id, payload).await?
+                            write(&mut stream, *kind, *flags, id, payload).await?;
                         }
                         Action::GoAway { last, code } => {
                             let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
