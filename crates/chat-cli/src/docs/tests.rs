@@ -10,7 +10,13 @@ use super::library::Library;
 use super::responder;
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/docs")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/fixtures")
+}
+
+fn temporary_folder(name: &str) -> PathBuf {
+    let dir = std::env::temp_dir().join(format!("chat-cli-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a temporary folder");
+    dir
 }
 
 /// Documents about a garden.
@@ -67,15 +73,18 @@ fn a_folder_is_read_readme_first_and_then_by_path() {
 
 #[test]
 fn a_folder_without_markdown_is_refused() {
-    let error = Library::from_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect_err("it has only code");
+    let dir = temporary_folder("code");
+    std::fs::write(dir.join("main.rs"), "fn main() {}").expect("the folder is writable");
+    let result = Library::from_dir(&dir);
+    std::fs::remove_dir_all(&dir).expect("the folder exists");
+    let error = result.expect_err("it has only code");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("no Markdown file"), "{error}");
 }
 
 #[test]
 fn tables_and_code_count_if_there_is_no_prose() {
-    let dir = std::env::temp_dir().join(format!("chat-cli-tables-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("a folder for the test");
+    let dir = temporary_folder("tables");
     let text =
         "# Ports\n\n| name | port |\n| --- | --- |\n| http | 80 |\n\n```sh\nnc -l 80\n```\n\n## Later\n\nTo do.\n";
     std::fs::write(dir.join("ports.md"), text).expect("the folder is writable");
