@@ -21,5 +21,9 @@ impl Harness for AsyncStd {
 #[test]
 fn transport_smol_conforms_under_async_std() {
     Suite::new("transport-smol under async-std", Wire::Http1).run(&AsyncStd);
+}
+
+#[test]
+fn transport_smol_conforms_under_async_std_over_tls() {
     Suite::new("transport-smol under async-std", Wire::Http1Tls).run(&AsyncStd);
 }
