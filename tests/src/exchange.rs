@@ -1,4 +1,4 @@
-//! Exchanges under inputs in any order: what holds whatever a driver does.
+//! Check of an exchange with inputs in any order.
 
 use std::time::Duration;
 
@@ -26,11 +26,12 @@ const ERRORS: [TransportError; 6] = [
     TransportError::Body,
 ];
 
-/// Each byte is an input or a poll: the driver that sends them keeps no rule at all.
+/// Runs an exchange in which each byte is an input or a poll, in any order.
 ///
 /// # Panics
 ///
-/// If the exchange sends too often, stalls, says something after its end, or hands out what is not in its answer.
+/// If the exchange sends too often, stalls, returns an output after its end, or returns an event that is not in its
+/// answer.
 pub fn check_exchange(bytes: &[u8]) {
     let [setup, inputs @ ..] = bytes else { return };
     let mut config = Config::default();
@@ -45,12 +46,12 @@ pub fn check_exchange(bytes: &[u8]) {
         _ => Request::continue_session(&endpoint, "s", &ContinueInput::new("i", "m")),
     };
     let mut exchange = Exchange::new(request.expect("a legal request"), &config, u64::from(*setup));
-    let mut watch = Watch::default();
+    let mut observer = Observer::default();
     let mut now = Elapsed::START;
 
     for input in inputs {
         let choice = usize::from(input >> 3);
-        // Mostly the newest attempt, at times the one before or one that there is not.
+        // Mostly the current attempt, sometimes the previous or the next one.
         let attempts = exchange.attempts();
         let attempt = Attempt::new(match choice {
             29 => attempts.saturating_sub(1),
@@ -81,27 +82,27 @@ pub fn check_exchange(bytes: &[u8]) {
             _ => {}
         }
         if input & 7 != 7 || choice % 2 == 0 {
-            watch.poll(&mut exchange, now);
+            observer.poll(&mut exchange, now);
         }
     }
-    assert!(watch.sends <= config.retry.max_retries + 1, "sent {} times", watch.sends);
-    // Whatever state that left, a cancel ends it.
+    assert!(observer.sends <= config.retry.max_retries + 1, "sent {} times", observer.sends);
+    // A cancel ends the exchange in any state.
     exchange.cancel();
-    watch.poll(&mut exchange, now);
-    assert!(exchange.outcome().is_some(), "no end after a cancel");
+    observer.poll(&mut exchange, now);
+    assert!(exchange.outcome().is_some(), "the exchange did not end after a cancel");
 }
 
-/// What is known of an exchange from outside.
+/// Checks the outputs of an exchange.
 #[derive(Default)]
-struct Watch {
+struct Observer {
     sends: u32,
     events: u64,
     text: String,
     end: Option<String>,
 }
 
-impl Watch {
-    /// Polls until nothing new comes.
+impl Observer {
+    /// Polls until the exchange needs input.
     fn poll(&mut self, exchange: &mut Exchange, now: Elapsed) {
         for _ in 0..64 {
             match exchange.poll_output(now) {
@@ -111,12 +112,12 @@ impl Watch {
                 }
                 Output::Event(event) => self.event(&event),
                 Output::Read | Output::Wait => {
-                    assert!(self.end.is_none(), "went on after the end");
+                    assert!(self.end.is_none(), "the exchange continued after its end");
                     return;
                 }
                 Output::Done => return self.done(exchange),
             }
-            assert!(self.end.is_none(), "something came after the end");
+            assert!(self.end.is_none(), "there was an output after the end");
         }
         panic!("64 outputs without an input between them");
     }
@@ -129,15 +130,15 @@ impl Watch {
     fn done(&mut self, exchange: &Exchange) {
         let outcome = exchange.outcome().expect("an outcome when done");
         if let Some(answer) = exchange.answer() {
-            // A JSON answer's events may have come without having been taken.
-            assert!(answer.text.starts_with(&self.text), "{:?} was handed out of {:?}", self.text, answer.text);
+            // The events of a JSON answer may be complete before they are taken.
+            assert!(answer.text.starts_with(&self.text), "{:?} was delivered of {:?}", self.text, answer.text);
             assert!(answer.events >= self.events);
         }
         if let Ok(answer) = outcome {
             assert_eq!(
                 (&answer.text, answer.events),
                 (&self.text, self.events),
-                "a whole answer that was not handed out"
+                "the answer is not the sum of the delivered events"
             );
         }
         assert_eq!(exchange.poll_timeout(), None, "a deadline after the end");

@@ -1,8 +1,8 @@
-//! The line and field layer, over bodies made of what decoders get wrong.
+//! Check of the decoder with bodies made of fields, line ends and special cases.
 
 use crate::check::check_sse;
 
-/// Fields, line ends and oddities, so that a fuzzer need not find them first.
+/// Fields, line ends and special cases, so that a fuzzer does not have to find them.
 const PARTS: [&[u8]; 32] = [
     b"\n",
     b"\r",
@@ -38,7 +38,7 @@ const PARTS: [&[u8]; 32] = [
     b"\xc3\xa9",
 ];
 
-/// Makes a body of bytes: each is a part; those past the last part stand for themselves.
+/// Builds a body from bytes: each byte is the index of a part, or itself if there is no such part.
 pub(crate) fn body_of(bytes: &[u8]) -> Vec<u8> {
     bytes
         .iter()
@@ -47,11 +47,11 @@ pub(crate) fn body_of(bytes: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// Each byte is a part of the body; those past the last part stand for themselves.
+/// Runs [`check_sse`] with a body in which each byte is the index of a part, or itself if there is no such part.
 ///
 /// # Panics
 ///
-/// As [`check_sse`].
+/// As in [`check_sse`].
 pub fn check_lines(bytes: &[u8]) {
     check_sse(&body_of(bytes));
 }

@@ -1,20 +1,20 @@
-//! The reference: the standard's algorithm (HTML, 9.2.5 and 9.2.6) taken literally, over the whole body as text. Slow,
-//! unbounded and short enough to be checked by eye.
+//! The reference decoder: a literal implementation of the standard's algorithm (HTML, 9.2.5 and 9.2.6) over the whole
+//! body. It is slow, unbounded and short enough to review.
 
-/// What a body holds.
+/// Content of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// Everything in its order, comments and blocks without data too.
+    /// The items in order, including comments and blocks without data.
     pub items: Vec<Item>,
-    /// The last event ID string at the end.
+    /// Last event ID string at the end.
     pub last_event_id: String,
-    /// The reconnection time at the end.
+    /// Reconnection time at the end.
     pub retry_ms: Option<u64>,
-    /// The body ends inside an event.
+    /// Whether the body ends inside an event.
     pub incomplete: bool,
 }
 
-/// One thing in a body.
+/// An item of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// An event that is dispatched.
@@ -23,23 +23,23 @@ pub enum Item {
         event_type: String,
         /// Its data.
         data: String,
-        /// The last event ID string when it was dispatched.
+        /// Last event ID string when it was dispatched.
         id: String,
     },
-    /// A whole comment line, without the colon.
+    /// A complete comment line, without the colon.
     Comment(String),
-    /// A blank line that dispatches nothing though `event`, `id` or `retry` lines came before it.
+    /// A blank line after `event`, `id` or `retry` lines that dispatches no event.
     Block,
 }
 
 impl Decoded {
-    /// The events among the items.
+    /// Returns the events.
     pub fn events(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().filter(|item| matches!(item, Item::Event { .. }))
     }
 }
 
-/// Decodes a whole body.
+/// Decodes a complete body.
 pub fn decode(body: &[u8]) -> Decoded {
     let text = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
     let text = text.replace("\r\n", "\n").replace('\r', "\n");

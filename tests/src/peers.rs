@@ -1,5 +1,4 @@
-//! The reference against two other decoders. No deviation of theirs is known: one that turns up is to be named here and
-//! passed over.
+//! Check of the reference against two other decoders. No differences are known. Name any that appears here and skip it.
 
 use std::num::NonZeroUsize;
 
@@ -7,18 +6,18 @@ use crate::check::cut_every;
 use crate::lines::body_of;
 use crate::naive::{self, Item};
 
-/// What an event has: type, data, last event ID.
+/// Type, data and last event ID of each event.
 type Events = Vec<(String, String, String)>;
 
-/// Each byte is a part of a body, as for [`check_lines`](crate::check_lines). Compares the events of `sse-core` and `sse-parse`
-/// with the reference's, which [`check_sse`](crate::check_sse) holds ours to.
+/// Compares the events of `sse-core` and `sse-parse` with those of the reference. The body is built from the bytes as
+/// in [`check_lines`](crate::check_lines).
 ///
 /// # Panics
 ///
 /// If one of them differs.
 pub fn check_peers(bytes: &[u8]) {
     let body = body_of(bytes);
-    let wanted: Events = naive::decode(&body)
+    let expected: Events = naive::decode(&body)
         .items
         .into_iter()
         .filter_map(|item| match item {
@@ -28,8 +27,8 @@ pub fn check_peers(bytes: &[u8]) {
         .collect();
     for size in [usize::MAX, 1, 3] {
         let chunks = cut_every(&body, size);
-        assert_eq!(sse_core(&chunks), wanted, "sse-core on {} in chunks of {size}", body.escape_ascii());
-        assert_eq!(sse_parse(&chunks), wanted, "sse-parse on {} in chunks of {size}", body.escape_ascii());
+        assert_eq!(sse_core(&chunks), expected, "sse-core on {} in chunks of {size}", body.escape_ascii());
+        assert_eq!(sse_parse(&chunks), expected, "sse-parse on {} in chunks of {size}", body.escape_ascii());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Answers of any head and any body: the cutting changes nothing, and what is handed out adds up.
+//! Check of a receiver with any head and any body.
 
 use chat_proto::sessions::{MessageChunk, RecordsCited};
 use chat_proto::{Error, Event, Head, Limits, OtherEvent, Receiver};
@@ -19,11 +19,11 @@ const OTHERS: [(&str, &[u8]); 6] = [
     ("retry-after", b"7"),
 ];
 
-/// The first three bytes choose a head, the rest is the body.
+/// Receives a response: the first three bytes select its head, the others are its body.
 ///
 /// # Panics
 ///
-/// If two cuttings differ, or an answer is not what its events add up to.
+/// If two chunk sizes give different results, or if an answer is not the sum of its events.
 pub fn check_receiver(bytes: &[u8]) {
     let [status, content_type, other, body @ ..] = bytes else { return };
     let status = STATUSES[usize::from(*status) % STATUSES.len()];
@@ -51,18 +51,18 @@ pub fn check_receiver(bytes: &[u8]) {
     }
 }
 
-/// Each event is what the JSON layer alone makes of it, though chunks are read by what chunks before them were like; one
-/// of a type that is not known is passed on as it came. None is left out.
+/// Checks that each event equals the parsed JSON, although the receiver has a fast path for similar chunks, that
+/// events of unknown types are unchanged, and that no event is missing.
 fn check_events(head: &Head, body: &[u8]) {
     let (events, error) = receive(head, &[body], &Limits::default());
     let decoded = naive::decode(body);
     let has_halves = body.windows(3).any(|escape| escape.eq_ignore_ascii_case(br"\ud"));
     for (event, item) in events.iter().zip(decoded.events()) {
-        let Item::Event { event_type, data, id } = item else { unreachable!("these are events") };
+        let Item::Event { event_type, data, id } = item else { unreachable!("the reference returns events") };
         match event {
             Event::Text(chunk) => {
                 assert_eq!(event_type, "message_chunk");
-                // Halves of characters are the receiver's own business: `check_halves` adds them up.
+                // The receiver joins surrogate halves. `check_halves` checks that.
                 if !has_halves {
                     let read = serde_json::from_str::<MessageChunk>(data).expect("a chunk");
                     let expected = (&read.content_chunk, &read.chat_session_id, &read.finish_reason);
@@ -77,19 +77,16 @@ fn check_events(head: &Head, body: &[u8]) {
                 }
             }
             Event::Other(other) => assert_eq!(**other, OtherEvent::new(event_type, data, id)),
-            _ => unreachable!("an event that is not known here"),
+            _ => unreachable!("an unknown kind of event"),
         }
     }
-    // Half of a character at the end is an event of its own.
+    // A surrogate half at the end is an additional event.
     let known = decoded.events().count();
-    assert!(
-        events.len() == known || has_halves && events.len() == known + 1 || error.is_some(),
-        "an event was left out"
-    );
+    assert!(events.len() == known || has_halves && events.len() == known + 1 || error.is_some(), "an event is missing");
 }
 
-/// Texts in UTF-16 units, four to a chunk, each unit escaped by itself: what is handed out is what the standard library makes
-/// of them all, and half of a character that another chunk could complete is never handed out.
+/// Receives a text as escaped UTF-16 units, four in each chunk. Checks that the text equals that of the standard
+/// library, and that the receiver holds a surrogate half back until the next chunk.
 fn check_halves(bytes: &[u8]) {
     const UNITS: [u16; 8] = [0xD83D, 0xDE00, 0x78, 0x2028, 0xDBFF, 0xDC00, 0xE9, 0x22];
     let units: Vec<u16> = bytes.iter().map(|byte| UNITS[usize::from(*byte) % UNITS.len()]).collect();
@@ -109,10 +106,10 @@ fn check_halves(bytes: &[u8]) {
     }
 }
 
-/// What came out: the events and, as its parts, the end.
-type Received = (Vec<Event>, Option<String>);
+/// The events, and the error as text.
+type Output = (Vec<Event>, Option<String>);
 
-fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Received {
+fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Output {
     let mut receiver = Receiver::new(head.clone(), limits);
     let success = receiver.is_success();
     let mut events = Vec::new();
@@ -131,9 +128,9 @@ fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Received {
         None => Some(receiver.answer()),
         Some(error) => error.partial(),
     };
-    assert_eq!(answer.is_some(), success, "there is a partial answer if and only if a success began");
+    assert_eq!(answer.is_some(), success, "there is a partial answer if and only if the response is a success");
     if let Some(answer) = answer {
-        assert_eq!(answer.text, text, "the answer is not what its events add up to");
+        assert_eq!(answer.text, text, "the answer is not the sum of its events");
         assert_eq!(answer.events, events.len() as u64);
         assert!(answer.text.len() <= limits.answer.max(limits.json_body));
         assert_eq!(&answer.head, head);

@@ -1,13 +1,14 @@
-//! Requests of any strings: refused, or exactly what was asked for.
+//! Check of requests with any strings: they are rejected or encoded exactly.
 
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{ApiKey, Endpoint, ErrorKind, Request};
 
-/// The bytes, as text, are a base URL, a session id, a header's name and value, a key and a message, parted by U+001F.
+/// Builds requests. The bytes are a base URL, a session id, a header's name and value, a key and a message, separated
+/// by U+001F.
 ///
 /// # Panics
 ///
-/// If a request comes out that is not what went in, or a refusal that names no field.
+/// If a request differs from its input, or if a rejection does not name a field.
 pub fn check_request(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut parts = text.split('\u{1f}');
@@ -23,7 +24,7 @@ pub fn check_request(bytes: &[u8]) {
             Endpoint::new("https://api.example/prefix").expect("a legal URL")
         }
     };
-    let created = Request::create(&endpoint, &CreateInput::new("i", message)).expect("nothing to refuse");
+    let created = Request::create(&endpoint, &CreateInput::new("i", message)).expect("a valid request");
     check_uri(&created, &endpoint, "/v0/chat_sessions/chat_results");
     let sent: CreateInput = serde_json::from_slice(created.http().body()).expect("our own JSON");
     assert_eq!(sent, CreateInput::new("i", message));
@@ -51,9 +52,9 @@ pub fn check_request(bytes: &[u8]) {
     assert!(!http.headers().contains_key("authorization"));
     if let Ok(api_key) = ApiKey::new(key) {
         api_key.authorize(&mut http);
-        let stamped = &http.headers()["authorization"];
-        assert!(stamped.is_sensitive());
-        assert_eq!(stamped.as_bytes(), format!("Bearer {key}").as_bytes());
+        let authorization = &http.headers()["authorization"];
+        assert!(authorization.is_sensitive());
+        assert_eq!(authorization.as_bytes(), format!("Bearer {key}").as_bytes());
     }
 }
 
@@ -61,8 +62,8 @@ fn check_uri(request: &Request, endpoint: &Endpoint, path: &str) {
     let uri = request.http().uri();
     assert_eq!(uri.query(), None);
     assert!(uri.path().ends_with(path), "{uri}");
-    let want = format!("{}{path}", endpoint.base_url());
-    let same = uri.to_string().eq_ignore_ascii_case(&want);
-    assert!(same, "{uri} is not {want}");
+    let expected = format!("{}{path}", endpoint.base_url());
+    let same = uri.to_string().eq_ignore_ascii_case(&expected);
+    assert!(same, "{uri} is not {expected}");
     assert!(!uri.authority().expect("an absolute URI").as_str().contains('@'));
 }

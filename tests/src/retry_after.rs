@@ -1,15 +1,15 @@
-//! `Retry-After` of any bytes.
+//! Check of `Retry-After` with any bytes.
 
 use std::time::Duration;
 
 use chat_proto::RetryAfter;
 use http::header::{HeaderMap, HeaderValue};
 
-/// The bytes are the values of `Retry-After`, `retry-after-ms` and `Date`, a line each.
+/// Parses the headers `Retry-After`, `retry-after-ms` and `Date`. Their values are the lines of the bytes.
 ///
 /// # Panics
 ///
-/// If digits are not read as the number that they are, or anything else is taken for a number.
+/// If a number is parsed incorrectly, or if anything else is parsed as a number.
 pub fn check_retry_after(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     let values = bytes.splitn(3, |&byte| byte == b'\n');
@@ -19,18 +19,18 @@ pub fn check_retry_after(bytes: &[u8]) {
         }
     }
     let read = RetryAfter::from_headers(&headers);
-    // Blanks as HTTP has them: not what Unicode takes for one beside.
+    // HTTP white space only, not that of Unicode.
     let text = |name: &str| Some(std::str::from_utf8(headers.get(name)?.as_bytes()).ok()?.trim_matches([' ', '\t']));
     let digits = |text: &str| {
         let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         digits.then(|| text.chars().fold(0u64, |n, c| n.saturating_mul(10).saturating_add(u64::from(c) - 48)))
     };
-    // What is behind a point is some part of a millisecond, and counts as a whole one.
+    // A fraction of a millisecond is rounded up.
     let millis = |text: &str| match text.split_once('.') {
         Some((whole, part)) => Some(digits(whole)?.saturating_add(u64::from(digits(part)? > 0))),
         None => digits(text),
     };
-    // Digit by digit, each a tenth of the one before; what is less than a nanosecond counts as one.
+    // A fraction of a nanosecond is rounded up.
     let seconds = |text: &str| {
         let Some((whole, part)) = text.split_once('.') else { return digits(text).map(Duration::from_secs) };
         let (whole, _) = (digits(whole)?, digits(part)?);
@@ -43,7 +43,7 @@ pub fn check_retry_after(bytes: &[u8]) {
     match (text("retry-after-ms").and_then(millis), text("retry-after").and_then(seconds)) {
         (Some(millis), _) => assert_eq!(read, Some(RetryAfter::Delay(Duration::from_millis(millis)))),
         (None, Some(seconds)) => assert_eq!(read, Some(RetryAfter::Delay(seconds))),
-        (None, None) => assert!(!matches!(read, Some(RetryAfter::Delay(_))), "{read:?} out of no number"),
+        (None, None) => assert!(!matches!(read, Some(RetryAfter::Delay(_))), "{read:?} without a number"),
     }
     if let Some(RetryAfter::At(_)) = read {
         let delay = read.and_then(|read| read.delay(&headers));

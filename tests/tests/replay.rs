@@ -1,4 +1,4 @@
-//! The fuzz targets' committed corpora, through the same functions, on any toolchain.
+//! Runs the committed corpora of the fuzz targets through their check functions, on any toolchain.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn replay(target: &str, check: fn(&[u8])) {
     assert!(!files.is_empty(), "{target} has no corpus");
     for file in files {
         let bytes = fs::read(&file).expect("a file");
-        // A panic alone would not say which file it was.
+        // The panic itself does not name the file.
         if std::panic::catch_unwind(|| check(&bytes)).is_err() {
             panic!("{} failed; see above", file.display());
         }

@@ -1,19 +1,22 @@
-//! Calls in simulation, over as many seeds as there is time for.
+//! Runs generated scenarios in the simulator and checks them.
 //!
-//! `CHAT_SIM_SEEDS` says how many; `CHAT_SIM_SEED` runs one alone and prints what happens.
+//! `CHAT_SIM_SEEDS` sets the number of seeds. `CHAT_SIM_SEED` runs one seed and prints its transcript.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use chat_client::{Error, ErrorKind, GaveUp};
-use chat_tests::sim::{Consumer, Outcome, Pace, Scenario, Transcript, check, run, run_by_hand};
+use chat_tests::sim::{Consumer, Outcome, Pace, Scenario, Transcript, check, run, run_on_core};
 
-/// What the gate has time for.
+/// Default number of seeds.
 const SEEDS: u64 = 60_000;
 
-/// How calls come out. A simulator that never saw one of these has shown nothing of it.
+/// Outcomes that must occur. Otherwise the simulator does not test them.
 const OUTCOMES: [&str; 29] = [
     "api",
     "cancelled",
@@ -23,7 +26,7 @@ const OUTCOMES: [&str; 29] = [
     "decode",
     "dropped",
     "gave up: attempts",
-    "gave up: call's end",
+    "gave up: total timeout",
     "gave up: may have been read",
     "gave up: wait too long",
     "hangs",
@@ -50,41 +53,41 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is not a number")))
 }
 
-/// Runs one seed; `Err` has all there is to say.
+/// Runs one seed. The error is a report with the violation, the transcript and the scenario.
 fn run_seed(seed: u64) -> Result<Transcript, String> {
     let scenario = Scenario::from_seed(seed);
-    let held = catch_unwind(AssertUnwindSafe(|| {
+    let result = catch_unwind(AssertUnwindSafe(|| {
         let transcript = run(&scenario);
-        let held = check(&scenario, &transcript);
-        // The same call by another driver, which hands in what attempts that are over still bring.
-        if held.is_ok()
+        let result = check(&scenario, &transcript);
+        // The same call with the second driver, which also passes late input of closed attempts.
+        if result.is_ok()
             && let Consumer { leaves: None, pace: Pace::Prompt | Pace::Pausing(_) } = &scenario.consumer
         {
-            let by_hand = run_by_hand(&scenario);
-            let held = check(&scenario, &by_hand);
-            return (by_hand, held);
+            let transcript = run_on_core(&scenario);
+            let result = check(&scenario, &transcript);
+            return (transcript, result);
         }
-        (transcript, held)
+        (transcript, result)
     }));
-    match held {
+    match result {
         Ok((transcript, Ok(()))) => Ok(transcript),
-        Ok((transcript, Err(broken))) => Err(format!("{broken}\n{transcript}{scenario}")),
-        Err(_) => Err(format!("it panicked\n{scenario}")),
+        Ok((transcript, Err(violation))) => Err(format!("{violation}\n{transcript}{scenario}")),
+        Err(_) => Err(format!("the call panicked\n{scenario}")),
     }
 }
 
-/// What a call shows of [`OUTCOMES`].
+/// Returns the outcomes of a call, as in [`OUTCOMES`].
 fn outcomes(transcript: &Transcript) -> Vec<String> {
-    let mut shown = Vec::new();
+    let mut names = Vec::new();
     if transcript.sends().len() > 1 {
-        shown.push("with retries".to_owned());
+        names.push("with retries".to_owned());
     }
     let outcome = match transcript.outcome.as_ref().expect("an outcome") {
         Outcome::Ended(Ok(answer)) | Outcome::Cancelled(Ok(answer)) => {
             format!("complete, {}", if answer.finish_reason.is_some() { "reason" } else { "no reason" })
         }
         Outcome::Ended(Err(error)) | Outcome::Cancelled(Err(error)) => {
-            shown.extend(gave_up(error));
+            names.extend(gave_up(error));
             match error.kind() {
                 ErrorKind::Timeout { kind: clock, .. } => format!("timeout: {clock}"),
                 ErrorKind::Truncated(cut) => format!("truncated: {cut:?}"),
@@ -95,52 +98,85 @@ fn outcomes(transcript: &Transcript) -> Vec<String> {
         Outcome::Dropped => "dropped".to_owned(),
         Outcome::Hangs => "hangs".to_owned(),
     };
-    shown.push(outcome);
-    shown
+    names.push(outcome);
+    names
 }
 
 fn gave_up(error: &Error) -> Option<String> {
     let why = match error.gave_up()? {
         GaveUp::Attempts => "attempts",
         GaveUp::WaitTooLong { .. } => "wait too long",
-        GaveUp::Deadline => "call's end",
+        GaveUp::Deadline => "total timeout",
         GaveUp::MayHaveBeenRead => "may have been read",
-        _ => "for another reason",
+        _ => "another reason",
     };
     Some(format!("gave up: {why}"))
 }
 
+/// Runs the seeds below `seeds` on all cores. Returns how often each outcome occurred, or the lowest seed that fails
+/// and the report about it.
+fn run_seeds(seeds: u64) -> Result<BTreeMap<String, u64>, (u64, String)> {
+    let next = AtomicU64::new(0);
+    // Seeds are handed out in order, so every seed below the lowest failure runs.
+    let end = AtomicU64::new(seeds);
+    let failure = Mutex::new(None);
+    let worker = || {
+        let mut counts = BTreeMap::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end.load(Ordering::Relaxed) {
+                return counts;
+            }
+            match run_seed(seed) {
+                Ok(transcript) => {
+                    outcomes(&transcript).into_iter().for_each(|outcome| *counts.entry(outcome).or_insert(0) += 1);
+                }
+                Err(report) => {
+                    end.fetch_min(seed, Ordering::Relaxed);
+                    let mut failure = failure.lock().expect("no thread panics while it holds the lock");
+                    if failure.as_ref().is_none_or(|(lowest, _)| seed < *lowest) {
+                        *failure = Some((seed, report));
+                    }
+                }
+            }
+        }
+    };
+    let mut total = BTreeMap::new();
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            for (outcome, count) in worker.join().expect("a worker does not panic") {
+                *total.entry(outcome).or_insert(0) += count;
+            }
+        }
+    });
+    failure.into_inner().expect("no thread panics while it holds the lock").map_or(Ok(total), Err)
+}
+
 #[test]
-fn holds_over_seeds() {
+fn generated_scenarios_pass_all_checks() {
     if let Some(seed) = number("CHAT_SIM_SEED") {
         match run_seed(seed) {
             Ok(transcript) => println!("{transcript}{}", Scenario::from_seed(seed)),
-            Err(broken) => panic!("{broken}"),
+            Err(violation) => panic!("{violation}"),
         }
         return;
     }
     let seeds = number("CHAT_SIM_SEEDS").unwrap_or(SEEDS);
-    let mut seen = BTreeMap::new();
-    let begun = Instant::now();
-    for seed in 0..seeds {
-        match run_seed(seed) {
-            Ok(transcript) => {
-                outcomes(&transcript).into_iter().for_each(|outcome| *seen.entry(outcome).or_insert(0) += 1);
-            }
-            Err(broken) => {
-                eprintln!("CHAT_SIM_SEED={seed} cargo test -p chat-tests --test simulation -- --nocapture");
-                panic!("{broken}");
-            }
-        }
-    }
-    println!("{seeds} seeds, {:.0} a second", seeds as f64 / begun.elapsed().as_secs_f64());
-    seen.iter().for_each(|(outcome, count)| println!("{count:>9} {outcome}"));
-    let unseen: Vec<_> = OUTCOMES.into_iter().filter(|outcome| !seen.contains_key(*outcome)).collect();
-    assert!(seeds < SEEDS || unseen.is_empty(), "never seen: {unseen:?}");
+    let start = Instant::now();
+    let counts = run_seeds(seeds).unwrap_or_else(|(seed, failure)| {
+        eprintln!("CHAT_SIM_SEED={seed} cargo test -p chat-tests --test simulation -- --nocapture");
+        panic!("{failure}");
+    });
+    println!("{seeds} seeds, {:.0} per second", seeds as f64 / start.elapsed().as_secs_f64());
+    counts.iter().for_each(|(outcome, count)| println!("{count:>9} {outcome}"));
+    let missing: Vec<_> = OUTCOMES.into_iter().filter(|outcome| !counts.contains_key(*outcome)).collect();
+    assert!(seeds < SEEDS || missing.is_empty(), "outcomes that never occurred: {missing:?}");
 }
 
 #[test]
-fn a_seed_is_always_the_same() {
+fn a_seed_always_gives_the_same_transcript() {
     for seed in 0..200 {
         let scenario = Scenario::from_seed(seed);
         assert_eq!(run(&scenario).to_string(), run(&Scenario::from_seed(seed)).to_string());

@@ -1,19 +1,19 @@
-//! Calls in simulation that were written by hand, with all that happens in them: milliseconds and what.
+//! Hand-written scenarios with their expected transcripts. Each line is a time in milliseconds and a step.
 
 use std::time::Duration;
 
 use chat_client::driver::TransportError;
 use chat_tests::sim::{Attempt, Body, End, Leave, Pace, Response, Scenario, Writer, check, run};
 
-/// Runs a scenario and holds it to its transcript.
+/// Runs a scenario and compares its transcript.
 #[track_caller]
-fn shows(scenario: &Scenario, transcript: &str) {
-    let is = run(scenario);
-    if let Err(broken) = check(scenario, &is) {
-        panic!("{broken}\n{is}");
+fn assert_transcript(scenario: &Scenario, transcript: &str) {
+    let actual = run(scenario);
+    if let Err(violation) = check(scenario, &actual) {
+        panic!("{violation}\n{actual}");
     }
     let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-    assert_eq!(lines(&is.to_string()), lines(transcript.trim()), "\n{is}");
+    assert_eq!(lines(&actual.to_string()), lines(transcript.trim()), "\n{actual}");
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -27,7 +27,7 @@ fn greeting() -> Body {
 #[test]
 fn an_answer() {
     let scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
-    shows(
+    assert_transcript(
         &scenario,
         r#"
           0 send 1
@@ -51,7 +51,7 @@ fn an_answer() {
 fn an_answer_in_one_json_object() {
     let body = Body::json("Hello", "s", Some(1));
     let scenario = Scenario::new(vec![Attempt::answers(250, Response::new(200, "application/json", body))]);
-    shows(
+    assert_transcript(
         &scenario,
         r#"
           0 send 1
@@ -72,7 +72,7 @@ fn rate_limited_and_then_answered() {
     let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(2);
     let answer = Response::stream(greeting());
     let scenario = Scenario::new(vec![Attempt::answers(5, limited), Attempt::answers(5, answer)]);
-    shows(
+    assert_transcript(
         &scenario,
         r#"
            0 send 1
@@ -95,9 +95,9 @@ fn rate_limited_and_then_answered() {
 }
 
 #[test]
-fn rate_limited_for_longer_than_anybody_waits() {
+fn rate_limited_for_longer_than_the_maximum_wait() {
     let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(61);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(5, limited)]),
         "
         0 send 1
@@ -112,11 +112,11 @@ fn rate_limited_for_longer_than_anybody_waits() {
 }
 
 #[test]
-fn no_attempt_that_would_come_after_the_end_of_the_call() {
+fn no_attempt_after_the_total_timeout() {
     let limited = Response::new(429, "text/plain", Body::text("Slow down.")).retry_after(2);
     let mut scenario = Scenario::new(vec![Attempt::answers(5, limited)]);
     scenario.config.timeouts.total = Some(seconds(2));
-    shows(
+    assert_transcript(
         &scenario,
         "
         0 send 1
@@ -135,7 +135,7 @@ fn refused_and_then_answered() {
     let answer = Attempt::answers(5, Response::stream(greeting()));
     let mut scenario = Scenario::new(vec![Attempt::fails(1, TransportError::Connect), answer]);
     scenario.config.retry.base = Duration::ZERO;
-    shows(
+    assert_transcript(
         &scenario,
         r#"
         0 send 1
@@ -159,7 +159,7 @@ fn refused_and_then_answered() {
 fn a_continue_that_may_have_been_read_is_not_sent_again() {
     let mut scenario = Scenario::new(vec![Attempt::fails(700, TransportError::MaybeSent)]);
     scenario.continues = true;
-    shows(
+    assert_transcript(
         &scenario,
         "
           0 send 1
@@ -172,10 +172,10 @@ fn a_continue_that_may_have_been_read_is_not_sent_again() {
 }
 
 #[test]
-fn a_consumer_ten_times_slower_than_the_idle_time() {
+fn a_consumer_ten_times_slower_than_the_idle_timeout() {
     let mut scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
     scenario.consumer.pace = Pace::Pausing(vec![seconds(600)]);
-    shows(
+    assert_transcript(
         &scenario,
         r#"
               0 send 1
@@ -198,15 +198,15 @@ fn a_consumer_ten_times_slower_than_the_idle_time() {
     );
 }
 
-/// All of it is there before the client has waited once; what comes last is waited for.
+/// All but the last piece are available at once. The client waits only for the last piece.
 #[test]
-fn a_slow_consumer_of_an_answer_that_was_there_at_once() {
+fn a_slow_consumer_of_an_answer_that_is_available_at_once() {
     let body = Writer::default().chunk("Hel").comment("").last("lo", "stop").body();
     let mut response = Response::stream(body).every(0);
     response.pieces[2].delay = seconds(601);
     let mut scenario = Scenario::new(vec![Attempt::answers(0, response)]);
     scenario.consumer.pace = Pace::Pausing(vec![seconds(600)]);
-    shows(
+    assert_transcript(
         &scenario,
         r#"
               0 send 1
@@ -226,26 +226,27 @@ fn a_slow_consumer_of_an_answer_that_was_there_at_once() {
     );
 }
 
-/// Reading without an event for long gives other tasks their turn. How long they take is not the server's silence.
+/// After many reads without an event, the client yields to other tasks. Their time does not count as the server's
+/// silence.
 #[test]
-fn a_late_turn_of_a_busy_stream() {
+fn a_yield_in_a_busy_stream_is_not_silence() {
     let comments = (0..70).fold(Writer::default(), |writer, _| writer.comment(""));
     let mut response = Response::stream(comments.last("Hello", "stop").body()).every(0);
     response.pieces[70].delay = seconds(201);
     let mut scenario = Scenario::new(vec![Attempt::answers(0, response)]);
     scenario.consumer.pace = Pace::Late(vec![seconds(200), Duration::ZERO]);
     let transcript = run(&scenario);
-    check(&scenario, &transcript).unwrap_or_else(|broken| panic!("{broken}\n{transcript}"));
+    check(&scenario, &transcript).unwrap_or_else(|violation| panic!("{violation}\n{transcript}"));
     assert!(transcript.to_string().ends_with("201000 = complete (stop): \"Hello\" of 1 events\n"), "{transcript}");
 }
 
 #[test]
-fn an_event_costs_no_timer() {
+fn an_event_creates_no_timer() {
     let words = (0..1000).fold(Writer::default(), |writer, _| writer.chunk("a"));
     let response = Response::stream(words.last("", "stop").body()).every(20);
     let scenario = Scenario::new(vec![Attempt::answers(250, response)]);
     let transcript = run(&scenario);
-    check(&scenario, &transcript).unwrap_or_else(|broken| panic!("{broken}\n{transcript}"));
+    check(&scenario, &transcript).unwrap_or_else(|violation| panic!("{violation}\n{transcript}"));
     assert_eq!(transcript.events().count(), 1001);
     assert_eq!(transcript.timers, 2, "one for the head, and one for the silence in the body, which is due earlier");
 }
@@ -254,7 +255,7 @@ fn an_event_costs_no_timer() {
 fn cut_inside_an_event() {
     let length = greeting().bytes.len();
     let response = Response::stream(greeting()).every(20).cut(length - 1, End::Clean);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
           0 send 1
@@ -273,13 +274,13 @@ fn cut_inside_an_event() {
     );
 }
 
-/// Nobody can tell a close in this place from an end, and the answer says so: no reason to finish.
+/// This cut cannot be distinguished from an end. The answer has no finish reason.
 #[test]
 fn cut_between_two_events_by_a_close() {
     let body = greeting();
     let cut = body.marks[2];
     let response = Response::stream(body).every(20).cut(cut, End::Clean);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
           0 send 1
@@ -304,7 +305,7 @@ fn cut_between_two_events_of_a_known_length() {
     let length = body.bytes.len().to_string();
     let mut response = Response::stream(body).every(20).cut(cut, End::Clean);
     response.headers.push(("content-length", length));
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
           0 send 1
@@ -326,7 +327,7 @@ fn cut_between_two_events_of_a_known_length() {
 fn reset_in_the_body() {
     let cut = greeting().marks[0] + 3;
     let response = Response::stream(greeting()).every(20).cut(cut, End::Reset);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
           0 send 1
@@ -346,7 +347,7 @@ fn reset_in_the_body() {
 fn silence_in_the_body() {
     let cut = greeting().marks[0] + 3;
     let response = Response::stream(greeting()).every(20).cut(cut, End::Silence);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
             0 send 1
@@ -362,10 +363,10 @@ fn silence_in_the_body() {
 }
 
 #[test]
-fn signs_of_life_and_nothing_else() {
+fn keep_alives_without_content() {
     let body = (0..9).fold(Writer::default().chunk("Hel"), |writer, _| writer.comment(""));
     let response = Response::stream(body.body()).every(50_000);
-    shows(
+    assert_transcript(
         &Scenario::new(vec![Attempt::answers(250, response)]),
         r#"
              0 send 1
@@ -386,7 +387,7 @@ fn signs_of_life_and_nothing_else() {
 fn dropped_in_the_middle() {
     let mut scenario = Scenario::new(vec![Attempt::answers(250, Response::stream(greeting()).every(20))]);
     scenario.consumer.leaves = Some((3, Leave::Drop));
-    shows(
+    assert_transcript(
         &scenario,
         r#"
           0 send 1
@@ -401,11 +402,11 @@ fn dropped_in_the_middle() {
 }
 
 #[test]
-fn cancelled_in_the_wait_for_another_attempt() {
+fn cancelled_in_the_wait_before_a_retry() {
     let limited = Response::new(503, "text/plain", Body::text("")).retry_after(2);
     let mut scenario = Scenario::new(vec![Attempt::answers(5, limited)]);
     scenario.consumer.leaves = Some((2, Leave::Cancel));
-    shows(
+    assert_transcript(
         &scenario,
         "
         0 send 1
@@ -414,7 +415,7 @@ fn cancelled_in_the_wait_for_another_attempt() {
         5 end
         5 close
         5 left
-        5 = on cancel: cancelled: cancelled
+        5 = on cancel: cancelled: the call was cancelled
         ",
     );
 }

@@ -1,4 +1,4 @@
-//! What the decoder allocates, by an allocator that counts. One test: another one's thread would be counted too.
+//! Allocations of the decoder, measured by a counting allocator. One test, because it counts all threads.
 
 use std::alloc::System;
 
@@ -8,32 +8,32 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What scratch may be kept from one event to the next, right after a large one, and the small change: types, names.
+/// Maximum number of bytes that are kept between events, right after a large event, and for types and names.
 const KEPT: usize = 64 * 1024;
-const KEPT_AT_FIRST: usize = 2 * 1024 * 1024;
-const CHANGE: usize = 512;
+const KEPT_AFTER_LARGE_EVENT: usize = 2 * 1024 * 1024;
+const SMALL: usize = 512;
 
 fn live(stats: Stats) -> usize {
     // A realloc is counted as its net growth.
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Decodes all chunks; gives the number of events and the most bytes that were live after any step.
+/// Decodes all chunks. Returns the number of events and the maximum of live bytes after each step.
 fn drain(decoder: &mut Decoder, region: &Region<'_, System>, body: &[u8], chunk: usize) -> (usize, usize) {
-    let (mut events, mut most) = (0, 0);
+    let (mut events, mut maximum) = (0, 0);
     for mut input in body.chunks(chunk) {
         while let Some(step) = decoder.next(&mut input) {
-            step.expect("within the limit");
+            step.expect("the event is within the limit");
             events += 1;
-            most = most.max(live(region.change()));
+            maximum = maximum.max(live(region.change()));
         }
-        most = most.max(live(region.change()));
+        maximum = maximum.max(live(region.change()));
     }
-    (events, most)
+    (events, maximum)
 }
 
-/// The least of some runs: the test harness has a thread of its own that may allocate meanwhile.
-fn least<T: Ord>(run: impl FnMut() -> T) -> T {
+/// Returns the minimum of three runs, because the thread of the test harness may allocate too.
+fn minimum<T: Ord>(run: impl FnMut() -> T) -> T {
     std::iter::repeat_with(run).take(3).min().expect("runs")
 }
 
@@ -49,8 +49,8 @@ fn no_allocation_inside_a_chunk() {
     for block in blocks {
         let body = block.repeat(100).into_bytes();
         let mut decoder = Decoder::new();
-        // The first block is the warm-up: it sizes the buffers of type, id and joined data.
-        let allocations = least(|| {
+        // The first block allocates the buffers of type, id and joined data.
+        let allocations = minimum(|| {
             let region = Region::new(ALLOCATOR);
             let (events, _) = drain(&mut decoder, &region, &body, body.len());
             let stats = region.change();
@@ -65,7 +65,7 @@ fn no_allocation_for_small_events_in_any_chunks() {
     let body = "event: message_chunk\r\nid: 4\r\ndata: {\"content_chunk\":\"and\"}\r\n\r\n".repeat(200).into_bytes();
     for chunk in [1, 2, 16, 100, 256, 1400] {
         let mut decoder = Decoder::new();
-        let allocations = least(|| {
+        let allocations = minimum(|| {
             let region = Region::new(ALLOCATOR);
             drain(&mut decoder, &region, &body, chunk);
             let stats = region.change();
@@ -93,12 +93,15 @@ fn live_bytes_stay_below_twice_the_event() {
         for (what, body) in bodies {
             let largest = if what == "type and data" { 2 * size } else { size };
             for chunk in [977, 64 * 1024, body.len()] {
-                let most = least(|| {
+                let maximum = minimum(|| {
                     let region = Region::new(ALLOCATOR);
                     drain(&mut Decoder::new(), &region, body.as_bytes(), chunk).1
                 });
-                let bound = 2 * largest + CHANGE;
-                assert!(most <= bound, "{what} of {size} bytes, in chunks of {chunk}: {most} bytes live, not {bound}");
+                let bound = 2 * largest + SMALL;
+                assert!(
+                    maximum <= bound,
+                    "{what} of {size} bytes, in chunks of {chunk}: {maximum} bytes live, not {bound}"
+                );
             }
         }
     }
@@ -106,11 +109,11 @@ fn live_bytes_stay_below_twice_the_event() {
 
 fn a_lent_event_is_not_held() {
     let body = format!("event: a\ndata: {}\n\n", "x".repeat(1024 * 1024)).repeat(3).into_bytes();
-    let most = least(|| {
+    let maximum = minimum(|| {
         let region = Region::new(ALLOCATOR);
         drain(&mut Decoder::new(), &region, &body, body.len()).1
     });
-    assert!(most <= CHANGE, "{most} bytes live for data that lies in the chunk");
+    assert!(maximum <= SMALL, "{maximum} bytes are live for data in the chunk");
 }
 
 fn scratch_is_capped() {
@@ -124,7 +127,7 @@ fn scratch_is_capped() {
         ("a retry line", format!("retry: {long}\n")),
         ("all", format!("id: {long}\nid: 1\nevent: {long}\nretry: {long}\ndata: {long}\ndata: {long}\n\n")),
     ];
-    // What may follow, and how it is cut: an event in pieces; a whole one, of the usual shape and of another.
+    // Following bodies and their chunk sizes: an event in pieces, and complete events of two shapes.
     let followers = [
         (": ping\n\ndata: small\n\n", 3),
         (": ping pong\n\ndata: small\n\n", 13),
@@ -132,18 +135,21 @@ fn scratch_is_capped() {
     ];
     for (what, body) in bodies {
         for ((small, cut), chunk) in followers.iter().flat_map(|small| [(small, 1000), (small, body.len())]) {
-            let kept = least(|| {
+            let kept = minimum(|| {
                 let region = Region::new(ALLOCATOR);
                 let mut decoder = Decoder::new();
                 drain(&mut decoder, &region, body.as_bytes(), chunk);
-                // What was lent goes when the decoder is asked again, the room for more with the next small event.
+                // The next call frees the last event, and the next small event frees the buffer.
                 let kept = live(region.change()) - decoder.last_event_id().len();
-                assert!(kept <= KEPT_AT_FIRST + CHANGE, "after {what} in chunks of {chunk}: {kept} bytes at first");
+                assert!(
+                    kept <= KEPT_AFTER_LARGE_EVENT + SMALL,
+                    "after {what} in chunks of {chunk}: {kept} bytes at first"
+                );
                 drain(&mut decoder, &region, small.as_bytes(), *cut);
                 drain(&mut decoder, &region, b": ping\nid: 1\n\nid: 2\n\n", 3);
                 live(region.change())
             });
-            assert!(kept <= KEPT + CHANGE, "{kept} bytes are kept after {what} in chunks of {chunk}, then {small:?}");
+            assert!(kept <= KEPT + SMALL, "{kept} bytes are kept after {what} in chunks of {chunk}, then {small:?}");
         }
     }
 }
@@ -151,13 +157,13 @@ fn scratch_is_capped() {
 fn comments_are_capped_too() {
     use chat_proto::sse::Report;
     let body = format!("data: a\n:{}\ndata: b\n\n: short\n", "x".repeat(1024 * 1024)).into_bytes();
-    let kept = least(|| {
+    let kept = minimum(|| {
         let region = Region::new(ALLOCATOR);
         let mut decoder = Decoder::new().reporting(Report::ALL);
         let mut data = String::with_capacity(8);
         for mut input in body.chunks(1000) {
             while let Some(step) = decoder.advance(&mut input) {
-                let token = step.expect("within the limit");
+                let token = step.expect("the event is within the limit");
                 if let chat_proto::sse::Item::Event(event) = decoder.lend(token) {
                     data.push_str(&event.data());
                 }
@@ -166,11 +172,11 @@ fn comments_are_capped_too() {
         assert_eq!(data, "a\nb");
         live(region.change())
     });
-    assert!(kept <= KEPT + CHANGE, "{kept} bytes are kept");
+    assert!(kept <= KEPT + SMALL, "{kept} bytes are kept");
 }
 
 #[test]
-fn what_is_allocated() {
+fn allocations_are_bounded() {
     no_allocation_inside_a_chunk();
     no_allocation_for_small_events_in_any_chunks();
     live_bytes_stay_below_twice_the_event();

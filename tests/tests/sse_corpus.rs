@@ -1,4 +1,4 @@
-//! Every case of the shared corpus, in every cutting that makes a difference.
+//! Decodes every case of the shared corpus, with every chunk split that may make a difference.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use chat_tests::{check_sse, cut_at, cut_every, decode, naive};
@@ -10,7 +10,7 @@ struct Case {
     cuts: Vec<usize>,
     events: Vec<naive::Item>,
     last_event_id: String,
-    /// `None` where the standard is silent.
+    /// `None` if the standard does not define it.
     retry_ms: Option<Option<u64>>,
 }
 
@@ -54,9 +54,9 @@ fn check(case: &Case, chunks: &[&[u8]]) {
 }
 
 #[test]
-fn every_case_in_every_cutting() {
+fn every_case_decodes_with_every_chunk_split() {
     let cases = cases();
-    assert!(cases.len() > 70, "the corpus is there");
+    assert!(cases.len() > 70, "the corpus is missing or too small");
     for case in &cases {
         let body = &case.body[..];
         check(case, &[body]);
@@ -68,7 +68,7 @@ fn every_case_in_every_cutting() {
             check(case, &cut_every(body, size));
         }
         if body.len() <= 120 {
-            // Every pair of cuts.
+            // Every pair of offsets.
             for first in 0..=body.len() {
                 for second in first..=body.len() {
                     check(case, &cut_at(body, [first, second]));
@@ -93,7 +93,7 @@ fn the_reference_agrees_with_the_corpus() {
 }
 
 #[test]
-fn every_case_passes_the_shared_check() {
+fn every_case_passes_check_sse() {
     for case in cases() {
         check_sse(&case.body);
     }

@@ -1,5 +1,5 @@
-//! What the typed layer and an exchange allocate, by an allocator that counts. One test: another one's thread would be
-//! counted too.
+//! Allocations of the receiver and of an exchange, measured by a counting allocator. One test, because it counts all
+//! threads.
 
 use std::alloc::System;
 
@@ -27,7 +27,8 @@ fn receive(receiver: &mut Receiver, body: &str) -> usize {
     events
 }
 
-/// Allocations of a body's events, the least of some runs: the test harness may allocate meanwhile.
+/// Returns the allocations for the events of a body: the minimum of three runs, because the test harness may allocate
+/// too.
 fn allocations(warm_up: &str, body: &str) -> (usize, usize) {
     let run = || {
         let mut receiver = Receiver::new(stream_head(), &Limits::default());
@@ -35,7 +36,7 @@ fn allocations(warm_up: &str, body: &str) -> (usize, usize) {
         let region = Region::new(ALLOCATOR);
         let events = receive(&mut receiver, body);
         let stats = region.change();
-        // What grows is the answer's text: so often, however many events there are.
+        // The text of the answer grows. The number of reallocations is logarithmic.
         assert!(stats.reallocations <= 20, "{} reallocations", stats.reallocations);
         (stats.allocations, events)
     };
@@ -44,17 +45,17 @@ fn allocations(warm_up: &str, body: &str) -> (usize, usize) {
 
 fn an_event_costs_its_own_strings() {
     let chunk = "event: message_chunk\ndata: {\"content_chunk\":\"and \",\"chat_session_id\":\"s-1\",\"finish_reason\":null}\n\n";
-    assert_eq!(allocations(chunk, &chunk.repeat(1000)), (1000, 1000), "the text, and not the id that came before");
+    assert_eq!(allocations(chunk, &chunk.repeat(1000)), (1000, 1000), "the text, but not the repeated id");
 
     let escaped = chunk.replace("and ", "a\\n");
-    // serde_json undoes escapes in a buffer that it does not keep from one document to the next.
-    assert_eq!(allocations(chunk, &escaped.repeat(1000)), (2000, 1000), "the text, and the JSON layer's buffer for it");
+    // serde_json unescapes in a buffer that it does not keep between documents.
+    assert_eq!(allocations(chunk, &escaped.repeat(1000)), (2000, 1000), "the text and the buffer of serde_json");
 
     let stop = chunk.replace("null", "\"stop\"");
-    assert_eq!(allocations(chunk, &stop.repeat(1000)), (1000, 1000), "a known reason is no string");
+    assert_eq!(allocations(chunk, &stop.repeat(1000)), (1000, 1000), "a known reason is not a string");
 
     let empty = chunk.replace("and ", "");
-    assert_eq!(allocations(chunk, &empty.repeat(1000)), (0, 1000), "an empty string is none");
+    assert_eq!(allocations(chunk, &empty.repeat(1000)), (0, 1000), "an empty string does not allocate");
 
     let cited = "event: records_cited\ndata: {\"citations\":[{\"number\":1,\"record\":{\"type\":\"site\",\"url\":\"u\",\"title\":\"t\"}}]}\n\n";
     assert_eq!(allocations(chunk, &cited.repeat(100)), (400, 100), "the list, what shares it, the URL, the title");
@@ -72,7 +73,7 @@ fn a_repeated_id_is_one_allocation() {
     assert!(std::ptr::eq(&*one, &*two));
 }
 
-/// What a thousand idle streams would hold is counted in these.
+/// Measures the memory of an idle stream.
 fn an_idle_exchange_is_small() {
     let held = || {
         let endpoint = Endpoint::new("https://api.example").expect("a URL");
@@ -102,7 +103,7 @@ fn an_idle_exchange_is_small() {
 }
 
 #[test]
-fn allocations_are_what_they_must_be() {
+fn allocations_are_bounded() {
     an_event_costs_its_own_strings();
     a_repeated_id_is_one_allocation();
     an_idle_exchange_is_small();

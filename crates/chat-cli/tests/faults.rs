@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::{Value, json};
-use support::{Run, Script, ask, chunk, last_chunk, result, run, stream};
+use support::{Run, Script, all_at_once, ask, chunk, last_chunk, result, run, stream};
 
 /// Longer than any wait in these tests.
 const LONG: Duration = Duration::from_secs(15);
@@ -81,42 +81,45 @@ fn a_full_standard_error_does_not_end_an_answer() {
 
 #[test]
 fn a_429_and_then_an_answer_is_one_answer_after_two_requests() {
-    for first in [
-        busy(429, &[("retry-after", "0")]),
-        // The server closes the connection, with or without an announcement.
-        busy(429, &[("connection", "close")]).then(Step::Close),
-        busy(429, &[]).then(Step::Close),
-        Reply::head(429, &[]).then(Step::Write("slow down".into())),
-        Reply::head(429, &[])
-            .then(Step::Write("slow".into()))
-            .then(Step::Pause(Duration::from_millis(20)))
-            .then(Step::Reset),
-    ] {
-        let last = stream([chunk("Yes, "), last_chunk("no.")]).last_chunk();
-        let server = Script::start([first.clone(), last]);
-        let run = server.ask_with_retries(&[]);
-        run.answer("Yes, no.");
-        assert_eq!(run.lines().len(), 3, "{first:?} left output: {run:?}");
-        assert_eq!(run.stderr, "");
-        let requests = server.requests();
-        assert_eq!(requests.len(), 2, "{first:?}");
-        assert_eq!(requests[0].body, requests[1].body);
-        assert_eq!(requests[0].headers, requests[1].headers);
-    }
+    all_at_once(
+        [
+            busy(429, &[("retry-after", "0")]),
+            // The server closes the connection, with or without an announcement.
+            busy(429, &[("connection", "close")]).then(Step::Close),
+            busy(429, &[]).then(Step::Close),
+            Reply::head(429, &[]).then(Step::Write("slow down".into())),
+            Reply::head(429, &[])
+                .then(Step::Write("slow".into()))
+                .then(Step::Pause(Duration::from_millis(20)))
+                .then(Step::Reset),
+        ],
+        |first| {
+            let last = stream([chunk("Yes, "), last_chunk("no.")]).last_chunk();
+            let server = Script::start([first.clone(), last]);
+            let run = server.ask_with_retries(&[]);
+            run.answer("Yes, no.");
+            assert_eq!(run.lines().len(), 3, "{first:?} left output: {run:?}");
+            assert_eq!(run.stderr, "");
+            let requests = server.requests();
+            assert_eq!(requests.len(), 2, "{first:?}");
+            assert_eq!(requests[0].body, requests[1].body);
+            assert_eq!(requests[0].headers, requests[1].headers);
+        },
+    );
 }
 
 #[test]
 fn a_503_is_retried_for_both_operations() {
-    for args in [&[][..], &["--session", "s-1"]] {
+    all_at_once([&[][..], &["--session", "s-1"]], |args| {
         let server = Script::start([busy(503, &[]), answer()]);
         server.ask_with_retries(args).answer("Yes.");
         assert_eq!(server.requests().len(), 2);
-    }
+    });
 }
 
 #[test]
 fn a_500_is_retried_only_for_create() {
-    for status in [500, 502, 504] {
+    all_at_once([500, 502, 504], |status| {
         let server = Script::start([busy(status, &[]), answer()]);
         server.ask_with_retries(&[]).answer("Yes.");
         assert_eq!(server.requests().len(), 2);
@@ -126,7 +129,7 @@ fn a_500_is_retried_only_for_create() {
         count(&server, 1, &error);
         assert_eq!(error["status"], status);
         assert!(error["message"].as_str().expect("a message").contains("may have read"), "{error}");
-    }
+    });
 }
 
 #[test]
@@ -142,14 +145,14 @@ fn a_permanent_status_is_not_retried() {
 
 #[test]
 fn a_repeated_429_is_an_error_after_the_allowed_attempts() {
-    for (retries, attempts) in [("0", 1), ("1", 2), ("2", 3)] {
+    all_at_once([("0", 1), ("1", 2), ("2", 3)], |(retries, attempts)| {
         let server = Script::start([busy(429, &[("retry-after", "0")])]);
         let error = server.ask_with_retries(&["--max-retries", retries]).error("api");
         count(&server, attempts, &error);
         assert_eq!((&error["status"], &error["retry_after"]), (&json!(429), &json!({ "seconds": 0 })));
         assert_eq!(error["partial"], Value::Null);
         assert_eq!(error["message"].as_str().expect("a message").contains("attempts"), attempts > 1, "{error}");
-    }
+    });
     let server = Script::start([busy(429, &[("retry-after", "0")])]);
     let plain = run(&mut ask(&server.url(), &["--max-retries", "1", "hi"]));
     assert_eq!((plain.status, plain.stdout.as_str()), (Some(3), ""));
@@ -267,37 +270,40 @@ fn silence_before_the_head_ends_with_the_head_timeout() {
 
 #[test]
 fn silence_in_the_body_ends_with_the_idle_timeout() {
-    for (reply, content) in [
-        (stalls(&[&chunk("Yes, ")]), "Yes, "),
-        // Inside an event, inside a line, inside a character.
-        (stalls(&[&chunk("Yes, "), "event: message_chunk\ndata: {\"content_"]), "Yes, "),
-        (stream([chunk("Yes, ").as_bytes(), b"data: \xc3"]).then(Step::Stall), "Yes, "),
-        // Inside an HTTP chunk.
-        (stream([chunk("Yes, ")]).then(Step::Write("ff\r\ndata: {".into())).then(Step::Stall), "Yes, "),
-        (stalls(&[]), ""),
-        (Reply::head(200, &[("content-type", "application/json")]).then(Step::Stall), ""),
-    ] {
-        let server = Script::start([reply.clone(), answer()]);
-        let begun = Instant::now();
-        let error = timed_out(&server.ask_with_retries(&["--idle-timeout", "200ms"]), "idle");
-        assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < LONG, "{reply:?}");
-        count(&server, 1, &error);
-        assert_eq!((&error["status"], &error["body"]), (&json!(200), &Value::Null));
-        partial(&error, content);
-        support::wait_until("the connection is closed", || server.open_connections() == 0);
-    }
+    all_at_once(
+        [
+            (stalls(&[&chunk("Yes, ")]), "Yes, "),
+            // Inside an event, inside a line, inside a character.
+            (stalls(&[&chunk("Yes, "), "event: message_chunk\ndata: {\"content_"]), "Yes, "),
+            (stream([chunk("Yes, ").as_bytes(), b"data: \xc3"]).then(Step::Stall), "Yes, "),
+            // Inside an HTTP chunk.
+            (stream([chunk("Yes, ")]).then(Step::Write("ff\r\ndata: {".into())).then(Step::Stall), "Yes, "),
+            (stalls(&[]), ""),
+            (Reply::head(200, &[("content-type", "application/json")]).then(Step::Stall), ""),
+        ],
+        |(reply, content)| {
+            let server = Script::start([reply.clone(), answer()]);
+            let begun = Instant::now();
+            let error = timed_out(&server.ask_with_retries(&["--idle-timeout", "200ms"]), "idle");
+            assert!(begun.elapsed() >= Duration::from_millis(200) && begun.elapsed() < LONG, "{reply:?}");
+            count(&server, 1, &error);
+            assert_eq!((&error["status"], &error["body"]), (&json!(200), &Value::Null));
+            partial(&error, content);
+            support::wait_until("the connection is closed", || server.open_connections() == 0);
+        },
+    );
 }
 
 #[test]
 fn keep_alives_end_with_the_content_timeout() {
-    for sign in [": ping\n\n", "\n", "retry: 5\n\n", "data\n\n"] {
+    all_at_once([": ping\n\n", "\n", "retry: 5\n\n", "data\n\n"], |sign| {
         let server = Script::start([repeats(&chunk("Yes, "), sign)]);
         let begun = Instant::now();
         let error = timed_out(&server.ask(&["--content-timeout", "400ms", "--idle-timeout", "10s"]), "content");
         assert!(begun.elapsed() >= Duration::from_millis(400) && begun.elapsed() < LONG, "{sign:?}");
         assert_eq!(error["status"], 200);
         partial(&error, "Yes, ");
-    }
+    });
 }
 
 #[test]

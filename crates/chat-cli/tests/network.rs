@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chat_conformance::Identity;
 use chat_mock::{ScriptServer, ScriptedReply as Reply};
-use support::{Run, Script, ask, chat, run, transports};
+use support::{Run, Script, all_at_once, ask, chat, run, transports};
 
 fn answer() -> Reply {
     Reply::json(200, &[], support::result("Yes."))
@@ -36,10 +36,10 @@ fn an_unused_proxy_is_not_an_error() {
             run(command.envs(variables.iter().cloned())).answer("Yes.");
         }
     }
-    for variables in rows {
+    all_at_once(rows, |variables| {
         let run = run(chat(["demo"]).envs(variables.iter().cloned()));
         assert_eq!(run.status, Some(0), "{run:?}");
-    }
+    });
 }
 
 #[test]

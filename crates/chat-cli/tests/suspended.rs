@@ -47,52 +47,58 @@ fn suspend(transport: &str, reply: Reply, after_a_line: bool) -> (Run, Duration)
     (asking.end(), resumed.elapsed())
 }
 
-/// Runs a check on all transports in parallel, because most of the time is waiting.
-fn on_each_transport(check: impl Fn(&str) + Sync) {
+/// All checks, with their names. Each runs on every transport.
+const CHECKS: [(&str, fn(&str)); 5] = [
+    ("a head that arrived meanwhile is read", head_that_arrived_meanwhile),
+    ("text that arrived meanwhile after a backlog of comments is read", text_after_a_backlog),
+    ("a backlog without content gets one more period", backlog_without_content),
+    ("silence before the head ends the call soon after the process resumes", silence_before_the_head),
+    ("silence in the body ends the call soon after the process resumes", silence_in_the_body),
+];
+
+/// One test, because most of the time is waiting: it runs all checks on all transports at once.
+#[test]
+fn a_suspended_process_reads_what_has_arrived_before_its_timeouts_apply() {
     thread::scope(|scope| {
-        for transport in transports() {
-            let check = &check;
-            scope.spawn(move || check(transport));
+        for (name, check) in CHECKS {
+            for transport in transports() {
+                let thread = thread::Builder::new().name(format!("{name}, on {transport}"));
+                thread.spawn_scoped(scope, move || check(transport)).expect("a thread");
+            }
         }
     });
 }
 
-#[test]
-fn a_head_that_arrived_meanwhile_is_read() {
-    on_each_transport(|transport| {
-        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
-        let answer = Step::Write(format!("{head}{}", last_chunk("Yes.")).into());
-        let late = Reply::raw("").then(Step::Pause(SERVER_PAUSE)).then(answer).then(Step::Close);
-        suspend(transport, late, false).0.answer("Yes.");
-    });
+fn head_that_arrived_meanwhile(transport: &str) {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let answer = Step::Write(format!("{head}{}", last_chunk("Yes.")).into());
+    let late = Reply::raw("").then(Step::Pause(SERVER_PAUSE)).then(answer).then(Step::Close);
+    suspend(transport, late, false).0.answer("Yes.");
 }
 
-#[test]
-fn text_that_arrived_meanwhile_after_a_backlog_of_comments_is_read() {
-    on_each_transport(|transport| {
-        let late = first_text().then(Step::Pause(SERVER_PAUSE)).chunk(backlog()).chunk(last_chunk("no."));
-        suspend(transport, late.last_chunk(), true).0.answer("Yes, no.");
-    });
+fn text_after_a_backlog(transport: &str) {
+    let late = first_text().then(Step::Pause(SERVER_PAUSE)).chunk(backlog()).chunk(last_chunk("no."));
+    suspend(transport, late.last_chunk(), true).0.answer("Yes, no.");
 }
 
-#[test]
-fn a_backlog_without_content_gets_one_more_period() {
-    on_each_transport(|transport| {
-        // 1.5 s after the process resumes: later than the extension of a late deadline, and within the period.
-        let later = SUSPENDED + Duration::from_secs(1);
-        let backlog = first_text().then(Step::Pause(SERVER_PAUSE)).chunk(backlog()).then(Step::Pause(later));
-        suspend(transport, backlog.chunk(last_chunk("no.")).last_chunk(), true).0.answer("Yes, no.");
-    });
+fn backlog_without_content(transport: &str) {
+    // 1.5 s after the process resumes: later than the extension of a late deadline, and within the period.
+    let later = SUSPENDED + Duration::from_secs(1);
+    let backlog = first_text().then(Step::Pause(SERVER_PAUSE)).chunk(backlog()).then(Step::Pause(later));
+    suspend(transport, backlog.chunk(last_chunk("no.")).last_chunk(), true).0.answer("Yes, no.");
 }
 
-#[test]
-fn silence_ends_the_call_soon_after_the_process_resumes() {
-    on_each_transport(|transport| {
-        for (reply, timeout) in [(Reply::raw("").then(Step::Stall), "head"), (first_text().then(Step::Stall), "idle")] {
-            let (run, took) = suspend(transport, reply, timeout != "head");
-            assert_eq!(run.error("timeout")["timeout"], timeout, "{transport}: {run:?}");
-            let expected = Duration::from_millis(900)..Duration::from_secs(5);
-            assert!(expected.contains(&took), "{transport}: one second is added, so not {took:?}");
-        }
-    });
+fn silence_before_the_head(transport: &str) {
+    ends_soon_after_resuming(transport, Reply::raw("").then(Step::Stall), "head");
+}
+
+fn silence_in_the_body(transport: &str) {
+    ends_soon_after_resuming(transport, first_text().then(Step::Stall), "idle");
+}
+
+fn ends_soon_after_resuming(transport: &str, reply: Reply, timeout: &str) {
+    let (run, took) = suspend(transport, reply, timeout != "head");
+    assert_eq!(run.error("timeout")["timeout"], timeout, "{transport}: {run:?}");
+    let expected = Duration::from_millis(900)..Duration::from_secs(5);
+    assert!(expected.contains(&took), "{transport}: one second is added, so not {took:?}");
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::Value;
-use support::{Running, Script, Serve, TRANSPORTS, ask, chat, chunk, run, stream, transports, wait_until};
+use support::{Running, Script, Serve, TRANSPORTS, all_at_once, ask, chat, chunk, run, stream, transports, wait_until};
 
 /// The exit status and the lines, without the part of the message that comes from a transport's libraries.
 #[track_caller]
@@ -44,7 +44,7 @@ fn all_transports_give_the_same_output() {
         ("a redirect", vec![Reply::head(302, &[("location", "/x"), ("content-length", "0")])], &[]),
         ("no HTTP", vec![Reply::raw("hello\r\n\r\n")], &["--max-retries", "0"]),
     ];
-    for (case, replies, args) in cases {
+    all_at_once(cases, |(case, replies, args)| {
         let mut expected = None;
         for transport in transports() {
             let server = Script::start(replies.clone());
@@ -52,7 +52,7 @@ fn all_transports_give_the_same_output() {
             let seen = (seen, server.requests().len());
             assert_eq!(*expected.get_or_insert(seen.clone()), seen, "{case} over {transport}");
         }
-    }
+    });
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn ctrl_c_cancels_a_call_before_and_after_the_head() {
 #[test]
 fn ctrl_c_ends_a_program_whose_output_is_not_read() {
     let events: Vec<String> = (0..20_000).map(|n| chunk(&format!("line {n}\n"))).collect();
-    for transport in transports().filter(|name| ["hyper", "blocking"].contains(name)) {
+    all_at_once(transports().filter(|name| ["hyper", "blocking"].contains(name)), |transport| {
         let server = Script::start([Reply::sse(events.concat())]);
         let mut command = ask(&server.url(), &["--json", "--transport", transport, "hi"]);
         let (running, stdout) = Running::start_unread(&mut command);
@@ -133,7 +133,7 @@ fn ctrl_c_ends_a_program_whose_output_is_not_read() {
         assert_eq!(running.end().status, Some(130), "{transport}");
         assert!(begun.elapsed() < Duration::from_secs(20), "{transport}");
         drop(stdout);
-    }
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Errors: what they say, to whom, and what they never say.
+//! Errors: messages, advice, sources and redaction.
 
 mod support;
 
@@ -10,13 +10,13 @@ use chat_proto::{
 };
 use support::{Attempt, Call, In, chunk, data, event, failed, head, json, stream};
 
-/// What a call without retries ends in.
+/// Returns the error of a call without retries.
 fn error_of(attempt: Attempt) -> Error {
     Call::create().with(|config| config.retry.max_retries = 0).run(&[attempt]).error().clone()
 }
 
 fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
-    let begun = |then: In| error_of(vec![(0, stream()), (0, data(chunk("He"))), (0, then)]);
+    let stream_error = |then: In| error_of(vec![(0, stream()), (0, data(chunk("He"))), (0, then)]);
     let json_type = [("content-type", "application/json")];
     let answer = |status, headers: &[(&'static str, &str)], body: &str| {
         error_of(vec![(0, head(status, headers)), (0, data(body)), (0, In::Eof)])
@@ -80,8 +80,8 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
         ),
         (answer(200, &[("content-encoding", "gzip")], ""), vec!["gzip"]),
         (answer(200, &[("transfer-encoding", "gzip, chunked")], ""), vec!["transfer coding", "gzip, chunked"]),
-        (begun(data(event("message_chunk", "{}"))), vec!["message_chunk", "content_chunk"]),
-        (begun(data(event("records_cited", "nope"))), vec!["records_cited", "line 1"]),
+        (stream_error(data(event("message_chunk", "{}"))), vec!["message_chunk", "content_chunk"]),
+        (stream_error(data(event("records_cited", "nope"))), vec!["records_cited", "line 1"]),
         (
             error_of(vec![
                 (0, json()),
@@ -94,9 +94,9 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
             error_of(vec![(0, json()), (0, data(r#"{"error":{"message":"quota exceeded"}}"#)), (0, In::Eof)]),
             vec!["ChatResult", "chat_session_id", "quota exceeded"],
         ),
-        (begun(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
-        (begun(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
-        (begun(In::Fail(TransportError::Body)), vec!["was cut", "connection failed"]),
+        (stream_error(data(event("error", "first\ndata: second"))), vec!["error", "first second"]),
+        (stream_error(data(event("error", "{\"code\":1}"))), vec!["{\"code\":1}"]),
+        (stream_error(In::Fail(TransportError::Body)), vec!["was cut", "connection failed"]),
         (error_of(vec![(0, stream()), (0, data("data: x")), (0, In::Eof)]), vec!["was cut", "inside an event"]),
         (
             error_of(vec![
@@ -111,12 +111,12 @@ fn one_of_each() -> Vec<(Error, Vec<&'static str>)> {
             small(vec![(0, stream()), (0, data(event("message_chunk", r#"{"content_chunk":"1234567890"}"#)))]),
             vec!["answer", "9 bytes"],
         ),
-        (begun(In::Cancel), vec!["cancelled"]),
+        (stream_error(In::Cancel), vec!["cancelled"]),
     ]
 }
 
 #[test]
-fn every_error_is_one_short_line_with_the_facts() {
+fn every_message_is_a_short_line_with_the_facts() {
     for (error, facts) in one_of_each() {
         let line = error.to_string();
         for fact in facts {
@@ -129,7 +129,7 @@ fn every_error_is_one_short_line_with_the_facts() {
 }
 
 #[test]
-fn every_error_says_in_a_line_what_to_do() {
+fn every_advice_is_one_line() {
     for (error, _) in one_of_each() {
         let advice = error.advice();
         assert!(advice.ends_with('.') && advice.trim() == advice && !advice.contains('\n'), "{advice:?}");
@@ -137,7 +137,7 @@ fn every_error_says_in_a_line_what_to_do() {
 }
 
 #[test]
-fn advice_is_to_the_point() {
+fn advice_depends_on_the_error() {
     let of = |status| error_of(vec![(0, head(status, &[])), (0, In::Eof)]).advice();
     for (status, word) in [
         (400, "Correct"),
@@ -170,7 +170,7 @@ fn advice_is_to_the_point() {
     assert!(should(400, "true").contains("Try again later"), "{}", should(400, "true"));
     assert!(should(500, "false").contains("will not help"), "{}", should(500, "false"));
     assert!(should(401, "false").contains("key"), "{}", should(401, "false"));
-    // What is worth another attempt is not told to be hopeless.
+    // The advice for a retryable error does not say that a retry will not help.
     for status in (400..600).filter_map(|status| http::StatusCode::from_u16(status).ok()) {
         for headers in [&[][..], &[("x-should-retry", "true")], &[("x-should-retry", "false")]] {
             let error = error_of(failed(status.as_u16(), headers));
@@ -190,7 +190,7 @@ fn advice_is_to_the_point() {
 }
 
 #[test]
-fn nobody_is_told_to_try_again_what_the_server_may_have_read() {
+fn advice_does_not_suggest_a_retry_if_the_server_may_have_read_the_request() {
     let advice = |attempt: Attempt| Call::continue_session().run(&vec![attempt; 3]).error().advice();
     for (attempt, may_have_been_read) in [
         (vec![], true),
@@ -207,14 +207,14 @@ fn nobody_is_told_to_try_again_what_the_server_may_have_read() {
 }
 
 #[test]
-fn clocks_have_the_names_of_their_settings() {
+fn timeouts_have_the_names_of_their_settings() {
     let names = [TimeoutKind::Connect, TimeoutKind::Head, TimeoutKind::Idle, TimeoutKind::Content, TimeoutKind::Total]
         .map(|clock| clock.to_string());
     assert_eq!(names, ["connect", "head", "idle", "content", "total"]);
 }
 
 #[test]
-fn it_says_how_often_it_was_tried_and_why_not_again() {
+fn the_message_contains_the_attempts_and_the_reason_for_giving_up() {
     let tried = |config: fn(&mut chat_proto::Config), attempts: &[Attempt]| {
         Call::create().with(config).run(attempts).error().to_string()
     };
@@ -234,13 +234,13 @@ fn it_says_how_often_it_was_tried_and_why_not_again() {
 }
 
 #[test]
-fn a_later_failure_does_not_hide_an_earlier_one_of_another_kind() {
+fn the_message_contains_an_earlier_error_of_another_kind() {
     let limited = vec![(0, head(429, &[])), (0, data("slow\ndown")), (0, In::Eof)];
     let refused = vec![(0, In::Fail(TransportError::Connect))];
     let hidden = Call::create().run(&[limited.clone(), refused.clone(), refused]).error().clone();
     let line = "could not connect (after 3 attempts; an earlier attempt: the API responded with 429 Too Many Requests: slow down)";
     assert_eq!(hidden.to_string(), line);
-    assert!(hidden.source().is_none(), "what its own attempt failed of is the driver's to say");
+    assert!(hidden.source().is_none(), "the driver sets the source of the last attempt");
     let busy = vec![(0, head(503, &[])), (0, In::Eof)];
     let two = Call::create().run(&[limited.clone(), busy.clone(), busy]).error().to_string();
     assert!(two.ends_with("an earlier attempt: the API responded with 429 Too Many Requests: slow down)"), "{two}");
@@ -249,7 +249,7 @@ fn a_later_failure_does_not_hide_an_earlier_one_of_another_kind() {
 }
 
 #[test]
-fn its_debug_form_is_short_and_keeps_cookies_to_itself() {
+fn the_debug_output_is_short_and_hides_cookies() {
     let long = "text ".repeat(5000);
     let headers = [("content-type", "text/event-stream"), ("set-cookie", "session=s3cret"), ("x-request-id", "r-1")];
     let error = error_of(vec![(0, head(200, &headers)), (0, data(chunk(&long))), (0, In::Fail(TransportError::Body))]);
@@ -262,7 +262,7 @@ fn its_debug_form_is_short_and_keeps_cookies_to_itself() {
 }
 
 #[test]
-fn a_clone_shares_what_it_holds_and_can_be_told_apart_later() {
+fn a_clone_shares_its_content_and_can_get_its_own_source() {
     let error = error_of(vec![(0, stream()), (0, data(chunk("He"))), (0, In::Fail(TransportError::Body))]);
     let clone = error.clone();
     assert!(std::ptr::eq(error.partial().unwrap(), clone.partial().unwrap()));
@@ -272,7 +272,7 @@ fn a_clone_shares_what_it_holds_and_can_be_told_apart_later() {
 }
 
 #[test]
-fn the_blame_of_a_status_is_the_callers_or_the_servers() {
+fn each_status_has_its_fault() {
     for (status, fault) in [
         (400, Fault::Caller),
         (401, Fault::Caller),
@@ -292,7 +292,7 @@ fn the_blame_of_a_status_is_the_callers_or_the_servers() {
 }
 
 #[test]
-fn what_the_server_sent_instead_is_kept_and_so_is_its_name_for_the_request() {
+fn the_body_and_the_request_id_of_the_server_are_kept() {
     for name in ["x-request-id", "request-id", "cf-ray"] {
         let attempt = vec![(0, head(500, &[(name, "r-1")])), (0, data("why\nnot")), (0, In::Eof)];
         let error = error_of(attempt);
@@ -326,16 +326,16 @@ fn the_key_never_prints() {
 }
 
 #[test]
-fn a_source_can_be_added_and_is_found() {
+fn a_source_can_be_added() {
     let error = Error::cancelled().with_source("the cable was pulled");
     assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
-    // It is shared by clones, and says nothing in the error's own line.
+    // Clones share the source, and the message does not contain it.
     assert_eq!(error.clone().source().map(ToString::to_string).as_deref(), Some("the cable was pulled"));
     assert_eq!(error.to_string(), "the call was cancelled");
 }
 
 #[test]
-fn what_is_kept_and_sent_between_threads_can_be() {
+fn public_types_are_send_sync_and_unpin() {
     fn is<T: Send + Sync + Unpin + 'static>() {}
     is::<Error>();
     is::<Exchange>();
@@ -350,7 +350,7 @@ fn what_is_kept_and_sent_between_threads_can_be() {
 }
 
 #[test]
-fn a_refused_key_is_named_by_its_origin_alone() {
+fn an_error_for_a_rejected_key_names_the_origin_of_the_key() {
     let api =
         |status| error_of(vec![(0, head(status, &[])), (0, data("no")), (0, In::Eof)]).with_key_origin("the vault");
     assert_eq!(api(401).to_string(), "the API responded with 401 Unauthorized: no (the key came from the vault)");
@@ -358,9 +358,9 @@ fn a_refused_key_is_named_by_its_origin_alone() {
 }
 
 #[test]
-fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
+fn errors_have_a_phase_and_may_be_retryable() {
     let api = |status| error_of(vec![(0, head(status, &[])), (0, In::Eof)]);
-    let begun = error_of(vec![(0, stream()), (0, In::Fail(TransportError::Body))]);
+    let cut = error_of(vec![(0, stream()), (0, In::Fail(TransportError::Body))]);
     for (error, phase, is_retryable) in [
         (Error::invalid_request("base_url", "has no host"), Phase::Request, false),
         (error_of(vec![(0, In::Fail(TransportError::Connect))]), Phase::Connect, true),
@@ -370,21 +370,21 @@ fn a_phase_tells_how_far_it_came_and_retryable_what_may_help() {
         (error_of(vec![]), Phase::Head, false),
         (api(429), Phase::Body, true),
         (api(404), Phase::Body, false),
-        (begun, Phase::Body, false),
+        (cut, Phase::Body, false),
     ] {
         assert_eq!((error.phase(), error.is_retryable()), (phase, is_retryable), "{error}");
     }
 }
 
 #[test]
-fn the_alternate_form_has_the_sources() {
+fn the_alternate_format_contains_the_sources() {
     let refused = std::io::Error::other("the name is not known");
     let error = error_of(vec![(0, In::Fail(TransportError::Connect))]).with_io_source(refused);
     assert_eq!(format!("{error}"), "could not connect");
     assert_eq!(format!("{error:#}"), "could not connect: the name is not known");
     let api = error_of(vec![(0, head(500, &[])), (0, In::Eof)]);
     assert_eq!(format!("{api:#}"), api.to_string());
-    // An error of I/O is as its source says, and is not said twice.
+    // The message of an I/O error is that of its source, and is not repeated.
     let twice = std::io::Error::other(error.clone());
     assert_eq!(
         format!("{:#}", Error::cancelled().with_source(twice)),
@@ -394,8 +394,8 @@ fn the_alternate_form_has_the_sources() {
 
 const KEY: &str = "sk-Q7vWx-0123456789";
 
-/// All that an error says, in every form.
-fn told(error: &Error) -> String {
+/// Formats an error in every form.
+fn all_text(error: &Error) -> String {
     let headers: Vec<_> = error.head().iter().flat_map(|head| head.headers.values().cloned()).collect();
     let parts = (error.kind(), error.head(), error.body(), error.request_id(), error.earlier());
     let partial = error.partial().map(|partial| (&partial.session_id, &partial.finish_reason, &partial.head));
@@ -404,7 +404,7 @@ fn told(error: &Error) -> String {
 }
 
 #[test]
-fn a_redacted_error_has_the_key_nowhere() {
+fn a_redacted_error_does_not_contain_the_key() {
     let key = ApiKey::new(KEY).unwrap();
     let escaped: String = KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
     for written in [KEY, &escaped] {
@@ -452,16 +452,16 @@ fn a_redacted_error_has_the_key_nowhere() {
         let connect = vec![(0, In::Fail(TransportError::Connect))];
         errors.push(Call::create().run(&[refused.clone(), refused, connect]).error().clone());
         for error in errors {
-            let (shared, before) = (error.clone(), told(&error));
-            let text = told(&error.redact(&key));
+            let (shared, before) = (error.clone(), all_text(&error));
+            let text = all_text(&error.redact(&key));
             assert!(!text.contains(&KEY[..8]) && !text.contains(&escaped[..48]), "{text}");
-            assert_eq!(told(&shared), before, "a clone keeps what it has");
+            assert_eq!(all_text(&shared), before, "a clone keeps what it has");
         }
     }
 }
 
 #[test]
-fn the_border_of_what_is_kept_does_not_show_the_half_of_a_key() {
+fn a_key_at_the_end_of_a_truncated_body_is_redacted() {
     let key = ApiKey::new(KEY).unwrap();
     for at in 0..30 {
         let body = "x".repeat(1024 - at) + KEY + " and more";
@@ -471,7 +471,7 @@ fn the_border_of_what_is_kept_does_not_show_the_half_of_a_key() {
 }
 
 #[test]
-fn redaction_leaves_the_text_of_an_answer_and_short_keys_alone() {
+fn redaction_does_not_change_answers_or_short_keys() {
     let broken = || {
         let body = chunk(&format!("Your key is {KEY}."));
         error_of(vec![(0, stream()), (0, data(body)), (0, In::Fail(TransportError::Body))])
@@ -484,7 +484,7 @@ fn redaction_leaves_the_text_of_an_answer_and_short_keys_alone() {
 }
 
 #[test]
-fn a_source_is_as_it_was_unless_it_has_the_key() {
+fn a_source_is_redacted_only_if_it_contains_the_key() {
     let key = ApiKey::new(KEY).unwrap();
     let plain = std::io::Error::other("no route");
     let error = Error::cancelled().with_source(plain).redact(&key);
@@ -495,26 +495,26 @@ fn a_source_is_as_it_was_unless_it_has_the_key() {
 }
 
 #[test]
-fn what_the_server_said_is_shown_as_what_it_is() {
-    let said = |status, headers: &[(&'static str, &str)], body: &[u8]| {
+fn bodies_are_shown_as_text_or_as_binary_data() {
+    let message_of = |status, headers: &[(&'static str, &str)], body: &[u8]| {
         let attempt = vec![(0, head(status, headers)), (0, data(body)), (0, In::Eof)];
         error_of(attempt).to_string()
     };
-    let moved = said(302, &[("location", "https://other.example/\u{e9}")], b"");
+    let moved = message_of(302, &[("location", "https://other.example/\u{e9}")], b"");
     assert!(moved.contains("a redirect to https://other.example/\u{e9}"), "{moved}");
     let packed = b"PK\x03\x04hello.txt and some words of the archive \x00\x01";
-    let zip = said(502, &[("content-type", "application/octet-stream")], packed);
+    let zip = message_of(502, &[("content-type", "application/octet-stream")], packed);
     assert!(zip.ends_with(": (binary data)"), "{zip}");
-    let words = said(502, &[("content-type", "application/octet-stream")], b"no upstream");
+    let words = message_of(502, &[("content-type", "application/octet-stream")], b"no upstream");
     assert!(words.ends_with(": no upstream"), "{words}");
     let json = [("content-type", "application/json")];
     let detail = br#"{"detail":[{"loc":["a\ud800"],"msg":"m\ud800","type":"t\ud800"}]}"#;
-    let invalid = said(422, &json, detail);
+    let invalid = message_of(422, &json, detail);
     assert!(invalid.contains("m\u{fffd}"), "{invalid}");
 }
 
 #[test]
-fn the_advice_heeds_what_the_server_says_of_trying_again() {
+fn the_advice_follows_x_should_retry() {
     let advice =
         |status, again: &str| error_of(vec![(0, head(status, &[("x-should-retry", again)])), (0, In::Eof)]).advice();
     for status in [408, 425, 429] {

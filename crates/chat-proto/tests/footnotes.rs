@@ -1,4 +1,4 @@
-//! An answer for a reader.
+//! Answers as plain text and Markdown, with footnotes.
 
 use chat_proto::{Answer, Citation, Head, Limits, Receiver, Record, RecordType};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,7 +13,7 @@ fn citation(number: Option<i64>, title: Option<&str>, url: Option<&str>) -> Cita
     citation
 }
 
-/// An answer as it comes from a receiver.
+/// An answer as returned by a receiver.
 fn answer(content: &str, citations: &[Citation]) -> Answer {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -24,11 +24,11 @@ fn answer(content: &str, citations: &[Citation]) -> Answer {
     while receiver.next(&mut input).is_some() {}
     receiver.end().unwrap();
     while receiver.next(&mut input).is_some() {}
-    receiver.into_answer().expect("a whole answer")
+    receiver.into_answer().expect("a complete answer")
 }
 
 #[test]
-fn a_reference_is_a_number_that_a_citation_has() {
+fn a_reference_is_the_number_of_a_citation() {
     let text = "a[1] b[0] [2]c [x] [1 [12][[1]] [] [99999999999999999999] é[2]";
     let answer = answer(text, &[citation(Some(1), None, None), citation(Some(2), None, None)]);
     let found: Vec<_> =
@@ -37,7 +37,7 @@ fn a_reference_is_a_number_that_a_citation_has() {
 }
 
 #[test]
-fn plain_text_names_title_and_address() {
+fn plain_text_contains_title_and_address() {
     let mut passage = citation(Some(2), Some("Two\nlines"), Some("https://x.example/"));
     passage.hit_url = Some("https://x.example/#here".to_owned());
     let answer =
@@ -47,7 +47,7 @@ fn plain_text_names_title_and_address() {
 }
 
 #[test]
-fn markdown_links_what_is_on_the_web() {
+fn markdown_links_web_addresses() {
     let citations = [
         citation(Some(1), Some("How *to*\n[x]"), Some("https://x.example/\ra b>")),
         citation(Some(2), None, Some("javascript:alert(1)")),

@@ -1,4 +1,4 @@
-//! The contract's types: what is read, what is refused, what is written.
+//! The wire types: JSON that is read, rejected and written.
 
 use std::fmt::Debug;
 
@@ -21,13 +21,13 @@ fn refused<T: DeserializeOwned + Debug>(text: &str) {
     }
 }
 
-/// Text and value are the same thing, both ways and to the byte.
+/// Checks that a value serializes to this text and is read from it.
 fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, text: &str) {
     assert_eq!(serde_json::to_string(value).unwrap(), text);
     assert_eq!(&read::<T>(text), value, "{text}");
 }
 
-/// A JSON value with one place changed.
+/// Returns a JSON value with one field changed.
 fn with(mut value: Value, pointer: &str, new: Value) -> String {
     *value.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = new;
     value.to_string()
@@ -57,7 +57,7 @@ fn result() -> Value {
 }
 
 #[test]
-fn every_type_goes_both_ways_with_everything_set() {
+fn every_type_round_trips_with_all_fields() {
     let mut create = CreateInput::new("int", "Hi").with_chat_mode("turbo").with_stream(true);
     let session = create.chat_session.with_guidance("be brief").with_context("page /a");
     create.chat_session = session.with_tags(["a", "b"]);
@@ -90,7 +90,7 @@ fn every_type_goes_both_ways_with_everything_set() {
 }
 
 #[test]
-fn what_is_not_set_is_left_out_and_stream_is_always_written() {
+fn unset_fields_are_omitted_and_stream_is_always_written() {
     same(
         &CreateInput::new("i", "m"),
         r#"{"integration_id":"i","chat_session":{"messages":[{"role":"user","content":"m"}]},"stream":false}"#,
@@ -138,7 +138,7 @@ fn absent_and_null_are_the_same() {
 }
 
 #[test]
-fn what_is_required_is_neither_absent_nor_null() {
+fn required_fields_must_not_be_absent_or_null() {
     for (pointer, parent, key) in [
         ("/chat_session_id", "", "chat_session_id"),
         ("/message", "", "message"),
@@ -174,7 +174,7 @@ fn what_is_required_is_neither_absent_nor_null() {
 }
 
 #[test]
-fn unknown_fields_are_ignored_at_every_level_whatever_they_hold() {
+fn unknown_fields_are_ignored_at_every_level() {
     let plain: ChatResult = read(&result().to_string());
     for level in [
         "",
@@ -191,14 +191,14 @@ fn unknown_fields_are_ignored_at_every_level_whatever_they_hold() {
     }
     assert_eq!(read::<MessageChunk>(r#"{"x":{},"content_chunk":"a","y":[1]}"#), MessageChunk::new("a"));
     assert_eq!(read::<Message>(r#"{"name":1,"content":"a","role":"user"}"#), Message::user("a"));
-    // To a user's message the field of the assistant's is one of those.
+    // In a user's message, the field of an assistant's message is unknown.
     assert_eq!(read::<Message>(r#"{"role":"user","content":"a","records_cited":7}"#), Message::user("a"));
     let entry: ValidationError = read(r#"{"loc":["a"],"msg":"m","type":"t","input":{},"ctx":[1],"url":null}"#);
     assert_eq!(entry, ValidationError::new(vec![Location::Field("a".into())], "m", "t"));
 }
 
 #[test]
-fn every_string_of_an_enumeration_is_known_or_kept() {
+fn unknown_strings_of_an_enumeration_are_kept() {
     fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(known: &[(&str, T)], is_other: fn(&T) -> bool) {
         for (text, value) in known {
             same(value, &format!("{text:?}"));
@@ -209,7 +209,7 @@ fn every_string_of_an_enumeration_is_known_or_kept() {
             assert!(is_other(&value), "{text:?} was read as {value:?}");
             same(&value, &format!("{text:?}"));
         }
-        // Escapes are another way to write the same string.
+        // The same string with escapes.
         assert_eq!(&read::<T>(&format!(r#""\u{:04x}{}""#, known[0].0.as_bytes()[0], &known[0].0[1..])), &known[0].1);
         for text in ["1", "null", "true", "[]", r#"["stop"]"#, "{}", r#"{"stop":null}"#, r#"{"turbo":null}"#] {
             refused::<T>(text);
@@ -240,7 +240,7 @@ fn every_string_of_an_enumeration_is_known_or_kept() {
     );
 }
 
-/// Where the contract has an integer: each reads the number, or refuses.
+/// Reads a number in each integer field of the API.
 fn integers(number: &str) -> [Option<i64>; 3] {
     let citation = format!(r#"{{"record":{{}},"number":{number}}}"#);
     let in_message = format!(r#"{{"role":"assistant","content":"","records_cited":{{"citations":[{citation}]}}}}"#);
@@ -260,7 +260,7 @@ fn integers(number: &str) -> [Option<i64>; 3] {
 }
 
 #[test]
-fn a_whole_number_is_an_integer_however_it_is_written() {
+fn a_whole_number_is_an_integer_in_any_notation() {
     for (text, number) in [
         ("0", 0),
         ("-0", 0),
@@ -283,7 +283,7 @@ fn a_whole_number_is_an_integer_however_it_is_written() {
 }
 
 #[test]
-fn what_no_integer_of_64_bits_can_hold_exactly_is_refused_not_rounded() {
+fn numbers_that_do_not_fit_in_64_bits_are_rejected() {
     for text in [
         "1.5",
         "-0.5",
@@ -306,13 +306,13 @@ fn what_no_integer_of_64_bits_can_hold_exactly_is_refused_not_rounded() {
         "NaN",
     ] {
         let read = integers(text);
-        // A location may be a string too; that is another thing than a number.
+        // A location may also be a string, which differs from a number.
         assert_eq!(read, [None; 3], "{text}");
     }
 }
 
 #[test]
-fn an_array_never_stands_for_an_object() {
+fn an_array_is_not_accepted_as_an_object() {
     for (pointer, array) in [
         ("", json!(["s", {"role": "assistant", "content": "Hi"}])),
         ("/message", json!(["assistant", "Hi", null])),
@@ -327,7 +327,7 @@ fn an_array_never_stands_for_an_object() {
         refused::<Message>(text);
     }
     refused::<MessageChunk>(r#"["Hi",null,null]"#);
-    // However it is called: a derive would leave a `deserialize` of its own here.
+    // `Deserialize::deserialize` must not accept an array either.
     let array = json!(["Hi", null, null]);
     assert!(MessageChunk::deserialize(&array).is_err() && Record::deserialize(json!([])).is_err());
     let error = RecordsCited::deserialize(&array).unwrap_err().to_string();
@@ -347,7 +347,7 @@ fn an_array_never_stands_for_an_object() {
 }
 
 #[test]
-fn of_a_key_given_twice_the_first_never_wins_in_silence() {
+fn a_repeated_key_is_an_error_or_the_last_value_is_used() {
     fn check<T: DeserializeOwned + Serialize>(twice: &str, last: &str) {
         if let Ok(value) = serde_json::from_str::<T>(twice) {
             assert_eq!(serde_json::to_string(&value).unwrap(), last, "{twice}");
@@ -369,7 +369,7 @@ fn of_a_key_given_twice_the_first_never_wins_in_silence() {
 }
 
 #[test]
-fn a_message_has_one_of_the_two_roles_and_an_answer_the_assistants() {
+fn a_message_has_one_of_two_roles_and_an_answer_has_the_assistants() {
     for role in [
         r#""system""#,
         r#""User""#,
@@ -387,13 +387,13 @@ fn a_message_has_one_of_the_two_roles_and_an_answer_the_assistants() {
     refused::<Message>(r#"{"content":""}"#);
     refused::<AssistantMessage>(r#"{"role":"user","content":""}"#);
     refused::<AssistantMessage>(r#"{"content":""}"#);
-    // The key's order says nothing.
+    // The order of keys is irrelevant.
     assert_eq!(read::<AssistantMessage>(r#"{"content":"a","role":"assistant"}"#), AssistantMessage::new("a", None));
     assert_eq!(read::<AssistantMessage>(r#"{"role":"a\u0073sistant","content":"a"}"#).content, "a");
 }
 
 #[test]
-fn json_nested_without_end_is_read_or_refused_but_does_not_crash() {
+fn deeply_nested_json_does_not_overflow_the_stack() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let deep = open.repeat(200_000);
         let whole = format!("{deep}0{}", close.repeat(200_000));
@@ -410,7 +410,7 @@ fn json_nested_without_end_is_read_or_refused_but_does_not_crash() {
 }
 
 #[test]
-fn a_validation_error_prints_its_way_and_its_message() {
+fn a_validation_error_prints_its_location_and_message() {
     let loc = vec![Location::Field("body".into()), Location::Field("messages".into()), Location::Index(0)];
     assert_eq!(ValidationError::new(loc, "field required", "missing").to_string(), "body.messages.0: field required");
 }

@@ -1,4 +1,4 @@
-//! The receiver alone: bodies that are not what their head says.
+//! The receiver without an exchange: bodies that do not match their head.
 
 use chat_proto::sessions::MessageChunk;
 use chat_proto::{Error, ErrorKind, Event, Head, Limits, Receiver, Truncation};
@@ -23,7 +23,7 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 const STREAM: (&str, &str) = ("content-type", "text/event-stream");
 
 #[test]
-fn a_422_that_is_cut_is_an_api_error_with_what_came() {
+fn a_truncated_422_is_an_api_error_with_its_partial_body() {
     let body = "{\"detail\":[]}";
     let whole = read(422, &[JSON, ("content-length", "13")], body).unwrap_err();
     assert!(matches!(whole.kind(), ErrorKind::Validation { .. }), "{whole}");
@@ -32,13 +32,13 @@ fn a_422_that_is_cut_is_an_api_error_with_what_came() {
 }
 
 #[test]
-fn a_422_that_names_nothing_shows_its_body() {
+fn a_422_without_details_shows_its_body() {
     let error = read(422, &[JSON], "{\"error\":\"unknown integration\"}").unwrap_err();
     assert!(error.to_string().contains("unknown integration"), "{error}");
 }
 
 #[test]
-fn a_length_is_digits_and_nothing_else() {
+fn a_content_length_has_only_digits() {
     let cut = read(200, &[STREAM, ("content-length", "5")], "").unwrap_err();
     assert_eq!(cut.kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     assert!(read(200, &[STREAM, ("content-length", "+5")], "").is_ok());
@@ -47,7 +47,7 @@ fn a_length_is_digits_and_nothing_else() {
 const CHUNK: &[u8] = b"event: message_chunk\ndata: {\"content_chunk\":\"Hi\"}\n\n";
 
 #[test]
-fn what_is_not_whole_is_never_taken_for_an_answer() {
+fn an_incomplete_body_is_never_an_answer() {
     let mut cut = receiver(200, &[STREAM]);
     let mut input = &[CHUNK, b"data: {"].concat()[..];
     assert!(matches!(cut.next(&mut input), Some(Ok(_))) && cut.next(&mut input).is_none());
@@ -62,7 +62,7 @@ fn what_is_not_whole_is_never_taken_for_an_answer() {
 }
 
 #[test]
-fn an_answer_is_whole_whether_its_last_events_were_taken_or_not() {
+fn an_answer_is_complete_even_if_its_last_events_were_not_taken() {
     let result = br#"{"chat_session_id":"s","message":{"role":"assistant","content":"Hi"}}"#;
     for take in [true, false] {
         let mut json = receiver(200, &[JSON]);
@@ -76,7 +76,7 @@ fn an_answer_is_whole_whether_its_last_events_were_taken_or_not() {
 }
 
 #[test]
-fn its_end_is_for_ever() {
+fn the_end_is_final() {
     for fault in [&b"event: error\ndata: no\n\n"[..], b"event: message_chunk\ndata: {}\n\n"] {
         let mut failed = receiver(200, &[STREAM, ("x-request-id", "r-1")]);
         let mut input = &[CHUNK, fault, CHUNK].concat()[..];
@@ -85,7 +85,7 @@ fn its_end_is_for_ever() {
         assert!(failed.next(&mut input).is_none() && input.is_empty() && !failed.wants_more());
         let again = [failed.end().unwrap_err(), failed.interrupt(ErrorKind::Cancelled)];
         assert!(again.iter().all(|again| again.kind() == error.kind()));
-        // The head and what came stay to be seen.
+        // The head and the partial answer are still available.
         assert_eq!((failed.head().request_id(), &*failed.answer().text), (Some("r-1"), "Hi"));
         assert_eq!(failed.into_answer().unwrap_err().kind(), error.kind());
     }
@@ -98,9 +98,9 @@ fn its_end_is_for_ever() {
     assert_eq!(whole.into_answer().unwrap().text, "Hi");
 }
 
-/// Chunks of the same form, one after the other: what is read of the second is not what the first was like.
+/// Consecutive chunks of similar form. The fast path for the second must not reuse values of the first.
 #[test]
-fn each_chunk_is_read_for_what_it_is() {
+fn each_chunk_is_parsed_correctly() {
     let texts =
         ["plain", "a \\\"word\\\"", "two\\nlines", "caf\\u00e9", "back\\\\slash", "\\\\", "", "\u{1f600}", "plain"];
     let mut rows: Vec<_> =

@@ -1,4 +1,4 @@
-//! What is sent, to the byte, and what is refused before.
+//! Requests: their exact bytes, and input that is rejected.
 
 use chat_proto::sessions::{ChatMode, ContinueInput, CreateInput, Message};
 use chat_proto::{ApiKey, DEFAULT_BASE_URL, Endpoint, Error, ErrorKind, Request};
@@ -17,12 +17,12 @@ fn continue_uri(base_url: &str, id: &str) -> String {
     Request::continue_session(&endpoint, id, &ContinueInput::new("int", "Hi")).unwrap().http().uri().to_string()
 }
 
-/// The values of a header, in order.
+/// Returns the values of a header, in order.
 fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
     headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
 }
 
-/// The field that an error names.
+/// Returns the field that an error names.
 #[track_caller]
 fn field<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     let error = result.expect_err("it is to be refused");
@@ -65,7 +65,7 @@ fn a_session_is_created_at_the_base_url_with_its_prefix() {
 }
 
 #[test]
-fn a_session_is_continued_under_its_id_as_one_path_segment() {
+fn a_session_id_is_encoded_as_one_path_segment() {
     for (id, segment) in [
         ("s-1", "s-1"),
         ("AZaz09-._~", "AZaz09-._~"),
@@ -90,18 +90,18 @@ fn a_session_is_continued_under_its_id_as_one_path_segment() {
 }
 
 #[test]
-fn an_id_that_is_no_segment_is_refused() {
+fn an_id_that_is_not_a_valid_segment_is_rejected() {
     let input = ContinueInput::new("int", "Hi");
     for id in ["", ".", ".."] {
         assert_eq!(field(Request::continue_session(&endpoint(), id, &input)), "chat_session_id", "{id:?}");
     }
-    // Longer than any URI may be.
+    // Longer than the maximum length of a URI.
     let long = "x".repeat(70_000);
     assert_eq!(field(Request::continue_session(&endpoint(), &long, &input)), "chat_session_id");
 }
 
 #[test]
-fn a_base_url_too_long_for_the_path_behind_it_is_the_one_to_blame() {
+fn a_base_url_that_is_too_long_for_the_path_is_rejected() {
     let base_url = format!("https://api.example/{}", "x".repeat(65_490));
     let refused =
         Endpoint::new(&base_url).and_then(|endpoint| Request::create(&endpoint, &CreateInput::new("int", "Hi")));
@@ -109,7 +109,7 @@ fn a_base_url_too_long_for_the_path_behind_it_is_the_one_to_blame() {
 }
 
 #[test]
-fn a_base_url_that_is_none_is_refused() {
+fn an_invalid_base_url_is_rejected() {
     for base_url in [
         "https://h/%2e%2E/x",
         "https://h/a/.%2e",
@@ -177,7 +177,7 @@ fn a_base_url_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_refused_base_url_does_not_print_its_secret() {
+fn a_rejected_base_url_does_not_print_its_secret() {
     let error = Endpoint::new("https://user:s3cret@h").unwrap_err();
     assert!(!format!("{error} {error:?} {}", error.advice()).contains("s3cret"));
 }
@@ -208,7 +208,7 @@ fn bodies_are_exact() {
 }
 
 #[test]
-fn accept_says_what_is_wanted_and_that_either_form_will_do() {
+fn accept_prefers_one_format_and_allows_both() {
     for stream in [false, true] {
         let (mut first, mut next) = (CreateInput::new("int", "Hi"), ContinueInput::new("int", "Hi"));
         (first.stream, next.stream) = (stream, stream);
@@ -224,9 +224,9 @@ fn accept_says_what_is_wanted_and_that_either_form_will_do() {
                 assert!(accept[0].starts_with("application/json"));
             }
             assert_eq!(values(headers, "content-type"), ["application/json"]);
-            // No content encoding is asked for.
+            // There is no `accept-encoding`.
             assert_eq!(values(headers, "accept-encoding"), ["identity"]);
-            // Nobody has the key yet.
+            // The key is not set yet.
             for none in ["authorization", "content-encoding"] {
                 assert!(!headers.contains_key(none), "{none}");
             }
@@ -251,7 +251,7 @@ fn the_user_agent_names_this_crate_and_the_products_around_it() {
 }
 
 #[test]
-fn the_callers_headers_go_with_each_request() {
+fn the_callers_headers_are_in_each_request() {
     let endpoint = endpoint()
         .with_header("X-Tag", "1")
         .and_then(|endpoint| endpoint.with_header("x-tag", "2"))
@@ -269,7 +269,7 @@ fn the_callers_headers_go_with_each_request() {
 }
 
 #[test]
-fn an_endpoint_may_move_with_its_headers() {
+fn an_endpoint_keeps_its_headers_with_another_base_url() {
     let moved = endpoint().with_header("x-team", "docs").unwrap().with_base_url("https://other.example/v2").unwrap();
     assert_eq!(moved.base_url(), "https://other.example/v2");
     let request = create(&moved);
@@ -278,7 +278,7 @@ fn an_endpoint_may_move_with_its_headers() {
 }
 
 #[test]
-fn headers_that_are_none_or_ours_are_refused_by_name() {
+fn invalid_and_reserved_headers_are_rejected_by_name() {
     for name in ["", " ", "a b", "a:", ":path", "é", "a\nb", "x\0"] {
         assert_eq!(field(endpoint().with_header(name, "v")), format!("header {name:?}"));
     }
@@ -307,7 +307,7 @@ fn headers_that_are_none_or_ours_are_refused_by_name() {
 }
 
 #[test]
-fn the_key_is_stamped_as_a_sensitive_header_and_replaces_the_one_before() {
+fn the_key_is_a_sensitive_header_and_replaces_the_previous_one() {
     let mut request = create(&endpoint());
     ApiKey::new("old").unwrap().authorize(&mut request);
     ApiKey::new("sk-!~").unwrap().authorize(&mut request);
@@ -316,7 +316,7 @@ fn the_key_is_stamped_as_a_sensitive_header_and_replaces_the_one_before() {
 }
 
 #[test]
-fn keys_that_can_not_stand_behind_bearer_are_refused_and_do_not_print() {
+fn invalid_keys_are_rejected_and_not_printed() {
     for key in
         ["", " ", "s3cret key", " s3cret", "s3cret\n", "s3cret\r\nx: y", "s3cret\0", "s3crét", "s3cret\u{7f}", "\t"]
     {
@@ -328,7 +328,7 @@ fn keys_that_can_not_stand_behind_bearer_are_refused_and_do_not_print() {
 }
 
 #[test]
-fn a_request_without_its_message_or_integration_is_refused() {
+fn a_request_without_message_or_integration_is_rejected() {
     for messages in [vec![], vec![Message::user("1"), Message::user("2")]] {
         let mut input = CreateInput::new("int", "");
         input.chat_session.messages = messages;

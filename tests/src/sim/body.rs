@@ -1,4 +1,4 @@
-//! What a server says, as bytes, beside what a client should make of it.
+//! Response bodies: their bytes, and the events that a client should read from them.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,38 +7,38 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chat_client::{Citation, Citations, Event, FinishReason, OtherEvent, Record, RecordType, SessionId, TextDelta};
 
-/// The body of an answer.
+/// A response body.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
     /// The bytes.
     pub bytes: Bytes,
-    /// What they say, in order.
-    pub said: Vec<Said>,
-    /// Where each thing ends that was written, comments too.
+    /// The events in the body, in order.
+    pub items: Vec<BodyItem>,
+    /// The end offset of each event, comment and line that was written.
     pub marks: Vec<usize>,
     /// The lines of a stream.
     pub lines: Vec<Line>,
-    /// How many bytes must have come until each block is finished that had a field, whether it was an event or not.
+    /// The end offset of each block with a field, including blocks that dispatch no event.
     pub blocks: Vec<usize>,
 }
 
-/// A line of a stream.
+/// A line of an event stream.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Its bytes, line end included.
+    /// Its byte range, including the line end.
     pub bytes: Range<usize>,
-    /// What it is.
+    /// Its kind.
     pub kind: LineKind,
 }
 
-/// What a line is.
+/// Kind of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {
-    /// Part of an event: `data`, `event`, `id`.
+    /// A field of an event: `data`, `event`, `id`.
     Field,
     /// The `event` line of a ping.
     Ping,
-    /// No part of an event: `retry`, an unknown field.
+    /// A field that is not part of an event: `retry`, an unknown field.
     Other,
     /// A comment.
     Comment,
@@ -46,32 +46,32 @@ pub enum LineKind {
     Blank,
 }
 
-/// Something that a body says.
+/// An event in a body, and what a client should do with it.
 #[derive(Clone, Debug)]
-pub struct Said {
-    /// How many bytes must have come until it is whole.
-    pub whole_at: usize,
-    /// What it is.
-    pub what: What,
-    /// The length of its data.
-    pub size: usize,
-    /// The length of its type and data.
-    pub carries: usize,
+pub struct BodyItem {
+    /// Number of bytes of the body after which it is complete.
+    pub complete_at: usize,
+    /// The expected reaction of the client.
+    pub expected: Expected,
+    /// Length of its data.
+    pub data_len: usize,
+    /// Length of its type and data.
+    pub counted_len: usize,
 }
 
-/// What a client should make of something said.
+/// Expected reaction of a client to an event.
 #[derive(Clone, Debug)]
-pub enum What {
-    /// It hands out this event.
+pub enum Expected {
+    /// The client returns this event.
     Event(Event),
-    /// It ends: the server sent an `error` event.
+    /// The call ends: the server sent an `error` event.
     Error,
-    /// It ends: this can't be read.
+    /// The call ends: the data is malformed.
     Garbage,
 }
 
-impl What {
-    /// The event, if it is one.
+impl Expected {
+    /// Returns the event, if one is expected.
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) => Some(event),
@@ -80,20 +80,20 @@ impl What {
     }
 }
 
-/// Writes a body.
+/// Builder of a [`Body`].
 #[derive(Clone, Debug)]
 pub struct Writer {
     text: String,
-    said: Vec<Said>,
+    items: Vec<BodyItem>,
     marks: Vec<usize>,
     lines: Vec<Line>,
     blocks: Vec<usize>,
     line_end: &'static str,
     session: Option<SessionId>,
     last_id: String,
-    /// The block that is being written has a field that the standard knows.
+    /// Whether the current block has a field that the standard defines.
     in_block: bool,
-    /// And an `id` line.
+    /// Whether the current block has an `id` line.
     has_id: bool,
 }
 
@@ -104,11 +104,11 @@ impl Default for Writer {
 }
 
 impl Writer {
-    /// A stream of events whose lines end so: LF, CR LF or CR.
+    /// Creates an event stream with this line end: LF, CR LF or CR.
     pub fn new(line_end: &'static str) -> Self {
         Self {
             text: String::new(),
-            said: Vec::new(),
+            items: Vec::new(),
             marks: Vec::new(),
             lines: Vec::new(),
             blocks: Vec::new(),
@@ -120,24 +120,24 @@ impl Writer {
         }
     }
 
-    /// A byte order mark, which means something at the very start only.
+    /// Adds a byte order mark. It is only valid at the start.
     pub fn bom(mut self) -> Self {
         self.text.push('\u{feff}');
         self
     }
 
-    /// From here on chunks bear this session's id.
+    /// Sets the session id of the following chunks.
     pub fn session(mut self, id: &str) -> Self {
         self.session = Some(SessionId::from(id));
         self
     }
 
-    /// A piece of the text.
+    /// Adds a chunk of text.
     pub fn chunk(self, text: &str) -> Self {
         self.message(text, None)
     }
 
-    /// The piece that ends the text.
+    /// Adds the last chunk of text, with a finish reason.
     pub fn last(self, text: &str, reason: &str) -> Self {
         self.message(text, Some(reason))
     }
@@ -154,49 +154,49 @@ impl Writer {
         let mut chunk = TextDelta::new(text);
         chunk.session_id.clone_from(&self.session);
         chunk.finish_reason = reason.map(FinishReason::from);
-        self.event("message_chunk", &data, What::Event(Event::Text(chunk)))
+        self.event("message_chunk", &data, Expected::Event(Event::Text(chunk)))
     }
 
-    /// So many citations.
+    /// Adds an event with `count` citations.
     pub fn cited(self, count: usize) -> Self {
         let (data, cited) = citations(count);
-        self.event("records_cited", &data, What::Event(Event::Citations(Arc::new(cited))))
+        self.event("records_cited", &data, Expected::Event(Event::Citations(Arc::new(cited))))
     }
 
-    /// An event of a type that no client knows.
+    /// Adds an event of an unknown type.
     pub fn other(self, event_type: &str, data: &str) -> Self {
         let event = OtherEvent::new(event_type, data, &*self.last_id);
-        self.event(event_type, data, What::Event(Event::Other(Box::new(event))))
+        self.event(event_type, data, Expected::Event(Event::Other(Box::new(event))))
     }
 
-    /// An `error` event.
+    /// Adds an `error` event.
     pub fn error(self, data: &str) -> Self {
-        self.event("error", data, What::Error)
+        self.event("error", data, Expected::Error)
     }
 
-    /// A chunk that is none.
+    /// Adds a malformed chunk.
     pub fn garbage(self, data: &str) -> Self {
-        self.event("message_chunk", data, What::Garbage)
+        self.event("message_chunk", data, Expected::Garbage)
     }
 
-    /// A comment with the blank line that many servers send with it.
+    /// Adds a comment, followed by a blank line as many servers send it.
     pub fn comment(mut self, text: &str) -> Self {
         self.push(&format!(":{text}"), LineKind::Comment);
         self.blank().mark()
     }
 
-    /// A blank line.
+    /// Adds a blank line.
     pub fn blank(mut self) -> Self {
         self.push("", LineKind::Blank);
         if std::mem::take(&mut self.in_block) {
-            // The first byte of a blank line's end is enough.
+            // A blank line is complete at the first byte of its line end.
             self.blocks.push(self.text.len() - self.line_end.len() + 1);
         }
         self.has_id = false;
         self
     }
 
-    /// A line of its own, in the block of what is written next. A block gets one id.
+    /// Adds a line to the block that is written next. A second id in a block is ignored.
     pub fn line(mut self, line: &str) -> Self {
         let kind = match line.split_once(": ") {
             Some(("id", _)) if self.has_id => return self,
@@ -212,15 +212,15 @@ impl Writer {
         self.mark()
     }
 
-    fn event(mut self, event_type: &str, data: &str, what: What) -> Self {
+    fn event(mut self, event_type: &str, data: &str, expected: Expected) -> Self {
         let kind = if is_ping(event_type) { LineKind::Ping } else { LineKind::Field };
         self.push(&format!("event: {event_type}"), kind);
         self.push(&format!("data: {data}"), LineKind::Field);
-        self.said.push(Said {
-            whole_at: self.text.len() + 1,
-            what,
-            size: data.len(),
-            carries: event_type.len() + data.len(),
+        self.items.push(BodyItem {
+            complete_at: self.text.len() + 1,
+            expected,
+            data_len: data.len(),
+            counted_len: event_type.len() + data.len(),
         });
         self.in_block = true;
         self.blank().mark()
@@ -233,25 +233,25 @@ impl Writer {
         self.lines.push(Line { bytes: start..self.text.len(), kind });
     }
 
-    /// Marks the end of something.
+    /// Marks the current offset as a boundary.
     pub fn mark(mut self) -> Self {
         self.marks.push(self.text.len());
         self
     }
 
-    /// How many bytes are written.
+    /// Returns the number of bytes written so far.
     pub fn written(&self) -> usize {
         self.text.len()
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn body(self) -> Body {
-        Body { bytes: self.text.into(), said: self.said, marks: self.marks, lines: self.lines, blocks: self.blocks }
+        Body { bytes: self.text.into(), items: self.items, marks: self.marks, lines: self.lines, blocks: self.blocks }
     }
 }
 
 impl Body {
-    /// An answer in one JSON object.
+    /// Creates a JSON answer.
     pub fn json(text: &str, session: &str, cited: Option<usize>) -> Self {
         let mut json =
             format!(r#"{{"chat_session_id":"{session}","message":{{"role":"assistant","content":"{}""#, Escaped(text));
@@ -264,37 +264,40 @@ impl Body {
             events.push(Event::Citations(Arc::new(cited)));
         }
         json += "}}";
-        let whole_at = json.len();
-        let said =
-            events.into_iter().map(|event| Said { whole_at, what: What::Event(event), size: 0, carries: 0 }).collect();
-        Self { bytes: json.into(), said, ..Self::default() }
+        let complete_at = json.len();
+        let items = events
+            .into_iter()
+            .map(|event| BodyItem { complete_at, expected: Expected::Event(event), data_len: 0, counted_len: 0 })
+            .collect();
+        Self { bytes: json.into(), items, ..Self::default() }
     }
 
-    /// An answer in one JSON object that does not fit.
+    /// Creates a JSON answer that does not match the schema.
     pub fn bad_json() -> Self {
         let json = r#"{"chat_session_id":"s","message":{"role":"assistant"}}"#;
-        let said = vec![Said { whole_at: json.len(), what: What::Garbage, size: 0, carries: 0 }];
-        Self { bytes: Bytes::from_static(json.as_bytes()), said, ..Self::default() }
+        let items =
+            vec![BodyItem { complete_at: json.len(), expected: Expected::Garbage, data_len: 0, counted_len: 0 }];
+        Self { bytes: Bytes::from_static(json.as_bytes()), items, ..Self::default() }
     }
 
-    /// The same behind white space.
+    /// Puts white space before the body.
     #[must_use]
     pub fn behind(mut self, white_space: &str) -> Self {
         self.bytes = [white_space.as_bytes(), &self.bytes].concat().into();
-        self.said.iter_mut().for_each(|said| said.whole_at += white_space.len());
+        self.items.iter_mut().for_each(|item| item.complete_at += white_space.len());
         self
     }
 
-    /// How many bytes of an event are under way when so many have come.
-    pub fn unfinished(&self, came: usize) -> usize {
-        let start = self.blocks.iter().copied().filter(|end| *end <= came).max().unwrap_or(0);
+    /// Returns the size of the unfinished event after the first `received` bytes.
+    pub fn unfinished(&self, received: usize) -> usize {
+        let start = self.blocks.iter().copied().filter(|end| *end <= received).max().unwrap_or(0);
         let mut size = 0;
-        for line in self.lines.iter().filter(|line| line.bytes.end > start && line.bytes.start < came) {
-            let bytes = line.bytes.end.min(came) - line.bytes.start;
+        for line in self.lines.iter().filter(|line| line.bytes.end > start && line.bytes.start < received) {
+            let bytes = line.bytes.end.min(received) - line.bytes.start;
             let text = &self.bytes[line.bytes.clone()];
             let name_end = text.iter().take_while(|byte| !byte.is_ascii_control()).count();
             match line.kind {
-                // Known as soon as its line end begins.
+                // The type is known at the first byte of the line end.
                 LineKind::Ping if bytes > name_end => return 0,
                 LineKind::Field | LineKind::Ping => size += bytes,
                 LineKind::Other | LineKind::Comment | LineKind::Blank => {}
@@ -303,13 +306,13 @@ impl Body {
         size
     }
 
-    /// The body of a failure, which says nothing to go on with.
+    /// Creates the body of an error response.
     pub fn text(text: &str) -> Self {
         Self { bytes: Bytes::copy_from_slice(text.as_bytes()), ..Self::default() }
     }
 }
 
-/// Whether events of this type only show that the server is there.
+/// Returns whether events of this type are keep-alives.
 pub(super) fn is_ping(event_type: &str) -> bool {
     ["ping", "heartbeat", "keepalive", "keep-alive"].contains(&event_type.to_ascii_lowercase().as_str())
 }
@@ -329,7 +332,7 @@ fn citations(count: usize) -> (String, Citations) {
     (json, Citations::new(all))
 }
 
-/// Text between the quotes of a JSON string.
+/// Formats text as the content of a JSON string.
 struct Escaped<'a>(&'a str);
 
 impl std::fmt::Display for Escaped<'_> {

@@ -1,56 +1,60 @@
-//! What must be true of every call, whatever happens to it.
+//! The checks of a transcript: invariants that hold for every call, and the prediction of the oracle.
 
 use std::fmt;
 use std::time::Duration;
 
 use chat_client::{Answer, Error, ErrorKind, Event, TimeoutKind, Timeouts};
 
-use super::oracle::{self, Ending, Prediction, Seen, judge};
+use super::oracle::{self, Ending, Observed, Prediction, expected_result};
 use super::scenario::{Consumer, End, Pace, Reaction, Response, Scenario};
-use super::silence::Weight;
+use super::timeouts::EventClass;
 use super::transcript::{Outcome, Step, Transcript};
 
-/// Something that must be true and is not.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// What must be true.
+pub struct Violation {
+    /// The invariant.
     pub invariant: &'static str,
-    /// What is true instead.
+    /// What happened instead.
     pub detail: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.invariant, self.detail)
     }
 }
 
-type Held = Result<(), Broken>;
+type CheckResult = Result<(), Violation>;
 
-fn hold(truth: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Held {
-    if truth { Ok(()) } else { Err(Broken { invariant, detail: detail() }) }
+fn ensure(truth: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> CheckResult {
+    if truth { Ok(()) } else { Err(Violation { invariant, detail: detail() }) }
 }
 
-/// Holds a call to all of it.
+/// Checks a transcript.
 ///
 /// # Errors
 ///
-/// The first thing that is not so.
-pub fn check(scenario: &Scenario, transcript: &Transcript) -> Held {
-    hold(transcript.wrong.is_empty(), "nothing goes wrong on the way", || transcript.wrong.join("; "))?;
-    let mut walk = Walk::new(scenario);
+/// The first violated invariant.
+pub fn check(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
+    ensure(transcript.violations.is_empty(), "the simulator sees no violation", || transcript.violations.join("; "))?;
+    let mut checker = Checker::new(scenario);
     for (at, step) in &transcript.steps {
-        walk.step(*at, step)?;
+        checker.step(*at, step)?;
     }
     match transcript.outcome.as_ref() {
         Some(Outcome::Ended(result)) => {
-            hold(Ending::of(kind(result)) != Ending::Cancelled, "only a cancel cancels", String::new)?;
-            walk.check_result(result)?;
+            ensure(
+                Ending::of(kind(result)) != Ending::Cancelled,
+                "a call is cancelled only by its consumer",
+                String::new,
+            )?;
+            checker.check_result(result)?;
         }
-        Some(Outcome::Cancelled(result)) => walk.check_result(result)?,
+        Some(Outcome::Cancelled(result)) => checker.check_result(result)?,
         Some(Outcome::Dropped) => {}
-        Some(Outcome::Hangs) => hold(walk.may_hang(), "a call ends", || "it hangs".to_owned())?,
-        None => hold(false, "a call ends", || "no outcome".to_owned())?,
+        Some(Outcome::Hangs) => ensure(checker.may_hang(), "a call ends", || "it hangs".to_owned())?,
+        None => ensure(false, "a call ends", || "no outcome".to_owned())?,
     }
     match scenario.consumer {
         Consumer { pace: Pace::Prompt, leaves: None } => check_predicted(scenario, transcript),
@@ -67,30 +71,30 @@ fn kind(result: &Result<Answer, Error>) -> Option<&ErrorKind> {
     result.as_ref().err().map(Error::kind)
 }
 
-/// The call of a consumer who stays is what the oracle says, to the nanosecond.
-fn check_predicted(scenario: &Scenario, transcript: &Transcript) -> Held {
+/// A call whose consumer stays matches the prediction of the oracle, to the nanosecond.
+fn check_predicted(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
     let result = match &transcript.outcome {
         Some(Outcome::Ended(result)) => Some(result),
         _ => None,
     };
     let gave_up = result.and_then(|result| result.as_ref().err()).and_then(Error::gave_up);
-    let seen = Seen { sends: transcript.sends(), gave_up };
+    let seen = Observed { sends: transcript.sends(), gave_up };
     let predicted = oracle::predict(scenario, &seen)
-        .map_err(|detail| Broken { invariant: "waits are within their bounds", detail })?;
+        .map_err(|detail| Violation { invariant: "waits are within their bounds", detail })?;
     let mut closes = transcript.closes();
     let hangs = predicted.end.is_none();
-    // A call that hangs was let go of by the test.
+    // The connection of a call that hangs is closed by the test.
     closes.truncate(closes.len() - usize::from(hangs && closes.len() > predicted.closes.len()));
     let end = result.map(|result| (transcript.end(), Ending::of(kind(result))));
-    // How much a call that hangs hands out is not predicted.
+    // The number of events of a call that hangs is not predicted.
     let events = if hangs { 0 } else { transcript.events().count() };
     let is = Prediction { attempts: seen.sends.len(), closes, events, end, gave_up };
-    hold(is == predicted, "a call is as predicted", || format!("{is:?}, not {predicted:?}"))
+    ensure(is == predicted, "a call is as predicted", || format!("{is:?}, not {predicted:?}"))
 }
 
-/// A slow consumer gets what a prompt one gets, unless it times out.
-fn check_slow(scenario: &Scenario, transcript: &Transcript) -> Held {
-    // With a grain, what comes just after its time may come in time for one and not for the other.
+/// A slow consumer gets the same events as a prompt one, unless the call times out.
+fn check_slow(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
+    // With a timer granularity, input near a deadline may be in time for one consumer and late for the other.
     if scenario.config.timeouts.total.is_some() || scenario.tick > Duration::ZERO {
         return Ok(());
     }
@@ -102,47 +106,47 @@ fn check_slow(scenario: &Scenario, transcript: &Transcript) -> Held {
         return Ok(());
     };
     let ending = Ending::of(kind(prompt_result));
-    // Where a clock ended something for a prompt consumer, more may be there by the time that a slow one looks.
+    // After a timeout of the prompt consumer's call, a slow consumer may still see more input.
     let began = prompt_result.as_ref().map_or_else(|error| error.partial().is_some(), |_| true);
     let same_attempts = prompt.sends().len() == transcript.sends().len();
-    // The time of a consumer without an event is the server's: a slow one may see a timeout that a prompt one does not.
+    // Time without an event counts as the server's time, so only the slow consumer's call may time out.
     let timed_out = [ending, Ending::of(kind(result))].iter().any(|ending| matches!(ending, Ending::Timeout(_)));
     if timed_out || !began || !same_attempts {
         return Ok(());
     }
     let same = Ending::of(kind(result)) == ending && prompt.events().eq(transcript.events());
-    hold(same, "a slow consumer loses nothing", || format!("a prompt one's call:\n{prompt}"))
+    ensure(same, "a slow consumer loses nothing", || format!("a prompt one's call:\n{prompt}"))
 }
 
-/// A walk through a transcript.
-struct Walk<'a> {
+/// State of a walk through the steps of a transcript.
+struct Checker<'a> {
     scenario: &'a Scenario,
     timeouts: Timeouts,
     at: Duration,
     attempts: usize,
     sent: Duration,
     closed: Duration,
-    /// The newest attempt's answer, once its head came.
+    /// Response of the current attempt, after its head arrived.
     response: Option<&'a Response>,
-    /// How much of its body came.
-    came: usize,
+    /// Number of bytes of its body that were read.
+    received: usize,
     end: Option<End>,
-    /// How many of its events were handed out.
-    handed: usize,
-    /// When its pieces were taken.
+    /// Number of its events that were delivered.
+    delivered: usize,
+    /// When its pieces were read.
     taken: Vec<Duration>,
-    /// When the last of them could be taken, the head at first.
+    /// When the last piece, or the head, became available.
     ready: Duration,
-    /// The client waits.
+    /// Whether the client waits.
     waits: bool,
-    /// When bytes or the head came last.
+    /// Time of the last bytes, or of the head.
     bytes_at: Duration,
-    /// When content or the head came last.
+    /// Time of the last content, or of the head.
     content_at: Duration,
     over: bool,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Checker<'a> {
     fn new(scenario: &'a Scenario) -> Self {
         Self {
             scenario,
@@ -152,9 +156,9 @@ impl<'a> Walk<'a> {
             sent: Duration::ZERO,
             closed: Duration::ZERO,
             response: None,
-            came: 0,
+            received: 0,
             end: None,
-            handed: 0,
+            delivered: 0,
             taken: Vec::new(),
             ready: Duration::ZERO,
             waits: false,
@@ -164,9 +168,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn step(&mut self, at: Duration, step: &Step) -> Held {
-        hold(!self.over, "after the end nothing changes", || step.to_string())?;
-        hold(at >= self.at, "time goes on", || step.to_string())?;
+    fn step(&mut self, at: Duration, step: &Step) -> CheckResult {
+        ensure(!self.over, "nothing happens after the end", || step.to_string())?;
+        ensure(at >= self.at, "time does not go backwards", || step.to_string())?;
         self.at = at;
         match step {
             Step::Sent(_) => self.send(),
@@ -175,14 +179,14 @@ impl<'a> Walk<'a> {
             Step::Bytes { length, ready } => {
                 self.input(*ready, *length > 0)?;
                 self.taken.push(at);
-                self.came += length;
+                self.received += length;
                 Ok(())
             }
             Step::End => self.input(at, true).map(|()| self.end = Some(End::Clean)),
             Step::Reset => self.input(at, true).map(|()| self.end = Some(End::Reset)),
             Step::Quiet => {
                 self.waits = true;
-                self.check_handed()
+                self.check_delivered()
             }
             Step::Closed => {
                 self.closed = at;
@@ -191,28 +195,32 @@ impl<'a> Walk<'a> {
             Step::Event(event) => self.event(event),
             Step::Over => {
                 self.over = true;
-                self.check_handed()
+                self.check_delivered()
             }
         }
     }
 
-    fn send(&mut self) -> Held {
+    fn send(&mut self) -> CheckResult {
         let retry = &self.scenario.config.retry;
-        hold(self.attempts <= retry.max_retries as usize, "attempts are capped", || self.attempts.to_string())?;
-        hold(!self.response.is_some_and(Response::is_success), "nothing is sent again after a success's head", || {
-            format!("attempt {}", self.attempts + 1)
+        ensure(self.attempts <= retry.max_retries as usize, "the number of attempts is limited", || {
+            self.attempts.to_string()
         })?;
+        ensure(
+            !self.response.is_some_and(Response::is_success),
+            "a request is not repeated after the head of a success",
+            || format!("attempt {}", self.attempts + 1),
+        )?;
         if self.attempts > 0 {
             let wanted = self.response.and_then(|response| response.retry_after).unwrap_or_default();
             let wait = self.at - self.closed;
-            hold(wait >= wanted, "no wait is shorter than Retry-After", || format!("{wait:?}, not {wanted:?}"))?;
+            ensure(wait >= wanted, "no wait is shorter than Retry-After", || format!("{wait:?}, not {wanted:?}"))?;
         }
         let (at, closed, attempts) = (self.at, self.closed, self.attempts + 1);
         *self = Self { at, sent: at, closed, attempts, ..Self::new(self.scenario) };
         Ok(())
     }
 
-    fn head(&mut self) -> Held {
+    fn head(&mut self) -> CheckResult {
         let attempt = &self.scenario.attempts[self.attempts - 1];
         if let Reaction::Answer(response) = &attempt.reaction {
             self.response = Some(response);
@@ -225,10 +233,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Something of the body was taken that could be since `ready`.
-    fn input(&mut self, ready: Duration, breaks_silence: bool) -> Held {
-        hold(self.end.is_none(), "a body is not read after its end", String::new)?;
-        self.check_handed()?;
+    /// Input of the body was read. It was available since `ready`.
+    fn input(&mut self, ready: Duration, breaks_silence: bool) -> CheckResult {
+        ensure(self.end.is_none(), "a body is not read after its end", String::new)?;
+        self.check_delivered()?;
         self.ready = ready;
         self.check_fired(ready, None)?;
         self.waits = false;
@@ -238,39 +246,46 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The client waited for something that came then: no clock was over before.
-    fn check_fired(&self, ready: Duration, head: Option<Duration>) -> Held {
-        // A task that is polled late, or a process that was stopped, does not see its timers in time.
+    /// Checks that no deadline had expired before the awaited input arrived at `ready`.
+    fn check_fired(&self, ready: Duration, head: Option<Duration>) -> CheckResult {
+        // A task that is polled late, or a suspended process, sees its timers late.
         let late = matches!(self.scenario.consumer.pace, Pace::Late(_)) || self.scenario.suspended.is_some();
         if late || !self.waits {
             return Ok(());
         }
         let fired = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline + self.scenario.tick < ready);
-        hold(!fired(head), "the head is not waited for beyond its time", || format!("{:?}", self.at))?;
-        hold(!fired(self.timeouts.total), "a call is not waited for beyond its end", || format!("{:?}", self.at))
+        ensure(!fired(head), "the client does not wait for the head after the head timeout", || {
+            format!("{:?}", self.at)
+        })?;
+        ensure(!fired(self.timeouts.total), "the client does not wait after the total timeout", || {
+            format!("{:?}", self.at)
+        })
     }
 
-    fn event(&mut self, event: &Event) -> Held {
-        let said = self.response.and_then(|response| response.body.said.get(self.handed));
-        let is_next = said.is_some_and(|said| said.whole_at <= self.came && said.what.event() == Some(event));
-        hold(is_next, "each event comes once, in order, as it was said", || format!("{event:?}, not {said:?}"))?;
+    fn event(&mut self, event: &Event) -> CheckResult {
+        let item = self.response.and_then(|response| response.body.items.get(self.delivered));
+        let is_next =
+            item.is_some_and(|item| item.complete_at <= self.received && item.expected.event() == Some(event));
+        ensure(is_next, "each event is delivered once, in order and unchanged", || format!("{event:?}, not {item:?}"))?;
         let json = self.response.is_some_and(|response| !response.is_stream());
-        hold(!json || self.end == Some(End::Clean), "a JSON answer is read when it is whole", String::new)?;
-        self.handed += 1;
-        if Weight::of(event) == Weight::Content {
+        ensure(!json || self.end == Some(End::Clean), "a JSON answer is read when it is complete", String::new)?;
+        self.delivered += 1;
+        if EventClass::of(event) == EventClass::Content {
             self.content_at = self.bytes_at;
         }
         Ok(())
     }
 
-    /// Everything that came was handed out: before more is read, before a wait, and at the end.
-    fn check_handed(&self) -> Held {
+    /// Checks that all received events were delivered. Called before each read, before each wait and at the end.
+    fn check_delivered(&self) -> CheckResult {
         let Some(response) = self.response else {
-            return hold(self.handed == 0, "no answer, no events", || self.handed.to_string());
+            return ensure(self.delivered == 0, "there are no events without a response", || {
+                self.delivered.to_string()
+            });
         };
-        let (events, _) = judge(response, &self.scenario.config.limits, self.came, self.end);
-        hold(self.handed == events, "nothing that came is held back or lost", || {
-            format!("{} of {events} events at {:?}", self.handed, self.at)
+        let (events, _) = expected_result(response, &self.scenario.config.limits, self.received, self.end);
+        ensure(self.delivered == events, "received events are neither delayed nor lost", || {
+            format!("{} of {events} events at {:?}", self.delivered, self.at)
         })
     }
 
@@ -282,28 +297,33 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn check_result(&self, result: &Result<Answer, Error>) -> Held {
+    fn check_result(&self, result: &Result<Answer, Error>) -> CheckResult {
         let ending = Ending::of(kind(result));
         let success = self.response.filter(|response| response.is_success());
         let answer = match result {
             Ok(answer) => Some(answer),
             Err(error) => {
                 let attempts = error.attempts() as usize;
-                hold(attempts == self.attempts, "attempts are counted", || attempts.to_string())?;
-                // No scenario has more attempts than are kept. In a wait for another, all that were made had failed.
+                ensure(attempts == self.attempts, "attempts are counted", || attempts.to_string())?;
+                // No scenario has more attempts than an error keeps. During a wait between attempts, all of them have
+                // failed.
                 let earlier: Vec<_> = error.earlier().iter().map(|earlier| earlier.attempts() as usize).collect();
                 let failed = |count| (1..=count).eq(earlier.iter().copied());
                 let in_wait =
                     matches!(ending, Ending::Cancelled | Ending::Timeout(TimeoutKind::Total)) && failed(attempts);
-                hold(in_wait || failed(attempts - 1), "an error tells those of the attempts before", || {
-                    format!("{earlier:?}")
-                })?;
+                ensure(
+                    in_wait || failed(attempts - 1),
+                    "an error contains the errors of the earlier attempts",
+                    || format!("{earlier:?}"),
+                )?;
                 error.partial()
             }
         };
-        hold(answer.is_some() == success.is_some(), "there is an answer if a success's head came", || {
-            format!("{answer:?}")
-        })?;
+        ensure(
+            answer.is_some() == success.is_some(),
+            "there is an answer if and only if the head of a success arrived",
+            || format!("{answer:?}"),
+        )?;
         if let (Some(answer), Some(response)) = (answer, success) {
             self.check_answer(answer, response)?;
         }
@@ -314,43 +334,45 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let limits = &self.scenario.config.limits;
-        let judged = self.response.map(|response| judge(response, limits, self.came, self.end));
+        let judged = self.response.map(|response| expected_result(response, limits, self.received, self.end));
         let expected = match (judged, self.response) {
             (Some((_, Some(expected))), _) => Some(expected),
-            // Whatever ends the body of a failure, the failure is told.
+            // An error response is reported however its body ends.
             (Some(_), Some(response)) if !response.is_success() => {
-                judge(response, limits, self.came, Some(End::Reset)).1
+                expected_result(response, limits, self.received, Some(End::Reset)).1
             }
             _ => None,
         };
-        // In the wait after a failure the whole call may end.
+        // The total timeout may expire in the wait after a failure.
         let in_wait = success.is_none() && ending == Ending::Timeout(TimeoutKind::Total);
         match expected {
-            Some(expected) => hold(ending == expected || in_wait, "the end is what the server made it", || {
-                format!("{ending:?}, not {expected:?}")
-            })?,
+            Some(expected) => {
+                ensure(ending == expected || in_wait, "the outcome is the one that the server caused", || {
+                    format!("{ending:?}, not {expected:?}")
+                })?
+            }
             None if self.response.is_some() => {
                 let timed_out =
                     matches!(ending, Ending::Timeout(TimeoutKind::Idle | TimeoutKind::Content | TimeoutKind::Total));
-                hold(timed_out, "an answer that did not end is not ended", || format!("{ending:?}"))?;
+                ensure(timed_out, "an unfinished answer ends only by a timeout", || format!("{ending:?}"))?;
             }
             None => {}
         }
         if let (Ok(answer), Some(response)) = (result, success) {
-            // Only a close without a reason to finish is taken as it is: nobody can tell.
+            // Without framing, a cut between two events cannot be detected.
             let framed = response.header("content-length").or(response.header("transfer-encoding")).is_some();
-            let whole = self.came == response.body.bytes.len();
-            hold(whole || !framed, "whole means that all of it came", || format!("{answer:?}"))?;
+            let whole = self.received == response.body.bytes.len();
+            ensure(whole || !framed, "a complete answer was received completely", || format!("{answer:?}"))?;
         }
         Ok(())
     }
 
-    /// An answer is what was handed out. One that came in a JSON object is there before its events are taken.
-    fn check_answer(&self, answer: &Answer, response: &Response) -> Held {
+    /// Checks that the answer consists of the delivered events. A JSON answer is available before its events are taken.
+    fn check_answer(&self, answer: &Answer, response: &Response) -> CheckResult {
         let count = answer.events as usize;
-        let right = if response.is_stream() { count == self.handed } else { count >= self.handed };
-        let said = response.body.said.get(..count);
-        let events = said.unwrap_or_default().iter().filter_map(|said| said.what.event());
+        let right = if response.is_stream() { count == self.delivered } else { count >= self.delivered };
+        let item = response.body.items.get(..count);
+        let events = item.unwrap_or_default().iter().filter_map(|item| item.expected.event());
         let mut merged = Answer::default();
         merged.head = answer.head.clone();
         merged.events = answer.events;
@@ -365,14 +387,16 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
         }
-        hold(right && said.is_some() && merged == *answer, "the answer is what its events say", || {
+        ensure(right && item.is_some() && merged == *answer, "the answer is the sum of its events", || {
             format!("{answer:?}, not {merged:?}")
         })?;
-        hold(answer.head.status == response.status, "the answer has its head", || format!("{:?}", answer.head))
+        ensure(answer.head.status == response.status, "the answer has the head of the response", || {
+            format!("{:?}", answer.head)
+        })
     }
 
-    /// A timeout is true: so long nothing came, or nothing that says something, while the client waited.
-    fn check_clock(&self, error: &Error) -> Held {
+    /// Checks that a timeout is correct: the client waited that long without input or without content.
+    fn check_clock(&self, error: &Error) -> CheckResult {
         let ErrorKind::Timeout { kind: clock, after, .. } = error.kind() else { return Ok(()) };
         let (given, was) = match clock {
             TimeoutKind::Connect => (self.timeouts.connect, *after),
@@ -382,21 +406,23 @@ impl<'a> Walk<'a> {
             TimeoutKind::Total => (self.timeouts.total, self.at),
             _ => (None, Duration::ZERO),
         };
-        hold(given == Some(*after), "a timeout says how long it was", || error.to_string())?;
-        hold(was >= *after, "a clock measures the server's silence", || format!("{error}, not {was:?}"))?;
+        ensure(given == Some(*after), "a timeout error contains the configured timeout", || error.to_string())?;
+        ensure(was >= *after, "a timeout expires only after that much silence of the server", || {
+            format!("{error}, not {was:?}")
+        })?;
         let attempt = &self.scenario.attempts[self.attempts - 1];
         let next = match (clock, &attempt.reaction) {
             (TimeoutKind::Head, Reaction::Answer(_) | Reaction::Fault(_)) => Some(self.sent + attempt.delay),
             (TimeoutKind::Idle | TimeoutKind::Content, Reaction::Answer(response)) => self.next_ready(response),
             _ => None,
         };
-        // But for input that came late twice and changed nothing.
+        // Except after two late inputs that did not extend the deadline.
         let flooded = matches!(clock, TimeoutKind::Idle | TimeoutKind::Content) && was > 2 * *after;
         let in_time = flooded || next.is_none_or(|next| next > self.at);
-        hold(in_time, "what is ready comes before the clock", || format!("{next:?}"))
+        ensure(in_time, "input takes precedence over a timeout", || format!("{next:?}"))
     }
 
-    /// When the next piece of the body, or its end, can be taken.
+    /// Returns when the next piece of the body, or its end, can be read.
     fn next_ready(&self, response: &Response) -> Option<Duration> {
         let taken = self.taken.len();
         let room = response.window.and_then(|window| taken.checked_sub(window)).map(|before| self.taken[before]);

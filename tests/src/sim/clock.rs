@@ -1,4 +1,4 @@
-//! Time that stands still until somebody moves it.
+//! A virtual clock with timers. Its time changes only when it is advanced.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// A clock and the alarms that are set on it. Clones are the same clock.
+/// A virtual clock and its timers. Clones share the clock.
 #[derive(Clone, Debug, Default)]
 pub struct VirtualClock(Rc<RefCell<Inner>>);
 
@@ -16,28 +16,28 @@ pub struct VirtualClock(Rc<RefCell<Inner>>);
 struct Inner {
     now: Duration,
     set: BTreeMap<(Duration, u64), Waker>,
-    alarms: u64,
+    created: u64,
 }
 
 impl VirtualClock {
-    /// The time since the beginning.
+    /// Returns the time since the start.
     pub fn now(&self) -> Duration {
         self.0.borrow().now
     }
 
-    /// An alarm, set once it is polled.
-    pub fn alarm(&self, at: Duration) -> Alarm {
+    /// Creates a timer. It is registered when it is first polled.
+    pub fn timer(&self, at: Duration) -> Timer {
         let mut inner = self.0.borrow_mut();
-        inner.alarms += 1;
-        Alarm { clock: self.clone(), key: (at, inner.alarms) }
+        inner.created += 1;
+        Timer { clock: self.clone(), key: (at, inner.created) }
     }
 
-    /// When the next alarm is due.
-    pub fn next_alarm(&self) -> Option<Duration> {
+    /// Returns the deadline of the next timer.
+    pub fn next_deadline(&self) -> Option<Duration> {
         self.0.borrow().set.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Moves on to a time that is not in the past and wakes whom it is due for.
+    /// Advances the clock to `at`, unless it is in the past, and wakes the timers that are due.
     pub fn advance_to(&self, at: Duration) {
         let due = {
             let mut inner = self.0.borrow_mut();
@@ -49,15 +49,15 @@ impl VirtualClock {
     }
 }
 
-/// The future of a moment. Dropping it takes the alarm off the clock.
+/// Timer future. Dropping it removes the timer from the clock.
 #[derive(Debug)]
-#[must_use = "an alarm is not set before it is polled"]
-pub struct Alarm {
+#[must_use = "a timer is not registered before it is polled"]
+pub struct Timer {
     clock: VirtualClock,
     key: (Duration, u64),
 }
 
-impl Future for Alarm {
+impl Future for Timer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -70,7 +70,7 @@ impl Future for Alarm {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
         self.clock.0.borrow_mut().set.remove(&self.key);
     }

@@ -1,4 +1,4 @@
-//! Scenarios drawn from a seed.
+//! The generator of scenarios: draws settings, network, server and consumer from a seed.
 
 use std::time::Duration;
 
@@ -9,35 +9,36 @@ use super::rng::Rng;
 use super::scenario::{Attempt, Consumer, End, Leave, Pace, Piece, Reaction, Response, Scenario};
 
 impl Scenario {
-    /// The scenario of a seed.
+    /// Generates the scenario of a seed.
     pub fn from_seed(seed: u64) -> Self {
-        // Seeds that follow each other must not share their draws.
+        // Consecutive seeds must not give related random numbers.
         let mut rng = Rng::new(seed.wrapping_mul(0xd134_2543_de82_ef95));
         let config = config(&mut rng);
-        let mut draw = Draw { rng, config, windows: true };
-        let consumer = draw.consumer();
-        // With a window, the lateness of a task that waits would be the silence of a server that waits for it.
-        draw.windows = !matches!(consumer.pace, Pace::Late(_));
-        let stream = draw.rng.percent(75);
-        let retries = u64::from(draw.config.retry.max_retries);
-        // A stop is for one attempt: when the next one is sent is seen, and not predicted.
-        let suspended = (matches!(consumer.pace, Pace::Prompt) && draw.rng.percent(12)).then(|| draw.suspension());
+        let mut generator = Generator { rng, config, windows: true };
+        let consumer = generator.consumer();
+        // With a window, a late task would cause silence of the server that waits for it.
+        generator.windows = !matches!(consumer.pace, Pace::Late(_));
+        let stream = generator.rng.percent(75);
+        let retries = u64::from(generator.config.retry.max_retries);
+        // A suspended process makes one attempt, because the start of the next one cannot be predicted.
+        let suspended =
+            (matches!(consumer.pace, Pace::Prompt) && generator.rng.percent(12)).then(|| generator.suspension());
         if suspended.is_some() {
-            draw.config.retry.max_retries = 0;
+            generator.config.retry.max_retries = 0;
         }
         let retries = if suspended.is_some() { 0 } else { retries };
-        // One more than is allowed, so that an attempt too many has something to begin with.
-        let attempts = (0..retries + 2).map(|attempt| draw.attempt(attempt < retries)).collect();
-        let tick = if draw.rng.percent(60) { 0 } else { draw.rng.between(1, 5) };
+        // One more than allowed, to detect an attempt too many.
+        let attempts = (0..retries + 2).map(|attempt| generator.attempt(attempt < retries)).collect();
+        let tick = if generator.rng.percent(60) { 0 } else { generator.rng.between(1, 5) };
         Self {
             seed,
-            continues: draw.rng.percent(50),
+            continues: generator.rng.percent(50),
             stream,
             tick: Duration::from_millis(tick),
             attempts,
             consumer,
             suspended,
-            config: draw.config,
+            config: generator.config,
         }
     }
 }
@@ -71,7 +72,7 @@ fn config(rng: &mut Rng) -> Config {
     config
 }
 
-/// Pieces of text that have to survive quotes, escapes and cuts inside a character.
+/// Pieces of text with quotes, escapes and characters of several bytes.
 const WORDS: [&str; 10] =
     ["Hello", " world", ",", " \u{1f642}", " \"quoted\"", "\n", " na\u{ef}ve", " \\", "", "data: event: \r\n\r\n"];
 
@@ -85,27 +86,27 @@ const FAULTS: [TransportError; 5] = [
     TransportError::Permanent,
 ];
 
-struct Draw {
+struct Generator {
     rng: Rng,
     config: Config,
-    /// Whether servers may wait until the client has taken what they sent.
+    /// Whether servers may wait until the client has read earlier pieces.
     windows: bool,
 }
 
-impl Draw {
+impl Generator {
     fn attempt(&mut self, more: bool) -> Attempt {
         let delay = self.delay();
         let reaction = match self.rng.between(0, 99) {
             0..=9 => Reaction::Fault(self.rng.pick(&FAULTS)),
             10..=11 => Reaction::Silence,
-            // A call that ends at its first attempt shows little of its retries.
+            // Most attempts before the last one fail, so that there are retries.
             roll if roll < if more { 60 } else { 30 } => Reaction::Answer(Box::new(self.failure())),
             _ => Reaction::Answer(Box::new(self.success())),
         };
         Attempt { delay, reaction }
     }
 
-    /// Mostly nothing or little; at times around a clock, and at times beyond all of them.
+    /// Mostly zero or short, sometimes close to a timeout, sometimes longer than all of them.
     fn delay(&mut self) -> Duration {
         let timeouts = &self.config.timeouts;
         let clocks = [timeouts.head, timeouts.idle, timeouts.content, timeouts.total];
@@ -122,7 +123,7 @@ impl Draw {
         Duration::from_millis(ms)
     }
 
-    /// Mostly for longer than the timeouts, and at times for more than the second that is forgiven.
+    /// Mostly longer than the timeouts, sometimes longer than the extension of a late deadline.
     fn suspension(&mut self) -> (Duration, Duration) {
         let length = match self.rng.between(0, 2) {
             0 => self.rng.between(1, 200),
@@ -132,7 +133,7 @@ impl Draw {
         (Duration::from_millis(self.rng.between(0, 300)), Duration::from_millis(length))
     }
 
-    /// The same thing again and again, faster than it can be read.
+    /// Repeats one event or line, faster than the client can read.
     fn flood(&mut self) -> Response {
         let mut writer = Writer::new(self.rng.pick(&["\n", "\r\n"]));
         let kind = self.rng.below(8);
@@ -176,9 +177,9 @@ impl Draw {
             return self.flood();
         }
         if self.rng.percent(75) {
-            let (body, tender) = self.stream_body();
+            let (body, uncut) = self.stream_body();
             let content_type = self.rng.pick(&["text/event-stream", "text/event-stream; charset=utf-8"]);
-            self.deliver(Response::new(200, content_type, body), tender.as_ref())
+            self.deliver(Response::new(200, content_type, body), uncut.as_ref())
         } else {
             let body = if self.rng.percent(12) {
                 Body::bad_json()
@@ -196,11 +197,11 @@ impl Draw {
         (0..self.rng.below(5)).map(|_| self.rng.pick(&WORDS)).collect()
     }
 
-    /// A stream, and a part of it that is not to be cut: where in it the limit of an event is passed depends on what
-    /// exactly is counted, which is for other tests.
+    /// Returns a stream, and a range of it that must not be cut: the exact byte at which the event limit is exceeded is
+    /// checked by other tests.
     fn stream_body(&mut self) -> (Body, Option<std::ops::Range<usize>>) {
         let mut writer = Writer::new(self.rng.pick(&["\n", "\n", "\n", "\r\n", "\r"]));
-        let mut tender = None;
+        let mut uncut = None;
         if self.rng.percent(5) {
             writer = writer.bom();
         }
@@ -219,12 +220,12 @@ impl Draw {
                 89..=90 => writer.session("s-2"),
                 91..=92 => writer.error("{\"message\":\"no\"}"),
                 93..=94 => writer.garbage(self.rng.pick(&["{}", "x", "[]", "{\"content_chunk\":1}"])),
-                _ if tender.is_none() && self.rng.percent(50) => {
+                _ if uncut.is_none() && self.rng.percent(50) => {
                     let data = "x".repeat(600);
-                    let begun = writer.written() + "event: large\ndata: ".len();
+                    let data_start = writer.written() + "event: large\ndata: ".len();
                     let limit = self.config.limits.event;
                     if limit < data.len() {
-                        tender = Some(begun + limit - 30..begun + limit + 30);
+                        uncut = Some(data_start + limit - 30..data_start + limit + 30);
                     }
                     writer.other("large", &data)
                 }
@@ -237,21 +238,21 @@ impl Draw {
                 writer = writer.cited(2);
             }
         }
-        (writer.body(), tender)
+        (writer.body(), uncut)
     }
 
     fn failure(&mut self) -> Response {
         let status = self.rng.pick(&STATUSES);
         let validation = status == 422 && self.rng.percent(60);
-        let text = match () {
-            () if validation => {
-                r#"{"detail":[{"loc":["body","message",0],"msg":"no","type":"value_error"}]}"#.to_owned()
-            }
-            () if self.rng.percent(20) => String::new(),
-            () => "It did not work. ".repeat(self.rng.below(9)),
+        let text = if validation {
+            r#"{"detail":[{"loc":["body","message",0],"msg":"no","type":"value_error"}]}"#.to_owned()
+        } else if self.rng.percent(20) {
+            String::new()
+        } else {
+            "It did not work. ".repeat(self.rng.below(9))
         };
         let content_type = match status {
-            // A success but for its content type.
+            // A success with a wrong content type.
             200 => self.rng.pick(&["text/html", "application/jsonl", ""]),
             _ if validation => "application/json",
             _ => self.rng.pick(&["application/json", "text/plain", "text/event-stream"]),
@@ -299,7 +300,7 @@ impl Draw {
                 headers.extend([sent, ("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT".to_owned())]);
                 Some(Duration::ZERO)
             }
-            // Nobody can say how far away it is.
+            // A date without a `date` header is not a delay.
             9 => {
                 headers.push(("retry-after", "Sun, 06 Nov 2094 08:49:07 GMT".to_owned()));
                 None
@@ -316,46 +317,46 @@ impl Draw {
         };
     }
 
-    /// Frames a body, cuts it off, splits it and delays the pieces.
-    fn deliver(&mut self, mut response: Response, tender: Option<&std::ops::Range<usize>>) -> Response {
+    /// Frames a body, truncates it, splits it and delays the pieces.
+    fn deliver(&mut self, mut response: Response, uncut: Option<&std::ops::Range<usize>>) -> Response {
         let length = response.body.bytes.len();
         let whole = self.rng.percent(70);
-        // Offsets inside the tender part are moved to its start.
-        let aside = |at: usize| match tender {
-            Some(tender) if tender.contains(&at) => tender.start,
+        // Offsets inside the range that must not be cut are moved to its start.
+        let aside = |at: usize| match uncut {
+            Some(uncut) if uncut.contains(&at) => uncut.start,
             _ => at,
         };
-        let said = if whole { length } else { aside(self.rng.below(length + 1)) };
+        let sent = if whole { length } else { aside(self.rng.below(length + 1)) };
         response.end = match self.rng.between(0, 99) {
             0..=2 => End::Silence,
             3..=7 => End::Reset,
             _ => End::Clean,
         };
         match self.rng.between(0, 2) {
-            // By length: whoever does not count sees a clean end where there is none.
+            // By length: a client that does not count takes a cut for a clean end.
             0 => response.headers.push(("content-length", length.to_string())),
-            // By chunks: a cut is always seen.
+            // By chunks: a cut is always detected.
             1 => {
                 response.headers.push(("transfer-encoding", "chunked".to_owned()));
-                if said < length && response.end == End::Clean {
+                if sent < length && response.end == End::Clean {
                     response.end = End::Reset;
                 }
             }
-            // By the connection's close: nobody sees.
+            // By the close of the connection: a cut cannot be detected.
             _ => {}
         }
         let mut cuts: Vec<usize> = match self.rng.between(0, 9) {
-            0..=2 => response.body.marks.iter().copied().filter(|at| *at < said).collect(),
-            3 if said <= 200 => (1..said).collect(),
-            4..=7 => (0..self.rng.below(12)).map(|_| aside(self.rng.below(said + 1))).collect(),
+            0..=2 => response.body.marks.iter().copied().filter(|at| *at < sent).collect(),
+            3 if sent <= 200 => (1..sent).collect(),
+            4..=7 => (0..self.rng.below(12)).map(|_| aside(self.rng.below(sent + 1))).collect(),
             _ => Vec::new(),
         };
         cuts.sort_unstable();
-        cuts.push(said);
+        cuts.push(sent);
         response.pieces.clear();
         let mut start = 0;
         for end in cuts {
-            // An empty piece is fine: it says nothing.
+            // Pieces may be empty.
             if end > start || self.rng.percent(30) {
                 response.pieces.push(Piece { delay: self.delay(), bytes: start..end });
                 start = end;

@@ -1,26 +1,26 @@
-//! Calls in simulation: a virtual clock, a network and a server that do what a scenario says, and the real client.
+//! A simulator: runs the real client against a scripted network and server, on a virtual clock.
 //!
-//! [`Scenario::from_seed`] draws what is to happen, [`run()`] lets it happen and gives a [`Transcript`] with times, [`check()`]
-//! holds the transcript to the [`oracle`] and to what must be true of every call. Nothing here sleeps, and the same seed
-//! always gives the same transcript.
+//! [`Scenario::from_seed`] generates a scenario, [`run()`] executes it and returns a [`Transcript`] with times, and
+//! [`check()`] compares the transcript with the prediction of the [`oracle`] and with invariants that hold for every
+//! call. Nothing sleeps, and a seed always gives the same transcript.
 
 mod body;
-mod by_hand;
 mod check;
 mod clock;
+mod core_driver;
 mod generate;
 pub mod oracle;
 mod rng;
 mod run;
 mod scenario;
-mod silence;
+mod timeouts;
 mod transcript;
 mod transport;
 
-pub use body::{Body, Said, What, Writer};
-pub use by_hand::run_by_hand;
-pub use check::{Broken, check};
-pub use clock::{Alarm, VirtualClock};
+pub use body::{Body, BodyItem, Expected, Writer};
+pub use check::{Violation, check};
+pub use clock::{Timer, VirtualClock};
+pub use core_driver::run_on_core;
 pub use rng::Rng;
 pub use run::run;
 pub use scenario::{Attempt, Consumer, End, Leave, Pace, Piece, Reaction, Response, Scenario};

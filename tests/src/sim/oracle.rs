@@ -1,20 +1,20 @@
-//! What a call should come to: a direct function of its scenario, which asks nothing of the client's core.
+//! The oracle: predicts the outcome of a call from its scenario alone, without code of the core.
 
 use std::time::Duration;
 
 use chat_client::driver::{Config, TransportError};
 use chat_client::{Citation, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, Truncation, UnexpectedResponse};
 
-use super::body::What;
+use super::body::Expected;
 use super::scenario::{Attempt, End, Reaction, Response, Scenario};
-use super::silence::{Clocks, Timer, Watch, Weight};
-use super::transport::ceil;
+use super::timeouts::{DeadlineKind, EventClass, TimeoutState, VirtualConsumer};
+use super::transport::round_up;
 use crate::naive;
 
 /// How a call or an attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The answer is whole, as far as anybody can tell.
+    /// The answer is complete, as far as a client can tell.
     Complete,
     /// As [`ErrorKind::Connect`].
     Connect,
@@ -38,12 +38,12 @@ pub enum Ending {
     Limit(Limit),
     /// As [`ErrorKind::Cancelled`].
     Cancelled,
-    /// None of these: never right here.
+    /// Any other error. It is never expected.
     Other,
 }
 
 impl Ending {
-    /// What a client reported.
+    /// Returns the ending that a client reported.
     pub fn of(kind: Option<&ErrorKind>) -> Self {
         match kind {
             None => Self::Complete,
@@ -63,64 +63,73 @@ impl Ending {
     }
 }
 
-/// What a client should make of the part of a body that has come, and of its end if that came too: how many events it
-/// hands out, and how it ends, if it does.
-pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>) -> (usize, Option<Ending>) {
+/// Predicts the result of the first `received` bytes of a body, and of its end if `end` is set: the number of events
+/// that the client delivers, and the ending, if there is one.
+pub fn expected_result(
+    response: &Response,
+    limits: &Limits,
+    received: usize,
+    end: Option<End>,
+) -> (usize, Option<Ending>) {
     let body = &response.body;
     if !response.is_success() {
-        let full = came >= limits.error_body;
-        return (0, (full || end.is_some()).then(|| failure(response, limits, came, full || end == Some(End::Clean))));
+        let full = received >= limits.error_body;
+        return (
+            0,
+            (full || end.is_some()).then(|| failure(response, limits, received, full || end == Some(End::Clean))),
+        );
     }
     let promised = response.header("content-length").and_then(|value| value.parse::<usize>().ok());
-    let short = promised.is_some_and(|promised| came < promised);
+    let short = promised.is_some_and(|promised| received < promised);
     if !response.is_stream() {
         let ending = match end {
-            _ if came > limits.json_body.min(limits.answer) => {
+            _ if received > limits.json_body.min(limits.answer) => {
                 Ending::Limit(if limits.answer < limits.json_body { Limit::Answer } else { Limit::JsonBody })
             }
             None | Some(End::Silence) => return (0, None),
             Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
             Some(End::Clean) if short => Ending::Truncated(Truncation::ContentLength),
-            Some(End::Clean) if String::from_utf8_lossy(&body.bytes[..came]).len() > limits.answer => {
+            Some(End::Clean) if String::from_utf8_lossy(&body.bytes[..received]).len() > limits.answer => {
                 Ending::Limit(Limit::Answer)
             }
             Some(End::Clean) => {
-                let whole = body.said.iter().filter(|said| said.whole_at <= came);
-                let events: Vec<_> = whole.filter_map(|said| said.what.event()).collect();
-                return match () {
-                    () if events.is_empty() => (0, Some(Ending::Decode)),
-                    () if events.iter().map(|event| held(event)).sum::<usize>() > limits.answer => {
-                        (0, Some(Ending::Limit(Limit::Answer)))
-                    }
-                    () => (events.len(), Some(Ending::Complete)),
+                let whole = body.items.iter().filter(|item| item.complete_at <= received);
+                let events: Vec<_> = whole.filter_map(|item| item.expected.event()).collect();
+                let size: usize = events.iter().map(|event| answer_size(event)).sum();
+                return if events.is_empty() {
+                    (0, Some(Ending::Decode))
+                } else if size > limits.answer {
+                    (0, Some(Ending::Limit(Limit::Answer)))
+                } else {
+                    (events.len(), Some(Ending::Complete))
                 };
             }
         };
         return (0, Some(ending));
     }
     let (mut text, mut cited, mut unknown) = (0, 0, 0);
-    for (events, said) in body.said.iter().enumerate() {
-        // An event that is too large is over before it is whole. No scenario cuts one where that is in doubt.
-        if said.size > limits.event && came + said.size > said.whole_at + limits.event {
+    for (events, item) in body.items.iter().enumerate() {
+        // An event that is too large fails before it is complete. No scenario cuts one near the limit.
+        if item.data_len > limits.event && received + item.data_len > item.complete_at + limits.event {
             return (events, Some(Ending::Limit(Limit::Event)));
         }
-        if said.whole_at > came {
+        if item.complete_at > received {
             break;
         }
-        match &said.what {
-            What::Error => return (events, Some(Ending::Stream)),
-            What::Garbage => return (events, Some(Ending::Decode)),
-            What::Event(event @ Event::Citations(_)) => cited = held(event),
-            What::Event(Event::Other(_)) => unknown += said.carries,
-            What::Event(event) => text += held(event),
+        match &item.expected {
+            Expected::Error => return (events, Some(Ending::Stream)),
+            Expected::Garbage => return (events, Some(Ending::Decode)),
+            Expected::Event(event @ Event::Citations(_)) => cited = answer_size(event),
+            Expected::Event(Event::Other(_)) => unknown += item.counted_len,
+            Expected::Event(event) => text += answer_size(event),
         }
         if unknown > limits.unknown_events {
             return (events, Some(Ending::Limit(Limit::UnknownEvents)));
         }
-        if said
-            .what
+        if item
+            .expected
             .event()
-            .is_some_and(|event| !matches!(event, Event::Other(_)) && Weight::of(event) == Weight::Content)
+            .is_some_and(|event| !matches!(event, Event::Other(_)) && EventClass::of(event) == EventClass::Content)
         {
             unknown = 0;
         }
@@ -128,15 +137,15 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
             return (events, Some(Ending::Limit(Limit::Answer)));
         }
     }
-    let events = body.said.iter().filter(|said| said.whole_at <= came).count();
+    let events = body.items.iter().filter(|item| item.complete_at <= received).count();
     let ending = match end {
         None | Some(End::Silence) => None,
         Some(End::Reset) => Some(Ending::Truncated(Truncation::ConnectionLost)),
-        Some(End::Clean) if naive::decode(&body.bytes[..came]).incomplete => {
+        Some(End::Clean) if naive::decode(&body.bytes[..received]).incomplete => {
             Some(Ending::Truncated(Truncation::InsideEvent))
         }
         Some(End::Clean) if short => Some(Ending::Truncated(Truncation::ContentLength)),
-        Some(End::Clean) if events == 0 && is_foreign(&body.bytes[..came]) => {
+        Some(End::Clean) if events == 0 && is_foreign(&body.bytes[..received]) => {
             Some(Ending::UnexpectedResponse(UnexpectedResponse::NoEvents))
         }
         Some(End::Clean) => Some(Ending::Complete),
@@ -144,19 +153,19 @@ pub fn judge(response: &Response, limits: &Limits, came: usize, end: Option<End>
     (events, ending)
 }
 
-/// What an event takes in memory of what an answer may.
-fn held(event: &Event) -> usize {
+/// Size of an event as the answer limit counts it.
+fn answer_size(event: &Event) -> usize {
     let Event::Citations(cited) = event else { return event.text().map_or(0, str::len) };
     let strings = |citation: &Citation| {
         let record = &citation.record;
         let all = [&citation.hit_url, &record.url, &record.title, &record.description];
         all.into_iter().flatten().map(String::len).sum::<usize>()
     };
-    // No scenario has breadcrumbs, or a type that nobody knows.
+    // No scenario has breadcrumbs or an unknown record type.
     cited.iter().map(|citation| size_of::<Citation>() + strings(citation)).sum()
 }
 
-/// Whether a stream without an event has lines that are part of none, and no others that mean something.
+/// Returns whether a stream without an event has unknown lines and no field of an event.
 fn is_foreign(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
     let names: Vec<_> =
@@ -165,67 +174,68 @@ fn is_foreign(body: &[u8]) -> bool {
     !names.iter().any(is_ours) && names.iter().any(|name| !["", "retry"].contains(name))
 }
 
-/// What a head that is none of a success comes to, with so much of its body, which ended by itself or did not.
-fn failure(response: &Response, limits: &Limits, came: usize, ended: bool) -> Ending {
+/// Predicts the ending of a response that is not a success, after `received` bytes of its body. `ended` is whether
+/// the body ended regularly.
+fn failure(response: &Response, limits: &Limits, received: usize, ended: bool) -> Ending {
     let length = response.body.bytes.len();
     match response.status {
         200 if response.header("content-encoding").is_some() => {
             Ending::UnexpectedResponse(UnexpectedResponse::ContentEncoding)
         }
         200 => Ending::UnexpectedResponse(UnexpectedResponse::ContentType),
-        422 if response.validation && ended && came == length && length <= limits.error_body => Ending::Validation,
+        422 if response.validation && ended && received == length && length <= limits.error_body => Ending::Validation,
         400..=599 => Ending::Api,
         _ => Ending::UnexpectedResponse(UnexpectedResponse::Status),
     }
 }
 
-/// Whether an attempt that failed is worth another.
+/// Whether a failed attempt is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Worth {
-    Nothing,
-    Another,
-    /// Another, if the caller does not mind that the server may have read the request.
-    AnotherIfAllowed,
+enum RetryRule {
+    Never,
+    Always,
+    /// If ambiguous retries are allowed: the server may have read the request.
+    IfAllowed,
 }
 
-/// How an attempt ends.
+/// Predicted end of an attempt.
 #[derive(Clone, Copy, Debug)]
-struct Ended {
+struct AttemptEnd {
     at: Duration,
-    /// When its connection was let go of.
+    /// When its connection is closed.
     closed: Duration,
     ending: Ending,
     events: usize,
-    worth: Worth,
-    /// What the server wants to be waited.
+    retry_rule: RetryRule,
+    /// Delay that the server asks for.
     retry_after: Duration,
 }
 
 impl Attempt {
-    /// How it ends if it is sent then; `None` if it never does.
-    fn ends(&self, scenario: &Scenario, sent: Duration) -> Option<Ended> {
-        let mut watch = Watch::new(scenario, sent);
-        let mut clocks = Clocks::of_attempt(&scenario.config.timeouts, sent);
+    /// Predicts the end of the attempt if it is sent at `sent`. Returns `None` if it does not end.
+    fn predict_end(&self, scenario: &Scenario, sent: Duration) -> Option<AttemptEnd> {
+        let mut consumer = VirtualConsumer::new(scenario, sent);
+        let mut state = TimeoutState::of_attempt(&scenario.config.timeouts, sent);
         let due = (!matches!(self.reaction, Reaction::Silence)).then_some(sent + self.delay);
-        let ended = |watch: &Watch<'_>, ending, worth| {
-            let (at, closed) = (watch.now, watch.now);
-            Some(Ended { at, closed, ending, events: 0, worth, retry_after: Duration::ZERO })
+        let ended = |consumer: &VirtualConsumer<'_>, ending, retry_rule| {
+            let (at, closed) = (consumer.now, consumer.now);
+            Some(AttemptEnd { at, closed, ending, events: 0, retry_rule, retry_after: Duration::ZERO })
         };
-        if let Some(kind) = watch.wait(due, &mut clocks)? {
-            let worth = if kind == TimeoutKind::Head { Worth::AnotherIfAllowed } else { Worth::Nothing };
-            return ended(&watch, Ending::Timeout(kind), worth);
+        if let Some(kind) = consumer.wait(due, &mut state)? {
+            let retry_rule = if kind == TimeoutKind::Head { RetryRule::IfAllowed } else { RetryRule::Never };
+            return ended(&consumer, Ending::Timeout(kind), retry_rule);
         }
         match &self.reaction {
-            Reaction::Answer(response) => response.ends(watch, sent + self.delay),
+            Reaction::Answer(response) => response.predict_end(consumer, sent + self.delay),
             Reaction::Fault(error) => {
-                let (ending, worth) = match error {
-                    TransportError::Connect => (Ending::Connect, Worth::Another),
-                    TransportError::Permanent => (Ending::Connect, Worth::Nothing),
-                    TransportError::ConnectTimeout => (Ending::Timeout(TimeoutKind::Connect), Worth::Another),
-                    TransportError::Unsent => (Ending::Transport, Worth::Another),
-                    _ => (Ending::Transport, Worth::AnotherIfAllowed),
+                let (ending, retry_rule) = match error {
+                    TransportError::Connect => (Ending::Connect, RetryRule::Always),
+                    TransportError::Permanent => (Ending::Connect, RetryRule::Never),
+                    TransportError::ConnectTimeout => (Ending::Timeout(TimeoutKind::Connect), RetryRule::Always),
+                    TransportError::Unsent => (Ending::Transport, RetryRule::Always),
+                    _ => (Ending::Transport, RetryRule::IfAllowed),
                 };
-                ended(&watch, ending, worth)
+                ended(&consumer, ending, retry_rule)
             }
             Reaction::Silence => None,
         }
@@ -233,22 +243,23 @@ impl Attempt {
 }
 
 impl Response {
-    /// How it ends if its head is read now, and could be read at `ready`.
-    fn ends(&self, mut watch: Watch<'_>, mut ready: Duration) -> Option<Ended> {
-        let scenario = watch.scenario;
+    /// Predicts the end of the response if its head is read now and was available at `ready`.
+    fn predict_end(&self, mut consumer: VirtualConsumer<'_>, mut ready: Duration) -> Option<AttemptEnd> {
+        let scenario = consumer.scenario;
         let limits = &scenario.config.limits;
-        let mut clocks = Clocks::of_body(&scenario.config.timeouts, self, watch.now);
-        let (mut came, mut handed) = (0, 0);
+        let mut state = TimeoutState::of_body(&scenario.config.timeouts, self, consumer.now);
+        let (mut received, mut delivered) = (0, 0);
         let mut taken: Vec<Duration> = Vec::new();
-        let (worth, retry_after) = (self.worth(scenario.continues), self.retry_after.unwrap_or_default());
-        let ended = |at, closed, events, ending| Some(Ended { at, closed, ending, events, worth, retry_after });
-        let timed_out = |at, came, events, kind| {
-            let ending = if self.is_success() { Ending::Timeout(kind) } else { failure(self, limits, came, false) };
+        let (retry_rule, retry_after) = (self.retry_rule(scenario.continues), self.retry_after.unwrap_or_default());
+        let ended =
+            |at, closed, events, ending| Some(AttemptEnd { at, closed, ending, events, retry_rule, retry_after });
+        let timed_out = |at, received, events, kind| {
+            let ending = if self.is_success() { Ending::Timeout(kind) } else { failure(self, limits, received, false) };
             ended(at, at, events, ending)
         };
         for index in 0..=self.pieces.len() {
-            if let Some(kind) = clocks.read(self, came, watch.now) {
-                return timed_out(watch.now, came, handed, kind);
+            if let Some(kind) = state.read(self, received, consumer.now) {
+                return timed_out(consumer.now, received, delivered, kind);
             }
             let piece = self.pieces.get(index);
             if let Some(window) = self.window
@@ -258,85 +269,85 @@ impl Response {
             }
             ready += piece.map_or(self.end_delay, |piece| piece.delay);
             let comes = piece.is_some() || self.end != End::Silence;
-            if let Some(kind) = watch.wait(comes.then_some(ready), &mut clocks)? {
-                return timed_out(watch.now, came, handed, kind);
+            if let Some(kind) = consumer.wait(comes.then_some(ready), &mut state)? {
+                return timed_out(consumer.now, received, delivered, kind);
             }
-            let now = watch.now;
+            let now = consumer.now;
             taken.push(now);
             let Some(piece) = piece else {
                 if self.trailers && self.end == End::Clean {
-                    // They count as an empty read.
-                    clocks.input(now, 0);
-                    let over = clocks.is_over(Timer::Total, now).then_some(TimeoutKind::Total);
-                    if let Some(kind) = over.or_else(|| clocks.read(self, came, now)) {
-                        return timed_out(now, came, handed, kind);
+                    // Trailers count as an empty read.
+                    state.input(now, 0);
+                    let over = state.is_over(DeadlineKind::Total, now).then_some(TimeoutKind::Total);
+                    if let Some(kind) = over.or_else(|| state.read(self, received, now)) {
+                        return timed_out(now, received, delivered, kind);
                     }
                 }
-                let (events, ending) = judge(self, limits, came, Some(self.end));
-                watch.hand_out(events - handed);
-                return ended(watch.now, now, events, ending?);
+                let (events, ending) = expected_result(self, limits, received, Some(self.end));
+                consumer.deliver(events - delivered);
+                return ended(consumer.now, now, events, ending?);
             };
-            came += piece.bytes.len();
-            clocks.input(now, piece.bytes.len());
-            watch.now += self.read_time;
-            let (events, ending) = judge(self, limits, came, None);
-            for said in self.body.said[handed..events].iter().filter_map(|said| said.what.event()) {
-                watch.hand_out(1);
-                clocks.event(Weight::of(said));
+            received += piece.bytes.len();
+            state.input(now, piece.bytes.len());
+            consumer.now += self.read_time;
+            let (events, ending) = expected_result(self, limits, received, None);
+            for item in self.body.items[delivered..events].iter().filter_map(|item| item.expected.event()) {
+                consumer.deliver(1);
+                state.event(EventClass::of(item));
             }
-            handed = events;
+            delivered = events;
             if let Some(ending) = ending {
-                return ended(watch.now, watch.now, events, ending);
+                return ended(consumer.now, consumer.now, events, ending);
             }
-            // What came at the last moment still counts, and is the last.
-            if clocks.is_over(Timer::Total, now) {
-                return timed_out(watch.now, came, events, TimeoutKind::Total);
+            // Input that arrives at the deadline still counts.
+            if state.is_over(DeadlineKind::Total, now) {
+                return timed_out(consumer.now, received, events, TimeoutKind::Total);
             }
         }
         None
     }
 
-    fn worth(&self, continues: bool) -> Worth {
+    fn retry_rule(&self, continues: bool) -> RetryRule {
         match self.status {
-            425 | 429 | 503 | 529 => Worth::Another,
-            408 | 500 | 502 | 504 if continues => Worth::AnotherIfAllowed,
-            408 | 500 | 502 | 504 => Worth::Another,
-            _ => Worth::Nothing,
+            425 | 429 | 503 | 529 => RetryRule::Always,
+            408 | 500 | 502 | 504 if continues => RetryRule::IfAllowed,
+            408 | 500 | 502 | 504 => RetryRule::Always,
+            _ => RetryRule::Never,
         }
     }
 }
 
-/// What a call comes to for a consumer who stays, prompt or with pauses.
+/// Predicted result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
-    /// How many attempts are made.
+    /// Number of attempts.
     pub attempts: usize,
-    /// When the connection of each is let go of.
+    /// When the connection of each attempt is closed.
     pub closes: Vec<Duration>,
-    /// How many events are handed out.
+    /// Number of events that are delivered.
     pub events: usize,
-    /// The end and its time; `None` if it waits for ever.
+    /// Time and kind of the end. `None` if the call waits forever.
     pub end: Option<(Duration, Ending)>,
-    /// Why there was no further attempt.
+    /// Why there is no further attempt.
     pub gave_up: Option<GaveUp>,
 }
 
-/// What was seen of a call. The jitter is the client's to draw, so that the waits between its attempts are taken as they
-/// were, and held to their bounds.
+/// Observed properties of a call that cannot be predicted. The client draws the jitter of its waits, so the oracle
+/// takes the observed waits and checks their bounds.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct Observed {
     /// When each attempt was sent.
     pub sends: Vec<Duration>,
-    /// Why there was no further attempt.
+    /// Why there is no further attempt.
     pub gave_up: Option<GaveUp>,
 }
 
-/// Predicts a call by a consumer who stays, prompt or with pauses.
+/// Predicts a call. The consumer must not leave and must not be late.
 ///
 /// # Errors
 ///
-/// What is wrong with a wait that was made, or with the reason for making none.
-pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
+/// A wait, or the reason for not waiting, is out of bounds.
+pub fn predict(scenario: &Scenario, seen: &Observed) -> Result<Prediction, String> {
     let Config { timeouts, retry, .. } = &scenario.config;
     let total = timeouts.total.unwrap_or(Duration::MAX);
     let mut sent = *seen.sends.first().ok_or("nothing was sent")?;
@@ -344,7 +355,7 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
     let mut closes = Vec::new();
     for (index, attempt) in scenario.attempts.iter().enumerate() {
         let attempts = index + 1;
-        let Some(ended) = attempt.ends(scenario, sent) else {
+        let Some(ended) = attempt.predict_end(scenario, sent) else {
             return Ok(Prediction { attempts, closes, events: 0, end: None, gave_up: None });
         };
         closes.push(ended.closed);
@@ -353,49 +364,49 @@ pub fn predict(scenario: &Scenario, seen: &Seen) -> Result<Prediction, String> {
             Ok(Prediction { attempts, closes, events, end: Some((at, ending)), gave_up })
         };
         let last = |gave_up| done(ended.at, ended.ending, gave_up);
-        match ended.worth {
-            Worth::Nothing => return last(None),
-            Worth::AnotherIfAllowed if !retry.ambiguous => return last(Some(GaveUp::MayHaveBeenRead)),
+        match ended.retry_rule {
+            RetryRule::Never => return last(None),
+            RetryRule::IfAllowed if !retry.ambiguous => return last(Some(GaveUp::MayHaveBeenRead)),
             _ if attempts > retry.max_retries as usize => return last(Some(GaveUp::Attempts)),
-            Worth::Another | Worth::AnotherIfAllowed => {}
+            RetryRule::Always | RetryRule::IfAllowed => {}
         }
         let least = ended.retry_after;
         let most = least.max(retry.base.saturating_mul(1 << index).min(retry.max_backoff));
         if let Some(next) = seen.sends.get(attempts) {
-            let wait = next.checked_sub(ended.at).ok_or("an attempt before the one before it had failed")?;
-            // Timers fire late, within their grain. By how much is not seen.
+            let wait = next.checked_sub(ended.at).ok_or("an attempt was sent before the previous one had failed")?;
+            // Timers fire up to one tick late.
             let meant = wait.saturating_sub(scenario.tick);
             if wait < least || meant > most {
-                return Err(format!("a wait of {wait:?}, not between {least:?} and {most:?}"));
+                return Err(format!("a wait of {wait:?} is not between {least:?} and {most:?}"));
             }
             waited += wait;
             if waited > retry.max_total_wait + scenario.tick * attempts as u32 {
-                return Err(format!("waits of {waited:?} together"));
+                return Err(format!("the waits add up to {waited:?}"));
             }
             if ended.at + meant >= total {
-                return Err("a wait beyond the end of the whole call".to_owned());
+                return Err("a wait predict_end after the total timeout".to_owned());
             }
             sent = *next;
             continue;
         }
         return match seen.gave_up {
             Some(GaveUp::WaitTooLong { wait }) if wait < least || wait > most => {
-                Err(format!("gave up a wait of {wait:?}, not between {least:?} and {most:?}"))
+                Err(format!("the wait that was given up, {wait:?}, is not between {least:?} and {most:?}"))
             }
             Some(GaveUp::WaitTooLong { wait }) if waited + wait <= retry.max_total_wait => {
-                Err(format!("gave up a wait of {wait:?} after {waited:?} of them"))
+                Err(format!("a wait of {wait:?} was given up after waits of {waited:?}"))
             }
-            Some(GaveUp::Deadline) if ended.at + most < total => Err("gave up in time".to_owned()),
+            Some(GaveUp::Deadline) if ended.at + most < total => Err("gave up although there was time".to_owned()),
             Some(GaveUp::WaitTooLong { .. } | GaveUp::Deadline) => last(seen.gave_up),
-            // With a grain, the timer of a wait that was to end in time may fire so late that the whole call is over.
+            // The timer of a wait may fire so late, within one tick, that the total timeout has expired.
             None if scenario.tick > Duration::ZERO
                 && ended.at + least < total
-                && ceil(ended.at + most, scenario.tick) >= total =>
+                && round_up(ended.at + most, scenario.tick) >= total =>
             {
-                let at = ceil(total, scenario.tick);
+                let at = round_up(total, scenario.tick);
                 Ok(Prediction { events: 0, ..done(at, Ending::Timeout(TimeoutKind::Total), None)? })
             }
-            _ => Err(format!("no further attempt after {}", attempts)),
+            _ => Err(format!("there is no attempt after attempt {attempts}")),
         };
     }
     Err("more attempts than the scenario has".to_owned())

@@ -1,16 +1,16 @@
-//! Chance that is the same on every machine for the same seed.
+//! A random number generator that gives the same numbers for a seed on every machine.
 
-/// SplitMix64.
+/// SplitMix64 generator.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// A source of numbers that this seed decides.
+    /// Creates a generator from a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// 64 bits of chance.
+    /// Returns 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -19,26 +19,26 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number from `low` up to and with `high`.
+    /// Returns a number from `low` to `high`, both inclusive.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.bits() % (high - low + 1)
     }
 
-    /// An index into something of this length, which is not 0.
+    /// Returns a number below `length`, which must not be 0.
     pub fn below(&mut self, length: usize) -> usize {
         (self.bits() % length as u64) as usize
     }
 
-    /// True in so many cases of a hundred.
+    /// Returns true with a probability of `cases` percent.
     pub fn percent(&mut self, cases: u64) -> bool {
         self.bits() % 100 < cases
     }
 
-    /// One of these.
+    /// Returns a random element of a slice.
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// If the slice is empty.
     pub fn pick<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len())]
     }

@@ -1,4 +1,4 @@
-//! A small executor: it polls a reply when it was woken, and moves the clock when it was not.
+//! The executor: polls the client's reply when it is woken, and advances the virtual clock when it is not.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -15,29 +15,29 @@ use super::scenario::{Leave, Pace, Scenario};
 use super::transcript::{Outcome, Step, Transcript};
 use super::transport::SimTransport;
 
-/// The polls that no scenario needs as many of.
-const ENOUGH: u32 = 20_000;
+/// Maximum number of polls of a call. No scenario needs as many.
+const MAX_POLLS: u32 = 20_000;
 
-/// Long after everything.
-const LATER: Duration = Duration::from_secs(86_400);
+/// A time after every timer.
+const LONG_AFTER: Duration = Duration::from_secs(86_400);
 
-/// Runs a call to its end.
+/// Runs a scenario on the client to its end.
 ///
 /// # Panics
 ///
-/// If the client can't be made.
+/// If the client cannot be built.
 pub fn run(scenario: &Scenario) -> Transcript {
     let transport = SimTransport::new(scenario.clone());
     let mut run = Run::begin(scenario, transport.clone());
     let outcome = run.drive();
     if let Some(outcome) = outcome {
         run.reply = None;
-        run.check_freed("after it");
+        run.check_freed("after the reply was dropped");
         let mut transcript = transport.take_transcript();
         transcript.outcome = Some(outcome);
         return transcript;
     }
-    transport.wrong(format!("end: none after {ENOUGH} polls"));
+    transport.violation(format!("end: the call does not end within {MAX_POLLS} polls"));
     transport.take_transcript()
 }
 
@@ -46,11 +46,11 @@ struct Run<'a> {
     transport: SimTransport,
     reply: Option<Reply<SimTransport>>,
     woken: Arc<Woken>,
-    /// The last poll gave nothing.
+    /// Whether the last poll returned `Pending`.
     pending: bool,
-    /// How many pauses were made.
+    /// Number of pauses so far.
     pauses: usize,
-    /// What came as the last item.
+    /// The error that the reply returned.
     error: Option<Error>,
     events: u64,
 }
@@ -79,9 +79,9 @@ impl<'a> Run<'a> {
         Self { scenario, transport, reply: Some(reply), woken, pending: false, pauses: 0, error: None, events: 0 }
     }
 
-    /// How it comes out; `None` if it does not.
+    /// Returns the outcome, or `None` if the call does not end.
     fn drive(&mut self) -> Option<Outcome> {
-        for polls in 0..ENOUGH {
+        for polls in 0..MAX_POLLS {
             if let Some((after, how)) = self.scenario.consumer.leaves
                 && polls >= after
             {
@@ -93,9 +93,9 @@ impl<'a> Run<'a> {
             match self.poll() {
                 Poll::Ready(Some(Ok(event))) => self.take(event),
                 Poll::Ready(Some(Err(error))) => {
-                    self.check_freed("with an error");
+                    self.check_freed("after an error");
                     if self.error.replace(error).is_some() {
-                        self.transport.wrong("end: a second error");
+                        self.transport.violation("end: the reply returned a second error");
                     }
                 }
                 Poll::Ready(None) => return self.end(),
@@ -105,14 +105,14 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Waits until the task is woken, if it waits; false if it never is.
+    /// Waits until the task is woken. Returns false if it is never woken.
     fn wake(&mut self) -> bool {
         if !self.pending {
             return true;
         }
         let clock = self.transport.clock();
         while !self.woken.0.load(Ordering::Relaxed) {
-            let Some(at) = clock.next_alarm() else { return false };
+            let Some(at) = clock.next_deadline() else { return false };
             clock.advance_to(self.scenario.wakes(at));
         }
         if let Pace::Late(times) = &self.scenario.consumer.pace {
@@ -133,32 +133,32 @@ impl<'a> Run<'a> {
     fn take(&mut self, event: Event) {
         self.events += 1;
         if self.error.is_some() {
-            self.transport.wrong("end: an event after an error");
+            self.transport.violation("end: the reply returned an event after an error");
         }
         let reply = self.reply.as_ref().expect("a call under way");
-        // An answer in one JSON object is there before its events are taken.
+        // A JSON answer is available before its events are taken.
         if reply.answer().is_none_or(|answer| answer.events < self.events) {
-            self.transport.wrong("answer: it lacks what was handed out");
+            self.transport.violation("answer: a delivered event is missing");
         }
-        self.transport.note(Step::Event(event));
+        self.transport.record(Step::Event(event));
         if let Pace::Pausing(times) = &self.scenario.consumer.pace {
             self.pause(times);
         }
     }
 
-    /// Does something else, as long as it is this time's turn.
+    /// Pauses for the next of these times.
     fn pause(&mut self, times: &[Duration]) {
         let length = times[self.pauses % times.len()];
         self.pauses += 1;
         if length > Duration::ZERO {
-            self.transport.note(Step::Pause(length));
+            self.transport.record(Step::Pause(length));
             let clock = self.transport.clock();
             clock.advance_to(clock.now() + length);
         }
     }
 
     fn leave(&mut self, how: Leave) -> Option<Outcome> {
-        self.transport.note(Step::Left);
+        self.transport.record(Step::Left);
         let reply = self.reply.take()?;
         Some(match how {
             Leave::Drop => {
@@ -169,46 +169,46 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// After the end nothing changes, however long one waits.
+    /// Checks that nothing changes after the end.
     fn end(&mut self) -> Option<Outcome> {
-        self.transport.note(Step::Over);
+        self.transport.record(Step::Over);
         self.check_freed("at the end");
         let steps = self.transport.steps();
         let end = self.transport.clock().now();
         for _ in 0..2 {
-            self.transport.clock().advance_to(end + LATER);
+            self.transport.clock().advance_to(end + LONG_AFTER);
             if !matches!(self.poll(), Poll::Ready(None)) {
-                self.transport.wrong("end: something came after it");
+                self.transport.violation("end: the reply returned an item after its end");
             }
         }
         let finish = pin!(self.reply.take()?.finish());
         let Poll::Ready(outcome) = finish.poll(&mut Context::from_waker(Waker::noop())) else {
-            self.transport.wrong("end: it has no outcome");
+            self.transport.violation("end: there is no outcome");
             return None;
         };
         if outcome.as_ref().err().map(Error::kind) != self.error.as_ref().map(Error::kind) {
-            self.transport.wrong("end: the outcome is not the error that was handed out");
+            self.transport.violation("end: the outcome is not the error that the reply returned");
         }
         if self.transport.steps() != steps {
-            self.transport.wrong("end: something happened after it");
+            self.transport.violation("end: something happened after the end");
         }
         Some(Outcome::Ended(outcome))
     }
 
-    /// Nothing is left of a call: no connection, no chunk, and, once the reply is gone, no alarm.
+    /// Checks that the call holds no connection and no chunk, and no timer once the reply is dropped.
     fn check_freed(&self, when: &str) {
         let connections = self.transport.connections();
         let chunks = self.transport.chunks();
         if connections + chunks > 0 {
-            self.transport.wrong(format!("freed: {connections} connections and {chunks} chunks are left {when}"));
+            self.transport.violation(format!("freed: {connections} connections and {chunks} chunks are left {when}"));
         }
-        if self.reply.is_none() && self.transport.clock().next_alarm().is_some() {
-            self.transport.wrong(format!("freed: an alarm is left {when}"));
+        if self.reply.is_none() && self.transport.clock().next_deadline().is_some() {
+            self.transport.violation(format!("freed: a timer is left {when}"));
         }
     }
 }
 
-/// Whether the task was woken.
+/// Waker that records whether the task was woken.
 #[derive(Debug)]
 struct Woken(AtomicBool);
 

@@ -1,4 +1,4 @@
-//! What is to happen in one call: settings, network, server, consumer.
+//! The script of one call: settings of the client, behaviour of network, server and consumer.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,40 +8,40 @@ use chat_client::driver::{Config, TransportError};
 
 use super::body::Body;
 
-/// One call with all that happens to it.
+/// The script of one call.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What the jitter of the retries is drawn from.
+    /// Seed of the retry jitter.
     pub seed: u64,
-    /// Whether a session is continued; else one is created.
+    /// Whether the call continues a session. Otherwise it creates one.
     pub continues: bool,
-    /// Whether a stream is asked for.
+    /// Whether the request asks for a stream.
     pub stream: bool,
-    /// The settings of the client.
+    /// Settings of the client.
     pub config: Config,
-    /// Timers fire at multiples of this. Zero is a clock without a grain.
+    /// Granularity of timers: they fire at multiples of this. Zero means exact timers.
     pub tick: Duration,
-    /// What happens to each attempt, in order. There is nothing to answer an attempt after the last.
+    /// The attempts, in order. A further attempt gets no response.
     pub attempts: Vec<Attempt>,
-    /// Who takes the events.
+    /// Consumer of the events.
     pub consumer: Consumer,
-    /// The process is stopped at this time, for this long. Timers that are due meanwhile fire afterwards.
+    /// Time and duration of a suspension of the process. Timers that are due meanwhile fire afterwards.
     pub suspended: Option<(Duration, Duration)>,
 }
 
-/// What happens to one attempt.
+/// The script of one attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// How long after it is sent.
+    /// Delay after the request is sent.
     pub delay: Duration,
-    /// What.
+    /// What happens then.
     pub reaction: Reaction,
 }
 
-/// How the network or the server reacts to a request.
+/// Reaction of the network or the server to a request.
 #[derive(Clone, Debug)]
 pub enum Reaction {
-    /// Not at all, for ever.
+    /// No reaction, ever.
     Silence,
     /// The transport fails.
     Fault(TransportError),
@@ -49,59 +49,59 @@ pub enum Reaction {
     Answer(Box<Response>),
 }
 
-/// A server's answer.
+/// A response of the server.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// Its status.
     pub status: u16,
     /// Its headers.
     pub headers: Vec<(&'static str, String)>,
-    /// What the headers tell the client to wait, if it understands them.
+    /// Delay that the headers ask for, if they are valid.
     pub retry_after: Option<Duration>,
-    /// What the server means to say. What it does say is in `pieces`.
+    /// The complete body. The part that is sent is in `pieces`.
     pub body: Body,
-    /// Whether the body is a legal validation error.
+    /// Whether the body is a valid validation error.
     pub validation: bool,
-    /// The parts of the body that arrive, in order and without gaps.
+    /// The pieces of the body that arrive, in order and without gaps.
     pub pieces: Vec<Piece>,
-    /// How long after the last piece the end comes.
+    /// Delay of the end after the last piece.
     pub end_delay: Duration,
-    /// The end.
+    /// How the body ends.
     pub end: End,
-    /// The server sends no more than so many pieces that the client did not take yet. Not 0.
+    /// Maximum number of pieces that the server sends before the client reads them. Not 0.
     pub window: Option<usize>,
-    /// Trailers come before a clean end.
+    /// Whether trailers come before a clean end.
     pub trailers: bool,
-    /// How long it takes to read a piece.
+    /// Time that reading a piece takes.
     pub read_time: Duration,
 }
 
-/// Part of a body.
+/// A piece of a body.
 #[derive(Clone, Debug)]
 pub struct Piece {
-    /// How long after what was before it.
+    /// Delay after the previous piece or the head.
     pub delay: Duration,
-    /// Which bytes. It may be empty.
+    /// Byte range in the body. It may be empty.
     pub bytes: Range<usize>,
 }
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// As its framing says: by a length, a last chunk or a close.
+    /// As its framing specifies: by a length, a last chunk or a close.
     Clean,
     /// By a lost connection or broken framing.
     Reset,
-    /// Not at all: the server falls silent and stays there.
+    /// Not at all: the connection stays open without data.
     Silence,
 }
 
-/// Who takes the events, and how.
+/// Consumer of the events.
 #[derive(Clone, Debug, Default)]
 pub struct Consumer {
-    /// How fast.
+    /// How fast it takes events.
     pub pace: Pace,
-    /// Goes away after so many polls.
+    /// Leaves after this number of polls.
     pub leaves: Option<(u32, Leave)>,
 }
 
@@ -111,13 +111,13 @@ pub enum Pace {
     /// At once.
     #[default]
     Prompt,
-    /// Something else is done for these times, in turn, after each event.
+    /// With a pause after each event: these times, in turn.
     Pausing(Vec<Duration>),
-    /// The task is polled these times late, in turn, whenever it was woken.
+    /// With a delay of each poll after the task is woken: these times, in turn.
     Late(Vec<Duration>),
 }
 
-/// How a consumer goes away.
+/// How a consumer leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// The reply is dropped.
@@ -127,7 +127,7 @@ pub enum Leave {
 }
 
 impl Scenario {
-    /// A prompt consumer creates a session with the default settings, on a clock without a grain.
+    /// Creates a scenario with default settings, exact timers and a prompt consumer, in which a session is created.
     pub fn new(attempts: Vec<Attempt>) -> Self {
         Self {
             seed: 0,
@@ -143,7 +143,7 @@ impl Scenario {
 }
 
 impl Scenario {
-    /// When a sleep that ends at this time ends: later, if the process is stopped then.
+    /// Returns when a sleep until `at` ends: later than `at` if the process is suspended at that time.
     pub fn wakes(&self, at: Duration) -> Duration {
         match self.suspended {
             Some((stop, length)) if (stop..stop + length).contains(&at) => stop + length,
@@ -153,19 +153,19 @@ impl Scenario {
 }
 
 impl Attempt {
-    /// The transport fails after so many milliseconds.
+    /// Creates an attempt in which the transport fails after `delay_ms`.
     pub fn fails(delay_ms: u64, error: TransportError) -> Self {
         Self { delay: Duration::from_millis(delay_ms), reaction: Reaction::Fault(error) }
     }
 
-    /// The server answers after so many milliseconds.
+    /// Creates an attempt that is answered after `delay_ms`.
     pub fn answers(delay_ms: u64, response: Response) -> Self {
         Self { delay: Duration::from_millis(delay_ms), reaction: Reaction::Answer(Box::new(response)) }
     }
 }
 
 impl Response {
-    /// A whole answer, all of it at once.
+    /// Creates a response with a complete body in one piece.
     pub fn new(status: u16, content_type: &str, body: Body) -> Self {
         let whole = Piece { delay: Duration::ZERO, bytes: 0..body.bytes.len() };
         Self {
@@ -183,12 +183,12 @@ impl Response {
         }
     }
 
-    /// A whole stream of events.
+    /// Creates a response with a complete event stream in one piece.
     pub fn stream(body: Body) -> Self {
         Self::new(200, "text/event-stream", body)
     }
 
-    /// The same in pieces, so many milliseconds apart, that end where the events and comments do.
+    /// Splits the body after each event and comment, with `delay_ms` before each piece.
     #[must_use]
     pub fn every(mut self, delay_ms: u64) -> Self {
         let delay = Duration::from_millis(delay_ms);
@@ -197,7 +197,7 @@ impl Response {
         self
     }
 
-    /// The same, of which only so many bytes come before it ends like this.
+    /// Truncates the body to `length` bytes, with this end.
     #[must_use]
     pub fn cut(mut self, length: usize, end: End) -> Self {
         self.pieces.retain_mut(|piece| {
@@ -208,7 +208,7 @@ impl Response {
         self
     }
 
-    /// The same with a `Retry-After` of so many seconds.
+    /// Adds a `Retry-After` header.
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.headers.push(("retry-after", seconds.to_string()));
@@ -216,17 +216,17 @@ impl Response {
         self
     }
 
-    /// A header's value.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|header| header.0 == name).map(|header| &*header.1)
     }
 
-    /// Whether the head is that of a success.
+    /// Returns whether the head is that of a success.
     pub fn is_success(&self) -> bool {
         self.is_stream() || self.is_success_of("application/json")
     }
 
-    /// Whether it is a success that comes as a stream of events.
+    /// Returns whether the response is a success with an event stream.
     pub fn is_stream(&self) -> bool {
         self.is_success_of("text/event-stream")
     }
@@ -238,7 +238,7 @@ impl Response {
     }
 }
 
-/// What is to happen, in a few lines.
+/// Formats the scenario in a few lines.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = if self.continues { "continue" } else { "create" };

@@ -1,4 +1,4 @@
-//! What happened, and when.
+//! The record of a call: its steps with their times, and its outcome.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,73 +6,73 @@ use std::time::Duration;
 use chat_client::driver::TransportError;
 use chat_client::{Answer, Error, Event};
 
-/// What happened in one call, with times since its beginning.
+/// Record of one call. Times are since its start.
 #[derive(Debug, Default)]
 pub struct Transcript {
-    /// All that could be seen from outside the client.
+    /// The steps that are visible from outside the client, with their times.
     pub steps: Vec<(Duration, Step)>,
-    /// How it came out.
+    /// Outcome of the call.
     pub outcome: Option<Outcome>,
-    /// What was seen to be wrong while it happened.
-    pub wrong: Vec<String>,
-    /// How many timers the client has set.
+    /// Violations that the simulator detected during the call.
+    pub violations: Vec<String>,
+    /// Number of timers that the client created.
     pub timers: usize,
 }
 
-/// Something that happened.
+/// A step of a call.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// The request was sent, for the attempt of this number, from 1.
+    /// The request of the attempt with this number was sent. Numbers start at 1.
     Sent(usize),
     /// The transport failed.
     Failed(TransportError),
-    /// The head of an answer was taken.
+    /// The head of a response was read.
     Head(u16),
-    /// A piece of a body was taken.
+    /// A piece of a body was read.
     Bytes {
         /// Its length.
         length: usize,
-        /// When it could be taken.
+        /// When it became available.
         ready: Duration,
     },
-    /// The body's end was taken.
+    /// The end of the body was read.
     End,
-    /// The connection was lost in the body.
+    /// The connection failed in the body.
     Reset,
-    /// Nothing was ready: the client waits.
+    /// No input was ready, so the client waits.
     Quiet,
-    /// The connection was let go of.
+    /// The connection was closed.
     Closed,
     /// The consumer took an event.
     Event(Event),
-    /// The consumer did something else.
+    /// The consumer paused.
     Pause(Duration),
-    /// The consumer learned that it is over.
+    /// The reply ended.
     Over,
-    /// The consumer went away.
+    /// The consumer left.
     Left,
 }
 
-/// How a call came out.
+/// Outcome of a call.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It came to its end.
+    /// The call ended.
     Ended(Result<Answer, Error>),
     /// The consumer cancelled.
     Cancelled(Result<Answer, Error>),
     /// The consumer dropped the reply.
     Dropped,
-    /// It waits for what will never come.
+    /// The call waits forever.
     Hangs,
 }
 
 impl Transcript {
-    /// Notes a step.
-    pub fn note(&mut self, now: Duration, step: Step) {
+    /// Records a step.
+    pub fn record(&mut self, now: Duration, step: Step) {
         self.steps.push((now, step));
     }
 
-    /// The events that were handed out.
+    /// Returns the delivered events.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.steps.iter().filter_map(|(_, step)| match step {
             Step::Event(event) => Some(event),
@@ -80,12 +80,12 @@ impl Transcript {
         })
     }
 
-    /// When each attempt was sent.
+    /// Returns when each attempt was sent.
     pub fn sends(&self) -> Vec<Duration> {
         self.times(|step| matches!(step, Step::Sent(_)))
     }
 
-    /// When each attempt's connection was let go of.
+    /// Returns when the connection of each attempt was closed.
     pub fn closes(&self) -> Vec<Duration> {
         self.times(|step| matches!(step, Step::Closed))
     }
@@ -94,13 +94,13 @@ impl Transcript {
         self.steps.iter().filter(|(_, step)| wanted(step)).map(|(at, _)| *at).collect()
     }
 
-    /// The time of the last step.
+    /// Returns the time of the last step.
     pub fn end(&self) -> Duration {
         self.steps.last().map_or(Duration::ZERO, |(at, _)| *at)
     }
 }
 
-/// A line for each step but the quiet, the time in milliseconds before it.
+/// Formats one line per step, except [`Step::Quiet`], with its time in milliseconds.
 impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in &self.steps {
@@ -110,13 +110,13 @@ impl fmt::Display for Transcript {
         }
         let end = Millis(self.end());
         match &self.outcome {
-            Some(Outcome::Ended(result)) => writeln!(f, "{end:>9} = {}", Shown(result))?,
-            Some(Outcome::Cancelled(result)) => writeln!(f, "{end:>9} = on cancel: {}", Shown(result))?,
+            Some(Outcome::Ended(result)) => writeln!(f, "{end:>9} = {}", DisplayOutcome(result))?,
+            Some(Outcome::Cancelled(result)) => writeln!(f, "{end:>9} = on cancel: {}", DisplayOutcome(result))?,
             Some(Outcome::Dropped) => writeln!(f, "{end:>9} = dropped")?,
             Some(Outcome::Hangs) => writeln!(f, "{end:>9} = hangs")?,
             None => {}
         }
-        self.wrong.iter().try_for_each(|wrong| writeln!(f, "    wrong {wrong}"))
+        self.violations.iter().try_for_each(|violation| writeln!(f, "    violation {violation}"))
     }
 }
 
@@ -145,7 +145,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Milliseconds, with a fraction where there is one.
+/// Formats a duration in milliseconds, with a fraction if necessary.
 struct Millis(Duration);
 
 impl fmt::Display for Millis {
@@ -156,10 +156,10 @@ impl fmt::Display for Millis {
     }
 }
 
-/// An outcome in a line.
-struct Shown<'a>(&'a Result<Answer, Error>);
+/// Formats an outcome in one line.
+struct DisplayOutcome<'a>(&'a Result<Answer, Error>);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for DisplayOutcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |answer: &Answer| format!("{:?} of {} events", answer.text, answer.events);
         match self.0 {

@@ -1,4 +1,4 @@
-//! A network and a server that do what a scenario says.
+//! The simulated network and server: a transport that follows the script of a scenario.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,34 +17,34 @@ use chat_client::driver::TransportError;
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 
-use super::clock::{Alarm, VirtualClock};
+use super::clock::{Timer, VirtualClock};
 use super::scenario::{End, Reaction, Response, Scenario};
 use super::transcript::{Step, Transcript};
 
-/// The transport's clock does not begin at zero: a client must not care.
+/// Start time of the transport's clock. It is not zero, because a client must not depend on that.
 const ORIGIN: Duration = Duration::from_millis(86_400_007);
 
-/// A transport of a scenario. Clones are the same.
+/// Transport that follows a scenario. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct SimTransport {
-    world: Rc<World>,
+    state: Rc<State>,
 }
 
 #[derive(Debug)]
-struct World {
+struct State {
     scenario: Scenario,
     clock: VirtualClock,
     transcript: RefCell<Transcript>,
     sent: Cell<usize>,
     connections: Cell<usize>,
-    /// Chunks that are not dropped yet.
+    /// Number of chunks that are not dropped yet.
     chunks: Arc<AtomicUsize>,
 }
 
 impl SimTransport {
-    /// The transport of this scenario.
+    /// Creates the transport of a scenario.
     pub fn new(scenario: Scenario) -> Self {
-        let world = World {
+        let state = State {
             scenario,
             clock: VirtualClock::default(),
             transcript: RefCell::default(),
@@ -52,52 +52,52 @@ impl SimTransport {
             connections: Cell::default(),
             chunks: Arc::default(),
         };
-        Self { world: Rc::new(world) }
+        Self { state: Rc::new(state) }
     }
 
-    /// Its clock, which begins at zero.
+    /// Returns the clock, which starts at zero.
     pub fn clock(&self) -> &VirtualClock {
-        &self.world.clock
+        &self.state.clock
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
-        self.world.connections.get()
+        self.state.connections.get()
     }
 
-    /// How many chunks of bodies are held somewhere.
+    /// Returns the number of chunks that are not dropped yet.
     pub fn chunks(&self) -> usize {
-        self.world.chunks.load(Ordering::Relaxed)
+        self.state.chunks.load(Ordering::Relaxed)
     }
 
-    /// Notes a step at the present time.
-    pub fn note(&self, step: Step) {
-        self.world.note(step);
+    /// Records a step at the current time.
+    pub fn record(&self, step: Step) {
+        self.state.record(step);
     }
 
-    /// Notes that something is wrong.
-    pub fn wrong(&self, what: impl Into<String>) {
-        self.world.wrong(what);
+    /// Records a violation.
+    pub fn violation(&self, message: impl Into<String>) {
+        self.state.violation(message);
     }
 
-    /// How many steps were noted.
+    /// Returns the number of recorded steps.
     pub fn steps(&self) -> usize {
-        self.world.transcript.borrow().steps.len()
+        self.state.transcript.borrow().steps.len()
     }
 
-    /// Takes what was noted.
+    /// Takes the transcript.
     pub fn take_transcript(&self) -> Transcript {
-        self.world.transcript.take()
+        self.state.transcript.take()
     }
 }
 
-impl World {
-    fn note(&self, step: Step) {
-        self.transcript.borrow_mut().note(self.clock.now(), step);
+impl State {
+    fn record(&self, step: Step) {
+        self.transcript.borrow_mut().record(self.clock.now(), step);
     }
 
-    fn wrong(&self, what: impl Into<String>) {
-        self.transcript.borrow_mut().wrong.push(what.into());
+    fn violation(&self, message: impl Into<String>) {
+        self.transcript.borrow_mut().violations.push(message.into());
     }
 
     fn response(&self, attempt: usize) -> &Response {
@@ -112,40 +112,40 @@ impl Transport for SimTransport {
     type Send = SimSend;
     type Body = SimBody;
     type Error = SimError;
-    type Sleep = Alarm;
+    type Sleep = Timer;
 
     const PRODUCT: &'static str = "transport-sim/0";
 
     fn send(&self, request: http::Request<Bytes>) -> SimSend {
-        let world = &self.world;
-        let attempt = world.sent.replace(world.sent.get() + 1);
-        world.note(Step::Sent(attempt + 1));
-        if world.connections.get() > 0 {
-            world.wrong("one connection: another was still open when a request was sent");
+        let state = &self.state;
+        let attempt = state.sent.replace(state.sent.get() + 1);
+        state.record(Step::Sent(attempt + 1));
+        if state.connections.get() > 0 {
+            state.violation("one connection: a request was sent while another connection was open");
         }
         if request.headers().get("authorization").is_none_or(|key| key != "Bearer key" || !key.is_sensitive()) {
-            world.wrong("key: a request without it");
+            state.violation("key: a request has no API key, or it is not marked as sensitive");
         }
-        let connection = Connection::open(world);
-        let due = world.scenario.attempts.get(attempt).and_then(|script| match script.reaction {
+        let connection = Connection::open(state);
+        let due = state.scenario.attempts.get(attempt).and_then(|script| match script.reaction {
             Reaction::Silence => None,
-            _ => Some(world.clock.now() + script.delay),
+            _ => Some(state.clock.now() + script.delay),
         });
-        let alarm = due.map(|due| world.clock.alarm(due));
-        SimSend { connection: Some(connection), attempt, due: due.unwrap_or_default(), alarm, quiet: false }
+        let timer = due.map(|due| state.clock.timer(due));
+        SimSend { connection: Some(connection), attempt, due: due.unwrap_or_default(), timer, quiet: false }
     }
 
     fn now(&self) -> Duration {
-        ORIGIN + self.world.clock.now()
+        ORIGIN + self.state.clock.now()
     }
 
-    fn sleep_until(&self, deadline: Duration) -> Alarm {
-        self.world.transcript.borrow_mut().timers += 1;
-        self.world.clock.alarm(ceil(deadline.saturating_sub(ORIGIN), self.world.scenario.tick))
+    fn sleep_until(&self, deadline: Duration) -> Timer {
+        self.state.transcript.borrow_mut().timers += 1;
+        self.state.clock.timer(round_up(deadline.saturating_sub(ORIGIN), self.state.scenario.tick))
     }
 
     fn seed(&self) -> u64 {
-        self.world.scenario.seed
+        self.state.scenario.seed
     }
 
     fn classify(error: &SimError) -> TransportError {
@@ -153,44 +153,44 @@ impl Transport for SimTransport {
     }
 }
 
-/// When a timer of this grain fires that is set for `at`.
-pub(super) fn ceil(at: Duration, tick: Duration) -> Duration {
-    let grain = tick.as_nanos();
-    if grain == 0 {
+/// Rounds `at` up to the next tick, when a timer set for `at` fires.
+pub(super) fn round_up(at: Duration, tick: Duration) -> Duration {
+    let tick_nanos = tick.as_nanos();
+    if tick_nanos == 0 {
         return at;
     }
-    Duration::from_nanos((at.as_nanos().div_ceil(grain) * grain) as u64)
+    Duration::from_nanos((at.as_nanos().div_ceil(tick_nanos) * tick_nanos) as u64)
 }
 
-/// A connection, counted while it is open.
+/// An open connection. It is counted until it is dropped.
 #[derive(Debug)]
 struct Connection {
-    world: Rc<World>,
+    state: Rc<State>,
 }
 
 impl Connection {
-    fn open(world: &Rc<World>) -> Self {
-        world.connections.set(world.connections.get() + 1);
-        Self { world: Rc::clone(world) }
+    fn open(state: &Rc<State>) -> Self {
+        state.connections.set(state.connections.get() + 1);
+        Self { state: Rc::clone(state) }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.world.connections.set(self.world.connections.get() - 1);
-        self.world.note(Step::Closed);
+        self.state.connections.set(self.state.connections.get() - 1);
+        self.state.record(Step::Closed);
     }
 }
 
-/// A request on its way.
+/// Future of a response.
 #[derive(Debug)]
 pub struct SimSend {
-    /// Gone once the head came.
+    /// `None` after the head.
     connection: Option<Connection>,
     attempt: usize,
-    /// When the head can be taken, if ever.
+    /// When the head is available, if ever.
     due: Duration,
-    alarm: Option<Alarm>,
+    timer: Option<Timer>,
     quiet: bool,
 }
 
@@ -199,46 +199,46 @@ impl Future for SimSend {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let world = Rc::clone(&this.connection.as_ref().expect("polled after its end").world);
-        ready!(wait(&world, this.alarm.as_mut(), &mut this.quiet, cx));
-        let response = match &world.scenario.attempts[this.attempt].reaction {
+        let state = Rc::clone(&this.connection.as_ref().expect("not polled after completion").state);
+        ready!(wait(&state, this.timer.as_mut(), &mut this.quiet, cx));
+        let response = match &state.scenario.attempts[this.attempt].reaction {
             Reaction::Answer(response) => response,
             Reaction::Fault(error) => {
-                world.note(Step::Failed(*error));
+                state.record(Step::Failed(*error));
                 return Poll::Ready(Err(SimError(*error)));
             }
             Reaction::Silence => return Poll::Pending,
         };
-        world.note(Step::Head(response.status));
-        let connection = this.connection.take().expect("looked at above");
+        state.record(Step::Head(response.status));
+        let connection = this.connection.take().expect("checked above");
         let head = http::Response::builder().status(response.status);
         let head = response.headers.iter().fold(head, |head, (name, value)| head.header(*name, value));
         Poll::Ready(Ok(head.body(SimBody::new(connection, this.attempt, this.due)).expect("a legal head")))
     }
 }
 
-/// Waits for what is due, for ever if nothing is, and notes where a wait begins.
-fn wait(world: &World, alarm: Option<&mut Alarm>, quiet: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
-    let due = alarm.map_or(Poll::Pending, |alarm| Pin::new(alarm).poll(cx));
+/// Waits for the timer, or forever without one. Records the start of the wait.
+fn wait(state: &State, timer: Option<&mut Timer>, quiet: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
+    let due = timer.map_or(Poll::Pending, |timer| Pin::new(timer).poll(cx));
     if due.is_pending() && !*quiet {
-        world.note(Step::Quiet);
+        state.record(Step::Quiet);
     }
     *quiet = due.is_pending();
     due
 }
 
-/// The body of an answer.
+/// Body of a response.
 #[derive(Debug)]
 pub struct SimBody {
     connection: Connection,
     attempt: usize,
-    /// How many pieces were taken.
+    /// Number of pieces that were read.
     taken: usize,
-    /// When the last ones were taken, at most as many as the window has.
+    /// When they were read.
     times: VecDeque<Duration>,
-    /// When the next thing can be taken; before it is known, when the last thing could be.
+    /// When the next piece or the end is available. Without a timer: when the previous one was.
     ready: Duration,
-    alarm: Option<Alarm>,
+    timer: Option<Timer>,
     quiet: bool,
     trailed: bool,
     over: bool,
@@ -252,15 +252,15 @@ impl SimBody {
             taken: 0,
             times: VecDeque::new(),
             ready,
-            alarm: None,
+            timer: None,
             quiet: false,
             trailed: false,
             over: false,
         }
     }
 
-    /// Sets the alarm for the next thing, unless nothing comes any more.
-    fn set_alarm(&mut self, response: &Response) {
+    /// Creates the timer of the next piece or of the end, unless the server stays silent.
+    fn set_timer(&mut self, response: &Response) {
         let delay = match response.pieces.get(self.taken) {
             Some(piece) => piece.delay,
             None if response.end == End::Silence => return,
@@ -269,11 +269,11 @@ impl SimBody {
         if let Some(window) = response.window
             && self.taken >= window
         {
-            // The server sends this piece when there is room for it.
+            // The server sends this piece when the window has room.
             self.ready = self.ready.max(self.times[self.times.len() - window]);
         }
         self.ready += delay;
-        self.alarm = Some(self.connection.world.clock.alarm(self.ready));
+        self.timer = Some(self.connection.state.clock.timer(self.ready));
     }
 }
 
@@ -283,27 +283,27 @@ impl http_body::Body for SimBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, SimError>>> {
         let this = &mut *self;
-        let world = Rc::clone(&this.connection.world);
-        let response = world.response(this.attempt);
+        let state = Rc::clone(&this.connection.state);
+        let response = state.response(this.attempt);
         if this.over {
-            world.wrong("end: a body was read after its end");
+            state.violation("end: a body was read after its end");
             return Poll::Ready(None);
         }
-        if world.chunks.load(Ordering::Relaxed) > 0 {
-            world.wrong("memory: more was read while a chunk was held undecoded");
+        if state.chunks.load(Ordering::Relaxed) > 0 {
+            state.violation("memory: the body was read while an earlier chunk was still held");
         }
-        if this.alarm.is_none() {
-            this.set_alarm(response);
+        if this.timer.is_none() {
+            this.set_timer(response);
         }
-        ready!(wait(&world, this.alarm.as_mut(), &mut this.quiet, cx));
+        ready!(wait(&state, this.timer.as_mut(), &mut this.quiet, cx));
         if let Some(piece) = response.pieces.get(this.taken) {
-            world.note(Step::Bytes { length: piece.bytes.len(), ready: this.ready });
+            state.record(Step::Bytes { length: piece.bytes.len(), ready: this.ready });
             this.taken += 1;
-            this.times.push_back(world.clock.now());
-            this.alarm = None;
-            world.clock.advance_to(world.clock.now() + response.read_time);
+            this.times.push_back(state.clock.now());
+            this.timer = None;
+            state.clock.advance_to(state.clock.now() + response.read_time);
             let bytes = response.body.bytes.slice(piece.bytes.clone());
-            return Poll::Ready(Some(Ok(Frame::data(Chunk::counted(bytes, &world.chunks)))));
+            return Poll::Ready(Some(Ok(Frame::data(Chunk::counted(bytes, &state.chunks)))));
         }
         if response.trailers && response.end == End::Clean && !this.trailed {
             this.trailed = true;
@@ -312,15 +312,15 @@ impl http_body::Body for SimBody {
         }
         this.over = true;
         if response.end == End::Reset {
-            world.note(Step::Reset);
+            state.record(Step::Reset);
             return Poll::Ready(Some(Err(SimError(TransportError::Body))));
         }
-        world.note(Step::End);
+        state.record(Step::End);
         Poll::Ready(None)
     }
 }
 
-/// A chunk of a body, counted while somebody holds it.
+/// A chunk of a body. It is counted until it is dropped.
 struct Chunk {
     bytes: Bytes,
     chunks: Arc<AtomicUsize>,
@@ -345,7 +345,7 @@ impl Drop for Chunk {
     }
 }
 
-/// A fault of the network.
+/// Error of the simulated network.
 #[derive(Clone, Copy, Debug)]
 pub struct SimError(TransportError);
 

@@ -419,3 +419,13 @@ pub(crate) fn in_parallel<T: Sync>(items: &[T], process: impl Fn(&T) + Sync) {
         }
     });
 }
+
+/// Runs a check for all rows at once, each in its own thread. Use it for rows that mostly wait.
+pub(crate) fn all_at_once<T: Send>(rows: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for row in rows {
+            let check = &check;
+            scope.spawn(move || check(row));
+        }
+    });
+}

@@ -1,9 +1,9 @@
-//! Answers that come whole.
+//! Complete answers.
 
 use super::*;
 
 #[test]
-fn a_stream_gives_its_events_as_they_come_and_the_answer_merged() {
+fn a_stream_gives_its_events_and_the_merged_answer() {
     let transcript = Call::create().run(&[vec![
         (30, stream()),
         (5, data(chunk("He"))),
@@ -23,7 +23,7 @@ fn a_stream_gives_its_events_as_they_come_and_the_answer_merged() {
 }
 
 #[test]
-fn one_json_object_gives_the_events_that_a_stream_would() {
+fn a_json_answer_gives_the_same_events_as_a_stream() {
     let body = r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Hi [1]","records_cited":{"citations":[{"number":1.0,"record":{}}]}}}"#;
     let (front, back) = body.split_at(40);
     let cut = vec![(30, json()), (5, data(front)), (5, data(back)), (5, In::Eof)];
@@ -36,14 +36,14 @@ fn one_json_object_gives_the_events_that_a_stream_would() {
         Event::Text(chunk) => assert_eq!(chunk.session_id.as_deref(), Some("s")),
         other => panic!("{other:?}"),
     }
-    // Without citations there is no event of them; a byte order mark may come first.
+    // Without citations there is no citations event. A byte order mark is allowed.
     let plain = Call::create().run(&[vec![(0, json()), (0, data("\u{feff}")), (0, data(RESULT)), (0, In::Eof)]]);
     assert_eq!(plain.lines, ["0 send", "0 chunk Hi", "0 completed"]);
     assert_eq!(plain.answer().citations, None);
 }
 
 #[test]
-fn the_content_type_decides_whatever_was_asked_for() {
+fn the_content_type_selects_the_format() {
     for content_type in ["TEXT/Event-Stream; charset=utf-8", "text/event-stream;", " text/event-stream "] {
         let head = head(200, &[("content-type", content_type)]);
         let transcript = Call::continue_session().run(&[vec![(0, head), (0, data(last("x"))), (0, In::Eof)]]);
@@ -57,7 +57,7 @@ fn the_content_type_decides_whatever_was_asked_for() {
 }
 
 #[test]
-fn the_last_id_reason_and_citations_count_and_every_chunk_does() {
+fn the_answer_has_all_text_and_the_last_id_reason_and_citations() {
     let say = |rest: &str| event("message_chunk", &format!(r#"{{"content_chunk":"x",{rest}}}"#));
     let body = [
         event("records_cited", CITED),
@@ -76,7 +76,7 @@ fn the_last_id_reason_and_citations_count_and_every_chunk_does() {
 }
 
 #[test]
-fn a_clean_end_without_a_finish_reason_is_an_end_of_its_own() {
+fn a_clean_end_without_a_finish_reason_completes_the_answer() {
     let transcript = Call::create().run(&[streamed(&[(0, In::Eof)])]);
     assert_eq!((transcript.answer().text.as_str(), &transcript.answer().finish_reason), ("He", &None));
     let empty = Call::create().run(&[vec![(0, stream()), (0, In::Eof)]]);
@@ -84,7 +84,7 @@ fn a_clean_end_without_a_finish_reason_is_an_end_of_its_own() {
 }
 
 #[test]
-fn unknown_events_are_passed_on_as_they_came_and_end_nothing() {
+fn unknown_events_are_passed_on_unchanged() {
     let body = [
         "id: 7\nevent: progress\ndata: {\"p\":1}\ndata: more\n\n".to_owned(),
         "data: plain\n\n".to_owned(),
@@ -107,7 +107,7 @@ fn unknown_events_are_passed_on_as_they_came_and_end_nothing() {
 }
 
 #[test]
-fn every_way_to_cut_a_body_gives_the_same_events() {
+fn every_chunk_size_gives_the_same_events() {
     let body =
         format!("\u{feff}: hi\r\n{}{}{}", chunk("é"), event("records_cited", CITED).replace('\n', "\r\n"), last("!"));
     let whole = Call::create().run(&[vec![(0, stream()), (0, data(&body)), (0, In::Eof)]]);
@@ -120,7 +120,7 @@ fn every_way_to_cut_a_body_gives_the_same_events() {
 }
 
 #[test]
-fn broken_utf8_is_replaced_in_either_form() {
+fn invalid_utf8_is_replaced_in_both_formats() {
     let body =
         [&b"event: message_chunk\ndata: {\"content_chunk\":\"a\xff\xe2\x82b\"}\n\n"[..], last("").as_bytes()].concat();
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);

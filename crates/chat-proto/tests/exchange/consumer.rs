@@ -1,9 +1,9 @@
-//! Whose time passes: the caller's after an event, the server's otherwise. And what comes late.
+//! Time of the caller after an event, time of the server otherwise, and late input.
 
 use super::*;
 
-/// An exchange in the body of a response, at 0.
-fn begun(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
+/// An exchange that has read the head of a response at 0.
+fn reading_body(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
     let call = Call::create().with(|config| config.timeouts = timeouts);
     let mut exchange = call.exchange();
     drain(&mut exchange);
@@ -12,12 +12,12 @@ fn begun(timeouts: Timeouts, status: u16, content_type: &str) -> Exchange {
     exchange
 }
 
-/// A stream at 0. The idle timeout is one second, the content timeout three.
+/// A stream whose head was read at 0. The idle timeout is one second, the content timeout three.
 fn streaming() -> Exchange {
-    begun(Timeouts::default().with_idle(millis(1000)).with_content(millis(3000)), 200, "text/event-stream")
+    reading_body(Timeouts::default().with_idle(millis(1000)).with_content(millis(3000)), 200, "text/event-stream")
 }
 
-/// Feeds input at a time, and polls at another until the exchange wants more.
+/// Passes input at one time, and polls at another until the exchange needs input.
 fn feed(exchange: &mut Exchange, input: impl AsRef<[u8]>, at: u64, polled: u64) -> Output {
     apply(exchange, data(input), ms(at));
     while exchange.poll_event().is_some() {}
@@ -34,7 +34,7 @@ fn assert_timed_out(exchange: &mut Exchange, kind: TimeoutKind) {
 }
 
 #[test]
-fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
+fn inputs_at_the_same_time_give_all_events_in_order_before_the_end() {
     for (end, kind) in
         [(In::Eof, None), (In::Fail(TransportError::Body), Some(ErrorKind::Truncated(Truncation::ConnectionLost)))]
     {
@@ -52,7 +52,7 @@ fn what_is_handed_in_at_once_comes_out_whole_and_in_order_before_its_end() {
 }
 
 #[test]
-fn events_need_no_time() {
+fn events_are_available_without_a_time() {
     let mut exchange = streaming();
     apply(&mut exchange, data(chunk("a") + &chunk("b")), ms(10));
     let texts: Vec<_> =
@@ -63,7 +63,7 @@ fn events_need_no_time() {
 }
 
 #[test]
-fn the_time_after_an_event_is_the_callers() {
+fn the_time_after_an_event_does_not_count_for_timeouts() {
     let mut exchange = streaming();
     assert!(matches!(feed(&mut exchange, chunk("x"), 100, 5000), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(6000)), "idle moved by 4900");
@@ -91,7 +91,7 @@ fn only_the_first_read_after_an_input_counts() {
 }
 
 #[test]
-fn a_caller_may_pause_between_any_two_events_and_lose_nothing() {
+fn a_caller_may_pause_after_any_event() {
     for waiting in [chunk("y"), ": alive\n\n".to_owned(), "event: mess".to_owned(), chunk(""), event("ping", "{}")] {
         let mut exchange = streaming();
         feed(&mut exchange, chunk("x"), 0, 600_000);
@@ -108,13 +108,13 @@ fn a_caller_may_pause_between_any_two_events_and_lose_nothing() {
 }
 
 #[test]
-fn two_events_of_one_chunk_may_each_take_their_time() {
+fn a_caller_may_pause_after_each_of_two_events_in_one_chunk() {
     let mut exchange = streaming();
     for n in 1..10 {
         let now = n * 600_000;
         apply(&mut exchange, data(chunk("x") + &chunk("y")), ms(now));
         assert!(exchange.poll_event().is_some());
-        // A timer that fires meanwhile ends nothing: the other event came in time, and the caller is away.
+        // A timer that fires meanwhile has no effect: the second event was in time, and the time is the caller's.
         exchange.handle_timeout(ms(now + 300_000));
         assert!(exchange.poll_event().is_some());
         exchange.handle_timeout(ms(now + 500_000));
@@ -123,7 +123,7 @@ fn two_events_of_one_chunk_may_each_take_their_time() {
 }
 
 #[test]
-fn time_without_an_event_is_the_servers() {
+fn time_without_an_event_counts_for_timeouts() {
     for input in [":\n\n", "event: ping\ndata: {\"ts\":1}\n\n"] {
         let mut exchange = streaming();
         assert!(matches!(feed(&mut exchange, input, 0, 900), Output::Read));
@@ -132,13 +132,13 @@ fn time_without_an_event_is_the_servers() {
 }
 
 #[test]
-fn a_pause_does_not_move_the_timeout_of_the_whole_call() {
-    let mut exchange = begun(Timeouts::default().with_total(millis(100_000)), 200, "text/event-stream");
+fn a_pause_does_not_move_the_total_timeout() {
+    let mut exchange = reading_body(Timeouts::default().with_total(millis(100_000)), 200, "text/event-stream");
     feed(&mut exchange, chunk("x"), 0, 99_999);
     assert_eq!(exchange.poll_timeout(), Some(ms(100_000)));
 }
 
-/// Input each 50 ms without a moment to wait in. Gives when the call is over.
+/// Passes input every 50 ms without waiting. Returns when the call ends.
 fn flood(exchange: &mut Exchange, input: &str, until: u64, callers: u64) -> Option<u64> {
     (0..until).step_by(50).find(|&at| {
         apply(exchange, data(input), ms(at));
@@ -155,11 +155,11 @@ fn a_flood_without_content_ends_within_twice_the_content_timeout() {
         for repeat in [1, 3] {
             let mut exchange = streaming();
             let end = flood(&mut exchange, &input.repeat(repeat), 60_000, 0);
-            // The first input after 3000 starts one more period; the first input after that ends the call.
+            // The first input after 3000 starts a second period. The first input after that period ends the call.
             assert_eq!(end, Some(6100), "{input:?}");
             assert_timed_out(&mut exchange, TimeoutKind::Content);
         }
-        // Cut inside a line, so that something is always unfinished.
+        // Split inside a line, so that a line is always unfinished.
         let mut exchange = streaming();
         let cut = input.repeat(2);
         assert_eq!(flood(&mut exchange, &(cut[1..].to_owned() + &cut[..1]), 60_000, 0), Some(6100), "{input:?}, cut");
@@ -167,15 +167,15 @@ fn a_flood_without_content_ends_within_twice_the_content_timeout() {
 }
 
 #[test]
-fn a_flood_of_empty_events_ends_within_twice_the_content_timeout_however_long_the_caller_takes() {
-    // Of each 50 ms the caller takes so many. What moves the deadline is taken off the second period.
+fn a_flood_of_empty_events_ends_within_twice_the_content_timeout_for_any_caller() {
+    // The caller uses part of each 50 ms. The second period is shortened by the time that moved the deadline.
     for callers in [0, 10, 25, 40, 49] {
         let mut exchange = streaming();
         let end = flood(&mut exchange, &chunk(""), 60_000, callers).unwrap();
         assert!((5_900..=6_100).contains(&end), "{callers}: {end}");
         assert_timed_out(&mut exchange, TimeoutKind::Content);
     }
-    // Content gives the share back.
+    // Content resets this.
     let mut exchange = streaming();
     flood(&mut exchange, &chunk(""), 2000, 49);
     feed(&mut exchange, chunk("x"), 2000, 2000);
@@ -216,10 +216,10 @@ fn an_event_before_the_last_input_gives_the_caller_no_time() {
 }
 
 #[test]
-fn content_gives_back_the_second_period_and_the_callers_share() {
+fn content_resets_the_second_period() {
     for empty in [":\n".to_owned(), chunk("")] {
         let mut exchange = streaming();
-        // Up to the second period, then text, and the same again.
+        // Use the second period, then receive text, and repeat.
         for start in [0, 5000] {
             for at in (start..start + 5000).step_by(250) {
                 let output = feed(&mut exchange, &empty, at, at + 200);
@@ -231,14 +231,14 @@ fn content_gives_back_the_second_period_and_the_callers_share() {
 }
 
 #[test]
-fn an_event_that_turns_out_to_be_a_ping_postpones_nothing_any_more() {
+fn a_ping_does_not_postpone_the_content_timeout_once_its_type_is_known() {
     let mut exchange = streaming();
     for at in [900, 1800] {
         feed(&mut exchange, ":\n", at, at);
     }
     feed(&mut exchange, "event: pi", 2500, 2500);
     feed(&mut exchange, "ng\n", 2900, 2900);
-    assert_eq!(exchange.poll_timeout(), Some(ms(3000)), "the content timeout as it was");
+    assert_eq!(exchange.poll_timeout(), Some(ms(3000)), "the content timeout is unchanged");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn the_first_bytes_of_an_event_count_after_the_second_period_too() {
     assert!(matches!(feed(&mut exchange, ":\n".to_owned() + start, 6200, 6200), Output::Read));
     assert!(matches!(feed(&mut exchange, rest, 6900, 6900), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(7900)));
-    // A start that comes to nothing does not save the call.
+    // The start of an event without content does not prevent the end of the call.
     let mut exchange = streaming();
     for at in (3100..6100).step_by(500) {
         feed(&mut exchange, ":\n", at, at);
@@ -289,7 +289,7 @@ fn a_wait_for_a_retry_has_an_end_however_long_it_is() {
 fn empty_reads_end_by_the_idle_timeout() {
     for (status, content_type) in [(200, "text/event-stream"), (200, "application/json"), (400, "application/json")] {
         let timeouts = Timeouts::default().with_idle(millis(1000));
-        let mut exchange = begun(timeouts, status, content_type);
+        let mut exchange = reading_body(timeouts, status, content_type);
         feed(&mut exchange, " ", 0, 0);
         let end = flood(&mut exchange, "", 60_000, 0);
         assert_eq!(end, Some(2100), "{status} {content_type}");
@@ -298,43 +298,43 @@ fn empty_reads_end_by_the_idle_timeout() {
         } else {
             assert_eq!(outcome(&exchange).as_ref().unwrap_err().status().unwrap(), status);
         }
-        // One that waits between them sees its timer fire.
-        let mut exchange = begun(timeouts, status, content_type);
+        // With waits between the reads, the timer fires.
+        let mut exchange = reading_body(timeouts, status, content_type);
         feed(&mut exchange, "", 600, 600);
         assert_eq!(exchange.poll_timeout(), Some(ms(1000)));
     }
 }
 
 #[test]
-fn the_whole_call_ends_a_flood_too() {
+fn the_total_timeout_ends_a_flood() {
     let timeouts = Timeouts::default().with_content(None).with_total(Duration::from_secs(3));
-    let mut exchange = begun(timeouts, 200, "text/event-stream");
+    let mut exchange = reading_body(timeouts, 200, "text/event-stream");
     assert_eq!(flood(&mut exchange, ":\n", 60_000, 0), Some(3000));
     assert_timed_out(&mut exchange, TimeoutKind::Total);
 }
 
 #[test]
 fn input_after_a_deadline_is_read_first() {
-    // It resets the deadline.
+    // Content resets the deadline.
     let mut exchange = streaming();
     assert!(matches!(feed(&mut exchange, chunk("x"), 10_000, 10_000), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(11_000)));
-    // It does not: one more period from then on.
+    // A comment starts a second period.
     let mut exchange = streaming();
     assert!(matches!(feed(&mut exchange, ":\n", 10_000, 10_000), Output::Read));
     assert!(matches!(feed(&mut exchange, ":\n", 10_900, 10_900), Output::Read));
     assert!(matches!(feed(&mut exchange, ":\n", 11_800, 11_800), Output::Read));
     assert!(matches!(feed(&mut exchange, ":\n", 12_700, 12_700), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(13_000)), "the content timeout's second period");
-    // Text in that period is as good as ever.
+    // Text in the second period resets the deadline.
     assert!(matches!(feed(&mut exchange, chunk("x"), 12_800, 12_800), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(13_800)));
-    // At the deadline itself, input is in time, and the deadline holds.
-    let mut exchange = begun(Timeouts::default().with_content(millis(3000)), 200, "text/event-stream");
+    // Input at the deadline is in time. A comment does not move the deadline.
+    let mut exchange = reading_body(Timeouts::default().with_content(millis(3000)), 200, "text/event-stream");
     assert!(matches!(feed(&mut exchange, ":\n", 3000, 3000), Output::Read));
     exchange.handle_timeout(ms(3000));
     assert_timed_out(&mut exchange, TimeoutKind::Content);
-    // Content in the input that ends the call is read too, and the call goes on.
+    // Content in the same input prevents the end of the call.
     let mut exchange = streaming();
     feed(&mut exchange, ":\n", 3100, 3100);
     assert!(matches!(feed(&mut exchange, ":\n".to_owned() + &chunk("x"), 6200, 6200), Output::Read));
@@ -346,14 +346,14 @@ fn a_deadline_that_is_noticed_late_is_extended_once_by_a_second() {
     exchange.handle_timeout(ms(50_000));
     assert!(matches!(exchange.poll_output(ms(50_000)), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(51_000)), "idle and content");
-    // What the kernel held is read. It sets both anew, and a later delay is forgiven again.
+    // Input that was buffered by the kernel resets both deadlines. Another late deadline is extended again.
     assert!(matches!(feed(&mut exchange, chunk("x"), 50_010, 50_010), Output::Read));
     assert_eq!(exchange.poll_timeout(), Some(ms(51_010)));
     exchange.handle_timeout(ms(90_000));
     assert_eq!(exchange.poll_timeout(), Some(ms(91_000)));
     exchange.handle_timeout(ms(99_000));
     assert_timed_out(&mut exchange, TimeoutKind::Idle);
-    // A comment in that second: it came late and changes nothing for the content timeout, so one more period starts.
+    // A late comment in that second starts a second period of the content timeout.
     let mut exchange = streaming();
     exchange.handle_timeout(ms(50_000));
     assert!(matches!(feed(&mut exchange, ":\n", 50_500, 50_500), Output::Read));
@@ -378,7 +378,7 @@ fn a_deadline_that_is_noticed_late_is_extended_once_by_a_second() {
 }
 
 #[test]
-fn late_completions_of_an_older_attempt_change_nothing_but_the_time() {
+fn late_input_of_another_attempt_changes_only_the_time() {
     let mut exchange = Call::create().exchange();
     let Output::Send(first, _) = exchange.poll_output(ms(0)) else { panic!() };
     exchange.handle_error(first, TransportError::Connect, ms(0));
@@ -399,7 +399,7 @@ fn late_completions_of_an_older_attempt_change_nothing_but_the_time() {
     apply(&mut exchange, stream(), ms(5000));
     for other in [first, newer] {
         for input in [json(), data(chunk("old")), In::Eof, In::Fail(TransportError::Body)] {
-            // An input of another attempt is no sign of life, though its time counts.
+            // An input of another attempt does not reset the idle timeout, but its time is used.
             support::apply_to(&mut exchange, other, input, ms(64_000));
             assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
             assert_eq!(exchange.poll_timeout(), Some(ms(65_000)));
@@ -408,5 +408,5 @@ fn late_completions_of_an_older_attempt_change_nothing_but_the_time() {
     exchange.handle_data(second, Bytes::from(chunk("new")), ms(10));
     assert_eq!(exchange.poll_event().unwrap().text(), Some("new"));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
-    assert_eq!(exchange.poll_timeout(), Some(ms(124_000)), "64000, the latest time that was named");
+    assert_eq!(exchange.poll_timeout(), Some(ms(124_000)), "64000 is the latest time of an input");
 }

@@ -1,4 +1,4 @@
-//! Cancelling, and the end.
+//! Cancelling, errors of earlier attempts, and the state after the end.
 
 use super::*;
 
@@ -32,11 +32,11 @@ fn a_call_can_be_cancelled_in_every_state() {
 }
 
 #[test]
-fn a_driver_that_can_not_send_ends_the_call_and_the_attempt_does_not_count() {
+fn a_refused_request_ends_the_call_and_does_not_count_as_an_attempt() {
     let no_key = || Error::invalid_request("api_key", "is empty");
     let mut exchange = Call::create().exchange();
     exchange.refuse(newest(&exchange), no_key());
-    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)), "nothing was given to send yet");
+    assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)), "the request was not sent yet");
     apply(&mut exchange, head(503, &[("retry-after", "0")]), ms(0));
     exchange.handle_eof(newest(&exchange), ms(0));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
@@ -51,16 +51,16 @@ fn a_driver_that_can_not_send_ends_the_call_and_the_attempt_does_not_count() {
 }
 
 #[test]
-fn a_server_that_is_not_trusted_is_not_asked_again() {
+fn a_permanent_connect_error_is_not_retried() {
     let untrusted = vec![(0, In::Fail(TransportError::Permanent))];
     let call = Call::create().with(|config| config.retry.ambiguous = true);
-    let transcript = call.run(&[untrusted, answered("never asked")]);
+    let transcript = call.run(&[untrusted, answered("never sent")]);
     let error = transcript.error();
     assert_eq!((error.kind(), error.attempts(), error.gave_up()), (&ErrorKind::Connect, 1, None));
 }
 
 #[test]
-fn an_error_keeps_those_of_the_attempts_before_and_not_without_end() {
+fn an_error_keeps_a_limited_number_of_earlier_errors() {
     let call = Call::create().with(|config| {
         (config.retry.max_retries, config.retry.base) = (20, Duration::ZERO);
     });
@@ -81,7 +81,7 @@ fn an_error_keeps_those_of_the_attempts_before_and_not_without_end() {
 }
 
 #[test]
-fn a_cancel_in_a_wait_keeps_what_it_waited_for() {
+fn a_cancel_in_a_wait_keeps_the_error_before_the_wait() {
     let transcript = Call::create().run(&[vec![
         (0, head(503, &[("retry-after", "9"), ("x-request-id", "r")])),
         (0, In::Eof),
@@ -94,7 +94,7 @@ fn a_cancel_in_a_wait_keeps_what_it_waited_for() {
 }
 
 #[test]
-fn what_the_attempts_before_failed_of_can_be_seen_while_the_call_goes_on() {
+fn earlier_errors_are_available_during_the_call() {
     let mut exchange = Call::create().exchange();
     drain(&mut exchange);
     assert!(exchange.earlier().is_empty());
@@ -104,8 +104,8 @@ fn what_the_attempts_before_failed_of_can_be_seen_while_the_call_goes_on() {
     assert_eq!(exchange.earlier()[0].status().map(|status| status.as_u16()), Some(503));
 }
 
-/// Everything that can be told to an exchange.
-fn everything() -> Vec<In> {
+/// All kinds of input.
+fn all_inputs() -> Vec<In> {
     use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let mut all =
         vec![stream(), json(), head(503, &[]), data(last("late")), data(RESULT), data(""), In::Eof, In::Cancel];
@@ -125,7 +125,7 @@ fn after_the_end_nothing_changes() {
         }
         assert!(matches!(drain(&mut exchange).1, Output::Done));
         let end = format!("{:?}", exchange.outcome());
-        let all = everything();
+        let all = all_inputs();
         for n in 0..all.len() * all.len() {
             for input in [&all[n / all.len()], &all[n % all.len()]] {
                 apply(&mut exchange, input.clone(), ms(n as u64 * 100_000));
@@ -142,17 +142,17 @@ fn after_the_end_nothing_changes() {
 }
 
 #[test]
-fn inputs_where_no_attempt_is_under_way_are_ignored() {
+fn inputs_without_an_open_attempt_are_ignored() {
     // Before the request is sent.
     let mut exchange = Call::create().exchange();
-    for input in everything().into_iter().filter(|input| !matches!(input, In::Cancel)) {
+    for input in all_inputs().into_iter().filter(|input| !matches!(input, In::Cancel)) {
         apply(&mut exchange, input, ms(0));
     }
     assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
-    // In a wait: the driver dropped the attempt, but something of it was on its way.
+    // In a wait, late input of the closed attempt is ignored.
     exchange.handle_error(newest(&exchange), TransportError::Unsent, ms(0));
     let due = exchange.poll_timeout();
-    for input in everything().into_iter().filter(|input| !matches!(input, In::Cancel)) {
+    for input in all_inputs().into_iter().filter(|input| !matches!(input, In::Cancel)) {
         apply(&mut exchange, input, ms(0));
         exchange.refuse(newest(&exchange), Error::cancelled());
         assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
@@ -163,7 +163,7 @@ fn inputs_where_no_attempt_is_under_way_are_ignored() {
     drain(&mut exchange);
     exchange.handle_data(newest(&exchange), Bytes::from(last("early")), ms(0));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Read));
-    // A second head, and what comes after the end of the body.
+    // A second head, and input after the end of the body.
     for input in [stream(), data(chunk("x")), json(), In::Eof, data(last("late")), In::Fail(TransportError::Body)] {
         apply(&mut exchange, input, ms(0));
     }

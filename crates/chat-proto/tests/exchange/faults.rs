@@ -1,15 +1,15 @@
-//! What goes wrong.
+//! Faults: the error of each, and the partial answer.
 
 use super::*;
 
-/// What a call ends in when this is all that happens, and nothing is tried again.
+/// Runs a call with one attempt.
 #[track_caller]
-fn ends_in(call: &Call, attempt: Attempt) -> support::Transcript {
+fn run_once(call: &Call, attempt: Attempt) -> support::Transcript {
     call.clone().with(|config| config.retry.max_retries = 0).run(&[attempt])
 }
 
 #[test]
-fn every_fault_is_told_apart_and_has_its_blame() {
+fn every_fault_has_its_error_kind_and_responsible_party() {
     use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let cut = |cut| ErrorKind::Truncated(cut);
     let timeout =
@@ -68,7 +68,7 @@ fn every_fault_is_told_apart_and_has_its_blame() {
             Fault::Server,
         ),
         (
-            // Cut or not: it is not an answer that broke off.
+            // A lost connection does not turn this into a truncated answer.
             vec![
                 (0, head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "gzip, chunked")])),
                 (0, data("x")),
@@ -106,7 +106,7 @@ fn every_fault_is_told_apart_and_has_its_blame() {
         (streamed(&[(0, In::Cancel)]), ErrorKind::Cancelled, Fault::Caller),
     ];
     for (attempt, kind, fault) in table {
-        let transcript = ends_in(&Call::create(), attempt.clone());
+        let transcript = run_once(&Call::create(), attempt.clone());
         let error = transcript.error();
         assert_eq!(error.kind(), &kind, "{attempt:?}");
         assert_eq!((error.fault(), error.attempts()), (fault, 1), "{attempt:?}");
@@ -114,11 +114,11 @@ fn every_fault_is_told_apart_and_has_its_blame() {
 }
 
 #[test]
-fn a_422_is_a_validation_error_only_in_the_services_own_form() {
+fn a_422_is_a_validation_error_only_in_the_format_of_the_api() {
     let json = [("content-type", "application/json; charset=utf-8")];
     let valid = r#"{"detail":[{"loc":["body","message",0.0],"msg":"m","type":"t"}],"more":1}"#;
     let answer = |headers: &[(&'static str, &str)], body: &str| {
-        ends_in(&Call::create(), vec![(0, head(422, headers)), (0, data(body)), (0, In::Eof)])
+        run_once(&Call::create(), vec![(0, head(422, headers)), (0, data(body)), (0, In::Eof)])
     };
     match answer(&json, valid).error().kind() {
         ErrorKind::Validation { detail, body } => {
@@ -142,24 +142,24 @@ fn a_422_is_a_validation_error_only_in_the_services_own_form() {
         assert_eq!(transcript.error().kind(), &ErrorKind::Api { body: body.into() });
         assert_eq!(transcript.error().status().map(|status| status.as_u16()), Some(422));
     }
-    // The form is that of 422 alone.
-    let other = ends_in(&Call::create(), vec![(0, head(400, &json)), (0, data(valid)), (0, In::Eof)]);
+    // Only a 422 is a validation error.
+    let other = run_once(&Call::create(), vec![(0, head(400, &json)), (0, data(valid)), (0, In::Eof)]);
     assert_eq!(other.error().kind().name(), "api");
 }
 
 #[test]
-fn an_encoding_nobody_asked_for_is_told_unless_it_is_none() {
+fn a_content_encoding_other_than_identity_is_an_error() {
     for (encoding, odd) in
         [("identity", false), ("", false), (" Identity , identity", false), ("br", true), ("identity, gzip", true)]
     {
         let head = head(200, &[("content-type", "text/event-stream"), ("content-encoding", encoding)]);
-        let transcript = ends_in(&Call::create(), vec![(0, head), (0, data(last("x"))), (0, In::Eof)]);
+        let transcript = run_once(&Call::create(), vec![(0, head), (0, data(last("x"))), (0, In::Eof)]);
         assert_eq!(transcript.lines.last().unwrap().contains("unexpected_response"), odd, "{encoding:?}");
     }
 }
 
 #[test]
-fn json_that_does_not_fit_names_what_was_read_and_keeps_its_start() {
+fn a_decode_error_names_the_type_and_keeps_the_start_of_the_json() {
     for (attempt, what, body) in [
         (vec![(0, stream()), (0, data(event("message_chunk", "{}")))], "message_chunk", "{}"),
         (
@@ -195,7 +195,7 @@ fn json_that_does_not_fit_names_what_was_read_and_keeps_its_start() {
 }
 
 #[test]
-fn what_a_decode_error_keeps_is_small_however_large_the_event() {
+fn a_decode_error_of_a_large_event_is_small() {
     let big = format!(r#"{{"content_chunk":0,"x":"{}"}}"#, "y".repeat(100_000));
     let big_string = format!(r#""{}""#, "y".repeat(100_000));
     for text in [big, big_string] {
@@ -206,7 +206,7 @@ fn what_a_decode_error_keeps_is_small_however_large_the_event() {
 }
 
 #[test]
-fn a_lone_comment_retry_or_unknown_line_at_the_end_is_no_cut() {
+fn a_comment_retry_or_unknown_line_at_the_end_is_not_a_cut() {
     for tail in [": bye", ":", "retry: 5\n", "unknown: x\n", "x\n", "data", "\u{feff}"] {
         let transcript = Call::create().run(&[streamed(&[(0, data(tail)), (0, In::Eof)])]);
         let cut = matches!(tail, "data" | "\u{feff}");
@@ -215,7 +215,7 @@ fn a_lone_comment_retry_or_unknown_line_at_the_end_is_no_cut() {
 }
 
 #[test]
-fn what_had_arrived_stays_with_every_fault() {
+fn every_error_has_the_partial_answer() {
     let mut table = vec![
         streamed(&[(5, In::Cancel)]),
         streamed(&[(5, In::Fail(TransportError::Body))]),
@@ -242,7 +242,7 @@ fn what_had_arrived_stays_with_every_fault() {
 }
 
 #[test]
-fn a_cut_after_the_finish_reason_is_still_a_cut_and_keeps_the_reason() {
+fn a_cut_after_the_finish_reason_is_an_error_that_keeps_the_reason() {
     let lost = Call::create().run(&[streamed(&[(0, data(last("!"))), (0, In::Fail(TransportError::Body))])]);
     assert_eq!(lost.error().kind(), &ErrorKind::Truncated(Truncation::ConnectionLost));
     let inside = Call::create().run(&[streamed(&[(0, data(last("!") + "data")), (0, In::Eof)])]);
@@ -254,9 +254,9 @@ fn a_cut_after_the_finish_reason_is_still_a_cut_and_keeps_the_reason() {
 }
 
 #[test]
-fn there_is_a_partial_answer_if_and_only_if_a_successes_body_had_begun() {
+fn there_is_a_partial_answer_if_and_only_if_a_success_had_begun() {
     use TransportError::Body;
-    for (attempt, begun) in [
+    for (attempt, has_partial) in [
         (vec![(0, stream()), (0, In::Fail(Body))], true),
         (vec![(0, json()), (0, In::Fail(Body))], true),
         (vec![(0, stream()), (0, In::Cancel)], true),
@@ -272,18 +272,18 @@ fn there_is_a_partial_answer_if_and_only_if_a_successes_body_had_begun() {
         (vec![(0, head(500, &[])), (0, data("x")), (0, In::Cancel)], false),
         (vec![(0, head(422, &[("content-type", "application/json")])), (0, data("{}")), (0, In::Eof)], false),
     ] {
-        let transcript = ends_in(&Call::create(), attempt.clone());
-        assert_eq!(transcript.error().partial().is_some(), begun, "{attempt:?}");
+        let transcript = run_once(&Call::create(), attempt.clone());
+        assert_eq!(transcript.error().partial().is_some(), has_partial, "{attempt:?}");
     }
 }
 
 #[test]
-fn the_status_and_headers_stay_with_what_was_no_success() {
+fn an_error_response_keeps_its_status_and_headers() {
     let headers = [("x-request-id", "r-1"), ("retry-after", "7"), ("location", "/x")];
     for status in [204, 302, 400, 500] {
         for then in [In::Eof, In::Fail(TransportError::Body), In::Cancel] {
             let transcript =
-                ends_in(&Call::create(), vec![(0, head(status, &headers)), (0, data("x")), (0, then.clone())]);
+                run_once(&Call::create(), vec![(0, head(status, &headers)), (0, data("x")), (0, then.clone())]);
             let error = transcript.error();
             assert_eq!(error.status().map(|status| status.as_u16()), Some(status), "{then:?}");
             assert_eq!(error.request_id(), Some("r-1"));
@@ -294,7 +294,7 @@ fn the_status_and_headers_stay_with_what_was_no_success() {
 }
 
 #[test]
-fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
+fn a_body_shorter_than_its_content_length_is_truncated() {
     let body = last("x");
     let with_length = |length: usize, extra: &[(&'static str, &str)]| {
         let length = length.to_string();
@@ -306,7 +306,7 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
     let short = with_length(body.len() + 1, &[]);
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
     assert_eq!(short.error().partial().map(|partial| partial.text.as_str()), Some("x"));
-    // Each byte counts once, however many events a chunk holds.
+    // Each byte counts once, also with several events in a chunk.
     let body = chunk("x").repeat(3) + &body;
     let short = Call::create().run(&[vec![
         (0, head(200, &[("content-type", "text/event-stream"), ("content-length", &(body.len() + 1).to_string())])),
@@ -314,12 +314,12 @@ fn a_content_length_counts_bytes_and_more_than_it_says_is_fine() {
         (0, In::Eof),
     ]]);
     assert_eq!(short.error().kind(), &ErrorKind::Truncated(Truncation::ContentLength));
-    // Chunked framing overrides.
+    // Chunked framing overrides the content length.
     assert_eq!(with_length(body.len() + 1, &[("transfer-encoding", "chunked")]).answer().text, "x");
 }
 
 #[test]
-fn one_chunked_is_the_only_transfer_coding_that_is_read() {
+fn chunked_is_the_only_supported_transfer_coding() {
     let of = |lines: &[&'static str]| {
         let mut headers = vec![("content-type", "text/event-stream")];
         headers.extend(lines.iter().map(|line| ("transfer-encoding", *line)));

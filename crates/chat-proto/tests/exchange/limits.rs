@@ -1,4 +1,4 @@
-//! Limits.
+//! Limits of events, bodies and answers.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn assert_limit(transcript: &support::Transcript, limit: Limit, bytes: usize, te
 }
 
 #[test]
-fn an_event_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+fn the_event_limit_is_exact() {
     let json = format!(r#"{{"content_chunk":"{}"}}"#, "y".repeat(100));
     let size = "message_chunk".len() + json.len();
     for pieces in [1, 7, 1000] {
@@ -22,14 +22,14 @@ fn an_event_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
         assert_eq!(call(size).run(&[attempt.clone()]).answer().text.len(), 101);
         assert_limit(&call(size - 1).run(&[attempt]), Limit::Event, size - 1, "x");
     }
-    // A line without end is stopped as it comes; it need not end first.
+    // A line that does not end is stopped at the limit.
     let endless = vec![(0, stream()), (0, data(chunk("x"))), (0, data(vec![b'z'; 20_000]))];
     let call = Call::create().with(|config| config.limits.event = 10_000);
     assert_limit(&call.run(&[endless]), Limit::Event, 10_000, "x");
 }
 
 #[test]
-fn the_default_limits_admit_events_of_megabytes() {
+fn the_default_limits_allow_events_of_megabytes() {
     let cited = format!(r#"{{"citations":[{{"record":{{"title":"{}"}}}}]}}"#, "t".repeat(4 << 20));
     let attempt = vec![(0, stream()), (0, data(event("records_cited", &cited) + &last("x"))), (0, In::Eof)];
     let transcript = Call::create().run(&[attempt]);
@@ -37,7 +37,7 @@ fn the_default_limits_admit_events_of_megabytes() {
 }
 
 #[test]
-fn a_json_body_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+fn the_json_body_limit_is_exact() {
     for pieces in [1, 7, 1000] {
         let mut attempt = vec![(0, json())];
         attempt.extend(RESULT.as_bytes().chunks(pieces).map(|piece| (0, data(piece))));
@@ -50,14 +50,14 @@ fn a_json_body_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
 }
 
 #[test]
-fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
+fn the_answer_limit_is_exact() {
     let attempt = |text: &str| {
-        // The later citations replace the earlier, which no longer count.
+        // Later citations replace earlier ones, which no longer count.
         let cited = event("records_cited", CITED);
         let body = [chunk("12345"), cited.clone(), cited, chunk(text)].concat();
         vec![(0, stream()), (0, data(body)), (0, In::Eof)]
     };
-    // A citation counts by what it takes in memory: itself, and its one string.
+    // A citation counts with its size in memory and its string.
     let limit = size_of::<chat_proto::Citation>() + "u".len() + 10;
     let call = Call::create().with(|config| config.limits.answer = limit);
     assert_eq!(call.run(&[attempt("67890")]).answer().text, "1234567890");
@@ -69,10 +69,10 @@ fn an_answer_may_be_as_large_as_its_limit_and_not_a_byte_larger() {
 }
 
 #[test]
-fn citations_that_say_little_count_by_what_they_take() {
+fn empty_citations_count_with_their_size_in_memory() {
     let one = size_of::<chat_proto::Citation>();
     #[cfg(target_pointer_width = "64")]
-    assert_eq!(one, 160, "the docs of `Limits` say so");
+    assert_eq!(one, 160, "as documented at `Limits`");
     let list = |count: usize| format!(r#"{{"citations":[{}]}}"#, vec![r#"{"record":{}}"#; count].join(","));
     let streamed =
         |count| vec![(0, stream()), (0, data(event("records_cited", &list(count)) + &last("x"))), (0, In::Eof)];
@@ -96,8 +96,8 @@ fn citations_that_say_little_count_by_what_they_take() {
 }
 
 #[test]
-fn broken_utf8_counts_as_what_it_becomes() {
-    // Three bytes for each that is broken.
+fn invalid_utf8_counts_as_replacement_characters() {
+    // A replacement character has three bytes.
     let body = |broken: usize| {
         let (start, end) =
             (&br#"{"chat_session_id":"s","message":{"role":"assistant","content":""#[..], &br#""}}"#[..]);
@@ -115,7 +115,7 @@ fn broken_utf8_counts_as_what_it_becomes() {
     let call = Call::create().with(|config| config.limits.answer = 300);
     assert_eq!(call.run(&[chunk(100)]).answer().text, "\u{fffd}".repeat(100));
     assert_limit(&call.run(&[chunk(101)]), Limit::Answer, 300, "");
-    // So does half of a character that nothing joins.
+    // An unpaired surrogate half counts as a replacement character too.
     let half = |text: &str| {
         vec![
             (0, stream()),
@@ -128,14 +128,14 @@ fn broken_utf8_counts_as_what_it_becomes() {
 }
 
 #[test]
-fn a_stream_that_never_ends_ends() {
+fn an_endless_stream_exceeds_the_answer_limit() {
     let call = Call::create().with(|config| config.limits.answer = 1000);
     let endless = vec![(0, stream()), (0, data(chunk("0123456789").repeat(200)))];
     assert_limit(&call.run(&[endless]), Limit::Answer, 1000, &"0123456789".repeat(100));
 }
 
 #[test]
-fn an_errors_body_is_kept_to_the_byte_and_is_still_that_error() {
+fn the_error_body_limit_is_exact_and_keeps_the_error() {
     let call = Call::create().with(|config| config.limits.error_body = 10);
     for (body, kept) in [("123456789", "123456789"), ("1234567890", "1234567890"), ("12345678901", "1234567890")] {
         for pieces in [1, 7, 100] {
@@ -147,7 +147,7 @@ fn an_errors_body_is_kept_to_the_byte_and_is_still_that_error() {
             }
         }
     }
-    // Once it is full the rest is not waited for.
+    // At the limit, the client does not wait for the rest.
     let stalled = call.run(&[vec![(0, head(400, &[])), (5, data("1234567890"))]]);
     assert_eq!((stalled.error().body(), stalled.end), (Some("1234567890"), ms(5)));
     let nothing = Call::create().with(|config| config.limits.error_body = 0).run(&[vec![(0, head(400, &[]))]]);

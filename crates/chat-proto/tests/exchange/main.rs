@@ -1,18 +1,18 @@
-//! One logical call under a virtual clock: its answers, its faults, its clocks, its retries, its end.
+//! Tests of an exchange under a virtual clock: answers, faults, timeouts, retries and the end.
 
 mod answers;
 mod any_order;
-mod clocks;
 mod consumer;
 mod end;
 mod faults;
-mod halves;
-mod held;
 mod limits;
+mod memory;
 mod retries;
-mod said;
+mod stream_content;
 #[path = "../support/mod.rs"]
 mod support;
+mod surrogates;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -33,13 +33,13 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A stream that has begun, then this.
+/// A stream with text and a citation, followed by `then`.
 fn streamed(then: &[(u64, In)]) -> Attempt {
-    let begun = [(0, stream()), (10, data(chunk("He"))), (10, data(event("records_cited", CITED)))];
-    [&begun[..], then].concat()
+    let start = [(0, stream()), (10, data(chunk("He"))), (10, data(event("records_cited", CITED)))];
+    [&start[..], then].concat()
 }
 
-/// Polls all events out, up to the next output of another kind. It takes no time.
+/// Polls all events until the next output of another kind. No time passes.
 fn drain(exchange: &mut Exchange) -> (Vec<Event>, Output) {
     let mut events = Vec::new();
     loop {
@@ -51,5 +51,5 @@ fn drain(exchange: &mut Exchange) -> (Vec<Event>, Output) {
 }
 
 fn outcome(exchange: &Exchange) -> &Result<Answer, Error> {
-    exchange.outcome().expect("it is done")
+    exchange.outcome().expect("the exchange has ended")
 }

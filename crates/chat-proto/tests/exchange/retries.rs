@@ -1,22 +1,22 @@
-//! Retries.
+//! Retries: which failures are retried, and how long the exchange waits.
 
 use super::*;
 
-/// How a first attempt fails, and whether that is tried again: always, if the caller allows it, or never.
+/// Whether a failure is retried: always, if ambiguous retries are allowed, or never.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Again {
+enum Retry {
     Always,
     IfAllowed,
     Never,
 }
 
 #[test]
-fn who_is_tried_again() {
-    use Again::{Always, IfAllowed, Never};
+fn each_failure_is_retried_or_not() {
+    use Retry::{Always, IfAllowed, Never};
     use TransportError::{BadHead, Body, Connect, ConnectTimeout, MaybeSent, Unsent};
     let fault = |error| vec![(0, In::Fail(error))];
-    let table: Vec<(&str, Attempt, Again, Again)> = vec![
-        // What, how, for create, for continue.
+    let table: Vec<(&str, Attempt, Retry, Retry)> = vec![
+        // Name, first attempt, retry of a create, retry of a continue.
         ("429", failed(429, &[]), Always, Always),
         ("503", failed(503, &[]), Always, Always),
         ("500", failed(500, &[]), Always, IfAllowed),
@@ -64,16 +64,16 @@ fn who_is_tried_again() {
         ("error event", vec![(0, stream()), (0, data(event("error", "503")))], Never, Never),
     ];
     for (name, attempt, create, next) in table {
-        for (call, again) in [(Call::create(), create), (Call::continue_session(), next)] {
+        for (call, retry) in [(Call::create(), create), (Call::continue_session(), next)] {
             for ambiguous in [false, true] {
                 let call = call.clone().with(|config| config.retry.ambiguous = ambiguous);
                 let transcript = call.run(&[attempt.clone(), answered("x")]);
-                let expected = again == Always || again == IfAllowed && ambiguous;
-                assert_eq!(transcript.sends.len(), 1 + usize::from(expected), "{name} {ambiguous} {again:?}");
+                let expected = retry == Always || retry == IfAllowed && ambiguous;
+                assert_eq!(transcript.sends.len(), 1 + usize::from(expected), "{name} {ambiguous} {retry:?}");
                 if expected {
                     assert_eq!(transcript.answer().text, "x", "{name}");
                 } else {
-                    let gave_up = (again == IfAllowed).then_some(GaveUp::MayHaveBeenRead);
+                    let gave_up = (retry == IfAllowed).then_some(GaveUp::MayHaveBeenRead);
                     assert_eq!((transcript.error().gave_up(), transcript.error().attempts()), (gave_up, 1), "{name}");
                 }
             }
@@ -81,19 +81,19 @@ fn who_is_tried_again() {
     }
 }
 
-/// An attempt that is answered by a 422 in its own form.
+/// An attempt that is answered by a validation error.
 fn validation(headers: &[(&'static str, &str)]) -> Attempt {
     let headers = [&[("content-type", "application/json")], headers].concat();
     vec![(0, head(422, &headers)), (0, data(r#"{"detail":[]}"#)), (0, In::Eof)]
 }
 
 #[test]
-fn attempts_are_capped_and_the_last_cause_is_the_one_told() {
+fn attempts_are_limited_and_the_last_error_is_returned() {
     for max_retries in [0, 1, 2, 5] {
         let call = Call::create().with(|config| config.retry.max_retries = max_retries);
         let mut attempts = vec![failed(429, &[]); max_retries as usize];
         attempts.push(vec![(0, head(503, &[])), (0, data("last")), (0, In::Eof)]);
-        attempts.push(answered("never asked"));
+        attempts.push(answered("never sent"));
         let transcript = call.run(&attempts);
         assert_eq!(transcript.sends.len(), max_retries as usize + 1);
         let error = transcript.error();
@@ -103,7 +103,7 @@ fn attempts_are_capped_and_the_last_cause_is_the_one_told() {
 }
 
 #[test]
-fn waits_are_drawn_from_a_doubling_range_and_differ_by_seed() {
+fn waits_are_random_in_a_doubling_range() {
     let mut firsts = Vec::new();
     for seed in 0..200 {
         let mut call = Call::create().with(|config| {
@@ -120,13 +120,13 @@ fn waits_are_drawn_from_a_doubling_range_and_differ_by_seed() {
         firsts.push(waits[0]);
     }
     firsts.sort();
-    assert!(firsts[0] < millis(50) && firsts[199] > millis(450), "not the whole range: {firsts:?}");
+    assert!(firsts[0] < millis(50) && firsts[199] > millis(450), "the waits do not use the whole range: {firsts:?}");
     firsts.dedup();
     assert!(firsts.len() > 190);
 }
 
 #[test]
-fn all_waits_together_stay_within_their_cap() {
+fn the_sum_of_all_waits_is_limited() {
     for seed in 0..50 {
         let mut call = Call::create().with(|config| {
             config.retry.max_retries = 50;
@@ -135,7 +135,7 @@ fn all_waits_together_stay_within_their_cap() {
         call.seed = seed;
         let transcript = call.run(&vec![failed(503, &[]); 51]);
         assert!(transcript.end <= ms(5000), "{:?}", transcript.end);
-        // A wait the server asks for counts among them.
+        // A wait that the server asks for counts too.
         let asked = call.run(&vec![failed(429, &[("retry-after", "2")]); 51]);
         assert!(asked.end <= ms(5000));
         assert!(asked.sends.len() <= 3);
@@ -146,7 +146,7 @@ fn all_waits_together_stay_within_their_cap() {
 const DATE: &str = "Sun, 06 Nov 1994 08:49:07 GMT";
 
 #[test]
-fn a_wait_is_at_least_what_the_server_asks_for_in_every_form() {
+fn a_wait_is_at_least_as_long_as_the_server_asks() {
     let secs = Duration::from_secs;
     for (headers, at_least) in [
         (&[("retry-after", "3")][..], secs(3)),
@@ -159,7 +159,7 @@ fn a_wait_is_at_least_what_the_server_asks_for_in_every_form() {
         (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("date", DATE)], secs(30)),
         (&[("retry-after", "Sunday, 06-Nov-94 08:49:37 GMT"), ("date", DATE)], secs(30)),
         (&[("retry-after", "Sun Nov  6 08:49:37 1994"), ("date", DATE)], secs(30)),
-        // In the past, or unknowable: the backoff alone.
+        // In the past or unknown: only the backoff.
         (&[("retry-after", "Sun, 06 Nov 1994 08:00:00 GMT"), ("date", DATE)], secs(0)),
         (&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")], secs(0)),
         (&[("retry-after", "soon")], secs(0)),
@@ -176,7 +176,7 @@ fn a_wait_is_at_least_what_the_server_asks_for_in_every_form() {
 }
 
 #[test]
-fn a_wait_that_is_too_long_gives_up_at_once_and_says_so() {
+fn a_wait_that_is_too_long_ends_the_call_at_once() {
     for (headers, wait) in [
         (&[("retry-after", "61")][..], Duration::from_secs(61)),
         (&[("retry-after-ms", "60001")], millis(60_001)),
@@ -192,7 +192,7 @@ fn a_wait_that_is_too_long_gives_up_at_once_and_says_so() {
 }
 
 #[test]
-fn a_date_without_one_to_hold_it_against_is_kept_in_the_error() {
+fn a_retry_date_without_a_date_header_is_kept_in_the_error() {
     let headers = [("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")];
     let transcript = Call::create().run(&vec![failed(429, &headers); 3]);
     let then = std::time::UNIX_EPOCH + Duration::from_secs(784_111_777);
@@ -202,12 +202,12 @@ fn a_date_without_one_to_hold_it_against_is_kept_in_the_error() {
 }
 
 #[test]
-fn no_wait_is_begun_that_the_whole_calls_time_would_cut() {
+fn no_wait_begins_that_the_total_timeout_would_end() {
     let call = Call::create().with(|config| config.timeouts.total = Some(millis(2000)));
-    for (wait, goes_on) in [("1000", true), ("1999", true), ("2000", false), ("2001", false)] {
+    for (wait, retries) in [("1000", true), ("1999", true), ("2000", false), ("2001", false)] {
         let transcript = call.run(&[failed(503, &[("retry-after-ms", wait)]), answered("x")]);
-        assert_eq!(transcript.sends.len() == 2, goes_on, "{wait}");
-        if !goes_on {
+        assert_eq!(transcript.sends.len() == 2, retries, "{wait}");
+        if !retries {
             assert_eq!((transcript.error().gave_up(), transcript.end), (Some(GaveUp::Deadline), ms(0)));
             assert_eq!(transcript.error().kind().name(), "api");
         }
@@ -215,7 +215,7 @@ fn no_wait_is_begun_that_the_whole_calls_time_would_cut() {
 }
 
 #[test]
-fn what_a_retry_sends_is_the_same_request_without_a_key() {
+fn a_retry_sends_the_same_request_without_a_key() {
     let call = Call::create();
     let mut exchange = call.exchange();
     for attempt in 1..=3 {
@@ -232,14 +232,14 @@ fn what_a_retry_sends_is_the_same_request_without_a_key() {
 }
 
 #[test]
-fn nothing_is_sent_again_once_a_success_has_begun_whatever_is_allowed() {
+fn a_request_is_never_repeated_after_the_head_of_a_success() {
     let call = Call::create().with(|config| config.retry.ambiguous = true);
     let faults = [In::Eof, In::Cancel]
         .into_iter()
         .chain([TransportError::Connect, TransportError::Unsent, TransportError::MaybeSent].map(In::Fail));
     for fault in faults {
         for begin in [stream(), json()] {
-            let transcript = call.run(&[vec![(0, begin), (0, fault.clone())], answered("again")]);
+            let transcript = call.run(&[vec![(0, begin), (0, fault.clone())], answered("retry")]);
             assert_eq!(transcript.sends.len(), 1, "{fault:?}");
         }
     }

@@ -1,6 +1,6 @@
-//! A virtual driver: a script of what the network does goes in, a transcript with times comes out.
+//! A virtual driver: runs an exchange against a script of the network and records a transcript with times.
 
-// Each test file uses a part of it.
+// Each test file uses only a part of this module.
 #![allow(dead_code)]
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{Answer, Config, Elapsed, Endpoint, Error, Event, Exchange, Output, Request, TransportError};
 
-/// What the network does.
+/// Input of an exchange from the network, or a cancel.
 #[derive(Clone, Debug)]
 pub(crate) enum In {
     Head(u16, Vec<(&'static str, String)>),
@@ -20,7 +20,7 @@ pub(crate) enum In {
     Cancel,
 }
 
-/// What happens to one attempt: so many milliseconds after what was before it, or after the request was sent.
+/// Script of one attempt: each input with its delay in milliseconds after the previous input or after the request.
 pub(crate) type Attempt = Vec<(u64, In)>;
 
 pub(crate) fn head(status: u16, headers: &[(&'static str, &str)]) -> In {
@@ -39,17 +39,17 @@ pub(crate) fn data(text: impl AsRef<[u8]>) -> In {
     In::Data(Bytes::copy_from_slice(text.as_ref()))
 }
 
-/// One event of a stream.
+/// An event of a stream.
 pub(crate) fn event(name: &str, data: &str) -> String {
     format!("event: {name}\ndata: {data}\n\n")
 }
 
-/// A chunk of text, of session `s`.
+/// A chunk of text with the session id `s`.
 pub(crate) fn chunk(text: &str) -> String {
     event("message_chunk", &format!(r#"{{"content_chunk":{text:?},"chat_session_id":"s"}}"#))
 }
 
-/// The chunk that ends an answer.
+/// The last chunk of an answer.
 pub(crate) fn last(text: &str) -> String {
     event("message_chunk", &format!(r#"{{"content_chunk":{text:?},"finish_reason":"stop"}}"#))
 }
@@ -58,7 +58,7 @@ pub(crate) const CITED: &str = r#"{"citations":[{"number":1,"record":{"type":"si
 
 pub(crate) const RESULT: &str = r#"{"chat_session_id":"s","message":{"role":"assistant","content":"Hi"}}"#;
 
-/// An attempt that is answered by a stream, whole at once.
+/// An attempt that is answered by a complete stream.
 pub(crate) fn answered(text: &str) -> Attempt {
     vec![(0, stream()), (0, data(last(text))), (0, In::Eof)]
 }
@@ -68,7 +68,7 @@ pub(crate) fn failed(status: u16, headers: &[(&'static str, &str)]) -> Attempt {
     vec![(0, head(status, headers)), (0, In::Eof)]
 }
 
-/// A call to be made.
+/// Request, settings and seed of a call.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) request: Request,
@@ -100,7 +100,7 @@ impl Call {
         Exchange::new(self.request.clone(), &self.config, self.seed)
     }
 
-    /// Runs to the end.
+    /// Runs the call to its end.
     #[track_caller]
     pub(crate) fn run(&self, attempts: &[Attempt]) -> Transcript {
         let mut exchange = self.exchange();
@@ -110,7 +110,7 @@ impl Call {
         let mut now = Elapsed::START;
         for _ in 0..100_000 {
             let output = exchange.poll_output(now);
-            transcript.note(now, &output, &exchange);
+            transcript.record(now, &output, &exchange);
             match output {
                 Output::Event(event) => {
                     transcript.events.push(event);
@@ -126,11 +126,11 @@ impl Call {
                     transcript.outcome = exchange.into_outcome();
                     return transcript;
                 }
-                // Nothing comes any more of an attempt that is over; a cancel is the caller's.
+                // A closed attempt has no further input, but the caller may still cancel.
                 Output::Wait => script.retain(|(_, input)| matches!(input, In::Cancel)),
                 Output::Read => {}
             }
-            // What is ready comes before the clock.
+            // Input takes precedence over a timeout.
             let deadline = exchange.poll_timeout();
             match next_by(&mut script, deadline) {
                 Some((at, input)) => {
@@ -138,16 +138,16 @@ impl Call {
                     apply(&mut exchange, input, now);
                 }
                 None => {
-                    now = now.max(deadline.unwrap_or_else(|| panic!("it hangs: {:#?}", transcript.lines)));
+                    now = now.max(deadline.unwrap_or_else(|| panic!("the call hangs: {:#?}", transcript.lines)));
                     exchange.handle_timeout(now);
                 }
             }
         }
-        panic!("it never ends: {:#?}", transcript.lines);
+        panic!("the call does not end: {:#?}", transcript.lines);
     }
 }
 
-/// The attempt that was sent last.
+/// Returns the current attempt.
 pub(crate) fn newest(exchange: &Exchange) -> chat_proto::Attempt {
     chat_proto::Attempt::new(exchange.attempts())
 }
@@ -166,7 +166,7 @@ fn on_the_clock(attempt: &[(u64, In)], start: Elapsed) -> VecDeque<(Elapsed, In)
     later.collect()
 }
 
-/// Hands an input of the newest attempt in.
+/// Passes an input of the current attempt to the exchange.
 pub(crate) fn apply(exchange: &mut Exchange, input: In, now: Elapsed) {
     apply_to(exchange, newest(exchange), input, now);
 }
@@ -186,10 +186,10 @@ pub(crate) fn apply_to(exchange: &mut Exchange, attempt: chat_proto::Attempt, in
     }
 }
 
-/// What happened, and when.
+/// Record of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Transcript {
-    /// One line a step, with its time in milliseconds.
+    /// One line per step, with its time in milliseconds.
     pub(crate) lines: Vec<String>,
     pub(crate) sends: Vec<Elapsed>,
     pub(crate) events: Vec<Event>,
@@ -198,7 +198,7 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    fn note(&mut self, now: Elapsed, output: &Output, exchange: &Exchange) {
+    fn record(&mut self, now: Elapsed, output: &Output, exchange: &Exchange) {
         let step = match output {
             Output::Read => return,
             Output::Send(..) => "send".to_owned(),
@@ -236,12 +236,12 @@ impl Transcript {
         }
     }
 
-    /// The text that the caller was given.
+    /// Returns the text of the delivered events.
     pub(crate) fn text(&self) -> String {
         self.events.iter().filter_map(Event::text).collect()
     }
 
-    /// The time between each attempt and the next.
+    /// Returns the time between consecutive attempts.
     pub(crate) fn waits(&self) -> Vec<Duration> {
         self.sends.windows(2).map(|pair| pair[1].saturating_since(pair[0])).collect()
     }

@@ -1,4 +1,4 @@
-//! The five timeouts: what resets each, and what ends by it.
+//! The five timeouts: what resets each of them, and what it ends.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn timeout(error: &Error) -> (TimeoutKind, Duration) {
 }
 
 #[test]
-fn the_head_has_its_time_in_each_attempt() {
+fn the_head_timeout_applies_to_each_attempt() {
     let call = Call::create().with(|config| {
         config.timeouts.head = Some(millis(1000));
         config.retry.ambiguous = true;
@@ -32,7 +32,7 @@ fn the_head_has_its_time_in_each_attempt() {
 }
 
 #[test]
-fn the_heads_time_begins_when_the_exchange_is_first_asked_if_it_is_told_the_time() {
+fn the_head_timeout_starts_at_the_first_poll() {
     let mut exchange = Call::create().exchange();
     exchange.handle_timeout(ms(500_000));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
@@ -40,7 +40,7 @@ fn the_heads_time_begins_when_the_exchange_is_first_asked_if_it_is_told_the_time
 }
 
 #[test]
-fn silence_between_bytes_ends_a_body_and_any_byte_breaks_it() {
+fn any_byte_resets_the_idle_timeout() {
     let call = Call::create().with(|config| config.timeouts.idle = Some(millis(100)));
     for begin in [stream(), json()] {
         let mut attempt = vec![(50, begin)];
@@ -50,7 +50,7 @@ fn silence_between_bytes_ends_a_body_and_any_byte_breaks_it() {
 }
 
 #[test]
-fn an_empty_read_is_no_byte() {
+fn an_empty_read_does_not_reset_the_idle_timeout() {
     let call = Call::create().with(|config| config.timeouts.idle = Some(millis(100)));
     for begin in [stream(), json()] {
         let mut attempt = vec![(0, begin)];
@@ -60,7 +60,7 @@ fn an_empty_read_is_no_byte() {
 }
 
 #[test]
-fn signs_of_life_do_not_stand_for_content() {
+fn keep_alives_do_not_reset_the_content_timeout() {
     let call = Call::create().with(|config| config.timeouts.content = Some(millis(1000)));
     let keep_alives = [
         ": alive\n\n".to_owned(),
@@ -84,7 +84,7 @@ fn signs_of_life_do_not_stand_for_content() {
         attempt.extend((0..20).map(|_| (90, data(&keep_alive))));
         assert_timeout(&call.run(&[attempt]), TimeoutKind::Content, 1000, 1100);
     }
-    // What says something does.
+    // Content resets the timeout.
     for content in [chunk("x"), last(""), event("records_cited", CITED), event("progress", "{\"p\":1}")] {
         let mut attempt = vec![(0, stream())];
         attempt.extend((0..20).map(|_| (999, data(&content))));
@@ -104,14 +104,14 @@ fn the_content_timeout_of_a_json_answer_ends_with_its_first_byte() {
     let transcript = call.run(&[blank.clone()]);
     assert_timeout(&transcript, TimeoutKind::Content, 100, 100);
     assert!(transcript.error().to_string().contains("only white space"), "{}", transcript.error());
-    // White space is no fault if the answer comes in time.
+    // White space is allowed if the answer is in time.
     blank.truncate(4);
     blank.extend([(5, data(RESULT)), (1000, In::Eof)]);
     assert_eq!(call.run(&[blank]).answer().text, "Hi");
 }
 
 #[test]
-fn a_timeout_says_what_came() {
+fn a_timeout_error_says_what_was_received() {
     let call = Call::create().with(|config| config.timeouts.content = Some(millis(1000)));
     let says = |inputs: &[(u64, In)], words: &str| {
         let transcript = call.run(&[[&[(0, stream())], inputs].concat()]);
@@ -136,7 +136,7 @@ fn a_timeout_says_what_came() {
     );
 }
 
-/// A content timeout of one second, and this in pieces of so many bytes, a piece each so many milliseconds.
+/// Runs a call with content and idle timeouts of one second, and a body in pieces of `size` bytes every `every` ms.
 fn slow(body: &str, size: usize, every: u64) -> support::Transcript {
     let call = Call::create().with(|config| {
         (config.timeouts.content, config.timeouts.idle) = (Some(millis(1000)), Some(millis(1000)));
@@ -148,7 +148,7 @@ fn slow(body: &str, size: usize, every: u64) -> support::Transcript {
 }
 
 #[test]
-fn the_bytes_of_an_unfinished_event_postpone_the_content_timeout_in_any_chunking() {
+fn bytes_of_an_unfinished_event_postpone_the_content_timeout() {
     let large = event("records_cited", &CITED.replace("\"u\"", &format!("\"{}\"", "u".repeat(500))));
     let lines = event("news", "a\ndata: b\ndata: c\ndata:d\nid: 7\ndata: e");
     let carriage = lines.replace('\n', "\r\n");
@@ -161,21 +161,21 @@ fn the_bytes_of_an_unfinished_event_postpone_the_content_timeout_in_any_chunking
 }
 
 #[test]
-fn bytes_that_are_no_part_of_an_event_postpone_nothing() {
+fn bytes_outside_of_events_do_not_postpone_the_content_timeout() {
     for body in [
         format!(": {}\n", "x".repeat(99)),
         format!("unknown: {}\n", "x".repeat(99)),
         format!("retry: {}\n", "1".repeat(99)),
         "\n".repeat(99),
         "foo\n".repeat(30),
-        // Each replaces the one before, so the event does not grow.
+        // Each line replaces the previous one, so the event does not grow.
         format!("data: x\n{}", "event: aa\n".repeat(30)),
         format!("data: x\n{}", "id: 1\n".repeat(30)),
         format!("data: x\n{}", ": x\n".repeat(30)),
         format!("data: x\n{}", "foo: x\n".repeat(30)),
         event("ping", &"x".repeat(99)),
         event("ping", &"x\ndata: ".repeat(20)),
-        // Events that say nothing, and blocks that are no events.
+        // Events without content, and blocks without events.
         "data:\n\n".repeat(30),
         "event: a\n\n".repeat(30),
         "id: 1\n\n".repeat(30),
@@ -185,7 +185,8 @@ fn bytes_that_are_no_part_of_an_event_postpone_nothing() {
             let transcript = slow(&body, size, every);
             let (kind, _) = timeout(transcript.error());
             assert_eq!(kind, TimeoutKind::Content, "{size} bytes each {every} ms of {body}");
-            // A period from the last byte of an event, at most two of which come, and one more for input that came late.
+            // One period after the last byte of an event, of which there are at most two, and a second period after
+            // late input.
             let event = if body.starts_with("event: message") { chunk("").len() as u64 / size as u64 } else { 12 };
             let most = ms(2000 + 2 * (event + 1) * every);
             assert!(transcript.end <= most, "{:?}: {size} bytes each {every} ms of {body}", transcript.end);
@@ -194,23 +195,23 @@ fn bytes_that_are_no_part_of_an_event_postpone_nothing() {
 }
 
 #[test]
-fn a_finished_event_that_says_nothing_gives_the_earlier_deadline_back() {
+fn a_finished_event_without_content_restores_the_earlier_deadline() {
     let call = Call::create().with(|config| {
         (config.timeouts.content, config.timeouts.idle) = (Some(millis(1000)), None);
     });
-    // The first half comes at 900, the rest at 1500: more than the period, but bytes came meanwhile.
+    // The first half arrives at 900, the second at 1500: after the deadline, but the unfinished event extends it.
     let halves = |text: &str, rest: &[(u64, In)]| {
         let whole = chunk(text);
         let (first, second) = whole.split_at(whole.len() - 5);
         let halves = [(0, stream()), (900, data(first)), (600, data(second))];
         call.run(&[[&halves[..], rest].concat()])
     };
-    // It said nothing, and the deadline of 1000 is over: one more period from then on.
+    // Without content, the deadline of 1000 has expired, so a second period starts.
     assert_timeout(&halves("", &[]), TimeoutKind::Content, 1000, 2500);
     assert_timeout(&halves("", &[(900, data(":\n"))]), TimeoutKind::Content, 1000, 2500);
-    // It said something: a period from then on, and bytes of a comment change nothing.
+    // With content, a new period starts. A comment does not extend it.
     assert_timeout(&halves("x", &[(900, data(":\n"))]), TimeoutKind::Content, 1000, 2500);
-    // Within the deadline, it is as if nothing had come.
+    // Within the deadline, an event without content has no effect.
     let whole = chunk("");
     let (first, second) = whole.split_at(30);
     let early = [(0, stream()), (200, data(first)), (200, data(second))];
@@ -218,7 +219,7 @@ fn a_finished_event_that_says_nothing_gives_the_earlier_deadline_back() {
 }
 
 #[test]
-fn an_event_of_a_byte_a_minute_lives() {
+fn an_event_of_a_byte_per_minute_does_not_time_out() {
     let call = Call::create();
     let mut attempt = vec![(0, stream())];
     attempt.extend(chunk("ab").as_bytes().chunks(1).map(|byte| (59_999, data(byte))));
@@ -227,7 +228,7 @@ fn an_event_of_a_byte_a_minute_lives() {
 }
 
 #[test]
-fn unknown_events_reset_the_content_timeout_and_end_by_a_limit_of_their_own() {
+fn unknown_events_reset_the_content_timeout_and_have_a_separate_limit() {
     let call = Call::create().with(|config| config.limits.unknown_events = 1000);
     let news = event("news", &"x".repeat(96));
     let mut attempt = vec![(0, stream())];
@@ -237,14 +238,14 @@ fn unknown_events_reset_the_content_timeout_and_end_by_a_limit_of_their_own() {
     let transcript = call.run(&[attempt]);
     assert_eq!(transcript.error().kind(), &ErrorKind::Limit { limit: Limit::UnknownEvents, bytes: 1000 });
     assert_eq!((transcript.events.len(), transcript.text()), (20, "x".to_owned()));
-    // Pings count too; events without content do not begin the count anew.
+    // Pings count too. Events without content do not reset the count.
     let mut attempt = vec![(0, stream())];
     attempt.extend((0..20).map(|_| (1, data(event("ping", &"x".repeat(96)) + &chunk("")))));
     assert_eq!(call.run(&[attempt]).events.len(), 20);
 }
 
 #[test]
-fn the_defaults_let_a_long_stream_live_and_end_one_that_only_breathes() {
+fn the_defaults_allow_a_long_stream_but_not_endless_keep_alives() {
     let mut long = vec![(119_999, stream())];
     long.extend((0..500).map(|_| (59_999, data(chunk("x")))));
     long.push((59_999, In::Eof));
@@ -255,7 +256,7 @@ fn the_defaults_let_a_long_stream_live_and_end_one_that_only_breathes() {
 }
 
 #[test]
-fn the_whole_call_has_one_time_in_every_state() {
+fn the_total_timeout_applies_in_every_state() {
     let call = |total| Call::create().with(|config| config.timeouts.total = Some(millis(total)));
     assert_timeout(&call(500).run(&[vec![]]), TimeoutKind::Total, 500, 500);
     assert_timeout(&call(500).run(&[vec![(0, stream())]]), TimeoutKind::Total, 500, 500);
@@ -265,13 +266,13 @@ fn the_whole_call_has_one_time_in_every_state() {
     let transcript = call(500).run(&[busy]);
     assert_timeout(&transcript, TimeoutKind::Total, 500, 500);
     assert_eq!(transcript.error().partial().map(|partial| partial.text.len()), Some(71));
-    // An error's body that comes too slowly is that error.
+    // A timeout in an error's body gives that error.
     let slow = call(500).run(&[vec![(0, head(401, &[])), (0, data("no"))]]);
     assert_eq!((slow.error().kind().name(), slow.end), ("api", ms(500)));
 }
 
 #[test]
-fn a_stream_that_always_has_data_ends_with_the_calls_time_though_nobody_looks_at_the_clock() {
+fn the_total_timeout_ends_a_busy_stream_without_handle_timeout() {
     let call = Call::create().with(|config| config.timeouts.total = Some(millis(500)));
     let mut exchange = call.exchange();
     drain(&mut exchange);
@@ -288,7 +289,7 @@ fn a_stream_that_always_has_data_ends_with_the_calls_time_though_nobody_looks_at
 }
 
 #[test]
-fn the_calls_time_runs_out_in_a_wait_too_and_the_cause_is_kept() {
+fn the_total_timeout_applies_in_a_wait_and_keeps_the_cause() {
     let call = Call::create().with(|config| config.timeouts.total = Some(millis(10_000)));
     let mut exchange = call.exchange();
     drain(&mut exchange);
@@ -296,7 +297,7 @@ fn the_calls_time_runs_out_in_a_wait_too_and_the_cause_is_kept() {
     exchange.handle_eof(newest(&exchange), ms(0));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Wait));
     assert_eq!(exchange.poll_timeout(), Some(ms(9000)));
-    // A driver that slept too long.
+    // The driver slept too long.
     exchange.handle_timeout(ms(10_000));
     assert!(matches!(exchange.poll_output(ms(0)), Output::Done));
     let error = outcome(&exchange).as_ref().unwrap_err();
@@ -336,7 +337,7 @@ fn an_early_timeout_has_no_effect_in_any_state() {
 }
 
 #[test]
-fn clocks_that_are_off_never_end_anything() {
+fn disabled_timeouts_never_end_a_call() {
     let call = Call::create().with(|config| {
         let timeouts = &mut config.timeouts;
         (timeouts.head, timeouts.idle, timeouts.content, timeouts.total) = (None, None, None, None);
@@ -354,7 +355,7 @@ fn clocks_that_are_off_never_end_anything() {
 }
 
 #[test]
-fn an_errors_body_has_the_idle_time_as_a_whole() {
+fn the_idle_timeout_limits_the_whole_body_of_an_error() {
     let mut trickle = vec![(0, head(400, &[]))];
     trickle.extend((0..100).map(|_| (1000, data("x"))));
     let transcript = Call::create().run(&[trickle]);

@@ -1,9 +1,8 @@
-//! What the server said where nobody looks for it: in an event without a name, in a stream without an event, in an event that
-//! was cut.
+//! Errors inside a stream: in an event without a name, in a stream without events, in a truncated event.
 
 use super::*;
 
-/// What a stream comes to, the same however it is cut.
+/// Runs a call with this stream, in different chunk sizes, and checks that the results are equal.
 #[track_caller]
 fn streamed(body: &str) -> support::Transcript {
     let run = |size: usize| {
@@ -24,7 +23,7 @@ fn streamed(body: &str) -> support::Transcript {
 }
 
 #[test]
-fn a_stream_of_lines_that_are_no_events_is_not_the_api() {
+fn a_stream_of_lines_without_events_is_an_unexpected_response() {
     for body in [
         "{\"message\":\"Internal error\"}\n",
         "\u{feff}{\"message\":\"Internal error\"}\r\n\r\n",
@@ -42,13 +41,13 @@ fn a_stream_of_lines_that_are_no_events_is_not_the_api() {
         assert!(error.to_string().contains("Internal error"), "{error}");
         assert_eq!((error.status().map(|status| status.as_u16()), error.gave_up()), (Some(200), None));
     }
-    // Of a long one, the start is kept.
+    // Only the start of a long body is kept.
     let long = "what happened\n".repeat(1000);
     assert_eq!(streamed(&long).error().body(), Some(&long[..1024]));
 }
 
 #[test]
-fn a_stream_that_says_nothing_or_has_an_event_is_one() {
+fn an_empty_stream_or_one_with_an_event_is_an_answer() {
     for body in ["", "\n\n", ": hello\n\n", ":\n", "retry: 5\n\n", "\u{feff}", "\u{feff}\n"] {
         assert_eq!(streamed(body).answer().text, "", "{body:?}");
     }
@@ -59,7 +58,7 @@ fn a_stream_that_says_nothing_or_has_an_event_is_one() {
 }
 
 #[test]
-fn a_line_that_is_cut_is_cut_whatever_it_is() {
+fn an_unfinished_line_is_truncated() {
     for body in ["{\"message\":\"Internal error\"}", "<html>\n<p>", "Internal error\n\nand"] {
         assert_eq!(streamed(body).error().kind(), &ErrorKind::Truncated(Truncation::InsideEvent), "{body:?}");
     }
@@ -93,7 +92,7 @@ fn an_event_without_a_name_may_be_an_error() {
 }
 
 #[test]
-fn an_event_that_says_there_is_no_error_is_passed_on() {
+fn an_event_whose_error_field_is_empty_is_passed_on() {
     for data in [
         r#"{"error":null}"#,
         r#"{"error":false}"#,
@@ -115,13 +114,13 @@ fn an_event_that_says_there_is_no_error_is_passed_on() {
         let Event::Other(other) = &transcript.events[0] else { panic!("{data}") };
         assert_eq!((&*other.event_type, &*other.data), ("message", data));
     }
-    // Under any other name it is something else.
+    // With another event name, it is not an error.
     let named = streamed(&(event("note", r#"{"error":"x"}"#) + &last("B")));
     assert_eq!(named.answer().text, "B");
 }
 
 #[test]
-fn what_had_come_of_an_event_that_was_cut_is_kept() {
+fn the_data_of_a_truncated_event_is_kept() {
     let start = chunk("A");
     for (cut, kept) in [
         ("event: error\ndata: {\"m\":\"overloaded\"}\n", Some("{\"m\":\"overloaded\"}")),
@@ -135,7 +134,7 @@ fn what_had_come_of_an_event_that_was_cut_is_kept() {
         let error = streamed(&(start.clone() + cut)).error().clone();
         assert_eq!(error.kind(), &ErrorKind::Truncated(Truncation::InsideEvent));
         assert_eq!((error.body(), error.partial().map(|partial| &*partial.text)), (kept, Some("A")), "{cut:?}");
-        // The words of an error are for people; the rest of an answer is not.
+        // The message contains the text of an error event, but not the text of an answer.
         assert_eq!(error.to_string().contains("overl"), cut.contains("error"), "{error}");
 
         let lost = vec![(0, stream()), (0, data(start.clone() + cut)), (0, In::Fail(TransportError::Body))];
@@ -144,7 +143,7 @@ fn what_had_come_of_an_event_that_was_cut_is_kept() {
     }
     let whole = vec![(0, stream()), (0, data(start)), (0, In::Fail(TransportError::Body))];
     assert_eq!(Call::create().run(&[whole]).error().body(), None);
-    // As much as of an error's body.
+    // The error body limit applies.
     let call = Call::create().with(|config| config.limits.error_body = 5);
     let long = vec![(0, stream()), (0, data("data: 1234567\n")), (0, In::Eof)];
     assert_eq!(call.run(&[long]).error().body(), Some("12345"));

@@ -1,13 +1,13 @@
-//! Halves of characters: JSON escapes each half of a surrogate pair by itself, and servers split pairs over two chunks.
+//! Surrogate pairs that are split over two chunks: JSON escapes each half separately.
 
 use super::*;
 
-/// A chunk whose text is written as it stands.
+/// A chunk whose text is not escaped.
 fn raw(text: &str) -> String {
     event("message_chunk", &format!(r#"{{"content_chunk":"{text}","chat_session_id":"s"}}"#))
 }
 
-/// What the pieces of one body come to, however the body is cut.
+/// Attempts that deliver a body in different chunk sizes.
 #[track_caller]
 fn attempts(body: &str, then: &In) -> Vec<Attempt> {
     let cut = |size: usize| {
@@ -18,7 +18,7 @@ fn attempts(body: &str, then: &In) -> Vec<Attempt> {
 }
 
 #[test]
-fn a_pair_that_is_split_is_joined() {
+fn a_split_pair_is_joined() {
     let body = [raw("A"), raw(r"x\ud83d"), raw(r"\ude00y"), last("Z")].concat();
     for attempt in attempts(&body, &In::Eof) {
         let transcript = Call::create().run(&[attempt]);
@@ -29,7 +29,7 @@ fn a_pair_that_is_split_is_joined() {
 }
 
 #[test]
-fn what_stands_between_two_halves_of_one_string_is_not_part_of_it() {
+fn events_between_two_halves_do_not_separate_them() {
     let between = [raw(""), event("records_cited", CITED), event("ping", "{}"), ": comment\n\n".to_owned()];
     for between in between {
         let body = [raw(r"\uD83D"), between.clone(), raw(r"\uDE00"), last("")].concat();
@@ -41,7 +41,7 @@ fn what_stands_between_two_halves_of_one_string_is_not_part_of_it() {
 }
 
 #[test]
-fn a_half_that_nothing_joins_is_a_last_piece_of_the_text_before_whatever_ends_it() {
+fn an_unpaired_half_at_the_end_is_replaced_before_the_end() {
     let half = raw("A") + &raw(r"x\ud83d");
     let error = event("error", "no");
     let truncated = |how| ErrorKind::Truncated(how);
@@ -70,16 +70,16 @@ fn a_half_that_nothing_joins_is_a_last_piece_of_the_text_before_whatever_ends_it
 }
 
 #[test]
-fn a_half_comes_before_the_end_of_a_stream_that_fell_silent() {
+fn an_unpaired_half_is_replaced_before_an_idle_timeout() {
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(raw(r"x\ud83d")))]]);
     assert!(transcript.error().is_timeout());
     assert_eq!(transcript.text(), "x\u{fffd}");
     assert_eq!(transcript.error().partial().map(|partial| &*partial.text), Some("x\u{fffd}"));
 }
 
-/// After a cancel no event comes any more: what was held back is nowhere.
+/// After a cancel there is no further event, so a surrogate half that was held back is discarded.
 #[test]
-fn a_cancel_leaves_what_was_handed_out() {
+fn a_cancel_keeps_the_delivered_text() {
     for then in [String::new(), event("error", "no")] {
         let body = raw(r"x\ud83d") + &then;
         let attempt = vec![(0, stream()), (0, data(body)), (1, In::Cancel)];
@@ -90,7 +90,7 @@ fn a_cancel_leaves_what_was_handed_out() {
             assert_eq!((transcript.error().kind(), &*partial.text), (&ErrorKind::Cancelled, "x"));
         }
     }
-    // Between the last piece and the error: the caller has the piece, and wants no more.
+    // Cancel after the last text and before the error.
     let mut exchange = Call::create().exchange();
     assert!(matches!(exchange.poll_output(ms(0)), Output::Send(..)));
     support::apply(&mut exchange, stream(), ms(0));
@@ -106,9 +106,9 @@ fn a_cancel_leaves_what_was_handed_out() {
     assert_eq!(error.partial().map(|partial| &*partial.text), Some(&*text));
 }
 
-/// Texts in UTF-16 units, cut into chunks at every place: what comes is what the standard library makes of the whole.
+/// Splits texts in UTF-16 units at every place. The result equals that of the standard library for the whole text.
 #[test]
-fn deltas_add_up_to_the_text_wherever_it_is_cut() {
+fn chunks_add_up_to_the_text_for_every_split() {
     const UNITS: [u16; 5] = [0xD83D, 0xDE00, 0x78, 0x2028, 0xDC00];
     let escaped = |units: &[u16]| units.iter().map(|unit| format!("\\u{unit:04X}")).collect::<String>();
     for number in 0..5usize.pow(4) {
@@ -123,7 +123,7 @@ fn deltas_add_up_to_the_text_wherever_it_is_cut() {
 }
 
 #[test]
-fn a_lone_half_in_any_other_string_is_replaced() {
+fn an_unpaired_half_in_any_other_string_is_replaced() {
     let json = r#"{"chat_session_id":"s\ud83d","message":{"role":"assistant","content":"a\ude00 b","records_cited":
         {"citations":[{"hit_url":"h\ud83d","record":{"type":"t\ud83d","title":"\ud83dt","url":"u\ud83d\ude00","breadcrumbs":["\udfff"]}}]}}}"#;
     let transcript = Call::create().run(&[vec![(0, support::json()), (0, data(json)), (0, In::Eof)]]);
@@ -135,7 +135,7 @@ fn a_lone_half_in_any_other_string_is_replaced() {
     assert_eq!(citation.record.url.as_deref(), Some("u😀"));
     assert_eq!(citation.record.breadcrumbs.as_deref(), Some(&["\u{fffd}".to_owned()][..]));
 
-    // In a stream: the id, the reason, names that nobody knows, citations.
+    // In a stream: the id, the finish reason, unknown names, citations.
     let chunk = r#"{"\ud83d":"\ude00","content_chunk":"x","chat_session_id":"\ud83d","finish_reason":"why\ude00"}"#;
     let cited = r#"{"citations":[{"record":{"title":"\ud83d"}}]}"#;
     let body = event("message_chunk", chunk) + &event("records_cited", cited);
@@ -154,7 +154,7 @@ fn a_lone_half_in_any_other_string_is_replaced() {
 }
 
 #[test]
-fn json_that_is_broken_otherwise_stays_so() {
+fn other_malformed_json_is_an_error() {
     for text in [r"\ud83", r"\ud83d\", "\\ud83d\t", r"\ud83d\x"] {
         let transcript = Call::create().run(&[vec![(0, stream()), (0, data(raw(text))), (0, In::Eof)]]);
         assert!(matches!(transcript.error().kind(), ErrorKind::Decode { .. }), "{text}: {}", transcript.error());

@@ -1,18 +1,18 @@
-//! What is held, and what is shared.
+//! Sizes of types, and shared allocations.
 
 use super::*;
 
 #[test]
-fn what_is_passed_around_is_small() {
+fn frequently_moved_types_are_small() {
     assert!(size_of::<Output>() <= 80, "{}", size_of::<Output>());
     assert!(size_of::<Event>() <= 72, "{}", size_of::<Event>());
     assert_eq!(size_of::<Error>(), 8);
-    // The docs of `Limits` say so.
+    // As documented at `Limits`.
     assert!(size_of::<chat_proto::Citation>() <= 160, "{}", size_of::<chat_proto::Citation>());
 }
 
 #[test]
-fn a_session_id_that_chunks_repeat_and_citations_are_one_allocation() {
+fn repeated_session_ids_and_citations_share_one_allocation() {
     let body = chunk("a") + &chunk("b") + &event("records_cited", CITED) + &chunk("c");
     let transcript = Call::create().run(&[vec![(0, stream()), (0, data(body)), (0, In::Eof)]]);
     let kept = transcript.answer().session_id.as_deref().unwrap();
@@ -33,7 +33,7 @@ fn a_session_id_that_chunks_repeat_and_citations_are_one_allocation() {
 }
 
 #[test]
-fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
+fn the_answer_so_far_is_available_after_the_head_of_a_success() {
     let mut exchange = Call::create().exchange();
     drain(&mut exchange);
     assert!(exchange.answer().is_none() && exchange.head().is_none());
@@ -54,7 +54,7 @@ fn the_answer_so_far_is_there_from_the_head_of_a_success_on() {
 }
 
 #[test]
-fn what_had_come_is_moved_into_the_error_and_not_copied() {
+fn the_partial_answer_is_moved_into_the_error() {
     let mut exchange = Call::create().exchange();
     drain(&mut exchange);
     for input in [stream(), data(chunk("x"))] {

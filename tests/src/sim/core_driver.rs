@@ -1,5 +1,6 @@
-//! A second driver of the core, with an exchange and a loop and nothing of the client between: what a program with a runtime
-//! of its own writes. It is sloppy in one way that the core allows: what an attempt that is over still brings is handed in.
+//! A second driver: runs a scenario on the core alone, without the client, as a program with its own runtime would.
+//!
+//! Unlike the client, it also passes late input of closed attempts to the core, which must ignore it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,14 +12,14 @@ use chat_client::sessions::{ContinueInput, CreateInput};
 
 use super::scenario::{End, Pace, Reaction, Response, Scenario};
 use super::transcript::{Outcome, Step, Transcript};
-use super::transport::ceil;
+use super::transport::round_up;
 
-/// Runs a call of a consumer who stays, prompt or with pauses, to its end.
+/// Runs a scenario to its end. The consumer must not leave and must not be late.
 ///
 /// # Panics
 ///
-/// If the request is refused, or the call does not end.
-pub fn run_by_hand(scenario: &Scenario) -> Transcript {
+/// If the request is invalid, or the call does not end.
+pub fn run_on_core(scenario: &Scenario) -> Transcript {
     let endpoint = Endpoint::new("https://api.example").expect("a legal URL");
     let request = if scenario.continues {
         Request::continue_session(&endpoint, "s", &ContinueInput::new("int", "Hi"))
@@ -45,18 +46,18 @@ struct Driver<'a> {
     exchange: Exchange,
     now: Duration,
     connection: Option<Connection<'a>>,
-    /// What attempts that are over still bring, and when.
+    /// Late input of closed attempts, with its time.
     late: VecDeque<(Duration, Attempt, Input)>,
     pauses: usize,
     transcript: Transcript,
 }
 
-/// The newest attempt on its way.
+/// Connection of the current attempt.
 struct Connection<'a> {
     attempt: Attempt,
     response: Option<&'a Response>,
     fault: Option<TransportError>,
-    /// When the next thing can be read, or the last thing could be if `next` is none.
+    /// When the next input can be read. While `next` is `None`: when the previous input could be read.
     ready: Duration,
     next: Option<Next>,
     taken: Vec<Duration>,
@@ -69,11 +70,11 @@ enum Next {
     Head,
     Piece(usize),
     End,
-    /// Nothing comes any more.
+    /// No more input.
     Silence,
 }
 
-/// What is handed in of an attempt that is over.
+/// Late input of a closed attempt.
 enum Input {
     Head,
     Data(Bytes),
@@ -87,7 +88,7 @@ impl Driver<'_> {
             while let Some(event) = self.exchange.poll_event() {
                 self.take(event);
             }
-            self.hand_in_late();
+            self.pass_late_input();
             match self.exchange.poll_output(Elapsed::from_start(self.now)) {
                 Output::Event(event) => self.take(event),
                 Output::Send(attempt, _) => self.send(attempt),
@@ -104,32 +105,32 @@ impl Driver<'_> {
                 }
                 Output::Done => {
                     self.close();
-                    self.note(Step::Over);
+                    self.record(Step::Over);
                     return Outcome::Ended(self.exchange.take_outcome().expect("an outcome"));
                 }
             }
         }
-        panic!("it never ends");
+        panic!("the call does not end");
     }
 
-    fn note(&mut self, step: Step) {
-        self.transcript.note(self.now, step);
+    fn record(&mut self, step: Step) {
+        self.transcript.record(self.now, step);
     }
 
     fn take(&mut self, event: Event) {
-        self.note(Step::Event(event));
+        self.record(Step::Event(event));
         if let Pace::Pausing(pauses) = &self.scenario.consumer.pace {
             let pause = pauses[self.pauses % pauses.len()];
             self.pauses += 1;
             if pause > Duration::ZERO {
-                self.note(Step::Pause(pause));
+                self.record(Step::Pause(pause));
                 self.now += pause;
             }
         }
     }
 
     fn send(&mut self, attempt: Attempt) {
-        self.note(Step::Sent(attempt.number() as usize));
+        self.record(Step::Sent(attempt.number() as usize));
         let script = self.scenario.attempts.get(attempt.number() as usize - 1);
         let mut connection = Connection {
             attempt,
@@ -149,10 +150,10 @@ impl Driver<'_> {
         self.connection = Some(connection);
     }
 
-    /// Lets go of the attempt, though what it still brings is handed in.
+    /// Closes the attempt and schedules its late input.
     fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.note(Step::Closed);
+            self.record(Step::Closed);
             let attempt = connection.attempt;
             let inputs = [Input::Head, Input::Data(Bytes::from_static(b"late")), Input::Error, Input::Eof];
             for (n, input) in inputs.into_iter().enumerate() {
@@ -161,11 +162,11 @@ impl Driver<'_> {
         }
     }
 
-    /// Hands in what has come by now of attempts that are over.
-    fn hand_in_late(&mut self) {
+    /// Passes the late input that is due to the core.
+    fn pass_late_input(&mut self) {
         let now = Elapsed::from_start(self.now);
         while self.late.front().is_some_and(|(at, _, _)| *at <= self.now) {
-            let (_, attempt, input) = self.late.pop_front().expect("looked at above");
+            let (_, attempt, input) = self.late.pop_front().expect("checked above");
             match input {
                 Input::Head => {
                     let head = http::Response::builder().header("content-type", "text/event-stream").body(());
@@ -178,7 +179,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Reads what is ready. Whether anything was.
+    /// Reads the next input if it is ready. Returns whether it was.
     fn read(&mut self) -> bool {
         let now = Elapsed::from_start(self.now);
         let Some(connection) = &mut self.connection else { return false };
@@ -186,7 +187,7 @@ impl Driver<'_> {
         let next = connection.next();
         if matches!(next, Next::Silence) || connection.ready > self.now {
             if !std::mem::replace(&mut connection.is_quiet, true) {
-                self.note(Step::Quiet);
+                self.record(Step::Quiet);
             }
             return false;
         }
@@ -196,7 +197,7 @@ impl Driver<'_> {
             (Next::Head, None) => {
                 let fault = connection.fault.expect("an answer or a fault");
                 self.exchange.handle_error(attempt, fault, now);
-                self.note(Step::Failed(fault));
+                self.record(Step::Failed(fault));
                 return true;
             }
             (Next::Head, Some(response)) => {
@@ -210,7 +211,7 @@ impl Driver<'_> {
                 let bytes = response.pieces[index].bytes.clone();
                 let (length, ready) = (bytes.len(), connection.ready);
                 self.exchange.handle_data(attempt, response.body.bytes.slice(bytes), now);
-                self.note(Step::Bytes { length, ready });
+                self.record(Step::Bytes { length, ready });
                 self.now += response.read_time;
                 return true;
             }
@@ -227,27 +228,27 @@ impl Driver<'_> {
                 self.exchange.handle_eof(attempt, now);
                 Step::End
             }
-            (Next::Silence, _) | (_, None) => unreachable!("looked at above"),
+            (Next::Silence, _) | (_, None) => unreachable!("handled above"),
         };
         let is_end = matches!(step, Step::End | Step::Reset);
-        self.note(step);
+        self.record(step);
         if is_end {
             self.close();
         }
         true
     }
 
-    /// Sleeps until something happens. Whether anything does.
+    /// Sleeps until the next input or timer. Returns false if there is neither.
     fn sleep(&mut self) -> bool {
         let deadline = self.exchange.poll_timeout().map(Elapsed::since_start);
-        let fires = deadline.map(|at| ceil(at, self.scenario.tick));
+        let fires = deadline.map(|at| round_up(at, self.scenario.tick));
         let ready = self.connection.as_ref().filter(|connection| !matches!(connection.next, Some(Next::Silence)));
         let ready = ready.map(|connection| connection.ready);
         let Some(wakes) = fires.into_iter().chain(ready).min() else { return false };
         if wakes > self.now {
             self.now = self.scenario.wakes(wakes);
         }
-        // What is ready comes before the timer.
+        // Input takes precedence over the timer.
         if fires.is_some_and(|at| at <= self.now) && ready.is_none_or(|ready| ready > self.now) {
             self.exchange.handle_timeout(Elapsed::from_start(self.now));
         }
@@ -256,7 +257,7 @@ impl Driver<'_> {
 }
 
 impl Connection<'_> {
-    /// What comes next, and when it is ready.
+    /// Returns the next input and updates `ready`.
     fn next(&mut self) -> Next {
         if let Some(next) = self.next {
             return next;
