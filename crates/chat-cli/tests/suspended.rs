@@ -47,8 +47,10 @@ fn suspend(transport: &str, reply: Reply, after_a_line: bool) -> (Run, Duration)
     (asking.end(), resumed.elapsed())
 }
 
-/// All checks, with their names. Each runs on every transport.
-const CHECKS: [(&str, fn(&str)); 5] = [
+/// Name of a check, and the check on a transport.
+type Check = (&'static str, fn(&str));
+
+const CHECKS: [Check; 5] = [
     ("a head that arrived meanwhile is read", head_that_arrived_meanwhile),
     ("text that arrived meanwhile after a backlog of comments is read", text_after_a_backlog),
     ("a backlog without content gets one more period", backlog_without_content),

@@ -349,7 +349,7 @@ impl<'a> Checker<'a> {
             Some(expected) => {
                 ensure(ending == expected || in_wait, "the outcome is the one that the server caused", || {
                     format!("{ending:?}, not {expected:?}")
-                })?
+                })?;
             }
             None if self.response.is_some() => {
                 let timed_out =
