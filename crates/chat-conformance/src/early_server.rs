@@ -104,7 +104,8 @@ where
         Then::StopReading => read_on.await,
         Then::HalfClose => stream.shutdown().await?,
     }
-    let mut buffer = vec![0; 64 << 10];
+    // A server that reads fast would take the whole question before the client can stop.
+    let mut buffer = vec![0; 4 << 10];
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),

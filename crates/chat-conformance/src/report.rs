@@ -10,13 +10,22 @@ use crate::row::FinishedRow;
 /// The environment variable that lists the slowest rows: its value is their number.
 const SLOWEST: &str = "CHAT_CONFORMANCE_SLOWEST";
 
+/// A row that is expected to fail.
+#[derive(Clone, Copy, Debug)]
+struct Exception {
+    row: &'static str,
+    reason: &'static str,
+    /// Whether the row may also pass.
+    is_race: bool,
+}
+
 /// The rows that are expected to fail, with the reasons.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Exceptions(Vec<(&'static str, &'static str)>);
+pub(crate) struct Exceptions(Vec<Exception>);
 
 impl Exceptions {
-    pub(crate) fn add(&mut self, row: &'static str, reason: &'static str) {
-        self.0.push((row, reason));
+    pub(crate) fn add(&mut self, row: &'static str, reason: &'static str, is_race: bool) {
+        self.0.push(Exception { row, reason, is_race });
     }
 
     /// Returns whether a row failed unexpectedly.
@@ -25,7 +34,7 @@ impl Exceptions {
     }
 
     fn reason(&self, row: &FinishedRow) -> Option<&'static str> {
-        self.0.iter().find(|(name, _)| *name == row.name).map(|(_, reason)| *reason)
+        self.0.iter().find(|exception| exception.row == row.name).map(|exception| exception.reason)
     }
 }
 
@@ -48,11 +57,11 @@ impl Report {
         let mut failures = Vec::new();
         // If rows were skipped, an exception may belong to one of them.
         let checked = if rows.len() == total { &exceptions.0[..] } else { &[] };
-        for (exception, reason) in checked {
-            let mut excepted = rows.iter().filter(|row| row.name == *exception).peekable();
+        for &Exception { row: exception, reason, is_race } in checked {
+            let mut excepted = rows.iter().filter(|row| row.name == exception).peekable();
             if excepted.peek().is_none() {
                 failures.push(format!("{exception}: excepted ({reason}), but there is no such row"));
-            } else if excepted.all(|row| row.result.is_ok()) {
+            } else if !is_race && excepted.all(|row| row.result.is_ok()) {
                 failures.push(format!("{exception}: excepted ({reason}), but it passes"));
             }
         }
@@ -107,8 +116,17 @@ mod tests {
 
     fn exceptions(rows: &[&'static str]) -> Exceptions {
         let mut exceptions = Exceptions::default();
-        rows.iter().for_each(|row| exceptions.add(row, "a reason"));
+        rows.iter().for_each(|row| exceptions.add(row, "a reason", false));
         exceptions
+    }
+
+    #[test]
+    fn a_race_may_fail_or_pass_but_must_exist() {
+        let mut exceptions = Exceptions::default();
+        ["fails", "passes", "missing"].iter().for_each(|row| exceptions.add(row, "a reason", true));
+        let rows = [row("fails", Err("no")), row("passes", Ok("yes"))];
+        let report = Report::new("t", &exceptions, 2, &rows, Duration::ZERO);
+        assert_eq!(report.failures(), ["missing: excepted (a reason), but there is no such row"]);
     }
 
     #[test]

@@ -1,0 +1,18 @@
+//! The conformance suites of all transports in one process. Most rows wait, so the suites run at once.
+//!
+//! The suites are in the crates of the transports. Each can also run alone, e.g.
+//! `cargo test -p transport-smol --test conformance`.
+
+#[path = "../../../crates/transport-async-std/tests/foreign.rs"]
+mod async_std_foreign;
+#[path = "../../../crates/transport-async-std/tests/conformance.rs"]
+mod async_std_surf;
+#[path = "../../../crates/chat-blocking/tests/conformance.rs"]
+mod blocking;
+#[path = "../../../crates/transport-hyper/tests/conformance.rs"]
+mod on_hyper;
+#[path = "../../../crates/transport-hyper/tests/tower.rs"]
+mod on_tower;
+mod smol_on_async_std;
+#[path = "../../../crates/transport-smol/tests/conformance.rs"]
+mod smol_on_executors;
