@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_mock::tcp::TcpServer;
@@ -30,6 +31,9 @@ pub(crate) enum Then {
     /// Closes its side, and still reads.
     HalfClose,
 }
+
+/// The pause between two reads of 64 KiB after the answer.
+const READ_PAUSE: Duration = Duration::from_millis(1);
 
 /// A server that answers as soon as it has read the head.
 pub(crate) struct EarlyServer {
@@ -104,13 +108,14 @@ where
         Then::StopReading => read_on.await,
         Then::HalfClose => stream.shutdown().await?,
     }
-    // A server that reads fast would take the whole question before the client can stop.
-    let mut buffer = vec![0; 4 << 10];
+    let mut buffer = vec![0; 64 << 10];
     loop {
         match stream.read(&mut buffer).await? {
             0 => return Ok(()),
             n => taken.fetch_add(n, Ordering::SeqCst),
         };
+        // A server that reads fast would take the whole question before the client can stop.
+        tokio::time::sleep(READ_PAUSE).await;
     }
 }
 
