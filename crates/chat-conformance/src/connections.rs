@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let mut rows = vec![
-        Row::new("nobody listens", refused),
+        Row::new("connection refused", refused),
         Row::new("used again after a whole answer", reuse),
         Row::new("not after a drop", drops),
     ];
@@ -29,7 +29,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     if !wire.is_http2() {
         rows.push(Row::new("not after the server closed it", |context| stale(context, TlsClose::Graceful)));
         rows.push(Row::new("a close that races the question", race));
-        rows.push(Row::new("not after bytes that nobody asked for", unasked));
+        rows.push(Row::new("not after unexpected bytes", unasked));
     }
     if wire == Wire::Http1Tls {
         rows.push(Row::new("not after the server closed TLS", |context| stale(context, TlsClose::NotifyOnly)));

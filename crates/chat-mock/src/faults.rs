@@ -534,7 +534,7 @@ fn framing() -> Vec<FaultCase> {
     let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n";
     let answer = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{RESULT}", RESULT.len());
     vec![
-        FaultCase::new("chunk size that is none", broken("zz\r\nfoo\r\n"), FaultOutcome::partial("truncated", 1)).cut(),
+        FaultCase::new("invalid chunk size", broken("zz\r\nfoo\r\n"), FaultOutcome::partial("truncated", 1)).cut(),
         FaultCase::new(
             "chunk size past 64 bits",
             broken("fffffffffffffffff\r\n"),
@@ -570,7 +570,7 @@ fn framing() -> Vec<FaultCase> {
             FaultOutcome::lost(),
         ),
         FaultCase::new(
-            "header name that is none",
+            "invalid header name",
             [ScriptedReply::raw(format!("HTTP/1.1 200 OK\r\na b: c\r\n{answer}")).then(Step::Stall)],
             FaultOutcome::lost(),
         ),
@@ -728,7 +728,7 @@ fn foreign() -> Vec<FaultCase> {
         foreign("200 without a type", 200, &[], result),
         foreign("201", 201, &[JSON], result),
         foreign("202 of events", 202, &[SSE], FIRST.as_bytes()),
-        foreign("gzip that nobody asked for", 200, &[JSON, ("content-encoding", "gzip")], gzip),
+        foreign("gzip that was not requested", 200, &[JSON, ("content-encoding", "gzip")], gzip),
         foreign("gzip of events", 200, &[SSE, ("content-encoding", "gzip")], gzip),
         FaultCase::new(
             "204",
@@ -760,7 +760,7 @@ fn oddities() -> Vec<FaultCase> {
         )
         .kept(),
         FaultCase::new(
-            "JSON that is none",
+            "malformed JSON",
             [ScriptedReply::json(200, &[], "{"), whole()],
             FaultOutcome::partial("decode", 0),
         )

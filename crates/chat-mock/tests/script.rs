@@ -190,7 +190,7 @@ async fn dropping_it_closes_its_connections() {
     drop(server);
     let end = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0])).await.expect("it ends soon");
     assert_eq!(end.expect("an end in order"), 0);
-    assert!(TcpStream::connect(addr).await.is_err(), "nobody listens");
+    assert!(TcpStream::connect(addr).await.is_err(), "nothing listens");
 }
 
 #[tokio::test]

@@ -566,7 +566,7 @@ async fn dropping_the_server_ends_its_streams() {
     drop(server);
     let end = tokio::time::timeout(Duration::from_secs(10), body.frame()).await.expect("the stream ends soon");
     assert!(end.expect("not in order").is_err(), "the stream is cut");
-    assert!(http.request(post(&url, "{}")).await.is_err(), "nobody listens");
+    assert!(http.request(post(&url, "{}")).await.is_err(), "nothing listens");
 }
 
 #[tokio::test]
@@ -578,7 +578,7 @@ async fn shutdown_lets_an_answer_finish() {
     response.body_mut().frame().await.expect("a frame").expect("whole");
     let (rest, ()) = tokio::join!(text(response), server.shutdown());
     assert!(rest.contains(r#""finish_reason":"stop""#), "{rest}");
-    assert!(http.request(post(&url, "{}")).await.is_err(), "nobody listens");
+    assert!(http.request(post(&url, "{}")).await.is_err(), "nothing listens");
 }
 
 #[tokio::test]

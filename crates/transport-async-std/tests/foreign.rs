@@ -87,7 +87,7 @@ fn a_stock_backend_conforms_with_these_exceptions() {
         .except("empty stream, by close", by_close)
         .except("header value beyond ASCII", "panics if it is UTF-8")
         .except("interim responses without end", interim)
-        .except("not after bytes that nobody asked for", "takes them for trailers")
+        .except("not after unexpected bytes", "takes them for trailers")
         .except("reset, by close", by_close)
         .except("status 599", "knows no status but those of a list")
         .except("transfer coding: Chunked", "knows it in lower case alone")
