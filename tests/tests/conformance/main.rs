@@ -3,6 +3,9 @@
 //! The suites are in the crates of the transports. Each can also run alone, e.g.
 //! `cargo test -p transport-smol --test conformance`.
 
+// Two suites of one crate share its support module.
+#![allow(clippy::duplicate_mod)]
+
 #[path = "../../../crates/transport-async-std/tests/foreign.rs"]
 mod async_std_foreign;
 #[path = "../../../crates/transport-async-std/tests/conformance.rs"]
