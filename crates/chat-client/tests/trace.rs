@@ -141,7 +141,7 @@ fn an_attempt_without_a_key_does_not_count() {
 }
 
 #[test]
-fn a_dropped_call_is_told_too() {
+fn a_dropped_call_is_traced_too() {
     let log = traced([Script::events([chunk("a private answer", "")]).stall()], |client| {
         let mut session = client.session("docs");
         let mut reply = session.ask("a private question");
@@ -151,7 +151,7 @@ fn a_dropped_call_is_told_too() {
 }
 
 #[test]
-fn a_call_that_was_never_begun_tells_nothing() {
+fn a_call_that_never_started_is_not_traced() {
     assert_eq!(traced([], |client| drop(client.session("docs").ask("a private question"))), "");
 }
 
@@ -190,7 +190,7 @@ fn times_are_those_that_the_driver_told() {
 }
 
 #[test]
-fn what_the_io_tells_is_told_within_the_attempt() {
+fn events_of_the_io_are_in_the_span_of_the_attempt() {
     let subscriber = tracing_subscriber::registry().with(Log::default());
     tracing::subscriber::with_default(subscriber, || {
         let mut call = call();

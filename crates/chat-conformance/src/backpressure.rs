@@ -41,8 +41,8 @@ const SLEEP: Duration = Duration::from_millis(3500);
 pub(crate) fn rows<'a, H: Harness>() -> Vec<Row<'a, Blocking<'a, H>>> {
     vec![
         Row::new("a slow caller holds a fast server back", hold_back),
-        Row::new("a caller that sleeps past the clocks", oversleep),
-        Row::new("a silence after the sleep is the server's", silence),
+        Row::new("a caller that sleeps longer than the timeouts", oversleep),
+        Row::new("the timeout runs again after the caller's sleep", silence),
         Row::new("a caller that pauses before many small frames", small_frames),
         Row::new("a small call beside four unread answers of 5 MB", beside_unread),
         Row::new("a flood lets other tasks run", flood).scheduled(Schedule::Alone),

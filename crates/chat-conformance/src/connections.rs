@@ -20,7 +20,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let mut rows = vec![
         Row::new("connection refused", refused),
-        Row::new("used again after a whole answer", reuse),
+        Row::new("reused after a complete answer", reuse),
         Row::new("not after a drop", drops),
     ];
     if cfg!(target_os = "linux") {

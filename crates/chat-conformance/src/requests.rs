@@ -42,7 +42,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
             sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), path, body)
         }),
         Row::new("headers that repeat", repeated),
-        Row::new("a header that is no text", odd),
+        Row::new("a header value that is not text", odd),
     ]
 }
 

@@ -16,7 +16,7 @@ use crate::pool::{Key, Pool};
 /// The body of an answer. It ends without an error only if it is complete according to its framing.
 ///
 /// `T` is the type of the connection; the body is `Send` if that is. After the last byte the connection is idle and can
-/// be used again. Dropping the body before closes the connection.
+/// be used again. Dropping the body earlier closes the connection.
 pub struct AnswerBody<T: Io> {
     incoming: Incoming,
     connection: Option<(Connection<T>, Key)>,

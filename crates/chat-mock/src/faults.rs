@@ -343,7 +343,7 @@ fn silence() -> Vec<FaultCase> {
                 config.timeouts.content = Some(ALIVE + Duration::from_secs(1));
             },
         ),
-        FaultCase::new("lively past the whole call's time", [endless_text], FaultOutcome::timed_out("total", Some(0)))
+        FaultCase::new("events until the total timeout", [endless_text], FaultOutcome::timed_out("total", Some(0)))
             .configure(|config| config.timeouts.total = Some(SHORT)),
         FaultCase::new("slow trickle", [trickle], FaultOutcome::completed()).kept().configure(|config| {
             config.timeouts.head = Some(ALIVE);
@@ -492,7 +492,7 @@ fn lengths() -> Vec<FaultCase> {
             FaultOutcome::timed_out("idle", Some(2)),
         )
         .configure(|config| config.timeouts.idle = Some(SHORT)),
-        FaultCase::new("content-length no number", [named("many")], FaultOutcome::lost()),
+        FaultCase::new("content-length that is not a number", [named("many")], FaultOutcome::lost()),
         FaultCase::new("content-length negative", [named("-1")], FaultOutcome::lost()),
         FaultCase::new("content-length past 64 bits", [named("99999999999999999999999")], FaultOutcome::lost()),
         FaultCase::new(

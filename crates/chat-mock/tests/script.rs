@@ -34,7 +34,7 @@ async fn exactly(stream: &mut TcpStream, expected: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_request_is_recorded_as_it_came() {
+async fn a_request_is_recorded_as_received() {
     let server = start(vec![ScriptedReply::raw("whatever")]);
     let mut stream = connect(&server).await;
     // Byte by byte: the reply waits for the whole of it.

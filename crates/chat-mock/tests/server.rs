@@ -153,7 +153,7 @@ async fn create_as_a_stream() {
 }
 
 #[tokio::test]
-async fn each_event_is_a_chunk_of_its_own() {
+async fn each_event_is_a_separate_chunk() {
     let server = bind(Server::builder()).await;
     let body = question("frogs", true).to_string();
     let head =

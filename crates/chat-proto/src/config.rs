@@ -47,7 +47,7 @@ impl Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Time to establish a connection: name resolution, TCP and TLS. Default: 10 s. The transport enforces this one.
+    /// Time to establish a connection: name resolution, TCP, proxies and TLS. Default: 10 s. The transport enforces it.
     pub connect: Option<Duration>,
     /// Time to receive the response head in each attempt, connecting included. Default: 120 s, because an answer in one
     /// JSON object starts late. Interim (1xx) responses do not reset it.
@@ -127,8 +127,11 @@ impl fmt::Display for TimeoutKind {
 /// Which failures are retried, how often and when.
 ///
 /// By default these are retried: a request that no server has read, and the statuses 425, 429, 503 and 529. For `create`
-/// also 408, 500, 502 and 504, because a repeated `create` leaves an unused session at worst. The server can forbid or
-/// allow a retry with `x-should-retry`. Nothing is retried after the head of a success.
+/// also 408, 500, 502 and 504, because a repeated `create` leaves an unused session at worst. Nothing is retried after the
+/// head of a success.
+///
+/// With `x-should-retry`, the server can forbid a retry, or allow one after another status. For `continue`, that also needs
+/// [`ambiguous`](Self::ambiguous).
 ///
 /// The wait before retry `n`, counted from 0, is a random time between 0 and `base * 2^n`, at most `max_backoff` (full
 /// jitter). It is never shorter than the server's `Retry-After`.
@@ -144,8 +147,8 @@ pub struct RetryPolicy {
     /// Maximum sum of all waits. Default: 60 s. If the next wait, by `Retry-After` or backoff, would exceed it, the call ends
     /// at once.
     pub max_total_wait: Duration,
-    /// Also retry if the server may have read the request: after 500, 502 and 504 for `continue`, and after a lost connection
-    /// or a `head` timeout. Default: off, because a repeated `continue` may add the question to the history twice, and a
+    /// Also retry if the server may have read the request: after 408, 500, 502 and 504 for `continue`, and after a lost
+    /// connection or a `head` timeout. Default: off, because a repeated `continue` may add the question to the history twice, and a
     /// repeated `create` may leave an unused session.
     pub ambiguous: bool,
 }

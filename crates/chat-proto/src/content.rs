@@ -62,8 +62,8 @@ pub(crate) fn strip_bom(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// Bytes as text. Invalid UTF-8 is replaced, as the standard says. One check of the whole costs less than one per JSON
-/// string.
+/// Bytes as text. Invalid UTF-8 is replaced, as the standard says. Checking the whole text once is faster than checking each
+/// JSON string.
 pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A point in time: the time since the start of the exchange, on the driver's monotonic clock.
 ///
-/// It counts nanoseconds in 64 bits, which is enough for 584 years. What is longer counts as that.
+/// It counts nanoseconds in 64 bits, which is enough for 584 years. Longer times are cut to that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Elapsed(u64);
 

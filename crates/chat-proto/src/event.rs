@@ -62,7 +62,7 @@ impl Event {
         if is_empty { EventClass::Empty } else { EventClass::Content }
     }
 
-    /// Bytes that the event adds to the answer. Citations replace earlier ones, so they are counted apart.
+    /// Bytes that the event adds to the answer. Citations replace earlier ones, so they are counted separately.
     #[inline]
     pub(crate) fn added(&self) -> usize {
         match self {

@@ -155,7 +155,7 @@ impl Exchange {
     }
 
     /// What to do next. Never blocks. The work is bounded by the input. [`Output::Send`] and [`Output::Event`] are
-    /// returned once, the others until an input changes the state.
+    /// returned once. The others are returned again until an input changes the state.
     ///
     /// The time from an input to the first `poll_output` that returns [`Output::Read`] is the caller's if an event was
     /// handed out in between, and the `idle` and `content` timeouts move by as much. All other time is the server's.

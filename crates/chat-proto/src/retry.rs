@@ -37,7 +37,7 @@ impl RetryClass {
         }
     }
 
-    /// `x-should-retry` decides whether a retry may help, but not whether it does harm.
+    /// `x-should-retry` says whether a retry may help. It does not say whether a retry is safe.
     fn after_status(status: StatusCode, headers: &HeaderMap, idempotency: Idempotency) -> Self {
         let may_have_been_read = match idempotency {
             Idempotency::Harmless => Self::Safe,

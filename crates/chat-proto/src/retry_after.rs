@@ -1,4 +1,4 @@
-//! The headers by which a server says whether and when to retry.
+//! The headers in which a server says whether and when to retry.
 
 use std::time::{Duration, SystemTime};
 

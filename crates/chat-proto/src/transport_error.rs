@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The connection was not established: name resolution, TCP or TLS failed.
+    /// The connection was not established: name resolution, TCP, a proxy or TLS failed.
     Connect,
     /// The connection was not established within [`Timeouts::connect`](crate::Timeouts::connect).
     ConnectTimeout,

@@ -55,7 +55,7 @@ fn a_stock_backend_conforms_with_these_exceptions() {
     let http10 = "no HTTP/1.0";
     let interim = "takes the first head for the answer's";
     let sends_first = "reads nothing before the whole question is sent";
-    let untold = "does not tell a head that is not valid from a lost connection";
+    let untold = "reports an invalid head as a lost connection";
     let suite = Suite::new("h1-client", Wire::Http1);
     let suite = if cfg!(target_os = "linux") { suite.except("TCP keep-alive", "sets none") } else { suite };
     suite
@@ -77,8 +77,8 @@ fn a_stock_backend_conforms_with_these_exceptions() {
         .except("a head with a byte 0 in a value", untold)
         .except("a head with a folded line", untold)
         .except("a head with a space in a name", untold)
-        .except("a header that is no text", "refuses it")
-        .except("a silence after the sleep is the server's", by_close)
+        .except("a header value that is not text", "refuses it")
+        .except("the timeout runs again after the caller's sleep", by_close)
         .except("a slow caller holds a fast server back", by_close)
         .except("chunk extensions", "does not know them")
         .except("cut in a JSON body, by close", by_close)
@@ -89,10 +89,10 @@ fn a_stock_backend_conforms_with_these_exceptions() {
         .except("interim responses without end", interim)
         .except("not after unexpected bytes", "takes them for trailers")
         .except("reset, by close", by_close)
-        .except("status 599", "knows no status but those of a list")
-        .except("transfer coding: Chunked", "knows it in lower case alone")
+        .except("status 599", "accepts only the statuses of a fixed list")
+        .except("transfer coding: Chunked", "accepts it only in lower case")
         .except("two content-lengths that differ", "believes the last one")
-        .except("used again after a whole answer", "set to keep no connection")
+        .except("reused after a complete answer", "set to keep no connection")
         .run(&Stock);
 }
 

@@ -27,7 +27,7 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_cancel_keeps_what_came() {
+async fn a_cancel_keeps_the_partial_answer() {
     let server = ScriptServer::start(vec![
         Scripted::head(200, &[("content-type", "text/event-stream")])
             .then(Step::Write(Bytes::from(CHUNK)))

@@ -175,7 +175,7 @@ impl fmt::Display for Wait {
     }
 }
 
-/// Text of the server's after a colon, or nothing if it is blank.
+/// A colon and text from the server, or nothing if the text is blank.
 enum Quote<'a> {
     Text(&'a str),
     Binary,
