@@ -4,11 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use chat_client::driver::TransportError;
-use chat_net::{ConnectError, MAX_HEAD, ProxyError, tls};
+use chat_net::{ConnectError, MAX_HEAD, MAX_HEADERS, ProxyError, tls};
 use hyper_util::client::legacy;
-
-/// Maximum number of headers that hyper accepts over HTTP/1.1.
-const MAX_HEADERS: usize = 100;
 
 /// A request failed before a response head arrived.
 #[derive(Debug)]
