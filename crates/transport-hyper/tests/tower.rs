@@ -194,5 +194,10 @@ fn conforms_over_a_plain_client() {
         .except("413 while the question is sent and not read", "hyper sends the rest as long as the server is there")
         .except("a head past the limit", "its limit is the client's own")
         .except("33 interim responses", "hyper takes any number")
+        // The row passes unless the machine is busy.
+        .except_race(
+            "interim responses without end",
+            "hyper takes any number, and may not notice that the call is over",
+        )
         .run(&Plain(runtime));
 }
