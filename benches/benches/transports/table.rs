@@ -150,7 +150,7 @@ pub(crate) fn goals(all: &[Rounds]) -> Table {
     })
 }
 
-/// Checks that no table is wider than [`MAX_WIDTH`], whatever its values.
+/// Checks with long values that no table is wider than [`MAX_WIDTH`].
 ///
 /// # Panics
 ///

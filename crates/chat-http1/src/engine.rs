@@ -101,8 +101,8 @@ impl<C: Connect> Engine<C> {
 
     /// Sends a request on an idle connection or a new one, and returns the answer when its head has arrived.
     ///
-    /// The URI must be absolute. `Host` and `Content-Length` are added if they are missing. The request is sent as HTTP/1.1
-    /// whatever its version is.
+    /// The URI must be absolute. `Host` and `Content-Length` are added if they are missing. The request is always sent as
+    /// HTTP/1.1.
     ///
     /// An idle connection that turns out to be closed gives the request back unsent, and the request goes out on another
     /// one. Dropping the future closes its connection.

@@ -583,7 +583,7 @@ fn framing() -> Vec<FaultCase> {
     ]
 }
 
-/// What is retried, and what is not.
+/// Failures that are retried, and failures that are not.
 fn retries() -> Vec<FaultCase> {
     let busy = |status, headers: &[(&str, &str)]| ScriptedReply::json(status, headers, r#"{"detail":"later"}"#);
     let page = ScriptedReply::head(503, &[("content-type", "text/html"), CHUNKED]);

@@ -74,7 +74,7 @@ impl Event {
     }
 }
 
-/// Whether events of this type only show that the server is alive, whatever their data.
+/// Whether events of this type only show that the server is alive. Their data does not matter.
 pub(crate) fn is_keep_alive(event_type: &[u8]) -> bool {
     ["ping", "heartbeat", "keepalive", "keep-alive"].iter().any(|name| event_type.eq_ignore_ascii_case(name.as_bytes()))
 }
