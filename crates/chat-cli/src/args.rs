@@ -165,6 +165,16 @@ pub(crate) enum Transport {
     Blocking,
 }
 
+/// The values of `--api`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Api {
+    /// v0: the server keeps the history
+    #[default]
+    Sessions,
+    /// v1, chat completions: many servers speak it
+    Completions,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Address to listen on; port 0 selects a free port
@@ -180,6 +190,9 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
+    /// API of the answer
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) api: Api,
     /// HTTP status of the answer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=999))]
     pub(crate) status: u16,

@@ -2,19 +2,22 @@
 
 use std::io;
 
-use chat_client::proto::Receiver;
+use chat_client::proto::{Config, Receiver};
 use chat_client::{Answer, Error, ErrorKind, Head, Limits};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::args::Decode;
+use crate::args::{Api, Decode};
 use crate::input;
 use crate::interrupt::Interrupt;
 use crate::print::Printer;
 
 pub(crate) async fn run(args: &Decode, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = Printer::new(true);
+    let mut printer = Printer::new(true).with_api(args.api);
     let mut receiver = match head(args) {
-        Ok(head) => Receiver::new(head, &Limits::default()),
+        Ok(head) => match args.api {
+            Api::Sessions => Receiver::new(head, &Limits::default()),
+            Api::Completions => Receiver::completions(head, &Config::default()),
+        },
         Err(error) => return printer.outcome(&Err(error)),
     };
     let mut failed = None;

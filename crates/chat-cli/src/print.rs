@@ -8,6 +8,7 @@ use chat_client::proto::lines::{EventLine, OutcomeLine, write_line};
 use chat_client::{Answer, Error, ErrorKind, Event, OneLine};
 use serde::Serialize;
 
+use crate::args::Api;
 use crate::message::{Names, message};
 
 /// Exit status of wrong usage or an invalid request.
@@ -27,6 +28,7 @@ pub(crate) fn close_terminal_line() -> bool {
 /// Prints an answer, event by event.
 pub(crate) struct Printer {
     json: bool,
+    api: Api,
     names: Names,
     out: Stdout,
     /// Whether standard output is a terminal. If it is, control characters from the server are removed.
@@ -36,7 +38,12 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, names: Names::default(), is_terminal: out.is_terminal(), out }
+        Self { json, api: Api::default(), names: Names::default(), is_terminal: out.is_terminal(), out }
+    }
+
+    /// Sets the API of the answers.
+    pub(crate) fn with_api(self, api: Api) -> Self {
+        Self { api, ..self }
     }
 
     /// Sets the names of the settings in error messages.
@@ -59,7 +66,10 @@ impl Printer {
     /// Prints the outcome and returns the exit status.
     pub(crate) fn outcome(&mut self, outcome: &Result<Answer, Error>) -> io::Result<u8> {
         if self.json {
-            let line = OutcomeLine::new(outcome);
+            let line = match self.api {
+                Api::Sessions => OutcomeLine::new(outcome),
+                Api::Completions => OutcomeLine::completion(outcome),
+            };
             let line = match outcome {
                 Ok(_) => line,
                 Err(error) => line.with_message(message(error, &self.names)),

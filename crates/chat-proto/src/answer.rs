@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::{Citation, Citations, Event, FinishReason, Head, SessionId, ToolCall, ToolCallDelta, Usage};
+use serde::de::DeserializeOwned;
+
+use crate::content;
+use crate::{
+    Citation, Citations, Error, ErrorKind, Event, FinishReason, Head, SessionId, Started, ToolCall, ToolCallDelta,
+    Usage,
+};
 
 /// An answer, merged from the events so far. It is the same for every dialect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,7 +18,7 @@ pub struct Answer {
     pub text: String,
     /// The last list of citations, if there was one.
     pub citations: Option<Arc<Citations>>,
-    /// The tool calls, in order.
+    /// The tool calls. At the end, they are sorted by the server's index.
     pub tool_calls: Vec<ToolCall>,
     /// The model's reasoning, if the server sends it.
     pub reasoning: Option<String>,
@@ -27,8 +33,7 @@ pub struct Answer {
     pub finish_reason: Option<FinishReason>,
     /// The session that the answer belongs to: the last id. `None` if the server keeps no sessions.
     pub session_id: Option<SessionId>,
-    /// The model that answered, if the server names it.
-    pub model: Option<Box<str>>,
+    started: Option<Box<Started>>,
     /// The number of events.
     pub events: u64,
     /// The status and headers of the response.
@@ -49,6 +54,55 @@ impl Answer {
     /// The citation that the text refers to as `[number]`.
     pub fn citation(&self, number: i64) -> Option<&Citation> {
         self.citations().iter().find(|citation| citation.number == Some(number))
+    }
+
+    /// The id of the answer, if the server gives one.
+    pub fn id(&self) -> Option<&str> {
+        self.started.as_ref()?.id.as_deref()
+    }
+
+    /// The model that answered, if the server names it.
+    pub fn model(&self) -> Option<&str> {
+        self.started.as_ref()?.model.as_deref()
+    }
+
+    /// Reads the text as JSON, for a request with a [response format](crate::completions::ResponseFormat).
+    ///
+    /// ```
+    /// use chat_proto::Answer;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct City {
+    ///     name: String,
+    /// }
+    ///
+    /// let mut answer = Answer::default();
+    /// answer.text = r#"{"name":"Basel"}"#.to_owned();
+    /// assert_eq!(answer.parse::<City>()?.name, "Basel");
+    /// # Ok::<(), chat_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) if the text is not JSON or does not match `T`, with the answer as its
+    /// [`partial`](crate::Error::partial). The message says so if the model refused, or if the answer was cut by its maximum
+    /// length.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_str(&self.text).map_err(|error| {
+            let message = match (&self.refusal, &self.finish_reason) {
+                (Some(refusal), _) if self.text.is_empty() => format!("the model refused: {refusal}"),
+                (_, Some(FinishReason::Length)) => format!("the answer reached its maximum length: {error}"),
+                _ => error.to_string(),
+            };
+            let (message, body) = (content::shorten(message), content::excerpt(self.text.as_bytes()));
+            let kind = ErrorKind::Decode { what: "the requested format", message, body };
+            Error::new(kind).with_attempts(1, None).with_partial(Some(self.clone()))
+        })
+    }
+
+    /// No more events follow. Sorts the tool calls.
+    pub(crate) fn sort_tool_calls(&mut self) {
+        self.tool_calls.sort_by_key(|call| ToolCallDelta::order(call.server_index));
     }
 
     /// Merges an event.
@@ -79,7 +133,12 @@ impl Answer {
             Event::Reasoning(text) => self.reasoning.get_or_insert_default().push_str(text),
             Event::Refusal(text) => self.refusal.get_or_insert_default().push_str(text),
             Event::Usage(usage) => self.usage = Some(usage.clone()),
-            Event::Text(_) | Event::Citations(_) | Event::Other(_) => {}
+            Event::Started(started) => {
+                let so_far = self.started.get_or_insert_default();
+                so_far.id = so_far.id.take().or_else(|| started.id.clone());
+                so_far.model = so_far.model.take().or_else(|| started.model.clone());
+            }
+            Event::Text(_) | Event::Citations(_) | Event::Chunk(_) | Event::Other(_) => {}
         }
     }
 
@@ -90,6 +149,8 @@ impl Answer {
             self.tool_calls.push(ToolCall::default());
         }
         let call = &mut self.tool_calls[index];
+        call.server_index = call.server_index.or(delta.server_index);
+        call.is_custom |= delta.is_custom;
         if delta.id.is_some() {
             call.id.clone_from(&delta.id);
         }

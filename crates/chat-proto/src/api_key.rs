@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
 use crate::Error;
+use crate::endpoint::KeyHeader;
 
 /// An API key. It is never printed, and its memory is cleared when it is dropped.
 ///
@@ -43,13 +44,16 @@ impl ApiKey {
         &self.0
     }
 
-    /// Adds the key to a request, marked as sensitive. The driver does this for every
+    /// Adds the key to a request, marked as sensitive: as `Authorization: Bearer`, or in the header that the
+    /// [endpoint](crate::Endpoint::with_key_header) names. The driver does this for every
     /// [`Output::Send`](crate::Output::Send), so that each attempt uses the current key.
     pub fn authorize<B>(&self, request: &mut http::Request<B>) {
-        let bearer = Zeroizing::new(format!("Bearer {}", *self.0));
-        let mut value = HeaderValue::from_str(&bearer).expect("a key is graphic ASCII");
+        let name: Option<HeaderName> = request.extensions().get().map(|KeyHeader(name)| name.clone());
+        let prefix = if name.is_some() { "" } else { "Bearer " };
+        let text = Zeroizing::new(format!("{prefix}{}", *self.0));
+        let mut value = HeaderValue::from_str(&text).expect("a key is graphic ASCII");
         value.set_sensitive(true);
-        request.headers_mut().insert(header::AUTHORIZATION, value);
+        request.headers_mut().insert(name.unwrap_or(header::AUTHORIZATION), value);
     }
 }
 

@@ -67,6 +67,9 @@ object! {
         /// The number that the text uses for it.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "serde_ext::optional_integer")]
         pub number: Option<i64>,
+        /// The label that the text uses for it, if the server sends a label. A label may be a number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub label: Option<String>,
         /// The source.
         pub record: Record,
         /// The URL of the cited passage in the source.
@@ -78,7 +81,7 @@ object! {
 impl Citation {
     /// Creates a citation of a record under a number.
     pub fn new(number: i64, record: Record) -> Self {
-        Self { number: Some(number), record, hit_url: None }
+        Self { number: Some(number), record, ..Self::default() }
     }
 
     /// The title of the source, unless it is missing or blank.
@@ -95,7 +98,8 @@ impl Citation {
     /// The memory that it uses, in bytes, strings included.
     fn memory(&self) -> usize {
         let Record { record_type, url, title, description, breadcrumbs } = &self.record;
-        let strings = [&self.hit_url, url, title, description].into_iter().flatten().map(String::len).sum::<usize>();
+        let strings =
+            [&self.hit_url, &self.label, url, title, description].into_iter().flatten().map(String::len).sum::<usize>();
         let other_type = match record_type {
             Some(RecordType::Other(text)) => text.len(),
             _ => 0,

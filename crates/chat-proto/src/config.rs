@@ -27,9 +27,28 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// Limits on memory.
     pub limits: Limits,
+    /// Whether a chat completion is also complete if its stream ends in order, with at least one chunk and without a finish
+    /// reason or `[DONE]`. Default: `false`, because a cut between two events looks the same.
+    pub accept_unfinished: bool,
+    /// Whether each chunk of a chat completion is also returned as its JSON, in an [`Event::Chunk`](crate::Event::Chunk).
+    /// Default: `false`.
+    pub raw_chunks: bool,
+}
+
+/// The part of the settings that reading an answer needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) limits: Limits,
+    pub(crate) accept_unfinished: bool,
+    pub(crate) raw_chunks: bool,
 }
 
 impl Config {
+    pub(crate) fn reading(&self) -> Reading {
+        let Self { limits, accept_unfinished, raw_chunks, .. } = *self;
+        Reading { limits, accept_unfinished, raw_chunks }
+    }
+
     setters! {
         /// Sets [`timeouts`](Self::timeouts).
         with_timeouts(timeouts: Timeouts);
@@ -37,6 +56,10 @@ impl Config {
         with_retry(retry: RetryPolicy);
         /// Sets [`limits`](Self::limits).
         with_limits(limits: Limits);
+        /// Sets [`accept_unfinished`](Self::accept_unfinished).
+        with_accept_unfinished(accept_unfinished: bool);
+        /// Sets [`raw_chunks`](Self::raw_chunks).
+        with_raw_chunks(raw_chunks: bool);
     }
 }
 
@@ -127,7 +150,8 @@ impl fmt::Display for TimeoutKind {
 /// Which failures are retried, how often and when.
 ///
 /// By default these are retried: a request that no server has read, and the statuses 425, 429, 503 and 529. For `create`
-/// also 408, 500, 502 and 504, because a repeated `create` leaves an unused session at worst. Nothing is retried after the
+/// also 408, 500, 502 and 504, because a repeated `create` leaves an unused session at worst. A chat completion is retried like
+/// `create`: at worst it is paid for twice. The error code `insufficient_quota` is never retried. Nothing is retried after the
 /// head of a success.
 ///
 /// With `x-should-retry`, the server can forbid a retry, or allow one after another status. For `continue`, that also needs

@@ -5,28 +5,27 @@
 
 use std::collections::VecDeque;
 
+use crate::config::Reading;
 use crate::progress::Flow;
 use crate::request::Dialect;
-#[cfg(test)]
-use crate::script;
-use crate::{ErrorKind, Event, Head, Truncation, sessions, sse};
+use crate::{ErrorKind, Event, Head, Truncation, completions, sessions, sse};
 
 impl Dialect {
-    /// Creates a reader for one stream.
-    pub(crate) fn reader(self) -> Reader {
+    /// Creates a reader for one stream. `None` if the dialect has no streams.
+    pub(crate) fn reader(self, config: &Reading) -> Option<Reader> {
         match self {
-            Self::Sessions => Reader::Sessions(sessions::reader::Reader::default()),
-            #[cfg(test)]
-            Self::Script => Reader::Script(script::Reader::default()),
+            Self::Sessions => Some(Reader::Sessions(sessions::reader::Reader::default())),
+            Self::Completions => Some(Reader::Completions(Box::new(completions::reader::Reader::new(config)))),
+            Self::Models => None,
         }
     }
 
-    /// Reads an answer in one JSON object into the events that a stream would have.
-    pub(crate) fn read_body(self, body: &[u8], out: &mut VecDeque<Event>) -> Result<(), ErrorKind> {
+    /// Reads an answer in one JSON object into the events that a stream would have. Its events are delivered before an error.
+    pub(crate) fn read_body(self, config: &Reading, body: &[u8], out: &mut VecDeque<Event>) -> Result<(), ErrorKind> {
         match self {
             Self::Sessions => sessions::reader::read_body(body, out),
-            #[cfg(test)]
-            Self::Script => Ok(()),
+            Self::Completions => completions::reader::read_body(config, body, out),
+            Self::Models => completions::read_models(body, out),
         }
     }
 
@@ -34,8 +33,7 @@ impl Dialect {
     pub(crate) fn is_error(self, event_type: &[u8], data: &[u8]) -> bool {
         match self {
             Self::Sessions => sessions::reader::is_error(event_type, data),
-            #[cfg(test)]
-            Self::Script => false,
+            Self::Completions | Self::Models => completions::reader::is_error(event_type, data),
         }
     }
 
@@ -43,8 +41,7 @@ impl Dialect {
     pub(crate) fn read_failure(self, head: &Head, body: &[u8]) -> ErrorKind {
         match self {
             Self::Sessions => sessions::reader::read_failure(head, body),
-            #[cfg(test)]
-            Self::Script => sessions::reader::read_failure(head, body),
+            Self::Completions | Self::Models => completions::reader::read_failure(head, body),
         }
     }
 }
@@ -53,8 +50,7 @@ impl Dialect {
 #[derive(Debug)]
 pub(crate) enum Reader {
     Sessions(sessions::reader::Reader),
-    #[cfg(test)]
-    Script(script::Reader),
+    Completions(Box<completions::reader::Reader>),
 }
 
 impl Reader {
@@ -64,8 +60,7 @@ impl Reader {
     pub(crate) fn read(&mut self, event: sse::Event<'_>, out: &mut VecDeque<Event>) -> Result<Flow, ErrorKind> {
         match self {
             Self::Sessions(reader) => reader.read(event, out),
-            #[cfg(test)]
-            Self::Script(reader) => reader.read(event, out),
+            Self::Completions(reader) => reader.read(event, out),
         }
     }
 
@@ -73,8 +68,15 @@ impl Reader {
     pub(crate) fn flush(&mut self, out: &mut VecDeque<Event>) {
         match self {
             Self::Sessions(reader) => reader.flush(out),
-            #[cfg(test)]
-            Self::Script(_) => {}
+            Self::Completions(reader) => reader.flush(out),
+        }
+    }
+
+    /// Whether the answer is complete, although the stream has not ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        match self {
+            Self::Sessions(_) => false,
+            Self::Completions(reader) => reader.is_complete(),
         }
     }
 
@@ -82,8 +84,16 @@ impl Reader {
     pub(crate) fn end(&self, cut: Option<Truncation>) -> Result<(), Truncation> {
         match self {
             Self::Sessions(_) => cut.map_or(Ok(()), Err),
-            #[cfg(test)]
-            Self::Script(reader) => reader.end(cut),
+            Self::Completions(reader) => reader.end(cut),
+        }
+    }
+
+    /// Whether a stream without events is an unexpected response. `has_only_unknown_fields` says whether no line of it is part
+    /// of an event stream.
+    pub(crate) fn is_foreign(&self, has_only_unknown_fields: bool) -> bool {
+        match self {
+            Self::Sessions(_) => has_only_unknown_fields,
+            Self::Completions(reader) => !reader.has_events(),
         }
     }
 }

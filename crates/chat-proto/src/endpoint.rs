@@ -25,21 +25,34 @@ const USER_AGENT: &str = concat!("chat-proto/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     base_url: String,
+    query: Option<String>,
     headers: HeaderMap,
+    key_header: Option<KeyHeader>,
 }
+
+/// The header that a request's API key goes into, as an extension of the request.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyHeader(pub(crate) HeaderName);
+
+/// The end of the URL of chat completions.
+const CHAT_COMPLETIONS: &str = "/chat/completions";
 
 impl Endpoint {
     /// Creates an endpoint from a base URL. A path prefix is kept. A slash at the end does not matter.
     ///
+    /// Sessions (v0) add `/v0/…` to it. Chat completions (v1) add `/v1` if it is a host only, and `/chat/completions` unless it
+    /// ends so. Only they can have a query, such as `?api-version=1`. (contract-v1.md, section 0)
+    ///
     /// # Errors
     ///
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming `base_url`, if the URL is not `http` or `https`, has no
-    /// host, or has user info, a query or a fragment. Also if its path has a backslash, `.` or `..` (also as `%2e`), or a `%`
+    /// host, or has user info or a fragment. Also if its path has a backslash, `.` or `..` (also as `%2e`), or a `%`
     /// without two digits, because URL parsers change such paths.
     pub fn new(base_url: &str) -> Result<Self, Error> {
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        Ok(Self { base_url: checked(base_url)?, headers })
+        let (base_url, query) = checked(base_url)?;
+        Ok(Self { base_url, query, headers, key_header: None })
     }
 
     /// Changes the base URL and keeps the headers.
@@ -48,12 +61,58 @@ impl Endpoint {
     ///
     /// The same as [`new`](Self::new).
     pub fn with_base_url(self, base_url: &str) -> Result<Self, Error> {
-        Ok(Self { base_url: checked(base_url)?, ..self })
+        let (base_url, query) = checked(base_url)?;
+        Ok(Self { base_url, query, ..self })
     }
 
-    /// The base URL, without a slash at the end.
+    /// The base URL, without its query and without a slash at the end.
     pub fn base_url(&self) -> &str {
         &self.base_url
+    }
+
+    /// The query of the base URL, without the `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// The URL of chat completions.
+    pub(crate) fn completions_uri(&self) -> Result<Uri, Error> {
+        self.v1_uri(CHAT_COMPLETIONS)
+    }
+
+    /// The URL of the list of models.
+    pub(crate) fn models_uri(&self) -> Result<Uri, Error> {
+        self.v1_uri("/models")
+    }
+
+    fn v1_uri(&self, path: &str) -> Result<Uri, Error> {
+        let base = self.base_url.strip_suffix(CHAT_COMPLETIONS);
+        let has_path = |url: &str| url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        let version = if base.is_none() && !has_path(&self.base_url) { "/v1" } else { "" };
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let url = format!("{}{version}{path}{query}", base.unwrap_or(&self.base_url));
+        Uri::try_from(url)
+            .map_err(|error| Error::invalid_request("base_url", "makes the URL too long").with_source(error))
+    }
+
+    /// Sends the API key in this header instead of `Authorization: Bearer`, e.g. in `api-key`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), naming the header, if the name is not valid or the client or its
+    /// transport sets the header.
+    pub fn with_key_header(mut self, name: &str) -> Result<Self, Error> {
+        let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
+        let parsed = HeaderName::from_str(name).map_err(|_| refuse("is not a valid header name"))?;
+        if parsed != header::AUTHORIZATION && RESERVED.contains(&parsed) {
+            return Err(refuse("is set by the client"));
+        }
+        self.key_header = Some(KeyHeader(parsed)).filter(|KeyHeader(name)| *name != header::AUTHORIZATION);
+        Ok(self)
+    }
+
+    pub(crate) fn key_header(&self) -> Option<&KeyHeader> {
+        self.key_header.as_ref()
     }
 
     /// Adds the driver's name and version, e.g. `transport-hyper/0.1.0`, before this crate's in `User-Agent`.
@@ -115,20 +174,18 @@ impl Endpoint {
     }
 }
 
-/// Checks a base URL. Returns it without a slash at the end.
-fn checked(base_url: &str) -> Result<String, Error> {
+/// Checks a base URL. Returns it without a slash at the end, and its query.
+fn checked(base_url: &str) -> Result<(String, Option<String>), Error> {
     let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
     // Checked in the raw string, because the parser drops a fragment.
     if base_url.contains('#') {
         return refuse("must not have a fragment");
     }
-    if base_url.contains('?') {
-        return refuse("must not have a query");
-    }
     let Some((_, rest)) = base_url.split_once("://") else {
         return refuse("must begin with https:// or http://");
     };
-    let authority = rest.split(['/', '\\']).next().unwrap_or(rest);
+    let (address, query) = rest.split_once('?').map_or((rest, None), |(address, query)| (address, Some(query)));
+    let authority = address.split(['/', '\\']).next().unwrap_or(address);
     if authority.contains('@') {
         return refuse("must not have user info; the API key is sent in a header");
     }
@@ -141,7 +198,7 @@ fn checked(base_url: &str) -> Result<String, Error> {
     }
     // Some transports use URL parsers that change such paths. They take an encoded dot for a dot.
     let is_dots = |segment: &str| matches!(&*segment.replace("%2e", ".").replace("%2E", "."), "." | "..");
-    if rest.contains('\\') || rest.split('/').skip(1).any(is_dots) {
+    if address.contains('\\') || address.split('/').skip(1).any(is_dots) {
         return refuse("must not have a backslash, `.` or `..` in its path, encoded or not");
     }
     let Ok(uri) = Uri::from_str(base_url) else { return refuse("is not a valid URL") };
@@ -157,7 +214,9 @@ fn checked(base_url: &str) -> Result<String, Error> {
     if port.is_some_and(|port| !is_port(port)) {
         return refuse("has a port that is not a number up to 65535");
     }
-    Ok(base_url.trim_end_matches('/').to_owned())
+    let without_query = base_url.split('?').next().unwrap_or(base_url);
+    let query = query.filter(|query| !query.is_empty()).map(str::to_owned);
+    Ok((without_query.trim_end_matches('/').to_owned(), query))
 }
 
 /// Headers that the client or its transport sets.

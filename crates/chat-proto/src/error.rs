@@ -104,7 +104,8 @@ pub enum ErrorKind {
     },
     /// The JSON is malformed or does not match the schema.
     Decode {
-        /// The schema: `message_chunk`, `records_cited` or `ChatResult`.
+        /// The schema: `message_chunk`, `records_cited` or `ChatResult`, `chat.completion.chunk`, `chat.completion` or `list`,
+        /// or `the requested format` for [`Answer::parse`].
         what: &'static str,
         /// What is wrong, and where.
         message: String,
@@ -112,7 +113,7 @@ pub enum ErrorKind {
         body: String,
     },
     /// The server ended its stream with an error: an event named `error`, or one without a name whose JSON object has an
-    /// `error` member.
+    /// `error` member. In a chat completion, the name does not matter, and the finish reason `error` is one too.
     Stream {
         /// The event's data.
         data: String,
@@ -178,6 +179,9 @@ pub enum Truncation {
     ContentLength,
     /// The connection was lost in the body, or its framing was invalid.
     ConnectionLost,
+    /// The stream of a chat completion ended without a finish reason. See
+    /// [`Config::accept_unfinished`](crate::Config::accept_unfinished).
+    Unfinished,
 }
 
 /// Why there was no further attempt, if another one might have succeeded.
@@ -479,14 +483,17 @@ impl Error {
         }
         match self.status().map_or(0, |status| status.as_u16()) {
             401 => "Check the API key.",
-            403 => "Check the API key and its permissions.",
+            403 => "Check the API key and its permissions. A key of a Web integration works only in a browser.",
             402 => "Check the plan and the balance of your account.",
-            404 | 410 => "Check the session id and the base URL.",
+            404 | 410 => "Check the base URL, and the session id or the name of the model.",
             405 | 406 | 415 | 421 | 426 | 501 | 505 => WRONG_SERVER,
             407 | 511 => "Log in to the proxy or the network.",
             408 | 425 => "Try again.",
             409 => "Resolve the conflict that the server names, then try again.",
             413 | 414 | 431 => "Send a smaller request.",
+            429 if self.server_error().is_some_and(|error| error.is_insufficient_quota()) => {
+                "Check the plan and the balance of your account. Waiting does not help."
+            }
             429 => "Wait before you try again.",
             451 => "The content is not available for legal reasons. See the server's message.",
             400..=499 => "Correct the request. The same request will fail again.",

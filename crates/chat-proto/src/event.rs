@@ -17,6 +17,8 @@ open_enum! {
         Length = "length",
         /// A content filter stopped the answer.
         ContentFilter = "content_filter",
+        /// The model calls tools.
+        ToolCalls = "tool_calls",
     }
 }
 
@@ -24,6 +26,8 @@ open_enum! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
+    /// The id and the model of the answer, if the server names them. It comes again if one of them comes later.
+    Started(Box<Started>),
     /// A piece of the text.
     Text(TextDelta),
     /// The citations of the text. A later list replaces this one. Shared with the [`Answer`](crate::Answer).
@@ -36,6 +40,9 @@ pub enum Event {
     Refusal(String),
     /// Token usage.
     Usage(Box<Usage>),
+    /// The JSON of a chunk, before its events, with all fields that have no event. Only if
+    /// [`Config::raw_chunks`](crate::Config::raw_chunks) is set.
+    Chunk(Box<str>),
     /// An event of an unknown type, as received.
     Other(Box<OtherEvent>),
 }
@@ -55,21 +62,23 @@ impl Event {
             Self::Text(delta) => delta.text.is_empty() && delta.finish_reason.is_none(),
             Self::Reasoning(text) | Self::Refusal(text) => text.is_empty(),
             Self::Citations(_) | Self::ToolCall(_) => false,
-            Self::Usage(_) => true,
+            Self::Started(_) | Self::Usage(_) | Self::Chunk(_) => true,
             Self::Other(other) if is_keep_alive(other.event_type.as_bytes()) => return EventClass::KeepAlive,
             Self::Other(other) => matches!(other.data.trim(), "" | "{}" | "[]" | "null"),
         };
         if is_empty { EventClass::Empty } else { EventClass::Content }
     }
 
-    /// Bytes that the event adds to the answer. Citations replace earlier ones, so they are counted separately.
+    /// Bytes that the event adds to an answer with this number of tool calls. Citations replace earlier ones, so they are
+    /// counted separately.
     #[inline]
-    pub(crate) fn added(&self) -> usize {
+    pub(crate) fn added(&self, tool_calls: usize) -> usize {
         match self {
             Self::Text(delta) => delta.text.len(),
             Self::Reasoning(text) | Self::Refusal(text) => text.len(),
-            Self::ToolCall(delta) => delta.added(),
-            Self::Citations(_) | Self::Usage(_) | Self::Other(_) => 0,
+            Self::ToolCall(delta) => delta.added(tool_calls),
+            Self::Started(started) => [&started.id, &started.model].into_iter().flatten().map(String::len).sum(),
+            Self::Citations(_) | Self::Usage(_) | Self::Chunk(_) | Self::Other(_) => 0,
         }
     }
 }
@@ -98,15 +107,30 @@ impl TextDelta {
     }
 }
 
+/// The id and the model of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Started {
+    /// The id of the answer.
+    pub id: Option<String>,
+    /// The model that answers. It may differ from the one that was asked for.
+    pub model: Option<String>,
+}
+
 /// A piece of a tool call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCallDelta {
-    /// The position of the call in [`Answer::tool_calls`](crate::Answer::tool_calls).
+    /// The number of the call, in the order of their first pieces. It identifies the call while the answer is streamed.
     pub index: usize,
-    /// The id of the call, on its first piece if the server gives one.
+    /// The index that the server gives the call, if it does. [`Answer::tool_calls`](crate::Answer::tool_calls) is sorted by it
+    /// at the end.
+    pub server_index: Option<i64>,
+    /// Whether it is a custom tool, whose arguments are plain text.
+    pub is_custom: bool,
+    /// The id of the call, usually on its first piece. Never changes once it is set.
     pub id: Option<String>,
-    /// The name of the tool, on the first piece of the call.
+    /// The name of the tool, usually on the first piece of the call. Never changes once it is set.
     pub name: Option<String>,
     /// A piece of the arguments. Concatenate all pieces of a call without a separator.
     pub arguments: String,
@@ -118,9 +142,15 @@ impl ToolCallDelta {
         Self { index, arguments: arguments.into(), ..Self::default() }
     }
 
-    fn added(&self) -> usize {
+    /// The sort key of a call with this index. Calls without one follow in the order of their first pieces.
+    pub(crate) fn order(server_index: Option<i64>) -> i64 {
+        server_index.unwrap_or(i64::MAX)
+    }
+
+    fn added(&self, tool_calls: usize) -> usize {
         let strings = [&self.id, &self.name].into_iter().flatten().map(String::len).sum::<usize>();
-        size_of::<ToolCall>() + strings + self.arguments.len()
+        let call = if self.index >= tool_calls { size_of::<ToolCall>() } else { 0 };
+        call + strings + self.arguments.len()
     }
 }
 
@@ -128,6 +158,10 @@ impl ToolCallDelta {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCall {
+    /// The index that the server gave the call, if it did.
+    pub server_index: Option<i64>,
+    /// Whether it is a custom tool, whose arguments are plain text.
+    pub is_custom: bool,
     /// The id of the call, if the server gave one.
     pub id: Option<String>,
     /// The name of the tool.

@@ -8,11 +8,12 @@ use std::fmt;
 use bytes::{Buf, Bytes};
 
 use crate::clocks::{Clocks, Expired};
+use crate::config::Reading;
 use crate::request::{Dialect, Idempotency};
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
-    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Limits, Receiver, Request, RetryPolicy,
-    TimeoutKind, TransportError, Truncation,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, RetryPolicy, TimeoutKind,
+    TransportError, Truncation,
 };
 
 /// What the driver does next. Exhaustive: it is the driver's contract.
@@ -63,7 +64,7 @@ pub struct Exchange {
     idempotency: Idempotency,
     dialect: Dialect,
     retry: RetryPolicy,
-    limits: Limits,
+    reading: Reading,
     random: u64,
     state: State,
     attempts: u32,
@@ -111,7 +112,7 @@ impl Exchange {
             idempotency: request.idempotency,
             dialect: request.dialect,
             retry: config.retry,
-            limits: config.limits,
+            reading: config.reading(),
             random: seed,
             state: State::Ready,
             attempts: 0,
@@ -190,7 +191,7 @@ impl Exchange {
             return;
         }
         let head = Head::new(head.status, head.headers);
-        let receiver = Receiver::of_dialect(self.dialect, head, &self.limits);
+        let receiver = Receiver::of_dialect(self.dialect, head, &self.reading);
         if receiver.is_success() {
             self.http = None;
         }
@@ -455,6 +456,10 @@ impl Body {
             && let Some(event) = self.receiver.flush()
         {
             return Poll::Event(event);
+        }
+        // What was lost or is late is not part of the answer.
+        if self.end.is_some() && self.receiver.is_complete() {
+            return self.poll_end();
         }
         match self.end {
             Some(End::Eof) => self.poll_end(),

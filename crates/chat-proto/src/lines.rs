@@ -111,6 +111,7 @@ impl<'a> EventLine<'a> {
     /// Creates the line of an event. `None` for a kind of event that has no line.
     pub fn new(event: &'a Event) -> Option<Self> {
         Some(Self(match event {
+            Event::Started(_) | Event::Chunk(_) => return None,
             Event::Text(delta) => Line::MessageChunk {
                 data: Chunk {
                     content_chunk: &delta.text,
@@ -151,16 +152,19 @@ struct AnswerLine<'a> {
     content: &'a str,
     citations: Option<&'a [Citation]>,
     finish_reason: Option<&'a FinishReason>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    more: Option<CompletionLine<'a>>,
+}
+
+/// The fields that only chat completions have.
+#[derive(Debug, Serialize)]
+struct CompletionLine<'a> {
     reasoning: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<ToolCallLine<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<&'a str>,
+    id: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -192,11 +196,20 @@ enum RetryAfterLine {
 }
 
 impl<'a> OutcomeLine<'a> {
-    /// Creates the line of an outcome. The message of an error includes its sources.
+    /// Creates the line of a session's outcome (v0). The message of an error includes its sources.
     pub fn new(outcome: &'a Result<Answer, Error>) -> Self {
+        Self::of(outcome, AnswerLine::new)
+    }
+
+    /// Creates the line of a chat completion's outcome (v1). Its answers have six more fields.
+    pub fn completion(outcome: &'a Result<Answer, Error>) -> Self {
+        Self::of(outcome, AnswerLine::completion)
+    }
+
+    fn of(outcome: &'a Result<Answer, Error>, line: fn(&'a Answer) -> AnswerLine<'a>) -> Self {
         Self(match outcome {
-            Ok(answer) => Outcome::Completed(AnswerLine::new(answer)),
-            Err(error) => Outcome::Error(Box::new(ErrorLine::new(error))),
+            Ok(answer) => Outcome::Completed(line(answer)),
+            Err(error) => Outcome::Error(Box::new(ErrorLine::new(error, error.partial().map(line)))),
         })
     }
 
@@ -217,12 +230,20 @@ impl<'a> AnswerLine<'a> {
             content: &answer.text,
             citations: answer.citations.as_deref().map(|citations| &citations[..]),
             finish_reason: answer.finish_reason.as_ref(),
+            more: None,
+        }
+    }
+
+    fn completion(answer: &'a Answer) -> Self {
+        let more = CompletionLine {
             reasoning: answer.reasoning.as_deref(),
             refusal: answer.refusal.as_deref(),
             tool_calls: answer.tool_calls.iter().map(ToolCallLine::new).collect(),
             usage: answer.usage.as_deref().map(Usage::raw),
-            model: answer.model.as_deref(),
-        }
+            model: answer.model(),
+            id: answer.id(),
+        };
+        Self { more: Some(more), ..Self::new(answer) }
     }
 }
 
@@ -233,7 +254,7 @@ impl<'a> ToolCallLine<'a> {
 }
 
 impl<'a> ErrorLine<'a> {
-    fn new(error: &'a Error) -> Self {
+    fn new(error: &'a Error, partial: Option<AnswerLine<'a>>) -> Self {
         Self {
             kind: error.kind().name(),
             message: format!("{error:#}"),
@@ -253,7 +274,7 @@ impl<'a> ErrorLine<'a> {
                 _ => None,
             },
             attempts: error.attempts(),
-            partial: error.partial().map(AnswerLine::new),
+            partial,
         }
     }
 }
@@ -328,10 +349,11 @@ mod tests {
         answer.add(&Event::ToolCall(ToolCallDelta { name: Some("f".into()), ..ToolCallDelta::new(0, "1") }.into()));
         answer.add(&Event::Usage(Usage::from_json("{}").expect("an object").into()));
         answer.add(&Event::Reasoning("so".into()));
-        let more = r#","reasoning":"so","tool_calls":[{"id":null,"name":"f","arguments":"1"}],"usage":{}}"#;
-        assert!(written(&OutcomeLine::new(&Ok(answer.clone()))).trim_end().ends_with(more));
+        assert_eq!(written(&OutcomeLine::new(&Ok(answer.clone()))).trim_end(), empty);
+        let more = r#","reasoning":"so","refusal":null,"tool_calls":[{"id":null,"name":"f","arguments":"1"}],"usage":{},"model":null,"id":null}"#;
+        assert!(written(&OutcomeLine::completion(&Ok(answer.clone()))).trim_end().ends_with(more));
         let error = Err(Error::cancelled().with_partial(Some(answer)));
-        let line = written(&OutcomeLine::new(&error).with_message("stopped"));
+        let line = written(&OutcomeLine::completion(&error).with_message("stopped"));
         let start = r#"{"outcome":"error","kind":"cancelled","message":"stopped","status":200,"retry_after":null,"location":null,"#;
         assert!(line.starts_with(start) && line.trim_end().ends_with(&format!("{more}}}")), "{line}");
     }

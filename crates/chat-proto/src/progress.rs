@@ -36,6 +36,5 @@ pub(crate) enum Flow {
     /// More may come.
     More,
     /// The answer is complete. The rest of the body is not decoded.
-    #[cfg_attr(not(test), expect(dead_code, reason = "v0 has no end marker; the next dialect has"))]
     Finished,
 }

@@ -3,13 +3,11 @@
 //! The head decides how the body is read: as one JSON object, as a stream of events, or as an error. Either form of an answer
 //! may follow either form of a request, as the contract allows.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::VecDeque;
 
 use http::StatusCode;
 
+use crate::config::Reading;
 use crate::content::{self, ContentType};
 use crate::dialect::Reader;
 use crate::error::UnfinishedEvent;
@@ -17,7 +15,7 @@ use crate::event::is_keep_alive;
 use crate::progress::{EventClass, Flow, Progress};
 use crate::request::Dialect;
 use crate::sse::{Decoder, Item, Report};
-use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, UnexpectedResponse};
+use crate::{Answer, Config, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, UnexpectedResponse};
 
 /// Reads one answer. [`new`](Self::new) takes its head, [`next`](Self::next) its body, and [`end`](Self::end) its end.
 ///
@@ -44,7 +42,7 @@ use crate::{Answer, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, Un
 #[derive(Debug)]
 pub struct Receiver {
     dialect: Dialect,
-    limits: Limits,
+    config: Reading,
     mode: Mode,
     answer: Answer,
     /// Events that were read and not returned yet: at most those of one stream event or of one JSON body.
@@ -89,22 +87,31 @@ struct Stream {
 }
 
 impl Receiver {
-    /// Creates a receiver for the answer that begins with this head. It reads v0's answers.
+    /// Creates a receiver for the answer of a session (v0) that begins with this head.
     pub fn new(head: Head, limits: &Limits) -> Self {
-        Self::of_dialect(Dialect::Sessions, head, limits)
+        Self::of_dialect(Dialect::Sessions, head, &Config::default().with_limits(*limits).reading())
     }
 
-    pub(crate) fn of_dialect(dialect: Dialect, head: Head, limits: &Limits) -> Self {
+    /// Creates a receiver for a chat completion (v1) that begins with this head. Timeouts and retries of `config` are not
+    /// used.
+    pub fn completions(head: Head, config: &Config) -> Self {
+        Self::of_dialect(Dialect::Completions, head, &config.reading())
+    }
+
+    pub(crate) fn of_dialect(dialect: Dialect, head: Head, config: &Reading) -> Self {
+        let limits = &config.limits;
         let failure = |reason| Mode::Failure { reason, body: Vec::new() };
         let mode = match head.status {
             StatusCode::OK if content::is_encoded(&head) => failure(Some(UnexpectedResponse::ContentEncoding)),
             StatusCode::OK if content::is_transfer_coded(&head) => failure(Some(UnexpectedResponse::TransferCoding)),
             StatusCode::OK => match ContentType::of(&head) {
-                Some(ContentType::EventStream) => {
-                    let decoder = Decoder::with_limit(limits.event).reporting(Report::BLOCKS);
-                    let reader = dialect.reader();
-                    Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
-                }
+                Some(ContentType::EventStream) => match dialect.reader(config) {
+                    Some(reader) => {
+                        let decoder = Decoder::with_limit(limits.event).reporting(Report::BLOCKS);
+                        Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
+                    }
+                    None => failure(Some(UnexpectedResponse::ContentType)),
+                },
                 Some(ContentType::Json) => Mode::Json { body: Vec::new(), has_begun: false },
                 None => failure(Some(UnexpectedResponse::ContentType)),
             },
@@ -114,7 +121,7 @@ impl Receiver {
         let promised = content::length(&head).unwrap_or_default();
         Self {
             dialect,
-            limits: *limits,
+            config: *config,
             mode,
             answer: Answer::new(head),
             // Most stream events give one event.
@@ -147,9 +154,14 @@ impl Receiver {
     pub fn wants_more(&self) -> bool {
         match &self.mode {
             Mode::Stream(_) | Mode::Json { .. } => true,
-            Mode::Failure { body, .. } => body.len() < self.limits.error_body,
+            Mode::Failure { body, .. } => body.len() < self.config.limits.error_body,
             Mode::Ended(_) | Mode::Failed(_) => false,
         }
+    }
+
+    /// Whether the answer is complete, although the stream has not ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(&self.mode, Mode::Stream(stream) if stream.reader.is_complete())
     }
 
     /// How far the body has arrived.
@@ -182,11 +194,12 @@ impl Receiver {
         while let Some(event) = self.next(&mut &[][..]) {
             event?;
         }
-        Ok(self.answer)
+        Ok(self.take_answer())
     }
 
     /// Takes the complete answer, for an owner that cannot give the receiver away.
     pub(crate) fn take_answer(&mut self) -> Answer {
+        self.answer.sort_tool_calls();
         std::mem::take(&mut self.answer)
     }
 
@@ -249,9 +262,9 @@ impl Receiver {
                 let cut = if stream.decoder.is_incomplete() { Some(Truncation::InsideEvent) } else { short };
                 let ended = stream.reader.end(cut).map_err(ErrorKind::Truncated);
                 let has_events = self.answer.events > 0 || !self.queue.is_empty();
-                let is_foreign = !has_events && stream.decoder.has_only_unknown_fields();
+                let is_foreign = !has_events && stream.reader.is_foreign(stream.decoder.has_only_unknown_fields());
                 stream.reader.flush(&mut self.queue);
-                ended.and_then(|()| if is_foreign { Err(no_events(&stream.start)) } else { Ok(()) })
+                if is_foreign && cut.is_none() { Err(no_events(&stream.start)) } else { ended }
             }
             Mode::Json { .. } if short.is_some() => Err(ErrorKind::Truncated(Truncation::ContentLength)),
             Mode::Json { body, .. } => {
@@ -311,7 +324,10 @@ impl Receiver {
             };
             match flow {
                 Ok(Flow::More) => {}
-                Ok(Flow::Finished) => self.mode = Mode::Ended(None),
+                Ok(Flow::Finished) => {
+                    stream.reader.flush(&mut self.queue);
+                    self.mode = Mode::Ended(None);
+                }
                 Err(kind) => self.stop(kind),
             }
         }
@@ -320,18 +336,18 @@ impl Receiver {
     /// Merges an event into the answer.
     #[inline(always)]
     fn deliver(&mut self, event: Event) -> Result<Event, ErrorKind> {
-        let text_size = self.text_size + event.added();
+        let text_size = self.text_size + event.added(self.answer.tool_calls.len());
         let cited_size = match &event {
             Event::Citations(citations) => citations.memory(),
             _ => self.cited_size,
         };
-        if text_size.saturating_add(cited_size) > self.limits.answer {
-            return Err(over(Limit::Answer, self.limits.answer));
+        if text_size.saturating_add(cited_size) > self.config.limits.answer {
+            return Err(over(Limit::Answer, self.config.limits.answer));
         }
         if let Event::Other(other) = &event {
             self.unknown_size = self.unknown_size.saturating_add(other.event_type.len() + other.data.len());
-            if self.unknown_size > self.limits.unknown_events {
-                return Err(over(Limit::UnknownEvents, self.limits.unknown_events));
+            if self.unknown_size > self.config.limits.unknown_events {
+                return Err(over(Limit::UnknownEvents, self.config.limits.unknown_events));
             }
         } else if self.unknown_size > 0 && event.class() == EventClass::Content {
             self.unknown_size = 0;
@@ -348,7 +364,8 @@ impl Receiver {
             Mode::Json { body, has_begun } => {
                 *has_begun |= !input.iter().all(u8::is_ascii_whitespace);
                 // Only the smaller one, or else the size of the chunks would decide which is exceeded first.
-                let limits = [(self.limits.json_body, Limit::JsonBody), (self.limits.answer, Limit::Answer)];
+                let limits =
+                    [(self.config.limits.json_body, Limit::JsonBody), (self.config.limits.answer, Limit::Answer)];
                 let (bytes, limit) = limits.into_iter().min_by_key(|&(bytes, _)| bytes).expect("there are two");
                 if input.len() > bytes - body.len() {
                     return Err(self.fail(over(limit, bytes)));
@@ -356,7 +373,7 @@ impl Receiver {
                 body.extend_from_slice(std::mem::take(input));
             }
             Mode::Failure { body, .. } => {
-                let room = self.limits.error_body - body.len();
+                let room = self.config.limits.error_body - body.len();
                 body.extend_from_slice(&input[..input.len().min(room)]);
                 *input = &[];
             }
@@ -381,15 +398,15 @@ impl Receiver {
     /// Reads an answer in one JSON object into the queue.
     fn read_body(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
         const MAX_GROWTH: usize = char::REPLACEMENT_CHARACTER.len_utf8();
-        let limit = self.limits.answer;
+        let limit = self.config.limits.answer;
         // Replacing invalid UTF-8 makes it longer. Few bodies are so large that it matters.
         if body.len() > limit / MAX_GROWTH && content::text_len(body) > limit {
             return Err(over(Limit::Answer, limit));
         }
-        self.dialect.read_body(body, &mut self.queue)?;
+        self.dialect.read_body(&self.config, body, &mut self.queue)?;
         let size = |event: &Event| match event {
             Event::Citations(citations) => citations.memory(),
-            event => event.added(),
+            event => event.added(0),
         };
         if self.queue.iter().map(size).fold(0, usize::saturating_add) > limit {
             self.queue.clear();
@@ -443,7 +460,7 @@ impl Receiver {
         let unfinished = unfinished.and_then(|event| {
             let data = event.data?;
             let event_type = event.event_type.filter(|event_type| !event_type.is_empty()).unwrap_or(b"message");
-            let kept = &data[..data.len().min(self.limits.error_body)];
+            let kept = &data[..data.len().min(self.config.limits.error_body)];
             Some(UnfinishedEvent {
                 data: String::from_utf8_lossy(kept).into_owned(),
                 is_error: self.dialect.is_error(event_type, data),
@@ -455,7 +472,7 @@ impl Receiver {
     /// The answer fails. The error takes what arrived of it.
     fn fail_with(&mut self, error: Error) -> Error {
         self.queue.clear();
-        let answer = std::mem::take(&mut self.answer);
+        let answer = self.take_answer();
         let error = match self.mode {
             Mode::Failure { .. } => error.with_head(Some(answer.head)),
             _ => error.with_partial(Some(answer)),

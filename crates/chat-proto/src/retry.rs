@@ -30,6 +30,9 @@ impl RetryClass {
             ErrorKind::Transport if fault == Some(TransportError::Unsent) => Self::Safe,
             ErrorKind::Transport if fault == Some(TransportError::BadHead) => Self::None,
             ErrorKind::Transport | ErrorKind::Timeout { kind: TimeoutKind::Head, .. } => Self::Ambiguous,
+            ErrorKind::Api { .. } if error.server_error().is_some_and(|error| error.is_insufficient_quota()) => {
+                Self::None
+            }
             ErrorKind::Api { .. } | ErrorKind::Validation { .. } => {
                 error.head().map_or(Self::None, |head| Self::after_status(head.status, &head.headers, idempotency))
             }

@@ -129,6 +129,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 }
 
 /// An integer of the contract: 64 bits. `1.0` is 1. A number that cannot be represented exactly is an error.
+#[derive(Debug)]
 pub(crate) struct Integer(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for Integer {

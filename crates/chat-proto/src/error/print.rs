@@ -1,5 +1,6 @@
 //! The message of an error for people, and its short form for logs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -76,7 +77,11 @@ impl Error {
             ErrorKind::Transport if self.0.bad_head => f.write_str("the response head was rejected")?,
             ErrorKind::Transport => f.write_str("the connection failed before the response")?,
             ErrorKind::Api { body } => {
-                write!(f, "the API responded with {status}{}", self.quote(body))?;
+                write!(
+                    f,
+                    "the API responded with {status}{}",
+                    self.server_message().unwrap_or_else(|| self.quote(body))
+                )?;
                 if let (Some(401 | 403), Some(origin)) = (status.code(), self.0.key_origin) {
                     write!(f, " (the key came from {origin})")?;
                 }
@@ -84,7 +89,7 @@ impl Error {
             ErrorKind::Validation { detail, body } => {
                 f.write_str("the API rejected the request as invalid")?;
                 if detail.is_empty() {
-                    write!(f, "{}", Quote::Text(body))?;
+                    write!(f, "{}", Quote::text(body))?;
                 } else {
                     // These were read from JSON, so they are text.
                     let all: Vec<String> = detail.iter().map(ToString::to_string).collect();
@@ -111,21 +116,25 @@ impl Error {
                 write!(f, "{}", self.quote(body))?;
             }
             ErrorKind::Decode { what, message, body } => {
-                write!(f, "the JSON does not match {what}{}", Quote::Text(message))?;
+                write!(f, "the JSON does not match {what}{}", Quote::text(message))?;
                 // A complete body may explain what went wrong. An event is part of an answer.
-                if *what == "ChatResult" {
-                    write!(f, "{}", Quote::Text(body))?;
+                if matches!(*what, "ChatResult" | "chat.completion" | "list") {
+                    write!(f, "{}", Quote::text(body))?;
                 }
             }
-            ErrorKind::Stream { data } => write!(f, "the server ended the stream with an error{}", Quote::Text(data))?,
+            ErrorKind::Stream { data } => {
+                let message = self.server_message().unwrap_or(Quote::text(data));
+                write!(f, "the server ended the stream with an error{message}")?;
+            }
             ErrorKind::Truncated(how) => {
                 f.write_str(match how {
                     Truncation::InsideEvent => "the answer was cut inside an event",
                     Truncation::ContentLength => "the answer was cut before its content length",
                     Truncation::ConnectionLost => "the answer was cut: the connection failed",
+                    Truncation::Unfinished => "the answer ended without a finish reason",
                 })?;
                 if let Some(UnfinishedEvent { data, is_error: true }) = &self.0.unfinished {
-                    write!(f, "; the last event was an error{}", Quote::Text(data))?;
+                    write!(f, "; the last event was an error{}", Quote::text(data))?;
                 }
             }
             ErrorKind::Limit { limit, bytes } => write!(f, "{limit} is larger than the limit of {bytes} bytes")?,
@@ -177,8 +186,14 @@ impl fmt::Display for Wait {
 
 /// A colon and text from the server, or nothing if the text is blank.
 enum Quote<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Binary,
+}
+
+impl<'a> Quote<'a> {
+    fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
 }
 
 /// Whether a character is not printable. Text has few of them, binary data many.
@@ -187,6 +202,11 @@ fn is_odd(c: char) -> bool {
 }
 
 impl Error {
+    /// The message of the server, if its body has one.
+    fn server_message(&self) -> Option<Quote<'static>> {
+        self.server_error()?.message.map(Quote::text)
+    }
+
     /// Quotes a body. If its content type is binary, it is shown only if every character is printable.
     fn quote<'a>(&self, body: &'a str) -> Quote<'a> {
         const BINARY: [&str; 8] = [
@@ -203,7 +223,7 @@ impl Error {
         let is_binary = BINARY
             .iter()
             .any(|name| content_type.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)));
-        if is_binary && body.chars().any(is_odd) { Quote::Binary } else { Quote::Text(body) }
+        if is_binary && body.chars().any(is_odd) { Quote::Binary } else { Quote::text(body) }
     }
 }
 

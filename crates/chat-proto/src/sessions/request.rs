@@ -1,22 +1,15 @@
 //! Writes v0's requests.
 
-use bytes::Bytes;
-use http::header::{self, HeaderValue};
 use http::{Method, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::{ContinueInput, CreateInput};
-use crate::request::{Dialect, Idempotency};
+use crate::request::{self, Dialect, Idempotency};
 use crate::{Endpoint, Error, Request};
 
 /// All characters except the unreserved ones (RFC 3986, 2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The server may answer in either form, so both are accepted.
-const STREAM_OR_JSON: HeaderValue = HeaderValue::from_static("text/event-stream, application/json;q=0.9");
 
 impl Request {
     /// Creates the request for a new session with its first message.
@@ -80,6 +73,19 @@ impl Request {
     }
 }
 
+/// The base URL of v1 is not that of v0, and v0 has no query.
+fn check_base(endpoint: &Endpoint) -> Result<(), Error> {
+    let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
+    let base = endpoint.base_url();
+    if endpoint.query().is_some() {
+        return refuse("must not have a query for sessions (v0); only chat completions (v1) can have one");
+    }
+    if base.ends_with("/chat/completions") || base.ends_with("/v1") {
+        return refuse("is that of chat completions (v1); for sessions (v0), remove `/v1` and what follows");
+    }
+    Ok(())
+}
+
 fn check_integration(id: &str) -> Result<(), Error> {
     if id.is_empty() { Err(Error::invalid_request("integration_id", "is empty")) } else { Ok(()) }
 }
@@ -91,6 +97,7 @@ fn build<T: Serialize>(
     stream: bool,
     idempotency: Idempotency,
 ) -> Result<Request, Error> {
+    check_base(endpoint)?;
     let uri = Uri::try_from(format!("{}{path}", endpoint.base_url())).map_err(|error| {
         // The base URL is valid and the path has legal characters only, so the URL is too long. The longer part is to
         // blame.
@@ -98,15 +105,6 @@ fn build<T: Serialize>(
         Error::invalid_request(field, "makes the URL too long").with_source(error)
     })?;
     let body = serde_json::to_vec(input).expect("the inputs can always be written as JSON");
-    let mut http = http::Request::new(Bytes::from(body));
-    *http.method_mut() = Method::POST;
-    *http.uri_mut() = uri;
-    let headers = http.headers_mut();
-    headers.insert(header::ACCEPT, if stream { STREAM_OR_JSON } else { JSON });
-    headers.insert(header::CONTENT_TYPE, JSON);
-    // No encoding is decoded here. Without this header, a proxy may choose any.
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    // These replace the headers above.
-    headers.extend(endpoint.headers().clone());
-    Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::Sessions })
+    let http = request::json(endpoint, Method::POST, uri, body.into(), stream);
+    Ok(Request { http: Box::new(http), idempotency, dialect: Dialect::Sessions, model: None })
 }
