@@ -13,7 +13,10 @@ use chat_proto::{
 use rustls_pki_types::CertificateDer;
 
 use crate::key::KeySource;
-use crate::settings::{Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Settings};
+use crate::settings::{
+    Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, ENV_OPENAI_API_KEY, ENV_OPENAI_BASE_URL, OPENAI_BASE_URL,
+    Settings,
+};
 
 /// Builder of a [`Client`](crate::Client).
 ///
@@ -37,6 +40,8 @@ pub struct ClientBuilder<T> {
     /// The headers, or the first error in them.
     endpoint: Result<Endpoint, Error>,
     key: Option<Result<KeySource, Error>>,
+    /// The environment variable that an error about a missing key names.
+    key_variable: &'static str,
     config: Config,
     defaults: Defaults,
     root_certificates: Vec<CertificateDer<'static>>,
@@ -65,6 +70,7 @@ impl<T> ClientBuilder<T> {
             base_url: None,
             endpoint: Endpoint::new(DEFAULT_BASE_URL).and_then(|endpoint| endpoint.with_product(product)),
             key: None,
+            key_variable: ENV_API_KEY,
             config: Config::default(),
             defaults: Defaults::default(),
             root_certificates: Vec::new(),
@@ -78,6 +84,7 @@ impl<T> ClientBuilder<T> {
             base_url: None,
             endpoint: Ok(settings.endpoint.clone()),
             key: Some(Ok(settings.key.clone())),
+            key_variable: ENV_API_KEY,
             config: settings.config.clone(),
             defaults: settings.defaults.clone(),
             root_certificates: settings.root_certificates.clone(),
@@ -88,23 +95,39 @@ impl<T> ClientBuilder<T> {
     /// Reads the environment variables `INKEEP_API_KEY`, `INKEEP_API_BASE_URL` and `INKEEP_INTEGRATION_ID`. White space at
     /// both ends of a value is removed. An empty variable counts as not set.
     pub fn env(mut self) -> Self {
-        // A value that is not Unicode is kept, and rejected later. If it counted as not set, the key might go to another
-        // server.
-        let unicode =
-            |value: OsString| value.into_string().unwrap_or_else(|bytes| bytes.to_string_lossy().into_owned());
-        let trimmed = |value: OsString| unicode(value).trim().to_owned();
-        let variable = |name| std::env::var_os(name).map(trimmed).filter(|value| !value.is_empty());
-        self.defaults.env_was_read = true;
-        if let Some(key) = variable(ENV_API_KEY) {
-            let key = fixed(key, "the environment variable INKEEP_API_KEY");
-            self.key = Some(key.map_err(|error| from_variable(&error, ENV_API_KEY)));
-        }
-        if let Some(base_url) = variable(ENV_BASE_URL) {
-            self.base_url = Some((base_url, Some(ENV_BASE_URL)));
-        }
+        self = self.read_env(ENV_API_KEY, "the environment variable INKEEP_API_KEY", ENV_BASE_URL);
         if let Some(integration_id) = variable(ENV_INTEGRATION_ID) {
             self = self.integration_id(integration_id);
         }
+        self
+    }
+
+    /// Reads the environment variables of OpenAI's clients: `OPENAI_API_KEY` and `OPENAI_BASE_URL`. If the latter is not set,
+    /// the base URL is that of OpenAI. Otherwise like [`env`](Self::env).
+    pub fn openai_env(mut self) -> Self {
+        self.base_url = Some((OPENAI_BASE_URL.to_owned(), None));
+        self.read_env(ENV_OPENAI_API_KEY, "the environment variable OPENAI_API_KEY", ENV_OPENAI_BASE_URL)
+    }
+
+    fn read_env(mut self, key: &'static str, origin: &'static str, base_url: &'static str) -> Self {
+        (self.defaults.env_was_read, self.key_variable) = (true, key);
+        if let Some(value) = variable(key) {
+            self.key = Some(fixed(value, origin).map_err(|error| from_variable(&error, key)));
+        }
+        if let Some(value) = variable(base_url) {
+            self.base_url = Some((value, Some(base_url)));
+        }
+        self
+    }
+
+    /// Sends requests without an API key, for servers that want none.
+    pub fn no_api_key(self) -> Self {
+        self.key_source(KeySource::None)
+    }
+
+    /// Sends the API key in this header, such as `api-key`, instead of `Authorization: Bearer`.
+    pub fn api_key_header(mut self, name: impl AsRef<str>) -> Self {
+        self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_key_header(name.as_ref()));
         self
     }
 
@@ -140,7 +163,8 @@ impl<T> ClientBuilder<T> {
         self
     }
 
-    /// Sets the base URL, with or without a path prefix. The default is the URL of the Inkeep service.
+    /// Sets the base URL, with or without a path prefix. The default is the URL of the Inkeep service. [`Endpoint`] says how
+    /// sessions and chats use it.
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = Some((base_url.into(), None));
         self
@@ -177,6 +201,20 @@ impl<T> ClientBuilder<T> {
         self
     }
 
+    /// Sets whether a chat completion is also complete if its stream ends in order, but without a finish reason. Default:
+    /// `false`. See [`Config::accept_unfinished`].
+    pub fn accept_unfinished(mut self, accept_unfinished: bool) -> Self {
+        self.config.accept_unfinished = accept_unfinished;
+        self
+    }
+
+    /// Sets whether the JSON of each chunk of a chat completion is also returned. Default: `false`. See
+    /// [`Config::raw_chunks`].
+    pub fn raw_chunks(mut self, raw_chunks: bool) -> Self {
+        self.config.raw_chunks = raw_chunks;
+        self
+    }
+
     /// Adds CA certificates to trust, such as a company's own. To read them from a file, use the transport's
     /// `tls::pem_file`. They only apply to a transport that is created with this client.
     pub fn root_certificates(mut self, roots: impl IntoIterator<Item = CertificateDer<'static>>) -> Self {
@@ -208,7 +246,7 @@ impl<T> ClientBuilder<T> {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming the setting that is missing or invalid.
     pub fn settings(self) -> Result<Settings, Error> {
-        let missing = || Error::invalid_request("api_key", self.defaults.missing(ENV_API_KEY));
+        let missing = || Error::invalid_request("api_key", self.defaults.missing(self.key_variable));
         let key = self.key.ok_or_else(missing)??;
         let mut endpoint = self.endpoint?;
         if let Some((base_url, variable)) = &self.base_url {
@@ -230,6 +268,15 @@ impl<T: Build> ClientBuilder<T> {
     pub fn build(self) -> Result<T::Client, Error> {
         T::build(self.settings()?)
     }
+}
+
+/// The value of an environment variable, trimmed. `None` if it is not set or empty.
+///
+/// A value that is not Unicode is kept, and rejected later. If it counted as not set, the key might go to another server.
+fn variable(name: &str) -> Option<String> {
+    let value: OsString = std::env::var_os(name)?;
+    let value = value.into_string().unwrap_or_else(|bytes| bytes.to_string_lossy().into_owned());
+    Some(value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
 fn fixed(key: String, origin: &'static str) -> Result<KeySource, Error> {

@@ -73,12 +73,13 @@ impl Call {
     /// Starts a call. If `request` is an error, the call ends with it at once. `turn` records the session id and the
     /// outcome. `seed` is the seed of the backoff's jitter.
     pub fn new(request: Result<Request, Error>, turn: Option<PendingTurn>, settings: &Settings, seed: u64) -> Self {
+        let trace = Trace::new(request.as_ref().ok().and_then(Request::model));
         let state = match request {
             Ok(request) => State::Running(Box::new(Exchange::new(request, &settings.config, seed))),
             Err(error) => State::Invalid(error),
         };
         let keys = SentKeys::new(&settings.key);
-        Self { state, key_origin: settings.key.origin(), keys, turn, io_error: None, trace: Trace::new() }
+        Self { state, key_origin: settings.key.origin(), keys, turn, io_error: None, trace }
     }
 
     /// Returns the next event that needs no new input. Call it until it returns `None`, then call

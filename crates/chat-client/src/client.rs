@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chat_proto::completions::{CompletionInput, Model};
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{Error, Request};
 
@@ -46,6 +47,16 @@ impl<T: FromSettings> Client<T> {
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
+    }
+
+    /// Creates a client for chat completions from the environment variables of OpenAI's clients: the API key from
+    /// `OPENAI_API_KEY`, and the base URL from `OPENAI_BASE_URL` (optional).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
+    pub fn openai_from_env() -> Result<Self, Error> {
+        Self::builder().openai_env().build()
     }
 }
 
@@ -102,6 +113,22 @@ impl<T: Transport> Client<T> {
         self.call(Request::continue_session(&self.shared.settings.endpoint, chat_session_id, input), None)
     }
 
+    /// Makes a chat completion, without a history. Otherwise like [`create`](Self::create). For a conversation, use
+    /// [`chat`](Self::chat).
+    pub fn complete(&self, input: &CompletionInput) -> Reply<T> {
+        self.call(Request::complete(&self.shared.settings.endpoint, input), None)
+    }
+
+    /// Returns the models of the server.
+    ///
+    /// # Errors
+    ///
+    /// The errors of any call.
+    pub async fn list_models(&self) -> Result<Vec<Model>, Error> {
+        let answer = self.call(Request::models(&self.shared.settings.endpoint), None).finish().await?;
+        Ok(Model::list(&answer.text))
+    }
+
     pub(crate) fn make(
         settings: Settings,
         make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
@@ -112,6 +139,14 @@ impl<T: Transport> Client<T> {
             root_certificates: settings.root_certificates.clone(),
         })?;
         Ok(Self::new(settings, transport))
+    }
+
+    /// Starts the call of a conversation.
+    pub(crate) fn start(&self, asked: Result<(Request, PendingTurn), Error>) -> Reply<T> {
+        match asked {
+            Ok((request, turn)) => self.call(Ok(request), Some(turn)),
+            Err(error) => self.call(Err(error), None),
+        }
     }
 
     /// Starts a call. If `request` is an error, it is the reply's first item. `turn` records the events and the outcome.

@@ -23,6 +23,8 @@ pub enum KeySource {
     Callback(Arc<KeyFn>),
     /// A function that returns a future of the key.
     Async(Arc<AsyncKeyFn>),
+    /// No key. The server does not want one.
+    None,
     /// The transport adds the key, as [`LocalKey`](crate::LocalKey) does.
     Transport,
 }
@@ -41,6 +43,7 @@ impl KeySource {
     pub fn origin(&self) -> &'static str {
         match self {
             Self::Fixed { origin, .. } => origin,
+            Self::None => "nowhere",
             Self::Callback(_) | Self::Async(_) | Self::Transport => "a callback",
         }
     }
@@ -50,7 +53,8 @@ impl KeySource {
     /// # Errors
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `api_key` if the callback fails, returns an invalid
-    /// key or is async, or if the transport adds the key.
+    /// key or is async, if the transport adds the key, or if there is none: do not call it for
+    /// [`None`](Self::None).
     pub fn key(&self) -> Result<ApiKey, Error> {
         match self.next_key() {
             NextKey::Ready(key) => key,
@@ -58,6 +62,7 @@ impl KeySource {
                 let reason = "comes from an async callback, which this client can't await; use a blocking callback";
                 Err(Error::invalid_request("api_key", reason))
             }
+            NextKey::None => Err(Error::invalid_request("api_key", "is not used by this client")),
             NextKey::Transport => {
                 let reason = "is added by the transport, which this client does not support; set a key or a callback";
                 Err(Error::invalid_request("api_key", reason))
@@ -71,6 +76,7 @@ impl KeySource {
             Self::Fixed { key, .. } => NextKey::Ready(Ok(key.clone())),
             Self::Callback(callback) => NextKey::Ready(check_key(callback())),
             Self::Async(callback) => NextKey::Pending(callback()),
+            Self::None => NextKey::None,
             Self::Transport => NextKey::Transport,
         }
     }
@@ -86,6 +92,7 @@ impl fmt::Debug for KeySource {
 pub(crate) enum NextKey {
     Ready(Result<ApiKey, Error>),
     Pending(KeyFuture),
+    None,
     Transport,
 }
 

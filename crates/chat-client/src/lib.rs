@@ -3,6 +3,9 @@
 
 mod builder;
 mod call;
+mod chat;
+mod chat_history;
+mod chat_turn;
 mod client;
 mod conversation;
 pub mod driver;
@@ -13,6 +16,7 @@ mod sent_keys;
 mod session;
 mod settings;
 mod shared;
+mod tool_result;
 mod trace;
 mod transport;
 mod turn;
@@ -23,15 +27,18 @@ pub use chat_proto as proto;
 pub use chat_proto::{
     Answer, Citation, Citations, Error, ErrorKind, Event, Fault, FinishReason, Footnotes, GaveUp, Head, Limit, Limits,
     Location, OneLine, OtherEvent, Phase, Record, RecordType, Reference, RetryAfter, RetryPolicy, SessionId, TextDelta,
-    TimeoutKind, Timeouts, ToolCall, ToolCallDelta, Truncation, UnexpectedResponse, Usage, ValidationError, sessions,
+    RateLimit, ServerError, Started, TimeoutKind, Timeouts, ToolCall, ToolCallDelta, Truncation, UnexpectedResponse, Usage, ValidationError, completions, sessions,
 };
 
 pub use builder::ClientBuilder;
+pub use chat::Chat;
+pub use chat_turn::ChatTurn;
 pub use client::Client;
 pub use key::KeySource;
 pub use local_key::LocalKey;
 pub use reply::{Reply, Text};
 pub use session::Session;
-pub use settings::{ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+pub use settings::{ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, ENV_OPENAI_API_KEY, ENV_OPENAI_BASE_URL};
+pub use tool_result::ToolResult;
 pub use transport::Transport;
 pub use turn::Turn;

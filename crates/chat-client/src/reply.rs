@@ -154,7 +154,7 @@ impl<T: Transport> Reply<T> {
         match self.shared.settings.key.next_key() {
             NextKey::Ready(key) => self.authorize(request, key),
             NextKey::Pending(key) => self.io = Io::GettingKey(key, request),
-            NextKey::Transport => self.send(*request),
+            NextKey::None | NextKey::Transport => self.send(*request),
         }
     }
 

@@ -121,19 +121,12 @@ impl<T: Transport> Session<T> {
     ///
     /// If the question is invalid, or another one is in progress, the reply's first item is the error.
     pub fn ask(&mut self, message: impl Into<String>) -> Reply<T> {
-        ask(&self.conversation, &self.client, message.into())
+        self.client.start(self.conversation.ask(&self.client.settings().endpoint, message))
     }
 
     /// Asks a question with another client, to change settings for this question. See [`Client::with`].
     pub fn ask_by(&mut self, client: &Client<T>, message: impl Into<String>) -> Reply<T> {
-        ask(&self.conversation, client, message.into())
-    }
-}
-
-fn ask<T: Transport>(conversation: &Conversation, client: &Client<T>, message: String) -> Reply<T> {
-    match conversation.ask(&client.settings().endpoint, message) {
-        Ok((request, turn)) => client.call(Ok(request), Some(turn)),
-        Err(error) => client.call(Err(error), None),
+        client.start(self.conversation.ask(&client.settings().endpoint, message))
     }
 }
 

@@ -10,6 +10,12 @@ use crate::key::KeySource;
 pub const ENV_API_KEY: &str = "INKEEP_API_KEY";
 /// Environment variable with the base URL.
 pub const ENV_BASE_URL: &str = "INKEEP_API_BASE_URL";
+/// Environment variable with the API key of OpenAI's clients.
+pub const ENV_OPENAI_API_KEY: &str = "OPENAI_API_KEY";
+/// Environment variable with the base URL of OpenAI's clients.
+pub const ENV_OPENAI_BASE_URL: &str = "OPENAI_BASE_URL";
+/// The base URL of OpenAI.
+pub(crate) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 /// Environment variable with the id of the default integration.
 pub const ENV_INTEGRATION_ID: &str = "INKEEP_INTEGRATION_ID";
 

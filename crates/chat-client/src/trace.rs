@@ -22,10 +22,17 @@ mod on {
     /// Target of all spans and events, as in the filter `chat_client=info`.
     const TARGET: &str = "chat_client";
 
+    /// The provider by OpenTelemetry's conventions, which name other servers of OpenAI's API by the API.
+    fn provider(model: Option<&str>) -> &'static str {
+        if model.is_none_or(|model| model.starts_with("inkeep")) { "inkeep" } else { "openai" }
+    }
+
     /// The spans of a call, and the fields of its last event.
     pub(crate) struct Trace {
         call: Span,
         attempt: Span,
+        /// The model that is asked for.
+        model: Option<Box<str>>,
         /// Current time, since the start of the call.
         now: Elapsed,
         sent: Elapsed,
@@ -38,10 +45,11 @@ mod on {
         /// Whether the feature is enabled.
         pub(crate) const IS_ON: bool = true;
 
-        pub(crate) fn new() -> Self {
+        pub(crate) fn new(model: Option<&str>) -> Self {
             Self {
                 call: Span::none(),
                 attempt: Span::none(),
+                model: model.map(Into::into),
                 now: Elapsed::START,
                 sent: Elapsed::START,
                 attempts: 0,
@@ -71,9 +79,14 @@ mod on {
                     "chat",
                     otel.kind = "client",
                     gen_ai.operation.name = "chat",
-                    gen_ai.provider.name = "inkeep",
+                    gen_ai.provider.name = provider(self.model.as_deref()),
+                    gen_ai.request.model = self.model.as_deref(),
                     gen_ai.conversation.id = Empty,
+                    gen_ai.response.id = Empty,
+                    gen_ai.response.model = Empty,
                     gen_ai.response.finish_reasons = Empty,
+                    gen_ai.usage.input_tokens = Empty,
+                    gen_ai.usage.output_tokens = Empty,
                     server.address = uri.host(),
                     server.port = port,
                     error.r#type = Empty,
@@ -156,6 +169,16 @@ mod on {
                 let reason = keys.redact_text(reason.as_str());
                 self.call.record("gen_ai.response.finish_reasons", tracing::field::display(reason));
             }
+            if let Some(id) = answer.and_then(Answer::id) {
+                self.call.record("gen_ai.response.id", keys.redact_text(id).as_str());
+            }
+            if let Some(model) = answer.and_then(Answer::model) {
+                self.call.record("gen_ai.response.model", keys.redact_text(model).as_str());
+            }
+            if let Some(usage) = answer.and_then(|answer| answer.usage.as_ref()) {
+                self.call.record("gen_ai.usage.input_tokens", usage.prompt_tokens);
+                self.call.record("gen_ai.usage.output_tokens", usage.completion_tokens);
+            }
             let (seconds, bytes) = (self.now.since_start().as_secs_f64(), self.bytes);
             // `self.attempts` also counts an attempt that was not sent because there was no key.
             let attempts = outcome.as_ref().map_or_else(Error::attempts, |_| self.attempts);
@@ -179,7 +202,7 @@ mod on {
                     );
                 }
             }
-            *self = Self::new();
+            *self = Self::new(None);
         }
     }
 }
@@ -197,7 +220,7 @@ mod off {
     impl Trace {
         pub(crate) const IS_ON: bool = false;
 
-        pub(crate) fn new() -> Self {
+        pub(crate) fn new(_: Option<&str>) -> Self {
             Self
         }
 

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use chat_proto::completions::Message;
 use chat_proto::{Answer, Error, Event, SessionId};
+
+use crate::chat_turn::ChatTurn;
 
 /// A question with its answer.
 #[derive(Clone)]
@@ -40,32 +43,85 @@ impl fmt::Debug for Turn {
 /// A question whose answer is in progress. Pass it to [`Call::new`](crate::driver::Call::new). The conversation accepts no
 /// other question until this is dropped.
 #[derive(Debug)]
-pub struct PendingTurn {
-    question: String,
-    log: TurnLog,
+pub struct PendingTurn(Pending);
+
+#[derive(Debug)]
+enum Pending {
+    Session { question: String, log: TurnLog },
+    Chat { messages: Vec<Message>, log: ChatLog },
 }
 
 impl PendingTurn {
     /// Updates the session id from an event that has one.
     pub(crate) fn handle_event(&self, event: &Event) {
-        if let Event::Text(delta) = event
+        if let (Event::Text(delta), Pending::Session { log, .. }) = (event, &self.0)
             && let Some(id) = &delta.session_id
         {
-            self.log.lock().set_id(id);
+            log.lock().set_id(id);
         }
     }
 
     /// Adds the question and its outcome to the history.
     pub(crate) fn finish(mut self, outcome: Result<Answer, Error>) {
-        let turn = Arc::new(Turn { question: std::mem::take(&mut self.question), outcome });
-        self.log.lock().history.push(turn);
+        match &mut self.0 {
+            Pending::Session { question, log } => {
+                let turn = Arc::new(Turn { question: std::mem::take(question), outcome });
+                log.lock().history.push(turn);
+            }
+            Pending::Chat { messages, log } => log.lock().add(std::mem::take(messages), &outcome),
+        }
     }
 }
 
 impl Drop for PendingTurn {
     fn drop(&mut self) {
-        self.log.lock().is_pending = false;
+        match &self.0 {
+            Pending::Session { log, .. } => log.lock().is_pending = false,
+            Pending::Chat { log, .. } => log.lock().is_pending = false,
+        }
     }
+}
+
+/// The state of a chat. Clones share it.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct ChatLog(Arc<Mutex<ChatState>>);
+
+#[derive(Default, Debug)]
+pub(crate) struct ChatState {
+    pub(crate) turns: Vec<Arc<ChatTurn>>,
+    is_pending: bool,
+}
+
+impl ChatLog {
+    /// Starts a turn, unless one is in progress.
+    pub(crate) fn start(&self, messages: Vec<Message>) -> Result<PendingTurn, Error> {
+        start(&mut self.lock().is_pending, "chat")?;
+        Ok(PendingTurn(Pending::Chat { messages, log: self.clone() }))
+    }
+
+    /// Ignores poisoning: the state is valid after each assignment.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ChatState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChatState {
+    /// Adds a turn, if it is to be kept.
+    fn add(&mut self, messages: Vec<Message>, outcome: &Result<Answer, Error>) {
+        let number = self.turns.len();
+        // Unlike the ids of servers, so that they do not collide.
+        let new_id = |call: usize| format!("call-without-id-{number}-{call}");
+        self.turns.extend(ChatTurn::new(messages, outcome, new_id).map(Arc::new));
+    }
+}
+
+/// Marks a conversation as in use.
+fn start(is_pending: &mut bool, what: &'static str) -> Result<(), Error> {
+    if std::mem::replace(is_pending, true) {
+        let reason = "already has a question in progress; finish or drop its reply first";
+        return Err(Error::invalid_request(what, reason));
+    }
+    Ok(())
 }
 
 /// The state of a conversation: the id of its session and its turns. Clones share it.
@@ -84,14 +140,8 @@ pub(crate) struct State {
 impl TurnLog {
     /// Starts a turn, unless one is in progress.
     pub(crate) fn start(&self, question: String) -> Result<PendingTurn, Error> {
-        let mut state = self.lock();
-        if state.is_pending {
-            let reason = "already has a question in progress; finish or drop its reply first";
-            return Err(Error::invalid_request("session", reason));
-        }
-        state.is_pending = true;
-        drop(state);
-        Ok(PendingTurn { question, log: self.clone() })
+        start(&mut self.lock().is_pending, "session")?;
+        Ok(PendingTurn(Pending::Session { question, log: self.clone() }))
     }
 
     /// Ignores poisoning: the state is valid after each assignment.

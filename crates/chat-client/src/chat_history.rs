@@ -1,0 +1,180 @@
+//! A chat without I/O.
+
+use std::sync::Arc;
+
+use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Role, Tool};
+use chat_proto::{Endpoint, Error, Request};
+use serde::{Deserialize, Serialize};
+
+use crate::chat_turn::{self, ChatTurn};
+use crate::settings::Defaults;
+use crate::tool_result::{self, ToolResult};
+use crate::turn::{ChatLog, PendingTurn};
+
+/// A chat without I/O: the history, and the settings of its requests.
+///
+/// A [`Chat`](crate::Chat) is a chat history with a client. Use this type in your own driver: it makes the request for each
+/// question.
+#[derive(Debug)]
+pub struct ChatHistory {
+    /// Settings of all requests. Its messages are the instructions.
+    input: CompletionInput,
+    with_reasoning: bool,
+    log: ChatLog,
+}
+
+/// The version of the exported JSON.
+const VERSION: u32 = 1;
+
+/// A chat as JSON.
+#[derive(Serialize, Deserialize)]
+struct Exported<T> {
+    version: u32,
+    model: String,
+    #[serde(default)]
+    system: Vec<Message>,
+    turns: Vec<T>,
+}
+
+impl ChatHistory {
+    /// Creates a chat without turns.
+    pub fn new(model: impl Into<String>, defaults: &Defaults) -> Self {
+        let input = CompletionInput::new(model, [] as [Message; 0]).with_stream(defaults.streaming);
+        Self { input, with_reasoning: false, log: ChatLog::default() }
+    }
+
+    /// Reads a chat that [`export`](Self::export) wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
+    /// wrote it.
+    pub fn import(json: &str, defaults: &Defaults) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::invalid_request("chat", reason);
+        let exported: Exported<Arc<ChatTurn>> =
+            serde_json::from_str(json).map_err(|error| refuse(format!("is not an exported chat: {error}")))?;
+        if exported.version > VERSION {
+            return Err(refuse(format!("has version {}, and this library reads up to {VERSION}", exported.version)));
+        }
+        if exported.turns.first().is_some_and(|turn| turn.is_continuation()) {
+            return Err(refuse("begins with the results of tools".to_owned()));
+        }
+        let mut history = Self::new(exported.model, defaults);
+        history.input.messages = exported.system;
+        history.log.lock().turns = exported.turns;
+        Ok(history)
+    }
+
+    /// Writes the model, the instructions and the turns as JSON. Other settings are not included.
+    pub fn export(&self) -> String {
+        let turns = self.turns();
+        let (model, system) = (self.input.model.clone(), self.input.messages.clone());
+        let exported = Exported { version: VERSION, model, system, turns };
+        serde_json::to_string(&exported).expect("messages can always be written as JSON")
+    }
+
+    /// Sets the instructions, in place of the current ones.
+    #[must_use]
+    pub fn with_system(mut self, text: impl Into<String>) -> Self {
+        self.input.messages = vec![Message::system(text.into())];
+        self
+    }
+
+    /// Sets the tools that the model may call.
+    #[must_use]
+    pub fn with_tools(mut self, tools: impl Into<Vec<Tool>>) -> Self {
+        self.input.tools = tools.into();
+        self
+    }
+
+    /// Sets whether to request streamed answers.
+    #[must_use]
+    pub fn with_streaming(mut self, streaming: bool) -> Self {
+        self.input.stream = streaming;
+        self
+    }
+
+    /// Changes other settings of all requests. The messages are the instructions.
+    #[must_use]
+    pub fn with_settings(mut self, change: impl FnOnce(CompletionInput) -> CompletionInput) -> Self {
+        self.input = change(self.input);
+        self
+    }
+
+    /// Sets whether the model's reasoning is sent again, as `reasoning_content`. Default: `false`. Some models need it, others
+    /// reject it.
+    #[must_use]
+    pub fn with_reasoning(self, with_reasoning: bool) -> Self {
+        Self { with_reasoning, ..self }
+    }
+
+    /// Returns the turns that are sent again, oldest first.
+    pub fn turns(&self) -> Vec<Arc<ChatTurn>> {
+        self.log.lock().turns.clone()
+    }
+
+    /// Returns the tool calls of the last answer that need results.
+    pub fn open_calls(&self) -> Vec<MessageToolCall> {
+        let last = self.log.lock().turns.last().cloned();
+        last.iter().flat_map(|turn| turn.open_calls()).cloned().collect()
+    }
+
+    /// Removes the last turn, for example one that was cancelled. Results of tools are a turn of their own.
+    pub fn drop_last(&self) -> Option<Arc<ChatTurn>> {
+        self.log.lock().turns.pop()
+    }
+
+    /// Keeps the last `count` turns and removes those before. Results of tools count with the turn that they continue. The
+    /// instructions are kept.
+    pub fn keep_last(&self, count: usize) {
+        let turns = &mut self.log.lock().turns;
+        let starts = turns.iter().enumerate().rev().filter(|(_, turn)| !turn.is_continuation());
+        let removed = match count.checked_sub(1) {
+            None => turns.len(),
+            Some(before) => starts.map(|(at, _)| at).nth(before).unwrap_or_default(),
+        };
+        turns.drain(..removed);
+    }
+
+    /// Makes the request for a question.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) if another question is in progress, the message is the result
+    /// of a tool, or the request is invalid.
+    pub fn ask(&self, endpoint: &Endpoint, message: impl Into<Message>) -> Result<(Request, PendingTurn), Error> {
+        let message = message.into();
+        if message.role == Role::Tool {
+            return Err(Error::invalid_request("message", "is the result of a tool; use `answer_tools`"));
+        }
+        self.send(endpoint, vec![message])
+    }
+
+    /// Makes the request with the results of all open tool calls.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `tool_results` if the last answer has no tool calls, if
+    /// a result is missing, or if a result belongs to no call. Also the errors of [`ask`](Self::ask).
+    pub fn answer_tools(
+        &self,
+        endpoint: &Endpoint,
+        results: impl IntoIterator<Item = ToolResult>,
+    ) -> Result<(Request, PendingTurn), Error> {
+        let last = self.log.lock().turns.last().cloned();
+        let messages = tool_result::messages(last.as_deref(), results.into_iter().collect())?;
+        self.send(endpoint, messages)
+    }
+
+    fn send(&self, endpoint: &Endpoint, next: Vec<Message>) -> Result<(Request, PendingTurn), Error> {
+        let turn = self.log.start(next.clone())?;
+        let turns = self.turns();
+        let mut input = self.input.clone();
+        let turns = turns.iter().map(|turn| &**turn);
+        input.messages = chat_turn::messages(&self.input.messages, turns, &next, self.with_reasoning);
+        if !input.stream {
+            input.stream_options = None;
+        }
+        Ok((Request::complete(endpoint, &input)?, turn))
+    }
+}
