@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn a_status_changed_by_middleware_is_used() {
         let (head, ()) = http::Response::builder().status(299).body(()).unwrap().into_parts();
-        let mut out = answer_into(&head, Body::empty(), true);
+        let mut out = answer_into(&head, Body::empty(), true, Drains::default());
         out.set_status(http_types::StatusCode::NotFound);
         assert_eq!(answer_from(out).head.status, StatusCode::NOT_FOUND);
     }

@@ -49,7 +49,7 @@ async fn all_cases() {
     let large = "x".repeat(DRAIN_BYTES / 2);
     let pause = || Step::Pause(Duration::from_millis(50));
     tokio::join!(
-        drained(|reply| reply.last_chunk(), Connection::UsedAgain),
+        drained(Scripted::last_chunk, Connection::UsedAgain),
         drained(|reply| reply.then(pause()).chunk(&large).then(pause()).last_chunk(), Connection::UsedAgain),
         drained(|reply| reply.then(Step::Stall), Connection::Closed),
         drained(|reply| reply.chunk(&large).chunk(&large).chunk("x").then(Step::Stall), Connection::Closed),
