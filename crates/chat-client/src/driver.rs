@@ -13,5 +13,5 @@ pub use crate::conversation::Conversation;
 pub use crate::key::{AsyncKeyFn, KeyFn, KeyFuture};
 pub use crate::local_key::{LocalError, LocalSend};
 pub use crate::settings::{Defaults, Settings};
-pub use crate::transport::{FromSettings, TransportSettings};
+pub use crate::transport::{DRAIN_BYTES, DRAIN_TIME, FromSettings, TransportSettings};
 pub use crate::turn::PendingTurn;

@@ -116,6 +116,10 @@ impl<T: Transport> Transport for LocalKey<T> {
         LocalSend { keyed: Rc::clone(&self.0), key: None, state: State::Key(future, Some(Box::new(request))) }
     }
 
+    fn drain(&self, body: Pin<Box<T::Body>>) {
+        self.0.transport.drain(body);
+    }
+
     fn now(&self) -> Duration {
         self.0.transport.now()
     }

@@ -137,7 +137,7 @@ impl<T: Transport> Reply<T> {
                     ready!(self.poll_timer(cx));
                 }
                 Output::Done => {
-                    self.io = Io::None;
+                    self.end_io();
                     let error = self.call.error().filter(|_| !self.has_failed).cloned();
                     self.has_failed |= error.is_some();
                     return Poll::Ready(error.map(Err));
@@ -253,6 +253,16 @@ impl<T: Transport> Reply<T> {
                     self.timer = Some(Timer { deadline, sleep });
                 }
             }
+        }
+    }
+
+    /// Ends the I/O of a call that has ended. If the call is complete before its body has ended, the transport drains the
+    /// body.
+    fn end_io(&mut self) {
+        if let Io::Reading(body) = std::mem::replace(&mut self.io, Io::None)
+            && self.call.error().is_none()
+        {
+            self.shared.transport.drain(body);
         }
     }
 

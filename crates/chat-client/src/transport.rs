@@ -1,12 +1,19 @@
 //! The interface to a runtime.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::{BoxError, Error, TransportError};
 use http::Uri;
 use rustls_pki_types::CertificateDer;
+
+/// Maximum time that [`Transport::drain`] waits for the end of a body.
+pub const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// Maximum number of bytes that [`Transport::drain`] reads.
+pub const DRAIN_BYTES: usize = 64 << 10;
 
 /// The I/O and the clock of a [`Client`](crate::Client).
 ///
@@ -21,7 +28,8 @@ use rustls_pki_types::CertificateDer;
 /// - It adds `Host` and `Content-Length` as the protocol needs them. The request's URI is absolute.
 /// - It skips up to 32 interim responses, such as 103. After that it stops reading, and the client's timeouts end the call.
 /// - It returns a response that is received before the whole request is sent.
-/// - Dropping a `Send` or a `Body` closes or resets its connection, unless the response is complete.
+/// - Dropping a `Send` or a `Body` closes or resets its connection, unless the response is complete. A body whose rest is not
+///   needed goes to [`drain`](Self::drain) instead.
 ///
 /// # Responses that the platform has decoded
 ///
@@ -56,6 +64,15 @@ pub trait Transport {
 
     /// Sends one request.
     fn send(&self, request: http::Request<Bytes>) -> Self::Send;
+
+    /// Takes a body whose rest is not needed: the call is complete, and the body has not ended.
+    ///
+    /// The transport may read up to [`DRAIN_BYTES`](crate::driver::DRAIN_BYTES) for up to
+    /// [`DRAIN_TIME`](crate::driver::DRAIN_TIME). If the body ends, its connection can be used again. Otherwise the transport
+    /// drops the body. This method does not wait. By default, it drops the body at once.
+    fn drain(&self, body: Pin<Box<Self::Body>>) {
+        drop(body);
+    }
 
     /// Returns the time since any fixed origin. It must be monotonic.
     fn now(&self) -> Duration;

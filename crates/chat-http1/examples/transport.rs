@@ -66,6 +66,10 @@ impl Transport for MyTransport {
         Box::pin(self.engine.send(request))
     }
 
+    fn drain(&self, body: Pin<Box<AnswerBody>>) {
+        Pin::into_inner(body).drain();
+    }
+
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }

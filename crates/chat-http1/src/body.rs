@@ -12,11 +12,12 @@ use hyper::body::Incoming;
 use crate::connection::Connection;
 use crate::io::Io;
 use crate::pool::{Key, Pool};
+use crate::rest::Rest;
 
 /// The body of an answer. It ends without an error only if it is complete according to its framing.
 ///
 /// `T` is the type of the connection; the body is `Send` if that is. After the last byte the connection is idle and can
-/// be used again. Dropping the body earlier closes the connection.
+/// be used again. Dropping the body earlier closes the connection, and [`drain`](Self::drain) may keep it.
 pub struct AnswerBody<T: Io> {
     incoming: Incoming,
     connection: Option<(Connection<T>, Key)>,
@@ -32,11 +33,21 @@ impl<T: Io> AnswerBody<T> {
         body
     }
 
+    /// Ends the reading, but keeps the connection for another request if the rest of the body is short and arrives soon. This is
+    /// [`Transport::drain`](chat_client::Transport::drain).
+    ///
+    /// What has arrived is read at once, without waiting, and the rest when the connection is needed again. The connection
+    /// closes if the rest has more than 64 KiB, or is not complete when the connection is needed or its time, 1 s, is up.
+    pub fn drain(self) {
+        if let Some((mut connection, key)) = self.connection {
+            connection.rest = Some(Rest::new(self.incoming));
+            self.pool.put(key, connection);
+        }
+    }
+
     /// Returns the connection of a complete answer to the pool.
     fn keep(&mut self) {
-        if let Some((mut connection, key)) = self.connection.take()
-            && connection.is_ready()
-        {
+        if let Some((connection, key)) = self.connection.take() {
             self.pool.put(key, connection);
         }
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use bytes::Bytes;
 use chat_net::MAX_HEAD;
@@ -11,12 +11,15 @@ use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 
 use crate::io::{GuardedIo, Io, IoStatus};
+use crate::rest::Rest;
 
 /// A connection that makes progress only while it is polled. Dropping it closes it.
 pub(crate) struct Connection<T: Io> {
     pub(crate) sender: SendRequest<Full<Bytes>>,
     pub(crate) driver: Driver<T>,
     pub(crate) status: Arc<IoStatus>,
+    /// The rest of the last answer, if it must be read before the next request.
+    pub(crate) rest: Option<Rest>,
 }
 
 impl<T: Io> Connection<T> {
@@ -25,17 +28,25 @@ impl<T: Io> Connection<T> {
         let mut builder = http1::Builder::new();
         let (sender, connection) =
             builder.max_buf_size(MAX_HEAD).max_header_size(MAX_HEAD).handshake::<_, Full<Bytes>>(io).await?;
-        Ok(Self { sender, driver: Driver::new(Box::new(connection), Arc::clone(&status)), status })
+        let driver = Driver::new(Box::new(connection), Arc::clone(&status));
+        Ok(Self { sender, driver, status, rest: None })
     }
 
-    /// Whether another request can be sent, as far as this can be told without waiting: the last request is sent, and the
-    /// peer has not closed.
-    pub(crate) fn is_ready(&mut self) -> bool {
+    /// Whether another request can be sent, as far as this can be told without waiting: the last request is sent, its answer
+    /// is read, and the peer has not closed. Pending if the end of the answer has not arrived.
+    pub(crate) fn poll_ready(&mut self) -> Poll<bool> {
+        if let Some(rest) = &mut self.rest {
+            let has_ended = ready!(rest.poll(&mut self.driver));
+            if !has_ended {
+                return Poll::Ready(false);
+            }
+            self.rest = None;
+        }
         self.driver.step();
         if self.status.takes_yield() {
             self.driver.step();
         }
-        self.driver.connection.is_some() && self.sender.is_ready() && self.status.is_sent()
+        Poll::Ready(self.driver.connection.is_some() && self.sender.is_ready() && self.status.is_sent())
     }
 }
 
@@ -86,6 +97,16 @@ impl<T: Io> Driver<T> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Polls like [`poll`](Self::poll), for a caller that does not wait. If the first poll only let other tasks run, the second
+    /// one continues.
+    pub(crate) fn poll_now<R>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.poll(&mut cx, &mut poll) {
+            Poll::Pending => self.poll(&mut cx, poll),
+            ready => ready,
+        }
     }
 
     /// Polls the connection once. Clears the notification first.

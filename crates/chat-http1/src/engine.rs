@@ -94,7 +94,7 @@ impl<C: Connect> Engine<C> {
         close_on_time(Arc::downgrade(&self.shared.pool), sleep)
     }
 
-    /// The number of idle connections.
+    /// The number of idle connections. It includes those whose last answer is drained, see [`AnswerBody::drain`].
     pub fn idle_connections(&self) -> usize {
         self.shared.pool.len()
     }

@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod io;
 mod pool;
+mod rest;
 mod runtime;
 mod stream;
 

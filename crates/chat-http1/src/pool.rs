@@ -3,9 +3,10 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
+use chat_client::driver::DRAIN_TIME;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
@@ -49,6 +50,14 @@ struct Idle<T: Io> {
     since: Instant,
 }
 
+impl<T: Io> Idle<T> {
+    /// The time until the connection is closed. `None` if its time is up.
+    fn time_left(&self, max_idle_time: Duration) -> Option<Duration> {
+        let max = if self.connection.rest.is_some() { max_idle_time.min(DRAIN_TIME) } else { max_idle_time };
+        max.checked_sub(self.since.elapsed()).filter(|left| !left.is_zero())
+    }
+}
+
 impl<T: Io> Pool<T> {
     pub(crate) fn new(max_idle_time: Duration) -> Self {
         Self { state: Mutex::new(State { idle: Vec::new(), closing: None }), max_idle_time }
@@ -60,29 +69,31 @@ impl<T: Io> Pool<T> {
             // The check may read from the socket, so it runs without the lock.
             let mut idle = {
                 let idle = &mut self.lock().idle;
-                idle.retain(|idle| idle.since.elapsed() < self.max_idle_time);
+                idle.retain(|idle| idle.time_left(self.max_idle_time).is_some());
                 let at = idle.iter().rposition(|idle| idle.key == *key)?;
                 idle.remove(at)
             };
             // The check reads, and so finds out if the server closed the connection meanwhile.
-            if idle.connection.is_ready() {
+            if idle.connection.poll_ready() == Poll::Ready(true) {
                 return Some(idle.connection);
             }
         }
     }
 
-    /// Keeps a connection. If the pool is full, the connection that has been idle the longest is closed.
-    pub(crate) fn put(&self, key: Key, connection: Connection<T>) {
-        if self.max_idle_time.is_zero() {
+    /// Keeps a connection that is ready, or may become so. If the pool is full, the connection that has been idle the longest is
+    /// closed.
+    pub(crate) fn put(&self, key: Key, mut connection: Connection<T>) {
+        if self.max_idle_time.is_zero() || connection.poll_ready() == Poll::Ready(false) {
             return;
         }
+        let is_draining = connection.rest.is_some();
         let closing = {
             let State { idle, closing } = &mut *self.lock();
             if idle.len() == MAX_IDLE {
                 idle.remove(0);
             }
             idle.push(Idle { key, connection, since: Instant::now() });
-            if idle.len() == 1 { closing.take() } else { None }
+            if idle.len() == 1 || is_draining { closing.take() } else { None }
         };
         closing.into_iter().for_each(Waker::wake);
     }
@@ -91,13 +102,18 @@ impl<T: Io> Pool<T> {
         self.lock().idle.len()
     }
 
-    /// Closes the connections whose time is up, and returns the time until the next one is due. The task is woken when an
-    /// empty pool gets a connection, and when the pool is dropped.
+    /// Closes the connections whose time is up, and returns the time until the next one is due. The task is woken when the pool
+    /// gets a connection that may be due earlier, and when the pool is dropped.
     fn close_old(&self, waker: &Waker) -> Option<Duration> {
         let State { idle, closing } = &mut *self.lock();
         *closing = Some(waker.clone());
-        idle.retain(|idle| idle.since.elapsed() < self.max_idle_time);
-        idle.first().map(|oldest| self.max_idle_time.saturating_sub(oldest.since.elapsed()))
+        let mut next: Option<Duration> = None;
+        idle.retain(|idle| {
+            let left = idle.time_left(self.max_idle_time);
+            next = next.into_iter().chain(left).min();
+            left.is_some()
+        });
+        next
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -122,13 +138,11 @@ where
     poll_fn(|cx| {
         loop {
             let Some(pool) = pool.upgrade() else { return Poll::Ready(()) };
-            let Some(next) = pool.close_old(cx.waker()) else {
-                sleeping = None;
-                return Poll::Pending;
-            };
-            match sleeping.get_or_insert_with(|| Box::pin(sleep(next))).as_mut().poll(cx) {
-                Poll::Ready(()) => sleeping = None,
-                Poll::Pending => return Poll::Pending,
+            // A wake may come before the time of the last sleep, because another connection is due earlier.
+            sleeping = pool.close_old(cx.waker()).map(|next| Box::pin(sleep(next)));
+            match &mut sleeping {
+                Some(sleeping) => ready!(sleeping.as_mut().poll(cx)),
+                None => return Poll::Pending,
             }
         }
     })

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use async_std::task;
@@ -15,7 +16,7 @@ use http_body::Body as _;
 use http_client::{Config, HttpClient, async_trait};
 use http_types::{Body, Request, Response, StatusCode};
 
-use crate::convert::{answer_into, request_from};
+use crate::convert::{Drains, answer_into, request_from};
 use crate::runtime::AsyncStd;
 
 /// The transport's backend. Use it for a [`surf::Client`] with your own middleware.
@@ -78,7 +79,9 @@ impl HttpClient for Backend {
         let answer = self.engine.send(request).await.map_err(into_surf)?;
         let (head, body) = answer.into_parts();
         let length = body.size_hint().exact().and_then(|length| length.try_into().ok());
-        Ok(answer_into(&head, Body::from_reader(Reader::new(body), length), is_complete))
+        let drains = Drains::default();
+        let reader = Reader { body: Mutex::new(Some(body)), chunk: Bytes::new(), drains: Arc::clone(&drains) };
+        Ok(answer_into(&head, Body::from_reader(reader, length), is_complete, drains))
     }
 
     /// Returns an error: the settings of this backend can't be changed.
@@ -109,13 +112,10 @@ struct Reader {
     /// http-types requires `Sync`, hence the mutex. It is never locked.
     body: Mutex<Option<EngineBody>>,
     chunk: Bytes,
+    drains: Drains,
 }
 
 impl Reader {
-    fn new(body: EngineBody) -> Self {
-        Self { body: Mutex::new(Some(body)), chunk: Bytes::new() }
-    }
-
     /// Fills `chunk`. It stays empty only at the end of the body.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +131,17 @@ impl Reader {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(body) = body
+            && self.drains.load(Ordering::Relaxed)
+        {
+            body.drain();
+        }
     }
 }
 

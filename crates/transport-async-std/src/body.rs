@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::{error, fmt};
 
@@ -13,7 +14,7 @@ use http::{StatusCode, response};
 use http_body::{Body, Frame};
 
 use crate::backend::BodyError;
-use crate::convert::Answer;
+use crate::convert::{Answer, Drains};
 
 /// The body of an answer.
 ///
@@ -22,6 +23,7 @@ use crate::convert::Answer;
 pub struct AnswerBody {
     reader: Reader,
     framing: Framing,
+    drains: Option<Drains>,
 }
 
 type Reader = Box<dyn AsyncBufRead + Unpin + Send + Sync>;
@@ -41,8 +43,15 @@ enum Framing {
 impl AnswerBody {
     /// Splits an answer into head and body.
     pub(crate) fn split(answer: Answer) -> (response::Parts, Self) {
-        let framing = if answer.is_ours { Framing::Backend } else { Framing::of(&answer.head) };
-        (answer.head, Self { reader: answer.body.into_reader(), framing })
+        let framing = if answer.drains.is_some() { Framing::Backend } else { Framing::of(&answer.head) };
+        (answer.head, Self { reader: answer.body.into_reader(), framing, drains: answer.drains })
+    }
+
+    /// Drops the body. Our own backend drains the rest.
+    pub(crate) fn drain(self) {
+        if let Some(drains) = &self.drains {
+            drains.store(true, Ordering::Relaxed);
+        }
     }
 }
 

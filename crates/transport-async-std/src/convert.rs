@@ -4,6 +4,8 @@
 //! if middleware keeps them. Lost header values are counted.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::{error, fmt};
 
 use bytes::Bytes;
@@ -27,7 +29,12 @@ struct AnswerExtras {
     values: Vec<(HeaderName, HeaderValue)>,
     /// Whether the request arrived with its extras.
     request_was_complete: bool,
+    drains: Drains,
 }
+
+/// Set when the rest of our backend's body is not needed. Then dropping the body drains it. surf hides the type of the body, so
+/// this is shared with it.
+pub(crate) type Drains = Arc<AtomicBool>;
 
 /// A request that can't be converted.
 #[derive(Debug)]
@@ -98,14 +105,19 @@ pub(crate) async fn request_from(
 }
 
 /// Converts an answer of our backend for surf. `request_was_complete` comes from [`request_from`].
-pub(crate) fn answer_into(head: &response::Parts, body: Body, request_was_complete: bool) -> http_types::Response {
+pub(crate) fn answer_into(
+    head: &response::Parts,
+    body: Body,
+    request_was_complete: bool,
+    drains: Drains,
+) -> http_types::Response {
     let converted = status_into(head.status);
     let mut answer = http_types::Response::new(converted);
     answer.set_version(version_into(head.version));
     answer.set_body(body);
     answer.remove_header(headers::CONTENT_TYPE);
     let values = headers_into(&head.headers, answer.as_mut());
-    answer.ext_mut().insert(AnswerExtras { status: head.status, converted, values, request_was_complete });
+    answer.ext_mut().insert(AnswerExtras { status: head.status, converted, values, request_was_complete, drains });
     answer
 }
 
@@ -113,8 +125,8 @@ pub(crate) fn answer_into(head: &response::Parts, body: Body, request_was_comple
 pub(crate) struct Answer {
     pub(crate) head: response::Parts,
     pub(crate) body: Body,
-    /// Whether it is from our backend, whose body ends without an error only if it is complete.
-    pub(crate) is_ours: bool,
+    /// `Some` if it is from our backend, whose body ends without an error only if it is complete.
+    pub(crate) drains: Option<Drains>,
     /// Whether our backend got the request with its extras.
     pub(crate) request_was_complete: bool,
     /// Number of lost header values.
@@ -127,8 +139,8 @@ pub(crate) fn answer_from(mut answer: http_types::Response) -> Answer {
     head.version = version_from(answer.version());
     let lost = headers_from(answer.as_ref(), &mut head.headers);
     let extras = answer.ext_mut().remove::<AnswerExtras>();
-    let is_ours = extras.is_some();
     let request_was_complete = extras.as_ref().is_some_and(|extras| extras.request_was_complete);
+    let drains = extras.as_ref().map(|extras| Arc::clone(&extras.drains));
     if let Some(extras) = extras {
         if answer.status() == extras.converted {
             head.status = extras.status;
@@ -137,7 +149,7 @@ pub(crate) fn answer_from(mut answer: http_types::Response) -> Answer {
     } else {
         remove_invalid_date(&mut head.headers);
     }
-    Answer { head, body: answer.take_body(), is_ours, request_was_complete, lost }
+    Answer { head, body: answer.take_body(), drains, request_was_complete, lost }
 }
 
 /// Removes an invalid date. Stock backends add one if the answer has none.
@@ -237,7 +249,7 @@ mod tests {
 
     fn convert_answer(head: http::response::Builder, keeps: bool) -> Answer {
         let (head, ()) = head.body(()).unwrap().into_parts();
-        let mut out = answer_into(&head, Body::from("b"), true);
+        let mut out = answer_into(&head, Body::from("b"), true, Drains::default());
         if !keeps {
             out.ext_mut().clear();
         }
@@ -338,7 +350,7 @@ mod tests {
     #[test]
     fn a_status_changed_by_middleware_is_used() {
         let (head, ()) = http::Response::builder().status(299).body(()).unwrap().into_parts();
-        let mut out = answer_into(&head, Body::empty(), true);
+        let mut out = answer_into(&head, Body::empty(), true, Drains::default());
         out.set_status(http_types::StatusCode::NotFound);
         assert_eq!(answer_from(out).head.status, StatusCode::NOT_FOUND);
     }
@@ -357,7 +369,7 @@ mod tests {
         let answer = || http::Response::builder().header("set-cookie", "b").header("set-cookie", "a").header("x", "\t");
         for keeps in [true, false] {
             let answer = convert_answer(answer(), keeps);
-            assert_eq!((answer.is_ours, answer.request_was_complete, answer.lost), (keeps, keeps, 0));
+            assert_eq!((answer.drains.is_some(), answer.request_was_complete, answer.lost), (keeps, keeps, 0));
             // No content type was added.
             assert_eq!(answer.head.headers.len(), 3);
             assert_eq!(values(&answer.head.headers, "set-cookie"), [b"b", b"a"]);

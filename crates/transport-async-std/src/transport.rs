@@ -106,6 +106,10 @@ impl Transport for AsyncStdTransport {
         })
     }
 
+    fn drain(&self, body: Pin<Box<AnswerBody>>) {
+        Pin::into_inner(body).drain();
+    }
+
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }

@@ -3,16 +3,19 @@
 mod support;
 
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{ScriptedReply as Scripted, Server, Step};
 use http::Request;
+use http_body::Body as _;
 use support::{SERVERS, chain, client_on, once, plain, question, run, serve, until};
-use transport_async_std::driver::{Config, FromSettings as _, TransportError, TransportSettings};
+use transport_async_std::driver::{Config, DRAIN_BYTES, FromSettings as _, TransportError, TransportSettings};
 use transport_async_std::sessions::ContinueInput;
 use transport_async_std::{
     AsyncStdTransport, Client, ErrorKind, FinishReason, Reply, Session, TimeoutKind, Transport as _,
@@ -150,6 +153,39 @@ fn a_dropped_reply_closes_its_connection() {
         assert_eq!(client.create(&question()).finish().await.unwrap().text, "Yes, no.");
         assert_eq!(server.accepted_connections(), 3);
     });
+}
+
+/// Sends a request, reads the first chunk of the answer, and drains the rest.
+async fn drain(transport: &AsyncStdTransport, url: &str) {
+    let request = Request::post(url).body(Bytes::from_static(b"{}")).unwrap();
+    let mut body = transport.send(request).await.unwrap().into_body();
+    let first = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await.unwrap().unwrap();
+    assert_eq!(first.into_data().unwrap(), FIRST);
+    transport.drain(Box::pin(body));
+}
+
+#[test]
+fn a_drained_body_keeps_its_connection_only_if_it_ends_soon() {
+    let begun =
+        || Scripted::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")]).chunk(FIRST);
+    let large = "x".repeat(DRAIN_BYTES + 1);
+    for (rest, accepted) in
+        [(begun().last_chunk(), 1), (begun().then(Step::Stall), 2), (begun().chunk(large).then(Step::Stall), 2)]
+    {
+        let server = serve(vec![rest, begun().last_chunk()]);
+        run(async {
+            let transport = plain();
+            drain(&transport, &server.url()).await;
+            if accepted == 1 {
+                until("the end of the answer", || server.idle_connections() == 1).await;
+            } else {
+                // Without another call: a task closes it.
+                until("the close", || server.open_connections() == 0).await;
+            }
+            drain(&transport, &server.url()).await;
+            assert_eq!(server.accepted_connections(), accepted);
+        });
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod body;
 mod buffered_body;
 mod builder;
 mod connector;
+mod drain;
 mod in_flight;
 mod pooled_stream;
 mod pools;

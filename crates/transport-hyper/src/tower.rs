@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 
 use crate::body::{AnswerBody, ResponseFuture};
+use crate::drain;
 use crate::send_error::{Cause, SendError};
 use crate::transport::{self, HyperTransport};
 
@@ -66,7 +67,7 @@ impl<S> fmt::Debug for ServiceTransport<S> {
 impl<S, B> Transport for ServiceTransport<S>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>> + Clone,
-    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>>,
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Send = ServiceResponseFuture<S>;
     type Body = B;
@@ -77,6 +78,10 @@ where
 
     fn send(&self, request: Request<Bytes>) -> ServiceResponseFuture<S> {
         ServiceResponseFuture(Box::pin(Oneshot::new(self.service.clone(), request.map(Full::new))))
+    }
+
+    fn drain(&self, body: Pin<Box<B>>) {
+        drain::drain(body);
     }
 
     fn now(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::body::{AnswerBody, ResponseFuture};
 use crate::connector::Connector;
+use crate::drain;
 use crate::pools::Pools;
 use crate::send_error::SendError;
 
@@ -56,6 +58,10 @@ impl Transport for HyperTransport {
         }
         let (response, in_flight) = self.pools.request(request);
         ResponseFuture { response, in_flight: Some(in_flight) }
+    }
+
+    fn drain(&self, body: Pin<Box<AnswerBody>>) {
+        drain::drain(body);
     }
 
     fn now(&self) -> Duration {

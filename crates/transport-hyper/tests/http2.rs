@@ -6,17 +6,19 @@ mod common;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use common::tcp_server::{TcpServer, head};
 use common::{Ca, TlsServer, acceptor, ask, builder, client, wait_until};
 use http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use transport_hyper::sessions::CreateInput;
-use transport_hyper::{ErrorKind, Http2, Proxy};
+use transport_hyper::{ErrorKind, Http2, Proxy, Transport as _};
 
 const FIRST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"Hel\",\"chat_session_id\":\"s-1\"}\n\n";
 const LAST: &str = "event: message_chunk\ndata: {\"content_chunk\":\"lo\",\"finish_reason\":\"stop\"}\n\n";
@@ -157,6 +159,49 @@ async fn running_streams_complete_after_a_goaway() {
     assert_eq!(running.finish().await.unwrap().text, "Hello");
     assert_eq!(next.finish().await.unwrap().text, "Hello");
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+}
+
+/// A body that was dropped instead would reset its stream before the second request.
+#[tokio::test]
+async fn a_drained_stream_is_reset_only_if_it_stays_open() {
+    let was_reset = Arc::new(Notify::new());
+    let tell = Arc::clone(&was_reset);
+    let (server, connections) = h2_server(move |mut connection| {
+        let tell = Arc::clone(&tell);
+        async move {
+            let mut open = Vec::new();
+            for _ in 0..2 {
+                let Some(Ok((_, respond))) = connection.accept().await else { return };
+                let mut stream = begin(respond);
+                stream.send_data(Bytes::from_static(FIRST.as_bytes()), false).unwrap();
+                open.push(stream);
+            }
+            open[0].send_data(Bytes::from_static(LAST.as_bytes()), true).expect("the first stream is still open");
+            let reset = poll_fn(|cx| {
+                while let Poll::Ready(Some(Ok((_, respond)))) = connection.poll_accept(cx) {
+                    answer(respond, &[FIRST, LAST]);
+                }
+                open[1].poll_reset(cx)
+            });
+            assert_eq!(reset.await.unwrap(), h2::Reason::CANCEL);
+            tell.notify_one();
+            while let Some(Ok((_, respond))) = connection.accept().await {
+                answer(respond, &[FIRST, LAST]);
+            }
+        }
+    })
+    .await;
+    let url = format!("http://{}", server.addr);
+    let transport = builder().http2(Http2::PriorKnowledge).build(&common::settings(common::TIMEOUT)).unwrap();
+    let send = || transport.send(http::Request::post(&url).body(Bytes::new()).unwrap());
+    for _ in 0..2 {
+        let mut body = send().await.unwrap().into_body();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), FIRST);
+        transport.drain(Box::pin(body));
+    }
+    tokio::time::timeout(common::TIMEOUT, was_reset.notified()).await.expect("the second stream is reset");
+    send().await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

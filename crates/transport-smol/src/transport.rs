@@ -84,6 +84,10 @@ impl Transport for SmolTransport {
         Box::pin(self.engine.send(request))
     }
 
+    fn drain(&self, body: Pin<Box<AnswerBody>>) {
+        Pin::into_inner(body).drain();
+    }
+
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }

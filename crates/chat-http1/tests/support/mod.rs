@@ -1,4 +1,5 @@
 //! Connections in memory, and a task that counts its wakes.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::future::Future;
 use std::io;
