@@ -25,8 +25,8 @@ fn exports(source: &str, filter: impl Fn(&str) -> bool) -> BTreeSet<String> {
 fn transports_export_the_names_of_the_client() {
     let mut names = exports(&root("chat-client"), |_| true);
     names.extend(["driver".to_owned(), "proto".to_owned()]);
-    let with_transport = ["Client", "Reply", "Session"];
-    let blocking = ["Client", "LocalKey", "Reply", "Session", "Text", "Transport"];
+    let with_transport = ["Chat", "Client", "Reply", "Session"];
+    let blocking = ["Chat", "Client", "LocalKey", "Reply", "Session", "Text", "Transport"];
     for (name, path, own) in [
         ("transport-hyper", "chat_client", &with_transport[..]),
         ("transport-smol", "chat_client", &with_transport),

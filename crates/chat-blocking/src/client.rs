@@ -1,9 +1,14 @@
 //! The client.
 
+use std::future::Future as _;
+use std::pin::pin;
+
+use transport_smol::completions::{CompletionInput, Model};
 use transport_smol::driver::{Build, Settings};
 use transport_smol::sessions::{ContinueInput, CreateInput};
 use transport_smol::{ClientBuilder, Error, SmolTransport};
 
+use crate::block_on::block_on;
 use crate::reply::Reply;
 
 /// Name and version for `User-Agent`.
@@ -23,6 +28,16 @@ impl Client {
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
     pub fn from_env() -> Result<Self, Error> {
         Self::builder().env().build()
+    }
+
+    /// Creates a client for chat completions from the environment variables of OpenAI's clients: the API key from
+    /// `OPENAI_API_KEY`, and the base URL from `OPENAI_BASE_URL` (optional).
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the key is missing or a value is invalid.
+    pub fn openai_from_env() -> Result<Self, Error> {
+        Self::builder().openai_env().build()
     }
 
     /// Returns a builder with default settings.
@@ -88,6 +103,22 @@ impl Client {
     /// Continues a session with another message. Otherwise like [`create`](Self::create).
     pub fn continue_session(&self, chat_session_id: &str, input: &ContinueInput) -> Reply {
         Reply::new(self.0.continue_session(chat_session_id, input))
+    }
+
+    /// Makes a chat completion, without a history. Otherwise like [`create`](Self::create). For a conversation, use
+    /// [`chat`](Self::chat).
+    pub fn complete(&self, input: &CompletionInput) -> Reply {
+        Reply::new(self.0.complete(input))
+    }
+
+    /// Returns the models of the server.
+    ///
+    /// # Errors
+    ///
+    /// The errors of any call.
+    pub fn list_models(&self) -> Result<Vec<Model>, Error> {
+        let mut models = pin!(self.0.list_models());
+        block_on(|cx| models.as_mut().poll(cx))?
     }
 
     pub(crate) fn inner(&self) -> &transport_smol::Client {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Tool};
 use chat_proto::Error;
+use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Tool};
 
 use crate::chat_history::ChatHistory;
 use crate::chat_turn::ChatTurn;

@@ -51,17 +51,17 @@ impl ChatHistory {
     /// wrote it.
     pub fn import(json: &str, defaults: &Defaults) -> Result<Self, Error> {
         let refuse = |reason: String| Error::invalid_request("chat", reason);
-        let exported: Exported<Arc<ChatTurn>> =
+        let exported: Exported<ChatTurn> =
             serde_json::from_str(json).map_err(|error| refuse(format!("is not an exported chat: {error}")))?;
         if exported.version > VERSION {
             return Err(refuse(format!("has version {}, and this library reads up to {VERSION}", exported.version)));
         }
-        if exported.turns.first().is_some_and(|turn| turn.is_continuation()) {
+        if exported.turns.first().is_some_and(ChatTurn::is_continuation) {
             return Err(refuse("begins with the results of tools".to_owned()));
         }
         let mut history = Self::new(exported.model, defaults);
         history.input.messages = exported.system;
-        history.log.lock().turns = exported.turns;
+        history.log.lock().turns = exported.turns.into_iter().map(Arc::new).collect();
         Ok(history)
     }
 
@@ -69,6 +69,7 @@ impl ChatHistory {
     pub fn export(&self) -> String {
         let turns = self.turns();
         let (model, system) = (self.input.model.clone(), self.input.messages.clone());
+        let turns = turns.iter().map(|turn| &**turn).collect::<Vec<_>>();
         let exported = Exported { version: VERSION, model, system, turns };
         serde_json::to_string(&exported).expect("messages can always be written as JSON")
     }
@@ -147,7 +148,7 @@ impl ChatHistory {
         if message.role == Role::Tool {
             return Err(Error::invalid_request("message", "is the result of a tool; use `answer_tools`"));
         }
-        self.send(endpoint, vec![message])
+        self.send(endpoint, &[message])
     }
 
     /// Makes the request with the results of all open tool calls.
@@ -163,15 +164,15 @@ impl ChatHistory {
     ) -> Result<(Request, PendingTurn), Error> {
         let last = self.log.lock().turns.last().cloned();
         let messages = tool_result::messages(last.as_deref(), results.into_iter().collect())?;
-        self.send(endpoint, messages)
+        self.send(endpoint, &messages)
     }
 
-    fn send(&self, endpoint: &Endpoint, next: Vec<Message>) -> Result<(Request, PendingTurn), Error> {
-        let turn = self.log.start(next.clone())?;
+    fn send(&self, endpoint: &Endpoint, next: &[Message]) -> Result<(Request, PendingTurn), Error> {
+        let turn = self.log.start(next.to_vec())?;
         let turns = self.turns();
         let mut input = self.input.clone();
         let turns = turns.iter().map(|turn| &**turn);
-        input.messages = chat_turn::messages(&self.input.messages, turns, &next, self.with_reasoning);
+        input.messages = chat_turn::messages(&self.input.messages, turns, next, self.with_reasoning);
         if !input.stream {
             input.stream_options = None;
         }

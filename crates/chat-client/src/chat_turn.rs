@@ -30,7 +30,7 @@ impl ChatTurn {
     pub(crate) fn new(
         messages: Vec<Message>,
         outcome: &Result<Answer, Error>,
-        new_id: impl FnMut(usize) -> String,
+        new_id: impl FnMut() -> String,
     ) -> Option<Self> {
         match outcome {
             Ok(answer) => Some(Self { messages, answer: answer_message(answer, new_id), is_partial: false }),
@@ -53,12 +53,12 @@ impl ChatTurn {
 }
 
 /// The answer as a message of the history.
-fn answer_message(answer: &Answer, mut new_id: impl FnMut(usize) -> String) -> Message {
+fn answer_message(answer: &Answer, mut new_id: impl FnMut() -> String) -> Message {
     let text = if answer.text.is_empty() { answer.refusal.as_deref().unwrap_or_default() } else { &answer.text };
     let mut message = Message::assistant(text);
-    let calls = answer.tool_calls.iter().enumerate();
+    let calls = answer.tool_calls.iter();
     message.tool_calls =
-        calls.map(|(n, call)| MessageToolCall::new(call.id.clone().unwrap_or_else(|| new_id(n)), call)).collect();
+        calls.map(|call| MessageToolCall::new(call.id.clone().unwrap_or_else(&mut new_id), call)).collect();
     if let Some(reasoning) = &answer.reasoning {
         message.extra.insert(REASONING.to_owned(), reasoning.as_str().into());
     }

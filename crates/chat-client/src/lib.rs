@@ -26,8 +26,9 @@ pub use chat_proto as proto;
 // The transports and `chat-blocking` export the same names. Keep their lists equal.
 pub use chat_proto::{
     Answer, Citation, Citations, Error, ErrorKind, Event, Fault, FinishReason, Footnotes, GaveUp, Head, Limit, Limits,
-    Location, OneLine, OtherEvent, Phase, Record, RecordType, Reference, RetryAfter, RetryPolicy, SessionId, TextDelta,
-    RateLimit, ServerError, Started, TimeoutKind, Timeouts, ToolCall, ToolCallDelta, Truncation, UnexpectedResponse, Usage, ValidationError, completions, sessions,
+    Location, OneLine, OtherEvent, Phase, RateLimit, Record, RecordType, Reference, RetryAfter, RetryPolicy,
+    ServerError, SessionId, Started, TextDelta, TimeoutKind, Timeouts, ToolCall, ToolCallDelta, Truncation,
+    UnexpectedResponse, Usage, ValidationError, completions, sessions,
 };
 
 pub use builder::ClientBuilder;

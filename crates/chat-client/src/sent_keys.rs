@@ -14,7 +14,7 @@ impl SentKeys {
     pub(crate) fn new(source: &KeySource) -> Self {
         match source {
             KeySource::Fixed { key, .. } => Self(vec![key.clone()]),
-            KeySource::Callback(_) | KeySource::Async(_) | KeySource::Transport => Self::default(),
+            _ => Self::default(),
         }
     }
 

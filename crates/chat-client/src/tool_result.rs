@@ -58,7 +58,10 @@ pub(crate) fn messages(turn: Option<&ChatTurn>, results: Vec<ToolResult>) -> Res
         match (call.id(), content) {
             (Some(id), Some(content)) => messages.push(Message::tool(id, content)),
             (Some(id), None) if needed.contains(&id) => {
-                return refuse(format!("must answer all calls; {id:?} of {:?} is missing", call.name().unwrap_or_default()));
+                return refuse(format!(
+                    "must answer all calls; {id:?} of {:?} is missing",
+                    call.name().unwrap_or_default()
+                ));
             }
             _ => {}
         }

@@ -72,6 +72,10 @@ mod on {
         pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>) {
             let uri = request.uri();
             let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+            // The list of models has no spans.
+            if request.method() != http::Method::POST {
+                return;
+            }
             if number == 1 {
                 self.call = span!(
                     target: TARGET,

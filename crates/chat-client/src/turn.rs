@@ -108,10 +108,11 @@ impl ChatLog {
 impl ChatState {
     /// Adds a turn, if it is to be kept.
     fn add(&mut self, messages: Vec<Message>, outcome: &Result<Answer, Error>) {
-        let number = self.turns.len();
-        // Unlike the ids of servers, so that they do not collide.
-        let new_id = |call: usize| format!("call-without-id-{number}-{call}");
-        self.turns.extend(ChatTurn::new(messages, outcome, new_id).map(Arc::new));
+        let calls = || self.turns.iter().flat_map(|turn| &turn.answer.tool_calls);
+        let is_new = |id: &String| calls().all(|call| call.id() != Some(id));
+        let mut ids = (1..).map(|number: u64| format!("call-{number}")).filter(is_new);
+        let turn = ChatTurn::new(messages, outcome, || ids.next().expect("there are more numbers than calls"));
+        self.turns.extend(turn.map(Arc::new));
     }
 }
 

@@ -18,11 +18,12 @@ mod transport;
 pub use chat_client;
 // The names of `chat_client`. Keep the lists of all transports and of `chat-blocking` equal.
 pub use chat_client::{
-    Answer, Citation, Citations, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, ErrorKind, Event,
-    Fault, FinishReason, Footnotes, GaveUp, Head, KeySource, Limit, Limits, LocalKey, Location, OneLine, OtherEvent,
-    Phase, Record, RecordType, Reference, RetryAfter, RetryPolicy, SessionId, Text, TextDelta, TimeoutKind, Timeouts,
-    ToolCall, ToolCallDelta, Transport, Truncation, Turn, UnexpectedResponse, Usage, ValidationError, driver, proto,
-    sessions,
+    Answer, ChatTurn, Citation, Citations, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID,
+    ENV_OPENAI_API_KEY, ENV_OPENAI_BASE_URL, Error, ErrorKind, Event, Fault, FinishReason, Footnotes, GaveUp, Head,
+    KeySource, Limit, Limits, LocalKey, Location, OneLine, OtherEvent, Phase, RateLimit, Record, RecordType, Reference,
+    RetryAfter, RetryPolicy, ServerError, SessionId, Started, Text, TextDelta, TimeoutKind, Timeouts, ToolCall,
+    ToolCallDelta, ToolResult, Transport, Truncation, Turn, UnexpectedResponse, Usage, ValidationError, completions,
+    driver, proto, sessions,
 };
 
 pub use body::{AnswerBody, ResponseFuture};
@@ -35,6 +36,9 @@ pub use send_error::SendError;
 #[cfg(feature = "tower")]
 pub use tower::{ServiceResponseFuture, ServiceTransport};
 pub use transport::HyperTransport;
+
+/// A [`chat_client::Chat`] on tokio and hyper.
+pub type Chat = chat_client::Chat<HyperTransport>;
 
 /// A [`chat_client::Client`] on tokio and hyper.
 pub type Client = chat_client::Client<HyperTransport>;
