@@ -82,7 +82,7 @@ impl Script {
         Self { steps: [Step::Head(status, headers)].into() }
     }
 
-    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word.
+    /// Returns a whole answer as the `/v0` API streams it: this text in this session, one event and one chunk per word.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::events(events_of_text(chat_session_id, text))
     }

@@ -89,8 +89,8 @@ impl ScriptedReply {
         Self::whole(status, "application/json", headers, body.into())
     }
 
-    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word. It keeps
-    /// the connection.
+    /// Returns a whole answer as the `/v0` API streams it: this text in this session, one event and one chunk per word. It
+    /// keeps the connection.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::sse_chunked(events_of_text(chat_session_id, text))
     }

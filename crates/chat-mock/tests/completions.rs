@@ -379,6 +379,13 @@ async fn the_text_may_be_json() {
 #[tokio::test]
 async fn a_schema_that_refers_to_itself_has_a_bounded_value() {
     let server = bind(Server::builder()).await;
+    let next = json!({ "anyOf": [{ "$ref": "#" }, { "type": "null" }] });
+    let schema = json!({ "type": "object", "properties": { "next": next } });
+    let format = json!({ "type": "json_schema", "json_schema": { "name": "n", "schema": schema } });
+    let text = content(&server, &with(json!({ "response_format": format }))).await;
+    assert_eq!(text, r#"{"next":{"next":null}}"#);
+
+    // This one has no end.
     let properties = json!({ "a": { "$ref": "#" }, "b": { "$ref": "#" }, "c": { "$ref": "#" } });
     let schema = json!({ "type": "object", "properties": properties });
     let format = json!({ "type": "json_schema", "json_schema": { "name": "n", "schema": schema } });

@@ -93,10 +93,8 @@ impl<'r> Answer<'r> {
         if let Some(call) = &self.call {
             deltas.extend(call.deltas(&self.call_id()));
         }
-        let choice = |delta, finish_reason| json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason }]);
-        let mut choices: Vec<Value> = deltas.into_iter().map(|delta| choice(delta, None)).collect();
-        choices.push(choice(json!({}), Some(self.finish_reason())));
-        let mut chunks: Vec<Value> = choices.iter().map(|choices| self.chunk(choices)).collect();
+        let mut chunks: Vec<Value> = deltas.iter().map(|delta| self.chunk(&choices(delta, None))).collect();
+        chunks.push(self.chunk(&choices(&json!({}), Some(self.finish_reason()))));
         if include_usage {
             chunks.iter_mut().for_each(|chunk| chunk["usage"] = Value::Null);
             let mut last = self.chunk(&json!([]));
@@ -152,6 +150,11 @@ impl ToolCall<'_> {
         }
         fragments.into_iter().map(|fragment| json!({ "tool_calls": [fragment] })).collect()
     }
+}
+
+/// Returns the choices of a chunk: one.
+fn choices(delta: &Value, finish_reason: Option<&str>) -> Value {
+    json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason }])
 }
 
 /// Returns the call of `provideLinks`, if it is wanted.

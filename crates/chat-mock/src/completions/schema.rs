@@ -1,11 +1,12 @@
 //! Values that fit a JSON schema.
 //!
 //! It knows what the schemas of the usual clients have: types, properties, `enum`, `const`, `$ref` and unions. Of a union,
-//! it takes the first member. Formats and limits are ignored.
+//! it takes the first member, or null inside a `$ref`, so that a schema that refers to itself ends. Formats and limits are
+//! ignored.
 
 use serde_json::{Map, Value, json};
 
-/// The maximum depth of a value. A schema can refer to itself.
+/// The maximum depth of a value. Not all schemas that refer to themselves end.
 const MAX_DEPTH: usize = 16;
 
 /// The maximum number of values. What is over a maximum is null.
@@ -13,12 +14,12 @@ const MAX_VALUES: usize = 1000;
 
 /// Returns a value with the required properties, or all if none is required. Its strings are this text.
 pub(crate) fn full(schema: &Value, text: &str) -> Value {
-    Sample { root: schema, text, optional: true, left: MAX_VALUES }.value(schema, MAX_DEPTH)
+    Sample { root: schema, text, optional: true, left: MAX_VALUES, references: 0 }.value(schema, MAX_DEPTH)
 }
 
 /// Returns a value with only the required properties. Its strings are this text.
 pub(crate) fn required(schema: &Value, text: &str) -> Value {
-    Sample { root: schema, text, optional: false, left: MAX_VALUES }.object(schema, MAX_DEPTH)
+    Sample { root: schema, text, optional: false, left: MAX_VALUES, references: 0 }.object(schema, MAX_DEPTH)
 }
 
 struct Sample<'s> {
@@ -27,7 +28,10 @@ struct Sample<'s> {
     text: &'s str,
     /// Whether an object without required properties has all of them.
     optional: bool,
+    /// The number of values that may still be made.
     left: usize,
+    /// The number of references that are being followed.
+    references: usize,
 }
 
 impl Sample<'_> {
@@ -40,10 +44,14 @@ impl Sample<'_> {
             return fixed.clone();
         }
         if let Some(target) = self.target(schema) {
-            return self.value(target, depth - 1);
+            self.references += 1;
+            let value = self.value(target, depth - 1);
+            self.references -= 1;
+            return value;
         }
-        if let Some(first) = ["anyOf", "oneOf", "allOf"].iter().find_map(|union| schema[union].get(0)) {
-            return self.value(first, depth - 1);
+        if let Some(members) = ["anyOf", "oneOf", "allOf"].iter().find_map(|union| schema[union].as_array()) {
+            let null = members.iter().find(|member| self.references > 0 && member["type"] == "null");
+            return null.or(members.first()).map_or(Value::Null, |member| self.value(member, depth - 1));
         }
         match type_of(schema) {
             "object" => self.object(schema, depth - 1),
