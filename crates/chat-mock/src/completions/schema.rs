@@ -1,8 +1,8 @@
 //! Values that fit a JSON schema.
 //!
-//! It knows what the schemas of the usual clients have: types, properties, `enum`, `const`, `$ref` and unions. Of a union,
-//! it takes the first member, or null inside a `$ref`, so that a schema that refers to itself ends. Formats and limits are
-//! ignored.
+//! It knows what the schemas of the usual clients have: types, properties, `enum`, `const`, `$ref` and unions. Of a
+//! union, it takes the first member, or null inside a `$ref`, so that a schema that refers to itself ends. Formats and
+//! limits are ignored.
 
 use serde_json::{Map, Value, json};
 
