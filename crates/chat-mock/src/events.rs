@@ -1,17 +1,35 @@
 //! An answer as a stream of events.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chat_proto::sessions::{AssistantMessage, MessageChunk};
 use chat_proto::{FinishReason, SessionId};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response};
 use serde::Serialize;
 
+use crate::body::Body;
 use crate::json::to_json;
+
+/// Returns a response that streams these events, with a pause between them.
+pub(crate) fn response(events: VecDeque<Bytes>, delay: Duration) -> Response<Body> {
+    let mut response = Response::new(Body::events(events, delay));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Returns the words of a text, each with the white space after it.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive(char::is_whitespace)
+}
 
 /// Returns the text word by word, with the citations before the last word.
 pub(crate) fn events(id: &SessionId, message: &AssistantMessage) -> VecDeque<Bytes> {
-    let mut words: Vec<&str> = message.content.split_inclusive(char::is_whitespace).collect();
+    let mut words: Vec<&str> = words(&message.content).collect();
     let chunk = |word: &str, finish_reason| {
         let mut chunk = MessageChunk::new(word);
         chunk.chat_session_id = Some(id.clone());

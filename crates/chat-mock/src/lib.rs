@@ -5,6 +5,7 @@ mod api_key;
 mod blackhole;
 mod body;
 mod canned;
+mod completions;
 mod events;
 pub mod faults;
 mod json;

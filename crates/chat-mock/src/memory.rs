@@ -14,6 +14,7 @@ use chat_client::driver::TransportError;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::{Body, Frame};
 
+use crate::completions;
 use crate::events::events_of_text;
 
 /// A [`Transport`] that answers from a script. Clones share the script, the clock and the recorded requests.
@@ -81,9 +82,15 @@ impl Script {
         Self { steps: [Step::Head(status, headers)].into() }
     }
 
-    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word.
+    /// Returns a whole answer as the `/v0` API streams it: this text in this session, one event and one chunk per word.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::events(events_of_text(chat_session_id, text))
+    }
+
+    /// Returns a whole chat completion as the `/v1` API streams it: this text, one event and one chunk per word, and
+    /// `[DONE]`.
+    pub fn completion(text: &str) -> Self {
+        Self::events(completions::events_of_text(text))
     }
 
     /// Returns a stream of events. Each part is a chunk of the body.

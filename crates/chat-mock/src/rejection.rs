@@ -1,10 +1,11 @@
-//! Why a request is rejected, and the response that says so.
+//! Why a request to `/v0` is rejected, and the response that says so.
 
 use chat_proto::sessions::HttpValidationError;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
+use crate::api_key::KeyError;
 use crate::body::{Body, BodyError};
 use crate::json;
 
@@ -15,10 +16,8 @@ pub(crate) enum Rejection {
     UnknownPath,
     /// The path exists, but not for this method.
     WrongMethod,
-    /// The request has no API key.
-    MissingKey,
-    /// The API key is not the server's.
-    WrongKey,
+    /// The API key is not accepted.
+    Key(KeyError),
     /// The body could not be read.
     Body(BodyError),
     /// The body does not match the contract.
@@ -32,8 +31,8 @@ impl Rejection {
         match self {
             Self::UnknownPath => detail(StatusCode::NOT_FOUND, "Not Found"),
             Self::UnknownSession => detail(StatusCode::NOT_FOUND, "Chat session not found"),
-            Self::MissingKey => unauthorized("Not authenticated"),
-            Self::WrongKey => unauthorized("Invalid API key"),
+            Self::Key(KeyError::Missing) => unauthorized("Not authenticated"),
+            Self::Key(KeyError::Wrong) => unauthorized("Invalid API key"),
             Self::Body(BodyError::TooLarge) => detail(StatusCode::PAYLOAD_TOO_LARGE, "Request body too large"),
             Self::Body(BodyError::Incomplete) => detail(StatusCode::BAD_REQUEST, "Request body incomplete"),
             Self::Invalid(error) => json::response(StatusCode::UNPROCESSABLE_ENTITY, &error),

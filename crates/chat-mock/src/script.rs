@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use crate::completions;
 use crate::events::events_of_text;
 use crate::tcp::TcpServer;
 
@@ -88,10 +89,16 @@ impl ScriptedReply {
         Self::whole(status, "application/json", headers, body.into())
     }
 
-    /// Returns a whole answer as the API streams it: this text in this session, one event and one chunk per word. It keeps
-    /// the connection.
+    /// Returns a whole answer as the `/v0` API streams it: this text in this session, one event and one chunk per word. It
+    /// keeps the connection.
     pub fn answer(chat_session_id: &str, text: &str) -> Self {
         Self::sse_chunked(events_of_text(chat_session_id, text))
+    }
+
+    /// Returns a whole chat completion as the `/v1` API streams it: this text, one event and one chunk per word, and
+    /// `[DONE]`. It keeps the connection.
+    pub fn completion(text: &str) -> Self {
+        Self::sse_chunked(completions::events_of_text(text))
     }
 
     /// Returns a complete event stream with its length and status 200. It keeps the connection.

@@ -51,8 +51,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets the function that answers a question, from the session's history and the question's text. The default
-    /// returns a canned answer with two citations.
+    /// Sets the function that answers a question, from the history and the question's text. The history is that of the
+    /// session, or under `/v1` that of the request's messages. The default returns a canned answer with two citations.
     ///
     /// ```
     /// use chat_mock::Server;
@@ -130,7 +130,7 @@ impl fmt::Debug for ServerBuilder {
     }
 }
 
-/// A server that implements the whole API over HTTP/1.1, and over HTTP/2 with prior knowledge.
+/// A server that implements both APIs, `/v0` and `/v1`, over HTTP/1.1, and over HTTP/2 with prior knowledge.
 ///
 /// It runs in tasks of the tokio runtime in which it was bound. Dropping it stops them and closes its connections.
 #[derive(Debug)]

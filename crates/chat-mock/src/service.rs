@@ -1,4 +1,4 @@
-//! Handles a request: routing, checks, and the two forms of an answer.
+//! Handles a request: routing to one of the two APIs, and the operations of `/v0`.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,14 +8,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use chat_proto::SessionId;
 use chat_proto::sessions::{AssistantMessage, ChatResult};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use crate::api_key::ApiKey;
+use crate::api_key::{self, ApiKey};
 use crate::body::{self, Body, BodyError};
-use crate::events::events;
+use crate::completions;
+use crate::events::{self, events};
 use crate::json;
 use crate::rejection::Rejection;
 use crate::sessions::{History, Sessions};
@@ -35,7 +36,7 @@ pub(crate) struct Service {
     requests: AtomicU64,
 }
 
-/// The operation that a path names.
+/// The operation of `/v0` that a path names.
 #[derive(Debug, PartialEq, Eq)]
 enum Operation {
     Create,
@@ -70,39 +71,48 @@ impl Service {
         // The body is read even if the head alone decides, so that the connection can be reused.
         let body = body::read(body).await;
         let token = in_progress.upgrade();
-        let result = self.route(head.uri.path(), &head.method, &head.headers, body);
-        let mut response = result.unwrap_or_else(Rejection::into_response);
+        let mut response = if completions::is_path(head.uri.path()) {
+            completions::finish(self.completions(number, &head, body))
+        } else {
+            self.chat_sessions(&head, body).unwrap_or_else(Rejection::into_response)
+        };
         let id = HeaderValue::try_from(format!("req-{number:08x}")).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);
         response.map(|body| body.hold(token))
     }
 
-    fn route(
+    /// Answers a request to `/v1`.
+    fn completions(
         &self,
-        path: &str,
-        method: &Method,
-        headers: &HeaderMap,
+        number: u64,
+        head: &Parts,
         body: Result<Bytes, BodyError>,
-    ) -> Result<Response<Body>, Rejection> {
-        let operation = Operation::from_path(path).ok_or(Rejection::UnknownPath)?;
-        if method != Method::POST {
+    ) -> Result<Response<Body>, completions::Error> {
+        let endpoint = completions::Endpoint::of(head.uri.path(), &head.method)?;
+        api_key::check(self.api_key.as_ref(), &head.headers)?;
+        match endpoint {
+            completions::Endpoint::Models => Ok(completions::models()),
+            completions::Endpoint::Chat => completions::chat(number, &body?, self.chunk_delay, |history, question| {
+                // The lock of the sessions, because the function answers one question at a time.
+                let _sessions = self.sessions();
+                (self.respond)(history, question)
+            }),
+        }
+    }
+
+    /// Answers a request to `/v0`, or to no API.
+    fn chat_sessions(&self, head: &Parts, body: Result<Bytes, BodyError>) -> Result<Response<Body>, Rejection> {
+        let operation = Operation::from_path(head.uri.path()).ok_or(Rejection::UnknownPath)?;
+        if head.method != Method::POST {
             return Err(Rejection::WrongMethod);
         }
-        self.authorize(headers)?;
+        api_key::check(self.api_key.as_ref(), &head.headers).map_err(Rejection::Key)?;
         let body = body.map_err(Rejection::Body)?;
         match operation {
             Operation::Create => Ok(self.create(validate::create(&body).map_err(Rejection::Invalid)?)),
             Operation::Continue(id) => {
                 self.continue_session(&id, validate::continued(&body).map_err(Rejection::Invalid)?)
             }
-        }
-    }
-
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Rejection> {
-        let key = bearer(headers).ok_or(Rejection::MissingKey)?;
-        match &self.api_key {
-            Some(expected) if !expected.matches(key) => Err(Rejection::WrongKey),
-            _ => Ok(()),
         }
     }
 
@@ -141,19 +151,8 @@ impl Service {
         if !stream {
             return json::response(StatusCode::OK, &ChatResult::new(id, message));
         }
-        let mut response = Response::new(Body::events(events(&id, &message), self.chunk_delay));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        response
+        events::response(events(&id, &message), self.chunk_delay)
     }
-}
-
-/// Returns the key of `Authorization: Bearer KEY`.
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, key) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
-    let key = key.trim_ascii();
-    (scheme.eq_ignore_ascii_case(b"Bearer ") && !key.is_empty()).then_some(key)
 }
 
 impl fmt::Debug for Service {
@@ -182,19 +181,5 @@ mod tests {
         assert_eq!(Operation::from_path("/v0/chat_sessions/s-1"), None);
         assert_eq!(Operation::from_path("/v1/chat_sessions/chat_results"), None);
         assert_eq!(Operation::from_path("/"), None);
-    }
-
-    #[test]
-    fn a_bearer_token_must_not_be_empty() {
-        let key = |authorization: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(AUTHORIZATION, authorization.parse().expect("a header value"));
-            bearer(&headers).map(<[u8]>::to_vec)
-        };
-        assert_eq!(key("Bearer k"), Some(b"k".to_vec()));
-        assert_eq!(key("BEARER  k "), Some(b"k".to_vec()));
-        for none in ["", "Bearer", "Bearer ", "Bearer  ", "Bearerk", "Basic k"] {
-            assert_eq!(key(none), None, "{none}");
-        }
     }
 }

@@ -34,7 +34,7 @@ struct Session {
     history: History,
 }
 
-/// The questions and answers of a session.
+/// The questions and answers of a session, or of the messages of a chat completion.
 ///
 /// It holds the last 100 of them, or fewer if they are larger than 256 KiB together.
 #[derive(Debug, Default)]

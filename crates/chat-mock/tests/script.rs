@@ -59,6 +59,7 @@ async fn common_replies_are_http() {
         ScriptedReply::json(429, &[("retry-after", "2")], r#"{"detail":"slow"}"#),
         ScriptedReply::sse("data: 1\n\n"),
         ScriptedReply::answer("s-1", "Yes, no."),
+        ScriptedReply::completion("Yes, no."),
         ScriptedReply::sse_chunked(["data: 1\n", "", "\n"]),
     ]);
     let http = http();
@@ -80,6 +81,11 @@ async fn common_replies_are_http() {
     };
     assert_eq!(text(ask().await).await, chunk("Yes, ", "") + &chunk("no.", ",\"finish_reason\":\"stop\""));
 
+    let stream = text(ask().await).await;
+    let contents: Vec<&str> = stream.split("\"content\":").skip(1).filter_map(|rest| rest.split('}').next()).collect();
+    assert_eq!(contents, ["\"\",\"refusal\":null,\"role\":\"assistant\"", "\"Yes, \"", "\"no.\""]);
+    assert!(stream.ends_with("data: [DONE]\n\n"), "{stream}");
+
     // The last reply is repeated after the end of the list.
     for _ in 0..3 {
         let response = ask().await;
@@ -87,7 +93,7 @@ async fn common_replies_are_http() {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(text(response).await, "data: 1\n\n");
     }
-    assert_eq!(server.requests().len(), 6);
+    assert_eq!(server.requests().len(), 7);
     assert_eq!(server.accepted_connections(), 1, "whole answers keep the connection");
 }
 

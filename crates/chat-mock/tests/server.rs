@@ -1,29 +1,25 @@
 //! The server over real HTTP, asked by a bare client.
 
 mod common;
+#[path = "common/server.rs"]
+mod server;
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use chat_mock::{Server, ServerBuilder};
+use chat_mock::Server;
 use chat_proto::sessions::{AssistantMessage, ChatResult, MessageChunk, RecordsCited};
 use chat_proto::{FinishReason, RecordType};
 use common::{Http, http, post, text, until};
-use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use server::{ask, bind, send};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The canned answer.
 const ANSWER: &str = "This is a canned answer from the mock server. [1] It is the same for every question. [2]";
-
-async fn bind(builder: ServerBuilder) -> Server {
-    builder.bind().await.expect("loopback has a free port")
-}
 
 fn create_url(server: &Server) -> String {
     format!("{}/v0/chat_sessions/chat_results", server.url())
@@ -43,16 +39,6 @@ fn question(text: &str, stream: bool) -> Value {
 
 fn follow_up(text: &str, stream: bool) -> Value {
     json!({ "integration_id": "int", "message": { "role": "user", "content": text }, "stream": stream })
-}
-
-async fn send(http: &Http, request: Request<Full<Bytes>>) -> Response<Incoming> {
-    http.request(request).await.expect("the server answers")
-}
-
-/// Posts JSON and reads the answer whole.
-async fn ask(http: &Http, url: &str, body: &Value) -> (u16, HeaderMap, String) {
-    let response = send(http, post(url, body.to_string())).await;
-    (response.status().as_u16(), response.headers().clone(), text(response).await)
 }
 
 /// Posts JSON and reads a ChatResult.
