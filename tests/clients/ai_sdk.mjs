@@ -66,5 +66,6 @@ await check("generates an object of a schema", async () => {
 });
 
 await check("a wrong key is an error with its status", async () => {
-  await assert.rejects(generateText({ ...ask, model: connect("wrong")(id) }), { name: "AI_APICallError", statusCode: 401 });
+  const stranger = { ...ask, model: connect("wrong")(id) };
+  await assert.rejects(generateText(stranger), { name: "AI_APICallError", statusCode: 401 });
 });

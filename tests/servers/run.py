@@ -21,7 +21,7 @@ INSTALLED = pathlib.Path(os.environ.get("SERVERS_DIR") or TARGET / "servers")
 KEY = "sk-local"
 TRANSPORTS = ["hyper", "smol", "async-std", "blocking"]
 # A key, URL or model of the developer is not used, and no proxy.
-ENV = {name: value for name, value in os.environ.items() if not name.startswith("INKEEP_") and "proxy" not in name.lower()}
+ENV = {n: v for n, v in os.environ.items() if not n.startswith("INKEEP_") and "proxy" not in n.lower()}
 
 
 class Failed(Exception):
@@ -38,8 +38,8 @@ def program(package, version, command):
     path = folder / ("Scripts" if os.name == "nt" else "bin")
     if not (path / command).exists():
         venv.create(folder, with_pip=True)
-        pip = [path / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"]
-        if subprocess.run(pip).returncode != 0:
+        install = ["pip", "install", "--quiet", "--disable-pip-version-check", f"{package}=={version}"]
+        if subprocess.run([path / "python", "-m", *install]).returncode != 0:
             raise Skipped(f"{package} cannot be installed")
     return path / command
 
