@@ -1,7 +1,7 @@
 // Checks that the AI SDK works with the bundled server: `ai_sdk.mjs URL KEY`.
 import assert from "node:assert/strict";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, Output, streamText, tool } from "ai";
+import { generateText, Output, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 import { all, check, holds, key, question, url } from "./checks.mjs";
 
@@ -57,6 +57,15 @@ await check("streams a call of a tool", async () => {
   holds(!calls[0].invalid && calls[0].input.links[0].url, calls);
   holds(parts.some((part) => part.type === "tool-input-delta"), parts);
   holds(!parts.some((part) => part.type === "error"), parts);
+});
+
+await check("runs a tool and answers after it", async () => {
+  const taken = [];
+  const take = tool({ ...provideLinks, execute: ({ links }) => taken.push(...links) });
+  const { steps, text } = await generateText({ ...ask, tools: { provideLinks: take }, stopWhen: stepCountIs(4) });
+  holds(taken.length > 0, steps);
+  assert.deepEqual(steps.map((step) => step.finishReason), ["tool-calls", "stop"]);
+  assert.equal(text, (await generateText(ask)).text);
 });
 
 await check("generates an object of a schema", async () => {

@@ -117,6 +117,17 @@ await check("the stream helper parses a call", async () => {
   holds(done[0].parsed_arguments.links.length > 0, done);
 });
 
+await check("the runner of tools takes the links and returns the last answer", async () => {
+  for (const stream of [false, true]) {
+    const taken = [];
+    const take = { ...links.function, parse: JSON.parse, function: (given) => void taken.push(given.links) };
+    const runner = chat.runTools({ ...ask, stream, tools: [{ type: "function", function: take }] });
+    const content = await runner.finalContent();
+    assert.equal(content, (await chat.create(ask)).choices[0].message.content);
+    holds(taken.length === 1 && taken[0].length > 0, taken);
+  }
+});
+
 await check("calls a forced function", async () => {
   const tool_choice = { type: "function", function: { name: "rate" } };
   for (const tools of [[rate], [links, rate]]) {
