@@ -32,7 +32,7 @@ tree:
 
 # Run the gates that every change must pass, the quick ones first.
 ci:
-    .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora bench fuzz
+    .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora clients bench fuzz
 
 # Run all gates. The mutants take hours, the others minutes.
 ci-full: ci
@@ -118,6 +118,11 @@ corpora:
     else \
         echo "skipped: CHAT_CORPORA is not a folder; \`just test\` runs the committed corpora"; \
     fi
+
+# The command is the one that the gates before have built.
+# Check the bundled server with the official clients: OpenAI's for Python and Node, and the AI SDK.
+clients:
+    .ci/clients
 
 # They are not optimised, because the numbers are not used. `cargo bench -p chat-bench` measures.
 # Run each bench once on little input, to check that all results agree.
