@@ -14,7 +14,7 @@ const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid
     error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
     ended by an error event, 130 interrupted by Ctrl-C.";
 
-/// An unofficial command-line client for the Inkeep chat API, with a server for offline use.
+/// An unofficial command-line client for the Inkeep chat API and for servers of chat completions, with a server for offline use.
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -27,8 +27,10 @@ impl Cli {
     pub(crate) fn parse_with_env() -> Self {
         let matches = Self::command().get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        if let (Command::Ask(ask), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
-            ask.resolve_env(matches);
+        match (&mut cli.command, matches.subcommand()) {
+            (Command::Ask(ask), Some((_, matches))) => ask.resolve_env(matches),
+            (Command::Models(models), Some((_, matches))) => models.connection.resolve_env(matches),
+            _ => {}
         }
         cli
     }
@@ -45,6 +47,9 @@ pub(crate) enum Command {
     /// Ask a question and stream the answer
     #[command(after_help = EXIT_STATUS, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
+    /// List the models of a server of chat completions (v1)
+    #[command(after_help = EXIT_STATUS)]
+    Models(Box<Models>),
     /// Run the bundled server
     Serve(Serve),
     /// Decode a stream of server-sent events; prints one JSON object per line
@@ -66,47 +71,62 @@ pub(crate) struct FromEnv {
     pub(crate) server: bool,
     pub(crate) api_key: bool,
     pub(crate) integration: bool,
+    pub(crate) model: bool,
+}
+
+/// Trims a value that came from an environment variable, and drops an empty one. Returns whether one remains.
+fn resolve(matches: &ArgMatches, id: &str, value: &mut Option<String>) -> bool {
+    let is_from_env = matches.value_source(id) == Some(ValueSource::EnvVariable);
+    if is_from_env {
+        *value = value.take().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+    }
+    is_from_env && value.is_some()
+}
+
+impl Connection {
+    fn resolve_env(&mut self, matches: &ArgMatches) {
+        self.from_env.server = resolve(matches, "server", &mut self.server);
+        self.from_env.api_key = resolve(matches, "api_key", &mut self.api_key);
+    }
 }
 
 impl Ask {
-    /// Trims the values that came from environment variables, drops empty ones, and records which remain.
     fn resolve_env(&mut self, matches: &ArgMatches) {
-        let resolve = |id: &str, value: &mut Option<String>| {
-            let is_from_env = matches.value_source(id) == Some(ValueSource::EnvVariable);
-            if is_from_env {
-                *value = value.take().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-            }
-            is_from_env && value.is_some()
-        };
-        self.from_env = FromEnv {
-            server: resolve("server", &mut self.server),
-            api_key: resolve("api_key", &mut self.api_key),
-            integration: resolve("integration", &mut self.integration),
-        };
+        self.connection.resolve_env(matches);
+        let from_env = &mut self.connection.from_env;
+        from_env.integration = resolve(matches, "integration", &mut self.session.integration);
+        from_env.model = resolve(matches, "model", &mut self.completion.model);
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Ask {
-    #[arg(skip)]
-    pub(crate) from_env: FromEnv,
     /// The question; `-` reads standard input
     pub(crate) message: String,
-    // Not a doc comment: rustdoc would want the address to be a link.
-    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, help = format!("Base URL of the API [default: {DEFAULT_BASE_URL}]"))]
-    pub(crate) server: Option<String>,
-    /// API key
-    #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]
-    pub(crate) api_key: Option<String>,
+    /// API of the server: `sessions` (v0, the server keeps the history) or `completions` (v1, chat completions)
+    #[arg(long, value_name = "API", env = "INKEEP_API", default_value = "sessions", value_parser = parse_api)]
+    pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Request the answer as one JSON object instead of a stream
+    #[arg(long)]
+    pub(crate) no_stream: bool,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    #[command(flatten)]
+    pub(crate) completion: CompletionArgs,
+}
+
+/// The options of `--api sessions`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of sessions (v0)")]
+pub(crate) struct SessionArgs {
     /// Id of the integration to ask
     #[arg(long, value_name = "ID", env = "INKEEP_INTEGRATION_ID")]
     pub(crate) integration: Option<String>,
     /// Continue the session with this id
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,
-    /// Request the answer as one JSON object instead of a stream
-    #[arg(long)]
-    pub(crate) no_stream: bool,
     /// Chat mode of a new session: `turbo`, `auto`, or another mode that the server knows
     #[arg(long, value_name = "MODE", conflicts_with = "session")]
     pub(crate) chat_mode: Option<String>,
@@ -119,6 +139,61 @@ pub(crate) struct Ask {
     /// Label for a new session; can be repeated
     #[arg(long = "tag", value_name = "TAG", conflicts_with = "session")]
     pub(crate) tags: Vec<String>,
+}
+
+/// The options of `--api completions`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of chat completions (v1)")]
+pub(crate) struct CompletionArgs {
+    /// Model to ask
+    #[arg(long, value_name = "NAME", env = "INKEEP_MODEL")]
+    pub(crate) model: Option<String>,
+    /// Instructions for the answer
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) system: Option<String>,
+    /// Ask the service for the sources of the answer
+    #[arg(long)]
+    pub(crate) links: bool,
+    /// JSON file with a tool, or a list of tools, that the model may call; can be repeated
+    #[arg(long = "tool", value_name = "FILE")]
+    pub(crate) tools: Vec<PathBuf>,
+    /// JSON file with the format of the answer, or with a JSON schema
+    #[arg(long, value_name = "FILE")]
+    pub(crate) response_format: Option<PathBuf>,
+    /// Further fields of the request, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) extra: Option<String>,
+    /// Sampling temperature
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) temperature: Option<f64>,
+    /// Maximum number of tokens of the answer
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+}
+
+/// The options that every call has.
+#[derive(Debug, Args)]
+pub(crate) struct Connection {
+    #[arg(skip)]
+    pub(crate) from_env: FromEnv,
+    // Not a doc comment: rustdoc would want the address to be a link.
+    #[arg(long, value_name = "URL", env = "INKEEP_API_BASE_URL", hide_env_values = true, help = format!("Base URL of the API [default: {DEFAULT_BASE_URL}]"))]
+    pub(crate) server: Option<String>,
+    /// API key
+    #[arg(long, value_name = "KEY", env = "INKEEP_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// Header for the API key, such as `api-key`, instead of `Authorization: Bearer`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_key_header: Option<String>,
+    /// Send no API key
+    #[arg(long, conflicts_with = "api_key_header")]
+    pub(crate) no_api_key: bool,
     /// Print each event and then the outcome as one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
@@ -221,6 +296,15 @@ fn parse_time_limit(text: &str) -> Result<TimeLimit, String> {
         Ok(Duration::ZERO) => Err("the time limit must be longer than zero; use `off` for no limit".to_owned()),
         Ok(time) => Ok(TimeLimit(Some(time))),
         Err(error) => Err(format!("{error}; write a time limit like `500ms`, `5s` or `off`")),
+    }
+}
+
+/// An environment variable may be empty.
+fn parse_api(text: &str) -> Result<Api, String> {
+    match text.trim() {
+        "sessions" | "" => Ok(Api::Sessions),
+        "completions" => Ok(Api::Completions),
+        _ => Err("the API is `sessions` or `completions`".to_owned()),
     }
 }
 

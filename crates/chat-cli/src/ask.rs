@@ -2,26 +2,24 @@
 
 use std::io;
 
-use chat_client::driver::{ApiKey, FromSettings};
-use chat_client::sessions::{ChatMode, ContinueInput, CreateInput};
-use chat_client::{
-    Answer, Client, ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, Error, FinishReason, KeySource,
-    Reply, RetryPolicy, Timeouts,
-};
-use tokio::io::AsyncReadExt;
-use transport_hyper::tls;
+use chat_client::completions::Tool;
+use chat_client::driver::FromSettings;
+use chat_client::{Answer, Client, Error, FinishReason, Reply};
 
-use crate::args::{Ask, Transport};
+use crate::args::{Api, Ask, Transport};
+#[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
+use crate::connect::not_included;
+use crate::connect::{configure, key_of, names};
 use crate::interrupt::Interrupt;
-use crate::message::Names;
 use crate::print::{Printer, note};
+use crate::question::Question;
 use crate::shell::{self, Shell};
 
 /// Asks with the transport of `--transport`.
 ///
 /// The transports that do not use tokio have their own thread for I/O, which wakes this one.
 pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
-    match args.transport {
+    match args.connection.transport {
         Transport::Hyper => ask::<transport_hyper::HyperTransport>(args, interrupt).await,
         #[cfg(feature = "async-std")]
         Transport::AsyncStd => ask::<transport_async_std::AsyncStdTransport>(args, interrupt).await,
@@ -30,23 +28,17 @@ pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
         #[cfg(feature = "blocking")]
         Transport::Blocking => ask_blocking(args, interrupt).await,
         #[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
-        transport => refuse(&args, transport),
+        transport => printer(&args).outcome(&Err(not_included(transport))),
     }
 }
 
-/// Reports a transport that was not compiled in.
-#[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
-fn refuse(args: &Ask, transport: Transport) -> io::Result<u8> {
-    let value = clap::ValueEnum::to_possible_value(&transport).expect("no transport is hidden");
-    let name = value.get_name();
-    let reason = format!(
-        "is not included in this build of chat; build it with `--features {name}` or `--features all-transports`"
-    );
-    Printer::new(args.json).outcome(&Err(Error::invalid_request(format!("--transport {name}"), reason)))
+/// The printer of an answer.
+fn printer(args: &Ask) -> Printer {
+    Printer::new(args.connection.json).with_api(args.api).with_names(names(&args.connection))
 }
 
 async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = Printer::new(args.json).with_names(names(&args));
+    let mut printer = printer(&args);
     let reply = tokio::select! {
         biased;
         () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
@@ -72,13 +64,13 @@ async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result
 /// Asks with the blocking client. The call runs on its own thread, and Ctrl-C cancels it.
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = Printer::new(args.json).with_names(names(&args));
+    let mut printer = printer(&args);
     let started = async {
-        let client = configure(chat_blocking::Client::builder(), &args)?.build()?;
-        let prompt = Prompt::read(&args).await?;
-        Ok(match &args.session {
-            Some(id) => client.continue_session(id, &prompt.into_continue()),
-            None => client.create(&prompt.into_create(&args)),
+        let client = configure(chat_blocking::Client::builder(), &args.connection)?.build()?;
+        Ok(match Question::read(&args).await? {
+            Question::Create(input) => client.create(&input),
+            Question::Continue(id, input) => client.continue_session(&id, &input),
+            Question::Complete(input) => client.complete(&input),
         })
     };
     let reply = tokio::select! {
@@ -108,7 +100,7 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
 /// Prints the outcome. Without `--json`, adds notes on how the answer ended and how to continue.
 fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
     let status = printer.outcome(outcome)?;
-    if args.json {
+    if args.connection.json {
         return Ok(status);
     }
     match outcome {
@@ -120,112 +112,21 @@ fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) ->
             .iter()
             .for_each(|answer| note_end(args, answer)),
     }
-    // A session can continue after an incomplete answer too.
     if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
+        note_refusal_and_calls(args, answer);
+        // A session can continue after an incomplete answer too.
         note_session(args, answer);
     }
     Ok(status)
 }
 
 async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
-    let client = configure(Client::<T>::builder(), args)?.build()?;
-    let prompt = Prompt::read(args).await?;
-    Ok(match &args.session {
-        Some(id) => client.continue_session(id, &prompt.into_continue()),
-        None => client.create(&prompt.into_create(args)),
+    let client = configure(Client::<T>::builder(), &args.connection)?.build()?;
+    Ok(match Question::read(args).await? {
+        Question::Create(input) => client.create(&input),
+        Question::Continue(id, input) => client.continue_session(&id, &input),
+        Question::Complete(input) => client.complete(&input),
     })
-}
-
-/// Applies the arguments to a client builder.
-fn configure<T>(builder: ClientBuilder<T>, args: &Ask) -> Result<ClientBuilder<T>, Error> {
-    let timeouts = Timeouts::default()
-        .with_connect(args.connect_timeout.0)
-        .with_head(args.head_timeout.0)
-        .with_idle(args.idle_timeout.0)
-        .with_content(args.content_timeout.0)
-        .with_total(args.timeout.0);
-    let retry = RetryPolicy::default().with_max_retries(args.max_retries);
-    let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
-    let origin = if args.from_env.api_key { "the environment variable INKEEP_API_KEY" } else { "--api-key" };
-    let key = KeySource::Fixed { key: ApiKey::new(key)?, origin };
-    let mut builder = builder.key_source(key).timeouts(timeouts).retry(retry);
-    if let Some(file) = &args.ca_cert {
-        builder = builder.root_certificates(tls::pem_file("--ca-cert", file)?);
-    }
-    Ok(match given(&args.server) {
-        Some(server) => builder.base_url(server),
-        None => builder,
-    })
-}
-
-/// The names of the settings in error messages: the flag or the environment variable that set each.
-fn names(args: &Ask) -> Names {
-    let flags = Names::default();
-    let name = |from_env, variable, flag| if from_env { variable } else { flag };
-    Names {
-        api_key: name(args.from_env.api_key, ENV_API_KEY, flags.api_key),
-        base_url: name(args.from_env.server, ENV_BASE_URL, flags.base_url),
-        integration_id: name(args.from_env.integration, ENV_INTEGRATION_ID, flags.integration_id),
-    }
-}
-
-/// Treats an empty value as one that is not set.
-fn given(value: &Option<String>) -> Option<&str> {
-    value.as_deref().filter(|value| !value.is_empty())
-}
-
-fn missing(field: &'static str, variable: &str) -> Error {
-    Error::invalid_request(field, format!("is missing: add it, or set the environment variable {variable}"))
-}
-
-/// The question, with the settings that both operations share.
-struct Prompt {
-    integration_id: String,
-    message: String,
-    stream: bool,
-}
-
-impl Prompt {
-    async fn read(args: &Ask) -> Result<Self, Error> {
-        let integration_id =
-            given(&args.integration).ok_or_else(|| missing("integration_id", ENV_INTEGRATION_ID))?.to_owned();
-        let text = read_message(&args.message).await?;
-        if text.trim_matches(|c: char| c.is_whitespace() || c == BOM).is_empty() {
-            return Err(Error::invalid_request("message", "is empty"));
-        }
-        Ok(Self { integration_id, message: text, stream: !args.no_stream })
-    }
-
-    fn into_continue(self) -> ContinueInput {
-        let mut input = ContinueInput::new(self.integration_id, self.message);
-        input.stream = self.stream;
-        input
-    }
-
-    fn into_create(self, args: &Ask) -> CreateInput {
-        let mut input = CreateInput::new(self.integration_id, self.message);
-        input.chat_session.guidance.clone_from(&args.guidance);
-        input.chat_session.context.clone_from(&args.context);
-        input.chat_session.tags = Some(args.tags.clone()).filter(|tags| !tags.is_empty());
-        input.chat_mode = args.chat_mode.as_deref().map(ChatMode::from);
-        input.stream = self.stream;
-        input
-    }
-}
-
-/// Byte order mark, which some programs write at the start of a text.
-const BOM: char = '\u{feff}';
-
-/// Returns the message, or if it is `-`, standard input without a byte order mark and line breaks at its end.
-async fn read_message(message: &str) -> Result<String, Error> {
-    if message != "-" {
-        return Ok(message.to_owned());
-    }
-    let mut text = String::new();
-    tokio::io::stdin().read_to_string(&mut text).await.map_err(|error| {
-        Error::invalid_request("message", "could not be read from standard input").with_source(error)
-    })?;
-    Ok(text.strip_prefix(BOM).unwrap_or(&text).trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Prints a note if the answer did not end with the finish reason `stop`.
@@ -234,19 +135,32 @@ fn note_end(args: &Ask, answer: &Answer) {
     let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     match &answer.finish_reason {
         Some(FinishReason::Stop) => {}
+        Some(FinishReason::ToolCalls) if args.api == Api::Completions => {}
         Some(reason @ (FinishReason::Length | FinishReason::ContentFilter)) => {
             note_redacted(args, &format!("The server ended the answer early: {reason}."));
         }
         Some(reason) => note_redacted(args, &format!("The server ended the answer with an unknown reason: {reason}.")),
-        None if streamed => note("The stream ended without a finish reason; the answer may be incomplete."),
+        None if streamed && args.api == Api::Sessions => {
+            note("The stream ended without a finish reason; the answer may be incomplete.");
+        }
         None => {}
+    }
+}
+
+/// Prints what is not text: the model's refusal, and its calls of tools that it expects results of.
+fn note_refusal_and_calls(args: &Ask, answer: &Answer) {
+    if let Some(refusal) = &answer.refusal {
+        note_redacted(args, &format!("The model refused: {refusal}"));
+    }
+    for call in answer.tool_calls.iter().filter(|call| !Tool::is_provided(&call.name)) {
+        note_redacted(args, &format!("The model calls {}: {}", call.name, call.arguments));
     }
 }
 
 /// Prints the flag that continues the session, if this call created the session.
 fn note_session(args: &Ask, answer: &Answer) {
-    let Some(id) = answer.session_id.as_deref().filter(|_| args.session.is_none()) else { return };
-    if key_of(args).is_some_and(|key| key.redact(id) != id) {
+    let Some(id) = answer.session_id.as_deref().filter(|_| args.session.session.is_none()) else { return };
+    if key_of(&args.connection).is_some_and(|key| key.redact(id) != id) {
         return note("The session cannot be continued with this command: its id contains the API key.");
     }
     match shell::session_flag(id, Shell::NATIVE) {
@@ -257,9 +171,5 @@ fn note_session(args: &Ask, answer: &Answer) {
 
 /// Prints a note that quotes the server, with the API key redacted.
 fn note_redacted(args: &Ask, line: &str) {
-    note(&key_of(args).map_or(line.into(), |key| key.redact(line)));
-}
-
-fn key_of(args: &Ask) -> Option<ApiKey> {
-    given(&args.api_key).and_then(|key| ApiKey::new(key).ok())
+    note(&key_of(&args.connection).map_or(line.into(), |key| key.redact(line)));
 }

@@ -2,13 +2,16 @@
 
 mod args;
 mod ask;
+mod connect;
 mod decode;
 mod demo;
 mod docs;
 mod input;
 mod interrupt;
 mod message;
+mod models;
 mod print;
+mod question;
 mod serve;
 mod shell;
 mod sse;
@@ -57,11 +60,18 @@ fn run(cli: Cli) -> io::Result<u8> {
         }
         // There is one answer at a time, so more threads would only add overhead.
         Command::Ask(args) => {
-            if args.verbose {
+            if args.connection.verbose {
                 verbose::enable();
             }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))
+        }
+        Command::Models(args) => {
+            if args.connection.verbose {
+                verbose::enable();
+            }
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), models::run(&args, interrupt))
         }
         Command::Demo { question } => {
             let interrupt = Interrupt::listen(GRACE)?;

@@ -16,11 +16,12 @@ pub(crate) struct Names {
     pub(crate) api_key: &'static str,
     pub(crate) base_url: &'static str,
     pub(crate) integration_id: &'static str,
+    pub(crate) model: &'static str,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { api_key: "--api-key", base_url: "--server", integration_id: "--integration" }
+        Self { api_key: "--api-key", base_url: "--server", integration_id: "--integration", model: "--model" }
     }
 }
 
@@ -30,6 +31,9 @@ impl Names {
             "api_key" => self.api_key,
             "base_url" => self.base_url,
             "integration_id" => self.integration_id,
+            "model" => self.model,
+            "temperature" => "--temperature",
+            "extra" => "--extra",
             "chat_session_id" => "--session",
             "message" | "chat_session.messages" => "the question",
             other => other,
