@@ -78,7 +78,7 @@ impl Run {
         assert!(lines.iter().all(|line| line.get("event").is_some()), "{self:?}");
         match outcome["outcome"].as_str() {
             Some("completed") => {
-                assert_eq!(keys(&outcome), ["chat_session_id", "citations", "content", "finish_reason", "outcome"]);
+                check_answer_keys(&outcome);
                 assert_eq!(self.status, Some(0), "{self:?}");
             }
             Some("error") => self.check_error(&outcome),
@@ -138,7 +138,7 @@ impl Run {
         assert_eq!(self.status, Some(status), "{self:?}");
         assert_eq!(outcome["timeout"].is_string(), outcome["kind"] == "timeout", "{self:?}");
         if !outcome["partial"].is_null() {
-            assert_eq!(keys(&outcome["partial"]), ["chat_session_id", "citations", "content", "finish_reason"]);
+            check_answer_keys(&outcome["partial"]);
         }
         // Errors are printed to standard error too.
         self.check_report();
@@ -152,6 +152,16 @@ impl Run {
         assert!(lines[0].starts_with("chat: ") && lines[0].len() > "chat: ".len(), "{self:?}");
         assert!(lines[1].ends_with('.'), "{self:?}");
     }
+}
+
+/// Checks the keys of an answer, which are those of a session or those of a chat completion.
+#[track_caller]
+fn check_answer_keys(answer: &Value) {
+    let mut keys = keys(answer);
+    keys.retain(|key| *key != "outcome");
+    let session = ["chat_session_id", "citations", "content", "finish_reason"];
+    let completion = ["id", "model", "reasoning", "refusal", "tool_calls", "usage"];
+    assert!(keys == session || keys == [&session[..], &completion[..]].concat(), "{keys:?}");
 }
 
 fn keys(value: &Value) -> Vec<&str> {
