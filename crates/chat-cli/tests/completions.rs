@@ -252,7 +252,7 @@ fn an_answer_is_complete_at_its_end_mark() {
 
 #[test]
 fn models_are_listed() {
-    let server = Serve::start(&["--api-key", KEY]);
+    let server = Serve::start(&[]);
     all_at_once(transports(), |transport| {
         let models = |args: &[&str]| {
             let mut command = chat(["models", "--server", &server.url, "--transport", transport]);
