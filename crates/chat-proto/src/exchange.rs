@@ -60,10 +60,8 @@ impl fmt::Display for Attempt {
 #[derive(Debug)]
 pub struct Exchange {
     /// The request. `None` after the head of a success, because nothing is sent again after it.
-    http: Option<Box<http::Request<Bytes>>>,
-    idempotency: Idempotency,
+    repeatable: Option<Box<Repeatable>>,
     dialect: Dialect,
-    retry: RetryPolicy,
     reading: Reading,
     random: u64,
     state: State,
@@ -71,6 +69,14 @@ pub struct Exchange {
     clocks: Clocks,
     /// The errors of the last few failed attempts, oldest first.
     earlier: Vec<Error>,
+}
+
+/// What another attempt needs.
+#[derive(Debug)]
+struct Repeatable {
+    http: Box<http::Request<Bytes>>,
+    idempotency: Idempotency,
+    retry: RetryPolicy,
 }
 
 #[derive(Debug)]
@@ -108,10 +114,12 @@ impl Exchange {
     /// Starts a call. `seed` is for the jitter of retries: use a number that other clients are unlikely to use.
     pub fn new(request: Request, config: &Config, seed: u64) -> Self {
         Self {
-            http: Some(request.http),
-            idempotency: request.idempotency,
+            repeatable: Some(Box::new(Repeatable {
+                http: request.http,
+                idempotency: request.idempotency,
+                retry: config.retry,
+            })),
             dialect: request.dialect,
-            retry: config.retry,
             reading: config.reading(),
             random: seed,
             state: State::Ready,
@@ -193,7 +201,7 @@ impl Exchange {
         let head = Head::new(head.status, head.headers);
         let receiver = Receiver::of_dialect(self.dialect, head, &self.reading);
         if receiver.is_success() {
-            self.http = None;
+            self.repeatable = None;
         }
         self.clocks.start_body(receiver.progress());
         self.state = State::Body(Box::new(Body { receiver, pending: VecDeque::with_capacity(1), end: None }));
@@ -349,8 +357,8 @@ impl Exchange {
         self.attempts += 1;
         self.state = State::Head;
         self.clocks.start_attempt();
-        let request = self.http.clone().expect("nothing is sent after the head of a success");
-        Output::Send(Attempt(self.attempts), request)
+        let repeatable = self.repeatable.as_ref().expect("nothing is sent after the head of a success");
+        Output::Send(Attempt(self.attempts), repeatable.http.clone())
     }
 
     fn is_newest(&self, attempt: Attempt) -> bool {
@@ -375,9 +383,12 @@ impl Exchange {
     fn fail(&mut self, error: Error, fault: Option<TransportError>) {
         self.leave();
         let retry_after = error.head().zip(error.retry_after()).and_then(|(head, after)| after.delay(&head.headers));
+        let Some(Repeatable { idempotency, retry, .. }) = self.repeatable.as_deref() else {
+            return self.end_with(error, None);
+        };
         let verdict = retry::decide(&RetryContext {
-            policy: &self.retry,
-            class: RetryClass::after(&error, self.idempotency, fault),
+            policy: retry,
+            class: RetryClass::after(&error, *idempotency, fault),
             attempts: self.attempts,
             waited: self.clocks.waited(),
             retry_after,
