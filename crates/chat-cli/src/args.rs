@@ -121,7 +121,7 @@ pub(crate) struct Ask {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of sessions (v0)")]
 pub(crate) struct SessionArgs {
-    /// Id of the integration to ask
+    /// Id of the integration to ask; required for sessions
     #[arg(long, value_name = "ID", env = "INKEEP_INTEGRATION_ID")]
     pub(crate) integration: Option<String>,
     /// Continue the session with this id
@@ -145,7 +145,7 @@ pub(crate) struct SessionArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of chat completions (v1)")]
 pub(crate) struct CompletionArgs {
-    /// Model to ask
+    /// Model to ask; required for chat completions
     #[arg(long, value_name = "NAME", env = "INKEEP_MODEL")]
     pub(crate) model: Option<String>,
     /// Instructions for the answer
@@ -194,7 +194,7 @@ pub(crate) struct Connection {
     /// Send no API key
     #[arg(long, conflicts_with = "api_key_header")]
     pub(crate) no_api_key: bool,
-    /// Print each event and then the outcome as one JSON object per line
+    /// Print one JSON object per line: each event and then the outcome, or each model
     #[arg(long)]
     pub(crate) json: bool,
     /// Log the attempts, response heads, waits and times of the call to standard error
