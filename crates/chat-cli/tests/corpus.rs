@@ -344,11 +344,11 @@ fn judge_sum(answer: &Value, events: &[Value]) -> Result<(), String> {
     same("text of the events", &content, &given("content"))?;
     same("reasoning of the events", &text("reasoning"), &given("reasoning"))?;
     same("refusal of the events", &text("refusal"), &given("refusal"))?;
-    let usage = of("usage").last().map_or(Value::Null, |event| event["data"].clone());
+    let usage = of("usage").next_back().map_or(Value::Null, |event| event["data"].clone());
     same("usage of the events", &usage, answer.get("usage").unwrap_or(&Value::Null))?;
     same(
         "citations of the events",
-        &of("records_cited").last().map_or_else(Vec::new, |event| cited(&event["data"])),
+        &of("records_cited").next_back().map_or_else(Vec::new, |event| cited(&event["data"])),
         &cited(answer),
     )?;
     let mut names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
