@@ -109,12 +109,18 @@ examples:
     .ci/examples
 
 # The command is the one that `test` has built. The committed corpora run in `test`.
-# Check the command against external corpora in $CHAT_CORPORA, with their checkers.
+# Check the command against external corpora in $CHAT_CORPORA, and in $CHAT_CORPORA-v1 for v1, with their checkers.
 corpora:
     if [ -d "${CHAT_CORPORA:-}" ]; then \
         cargo test --locked --quiet --workspace --features {{ all_transports }} --no-run --test corpus; \
         python3 "$CHAT_CORPORA/check_sse.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/sse_cases.jsonl"; \
         python3 "$CHAT_CORPORA/check_chat.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/chat_cases.jsonl"; \
+        v1="${CHAT_CORPORA%/}-v1"; \
+        if [ -d "$v1" ]; then \
+            python3 "$v1/check_completions.py" "$CARGO_TARGET_DIR/debug/chat" "$v1/completions_cases.jsonl"; \
+        else \
+            echo "skipped: \$CHAT_CORPORA-v1 is not a folder"; \
+        fi; \
     else \
         echo "skipped: CHAT_CORPORA is not a folder; \`just test\` runs the committed corpora"; \
     fi

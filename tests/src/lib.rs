@@ -4,6 +4,7 @@
 //! fuzz target with the bytes of the fuzzer, and a plain test with the committed corpus.
 
 mod check;
+mod completions;
 mod exchange;
 mod handshake;
 mod lines;
@@ -15,6 +16,7 @@ mod retry_after;
 pub mod sim;
 
 pub use check::{DecoderOutput, check_sse, cut_at, cut_every, decode, decode_with_limit};
+pub use completions::check_completions;
 pub use exchange::check_exchange;
 pub use handshake::{check_proxy_connect, check_proxy_socks};
 pub use lines::check_lines;

@@ -19,20 +19,25 @@ const OTHERS: [(&str, &[u8]); 6] = [
     ("retry-after", b"7"),
 ];
 
-/// Receives a response: the first three bytes select its head, the others are its body.
-///
-/// # Panics
-///
-/// If two chunk sizes give different results, or if an answer is not the sum of its events.
-pub fn check_receiver(bytes: &[u8]) {
-    let [status, content_type, other, body @ ..] = bytes else { return };
+/// The head that the first three bytes select, and the other bytes.
+pub(crate) fn head_and_body(bytes: &[u8]) -> Option<(Head, &[u8])> {
+    let [status, content_type, other, body @ ..] = bytes else { return None };
     let status = STATUSES[usize::from(*status) % STATUSES.len()];
     let mut headers = HeaderMap::new();
     let content_type = CONTENT_TYPES[usize::from(*content_type) % CONTENT_TYPES.len()];
     headers.insert("content-type", HeaderValue::from_bytes(content_type).expect("a legal value"));
     let (name, value) = OTHERS[usize::from(*other) % OTHERS.len()];
     headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a legal value"));
-    let head = Head::new(status.try_into().expect("a legal status"), headers);
+    Some((Head::new(status.try_into().expect("a legal status"), headers), body))
+}
+
+/// Receives a response: the first three bytes select its head, the others are its body.
+///
+/// # Panics
+///
+/// If two chunk sizes give different results, or if an answer is not the sum of its events.
+pub fn check_receiver(bytes: &[u8]) {
+    let Some((head, body)) = head_and_body(bytes) else { return };
     check_halves(&body[..body.len().min(64)]);
 
     if Receiver::new(head.clone(), &Limits::default()).is_stream() {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use chat_tests::{
-    check_exchange, check_lines, check_peers, check_proxy_connect, check_proxy_socks, check_receiver, check_request,
-    check_retry_after, check_sse,
+    check_completions, check_exchange, check_lines, check_peers, check_proxy_connect, check_proxy_socks,
+    check_receiver, check_request, check_retry_after, check_sse,
 };
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -43,6 +43,11 @@ fn peers() {
 #[test]
 fn receiver() {
     replay("receiver", check_receiver);
+}
+
+#[test]
+fn completions() {
+    replay("completions", check_completions);
 }
 
 #[test]

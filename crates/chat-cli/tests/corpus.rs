@@ -5,9 +5,11 @@ mod support;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::io::Write as _;
+use std::process::Stdio;
 use std::sync::Mutex;
 
-use support::{Run, chat, corpus, in_parallel, run_with_input};
+use support::{Run, Running, chat, corpus, in_parallel, run_with_input};
 
 /// Larger bodies are not fed in small chunks.
 const BIG: usize = 50_000;
@@ -22,15 +24,19 @@ fn check(file: &str, body: &str, command: fn(&Value) -> Vec<String>, judge: Judg
     let failed = Mutex::new(Vec::new());
     in_parallel(&cases, |case| {
         let raw = STANDARD.decode(case[body].as_str().expect("a body")).expect("base64");
+        let mut whole = None;
         for size in [None, Some(1), Some(2), Some(3), Some(5), Some(7)] {
-            if raw.len() > BIG && size.is_some_and(|size| size < 7) {
+            let stays_open = case["stays_open"] == true;
+            if size.is_some_and(|size| stays_open || raw.len() > BIG && size < 7) {
                 continue;
             }
             let mut args = command(case);
             args.extend(size.map(|size| format!("--chunk={size}")));
             args.push("-".to_owned());
-            let run = run_with_input(&mut chat(args), &raw);
-            if let Err(why) = judge(case, &raw, &run) {
+            let mut command = chat(args);
+            let run = if stays_open { run_without_eof(&mut command, &raw) } else { run_with_input(&mut command, &raw) };
+            let whole = whole.get_or_insert_with(|| run.stdout.clone());
+            if let Err(why) = judge(case, &raw, &run).and_then(|()| same("output", &run.stdout, whole)) {
                 let chunk = size.map_or_else(|| "whole".to_owned(), |size| format!("--chunk {size}"));
                 failed.lock().expect("not poisoned").push(format!("{} ({chunk}): {why}", case["name"]));
                 return;
@@ -41,6 +47,16 @@ fn check(file: &str, body: &str, command: fn(&Value) -> Vec<String>, judge: Judg
     assert!(failed.is_empty(), "{} of {} cases:\n{}", failed.len(), cases.len(), failed.join("\n"));
 }
 
+/// Runs a command to its end. Its standard input has this content and does not end.
+fn run_without_eof(command: &mut std::process::Command, input: &[u8]) -> Run {
+    let mut running = Running::start(command.stdin(Stdio::piped()));
+    let mut stdin = running.stdin().expect("standard input is piped");
+    stdin.write_all(input).expect("the command reads");
+    let run = running.end();
+    drop(stdin);
+    run
+}
+
 #[test]
 fn event_streams_are_decoded_as_the_standard_says() {
     check("sse_cases.jsonl", "input_b64", |_| vec!["sse".to_owned()], judge_sse);
@@ -49,6 +65,12 @@ fn event_streams_are_decoded_as_the_standard_says() {
 #[test]
 fn answers_are_decoded_as_the_contract_says() {
     check("chat_cases.jsonl", "body_b64", decode, judge_chat);
+}
+
+#[test]
+fn completions_are_decoded_as_the_contract_says() {
+    let decode = |case: &Value| [decode(case), vec!["--api=completions".to_owned()]].concat();
+    check("completions_cases.jsonl", "body_b64", decode, judge_completion);
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, got: &T, want: &T) -> Result<(), String> {
@@ -218,6 +240,149 @@ fn judge_api(expect: &Value, outcome: &Value) -> Result<(), String> {
         Some(location) => same("location", &outcome["location"], location),
         None => Ok(()),
     }
+}
+
+fn judge_completion(case: &Value, _: &[u8], run: &Run) -> Result<(), String> {
+    let expect = case["expect"].as_object().ok_or("no expectation")?;
+    let mut events = run.lines();
+    let outcome = events.pop().ok_or("no outcome line")?;
+    same("outcome", &outcome["outcome"], &expect["outcome"])?;
+    let is_error = outcome["outcome"] == "error";
+    if is_error {
+        let wanted = &expect["kind"];
+        let fits = wanted.as_array().map_or(&outcome["kind"] == wanted, |all| all.contains(&outcome["kind"]));
+        if !fits {
+            return Err(format!("kind: got {} want {wanted}", outcome["kind"]));
+        }
+    }
+    let status = match outcome["kind"].as_str() {
+        None => 0,
+        Some("api" | "validation") => 3,
+        Some(_) => 5,
+    };
+    same("exit status", &run.status, &Some(status))?;
+    let answer = if is_error { &outcome["partial"] } else { &outcome };
+    for (key, wanted) in expect {
+        match (key.as_str(), key.strip_prefix("partial_")) {
+            // These are compared above and below.
+            ("outcome" | "kind" | "other", _) => {}
+            ("status" | "retry_after", _) => same(key, &outcome[key], wanted)?,
+            ("body_contains" | "message_contains", _) => {
+                let name = key.trim_end_matches("_contains");
+                let text = outcome[name].as_str().unwrap_or_default();
+                let words = wanted.as_array().map_or(std::slice::from_ref(wanted), Vec::as_slice);
+                let missing = words.iter().filter_map(Value::as_str).find(|word| !text.contains(word));
+                same(&format!("words that {} lacks", short(&text)), &missing, &None)?;
+            }
+            ("items", _) => same(key, &Value::from_iter(chunks(&events)), wanted)?,
+            ("chunks", _) => same(key, &Value::from(chunks(&events).count()), wanted)?,
+            (key, part) => judge_answer(part.unwrap_or(key), answer, wanted)?,
+        }
+    }
+    let other = events.iter().filter(|event| event["event"] == "other");
+    let other =
+        other.map(|event| serde_json::json!({ "type": event["type"], "data": event["data"], "id": event["id"] }));
+    same("other", &other.collect(), &expect.get("other").and_then(Value::as_array).cloned().unwrap_or_default())?;
+    judge_sum(answer, &events)
+}
+
+/// The chunks of text, each with its finish reason.
+fn chunks(events: &[Value]) -> impl Iterator<Item = Value> + '_ {
+    let chunks = events.iter().filter(|event| event["event"] == "message_chunk").map(|event| &event["data"]);
+    chunks.map(|data| serde_json::json!([data["content_chunk"], data["finish_reason"]]))
+}
+
+/// Compares a field of an answer.
+fn judge_answer(key: &str, answer: &Value, wanted: &Value) -> Result<(), String> {
+    let calls = || answer["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
+    match key {
+        "content" | "reasoning" | "refusal" => {
+            same(key, &answer[key].as_str().unwrap_or_default(), &wanted.as_str().unwrap_or_default())
+        }
+        "tool_calls" => {
+            let wanted = wanted.as_array().ok_or("no calls")?;
+            same("number of calls", &calls().len(), &wanted.len())?;
+            calls().iter().zip(wanted).try_for_each(|(call, wanted)| judge_call(call, wanted))
+        }
+        "tool_call_count" => same(key, &Value::from(calls().len()), wanted),
+        "tool_calls_some" => wanted.as_object().ok_or("no calls")?.iter().try_for_each(|(at, wanted)| {
+            let call = at.parse().ok().and_then(|at: usize| calls().get(at));
+            judge_call(call.ok_or_else(|| format!("no call {at}"))?, wanted)
+        }),
+        "citations" => same(key, &cited(answer), &cited(&serde_json::json!({ "citations": wanted }))),
+        "usage" | "finish_reason" | "id" | "model" => {
+            if matches(&answer[key], wanted) {
+                Ok(())
+            } else {
+                same(key, &answer[key], wanted)
+            }
+        }
+        other => Err(format!("no such expectation: {other}")),
+    }
+}
+
+fn judge_call(call: &Value, wanted: &Value) -> Result<(), String> {
+    same("id of a call", &call["id"], &wanted["id"])?;
+    same("name of a call", &call["name"], &wanted["name"])?;
+    let arguments = call["arguments"].as_str().ok_or("no arguments")?;
+    if let Some(json) = wanted.get("arguments_json") {
+        let text = if arguments.is_empty() { "{}" } else { arguments };
+        return same("arguments", &serde_json::from_str(text).unwrap_or_default(), json);
+    }
+    match wanted.get("arguments_len") {
+        Some(length) => same("length of arguments", &length_of(&call["arguments"]), length),
+        None => same("arguments", &call["arguments"], &wanted["arguments"]),
+    }
+}
+
+/// Checks that the events add up to the answer.
+fn judge_sum(answer: &Value, events: &[Value]) -> Result<(), String> {
+    let of = |name: &'static str| events.iter().filter(move |event| event["event"] == name);
+    let text = |name| of(name).filter_map(|event| event["text"].as_str()).collect::<String>();
+    let given = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    let content = of("message_chunk").filter_map(|event| event["data"]["content_chunk"].as_str()).collect::<String>();
+    same("text of the events", &content, &given("content"))?;
+    same("reasoning of the events", &text("reasoning"), &given("reasoning"))?;
+    same("refusal of the events", &text("refusal"), &given("refusal"))?;
+    let usage = of("usage").next_back().map_or(Value::Null, |event| event["data"].clone());
+    same("usage of the events", &usage, answer.get("usage").unwrap_or(&Value::Null))?;
+    same(
+        "citations of the events",
+        &of("records_cited").next_back().map_or_else(Vec::new, |event| cited(&event["data"])),
+        &cited(answer),
+    )?;
+    let mut names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    names.retain(|name| {
+        !matches!(*name, "message_chunk" | "reasoning" | "refusal" | "tool_call" | "records_cited" | "usage" | "other")
+    });
+    same("unknown lines", &names, &Vec::new())?;
+    let is_empty = |data: &Value| data["content_chunk"] == "" && data["finish_reason"].is_null();
+    same("empty chunks", &of("message_chunk").filter(|event| is_empty(&event["data"])).count(), &0)
+}
+
+/// Compares values. The wanted value "any" matches every value.
+fn matches(got: &Value, wanted: &Value) -> bool {
+    match (got, wanted) {
+        (_, Value::String(any)) if any == "any" => true,
+        (Value::Object(got), Value::Object(wanted)) => {
+            got.len() == wanted.len()
+                && wanted.iter().all(|(name, wanted)| got.get(name).is_some_and(|got| matches(got, wanted)))
+        }
+        (Value::Array(got), Value::Array(wanted)) => {
+            got.len() == wanted.len() && got.iter().zip(wanted).all(|(got, wanted)| matches(got, wanted))
+        }
+        _ => got == wanted,
+    }
+}
+
+/// The citations of an answer of v1, with `null` for missing optional fields.
+fn cited(answer: &Value) -> Vec<Value> {
+    let known = |citation: &Value| {
+        let record = &citation["record"];
+        let fields = ["type", "url", "title", "description", "breadcrumbs"].map(|name| record[name].clone());
+        serde_json::json!({ "number": citation["number"], "label": citation["label"], "record": fields })
+    };
+    answer["citations"].as_array().into_iter().flatten().map(known).collect()
 }
 
 fn length_of(text: &Value) -> Value {

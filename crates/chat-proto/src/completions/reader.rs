@@ -12,7 +12,7 @@ use crate::config::Reading;
 use crate::content::{self, ContentType};
 use crate::progress::Flow;
 use crate::sessions;
-use crate::surrogates::Joiner;
+use crate::surrogates::{Joiner, replace_lone};
 use crate::{
     Citation, Citations, ErrorKind, Event, FinishReason, Head, Limit, OtherEvent, Started, TextDelta, Truncation,
     Usage, sse,
@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     refusal: Joiner,
     calls: Calls,
     annotations: Vec<Citation>,
+    /// Memory of `annotations`, in bytes.
+    annotated: usize,
 }
 
 /// Which form a choice has.
@@ -60,6 +62,7 @@ impl Reader {
             refusal: Joiner::default(),
             calls: Calls::default(),
             annotations: Vec::new(),
+            annotated: 0,
         }
     }
 
@@ -99,7 +102,7 @@ impl Reader {
             Err(_) if is_error => error(),
             Err(rejected) => Err(undecodable("chat.completion.chunk", &json, &rejected)),
             Ok(failed) if failed || is_error => error(),
-            Ok(_) if self.calls.held() > self.limit => {
+            Ok(_) if self.calls.held() + self.annotated > self.limit => {
                 Err(ErrorKind::Limit { limit: Limit::Answer, bytes: self.limit })
             }
             Ok(_) => Ok(Flow::More),
@@ -129,7 +132,7 @@ impl Reader {
             Some(choice) => self.read_choice(choice, form, out)?,
             None => false,
         };
-        if let Some(usage) = chunk.usage.and_then(|usage| Usage::from_json(usage.get())) {
+        if let Some(usage) = chunk.usage.and_then(|usage| read_usage(usage.get())) {
             out.push_back(Event::Usage(Box::new(usage)));
         }
         Ok(has_failed || chunk.is_error())
@@ -189,7 +192,9 @@ impl Reader {
             self.calls.read_function_call(function)?;
         }
         if let Some(annotations) = delta.annotations {
-            self.annotations.extend(links::of_annotations(annotations.get()));
+            let cited = Citations::new(links::of_annotations(annotations.get()));
+            self.annotated += cited.memory();
+            self.annotations.extend_from_slice(&cited);
         }
         Ok(has_failed)
     }
@@ -282,6 +287,11 @@ struct Pieces {
     text: String,
     reasoning: String,
     refusal: String,
+}
+
+/// Reads a usage object. A lone half of a surrogate pair is read as U+FFFD.
+fn read_usage(json: &str) -> Option<Usage> {
+    Usage::from_json(json).or_else(|| Usage::from_json(&replace_lone(json)?))
 }
 
 /// Whether the data ends the stream.

@@ -44,7 +44,9 @@ impl Request {
             http.headers_mut().insert(INKEEP_FILTERS, filters);
         }
         let (idempotency, dialect) = (Idempotency::Harmless, Dialect::Completions);
-        Ok(Self { http: Box::new(http), idempotency, dialect, model: Some(input.model.as_str().into()) })
+        // An extra field replaces the model.
+        let model = input.extra.get("model").map_or(Some(&*input.model), Value::as_str).map(Into::into);
+        Ok(Self { http: Box::new(http), idempotency, dialect, model })
     }
 
     /// Creates the request for the list of models. The body is the answer's text. To read it, use
@@ -95,8 +97,9 @@ fn check(input: &CompletionInput) -> Result<(), Error> {
 /// The body, with the extra fields merged in.
 fn body(input: &CompletionInput) -> Result<Bytes, Error> {
     const CANNOT_FAIL: &str = "the inputs can always be written as JSON";
-    let n = input.extra.get("n").map_or(input.n, Value::as_u64);
-    if n.is_some_and(|n| n > 1) {
+    // An extra field may be written as 2.0.
+    let is_several = |n: &Value| n.as_f64().is_some_and(|n| n > 1.0);
+    if input.extra.get("n").map_or(input.n.is_some_and(|n| n > 1), is_several) {
         let reason = "must not be greater than 1, because only the first choice is read; make several calls instead";
         return Err(Error::invalid_request("n", reason));
     }
