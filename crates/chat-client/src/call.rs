@@ -5,6 +5,7 @@ use chat_proto::{
     Answer, ApiKey, Attempt, BoxError, Elapsed, Error, Event, Exchange, Head, Output, Request, TransportError,
 };
 
+use crate::key::KeySource;
 use crate::sent_keys::SentKeys;
 use crate::settings::Settings;
 use crate::trace::Trace;
@@ -53,7 +54,8 @@ use crate::turn::PendingTurn;
 /// ```
 pub struct Call {
     state: State,
-    key_origin: &'static str,
+    /// `None` if no key is sent.
+    key_origin: Option<&'static str>,
     keys: SentKeys,
     /// The turn of a session that this call answers.
     turn: Option<PendingTurn>,
@@ -79,7 +81,8 @@ impl Call {
             Err(error) => State::Invalid(error),
         };
         let keys = SentKeys::new(&settings.key);
-        Self { state, key_origin: settings.key.origin(), keys, turn, io_error: None, trace }
+        let key_origin = (!matches!(settings.key, KeySource::None)).then(|| settings.key.origin());
+        Self { state, key_origin, keys, turn, io_error: None, trace }
     }
 
     /// Returns the next event that needs no new input. Call it until it returns `None`, then call
@@ -270,7 +273,11 @@ impl Call {
             Some(source) => error.with_io_source(source),
             None => error,
         };
-        let outcome = self.keys.redact(outcome.map_err(|error| add_source(error).with_key_origin(self.key_origin)));
+        let add_origin = |error: Error| match self.key_origin {
+            Some(origin) => error.with_key_origin(origin),
+            None => error,
+        };
+        let outcome = self.keys.redact(outcome.map_err(|error| add_origin(add_source(error))));
         self.trace.end(&outcome, &self.keys);
         // A question that was never sent is not part of the history.
         let was_sent = outcome.as_ref().err().is_none_or(|error| error.attempts() > 0);
