@@ -11,6 +11,9 @@ use support::run;
 
 type MemoryChat = Chat<MemoryTransport>;
 
+/// Something that happens to a chat.
+type Step = fn(&mut MemoryChat);
+
 /// A chat that answers from these scripts, and its transport.
 fn chat(scripts: impl IntoIterator<Item = Script>) -> (MemoryChat, MemoryTransport) {
     let (client, transport) = client(scripts);
@@ -226,7 +229,7 @@ fn text_before_calls_is_sent_with_them() {
 #[test]
 fn an_incomplete_answer_with_text_is_kept_and_marked() {
     let begun = || Script::events([text("Half")]);
-    let end: [(&str, Script, fn(&mut MemoryChat)); 3] = [
+    let ends: [(&str, Script, Step); 3] = [
         ("cancelled", begun().stall(), |chat| {
             let mut reply = chat.ask("1?");
             while run(reply.next()).unwrap().unwrap().text() != Some("Half") {}
@@ -240,7 +243,7 @@ fn an_incomplete_answer_with_text_is_kept_and_marked() {
             run(chat.ask("1?").finish()).unwrap_err();
         }),
     ];
-    for (name, script, end) in end {
+    for (name, script, end) in ends {
         let (mut chat, transport) = chat([script, Script::completion("Yes."), Script::completion("No.")]);
         end(&mut chat);
         let turns = chat.turns();
@@ -331,7 +334,7 @@ fn keep_last_counts_turns_and_keeps_calls_with_their_results() {
 
 #[test]
 fn results_whose_calls_were_removed_meanwhile_are_not_kept() {
-    let removals: [fn(&mut MemoryChat); 2] = [|chat| chat.keep_last(0), |chat| drop(chat.drop_last())];
+    let removals: [Step; 2] = [|chat| chat.keep_last(0), |chat| drop(chat.drop_last())];
     for remove in removals {
         let (mut chat, transport) =
             chat([calls(&[(Some("a"), "sum")]), Script::completion("Done."), Script::completion("Yes.")]);
