@@ -51,8 +51,8 @@ impl<T: Transport> Client<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
-    /// wrote it.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, if a newer version wrote
+    /// it, or if results of tools do not follow their calls.
     pub fn import_chat(&self, json: &str) -> Result<Chat<T>, Error> {
         Ok(Chat { client: self.clone(), history: ChatHistory::import(json, &self.settings().defaults)? })
     }

@@ -53,8 +53,8 @@ impl ChatHistory {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
-    /// wrote it.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, if a newer version wrote
+    /// it, or if results of tools do not follow their calls.
     pub fn import(json: &str, defaults: &Defaults) -> Result<Self, Error> {
         let refuse = |reason: String| Error::invalid_request("chat", reason);
         let malformed = |error: serde_json::Error| refuse(format!("is not an exported chat: {error}"));
