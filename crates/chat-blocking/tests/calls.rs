@@ -7,8 +7,9 @@ use std::sync::Barrier;
 use std::task::Poll;
 use std::thread;
 
-use chat_blocking::sessions::CreateInput;
-use chat_blocking::{Canceller, Client, ErrorKind, Event, Reply, Session};
+use chat_blocking::completions::{CompletionInput, QA_EXPERT, Tool, ToolChoice};
+use chat_blocking::sessions::{AssistantMessage, CreateInput};
+use chat_blocking::{Canceller, Client, ErrorKind, Event, Reply, Session, ToolResult};
 use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{ScriptServer, ScriptedReply as Script, Server, Step};
 use support::{once, question, runtime, stream, until};
@@ -42,6 +43,45 @@ fn a_session_creates_and_continues() {
     assert_eq!(second.text, piece);
     assert_eq!(second.session_id, first.session_id);
     assert_eq!(session.history().len(), 1);
+    runtime.block_on(server.shutdown());
+}
+
+#[test]
+fn a_chat_sends_its_history_and_a_completion_does_not() {
+    let runtime = runtime();
+    let server = Server::builder().api_key("k").respond_with(|history, question| {
+        let before: Vec<_> = history.entries().map(|entry| format!("{}={}", entry.question, entry.answer)).collect();
+        AssistantMessage::new(format!("{question}{before:?}"), None)
+    });
+    let server = runtime.block_on(server.bind()).unwrap();
+    let client = once(&server.url());
+    let models = client.list_models().unwrap();
+    assert!(models.iter().any(|model| model.id == QA_EXPERT), "{models:?}");
+
+    let mut chat = client.chat(QA_EXPERT).with_system("Be brief.");
+    let mut text = String::new();
+    let mut reply = chat.ask("1?");
+    for event in &mut reply {
+        text += event.unwrap().text().unwrap_or_default();
+    }
+    assert_eq!((reply.finish().unwrap().text, &*text), (text.clone(), "1?[]"));
+    let mut chat = client.import_chat(&chat.export()).unwrap().with_streaming(false);
+    assert_eq!(chat.ask("2?").finish().unwrap().text, r#"2?["1?=1?[]"]"#);
+    assert_eq!((chat.turns().len(), chat.open_calls().len()), (2, 0));
+    chat.keep_last(0);
+    assert_eq!(chat.ask("3?").finish().unwrap().text, "3?[]");
+
+    // A function call, and its result.
+    let tool = Tool::function("weather", "The weather", Default::default());
+    let mut chat =
+        client.chat(QA_EXPERT).with_tools([tool]).with_settings(|all| all.with_tool_choice(ToolChoice::Required));
+    let answer = chat.ask("4?").finish().unwrap();
+    assert_eq!((answer.tool_calls.len(), answer.text.as_str()), (1, ""));
+    let answer = chat.answer_tools([ToolResult::new(&answer.tool_calls[0], "rain")]).finish().unwrap();
+    assert_eq!(answer.text, "4?[]");
+
+    let answer = client.complete(&CompletionInput::new(QA_EXPERT, ["5?"])).finish().unwrap();
+    assert_eq!((answer.text.as_str(), answer.model()), ("5?[]", Some(QA_EXPERT)));
     runtime.block_on(server.shutdown());
 }
 

@@ -51,8 +51,8 @@ impl<T: Transport> Client<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
-    /// wrote it.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, if a newer version wrote
+    /// it, or if results of tools do not follow their calls.
     pub fn import_chat(&self, json: &str) -> Result<Chat<T>, Error> {
         Ok(Chat { client: self.clone(), history: ChatHistory::import(json, &self.settings().defaults)? })
     }
@@ -147,7 +147,7 @@ impl<T: Transport> Chat<T> {
     /// # async fn chat<T: Transport>(client: Client<T>) -> Result<(), Error> {
     /// let mut chat = client.chat("model-1");
     /// let mut answer = chat.ask("What is the weather in Basel?").finish().await?;
-    /// while !answer.tool_calls.is_empty() {
+    /// while !chat.open_calls().is_empty() {
     ///     let results: Vec<_> = answer.tool_calls.iter().map(|call| ToolResult::new(call, "12 °C, rain")).collect();
     ///     answer = chat.answer_tools(results).finish().await?;
     /// }

@@ -1,5 +1,6 @@
 //! A chat without I/O.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Role, Tool};
@@ -15,7 +16,6 @@ use crate::turn::{ChatLog, PendingTurn};
 ///
 /// A [`Chat`](crate::Chat) is a chat history with a client. Use this type in your own driver: it makes the request for each
 /// question.
-#[derive(Debug)]
 pub struct ChatHistory {
     /// Settings of all requests. Its messages are the instructions.
     input: CompletionInput,
@@ -25,6 +25,12 @@ pub struct ChatHistory {
 
 /// The version of the exported JSON.
 const VERSION: u32 = 1;
+
+/// The part of an exported chat that all versions have.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
 
 /// A chat as JSON.
 #[derive(Serialize, Deserialize)]
@@ -47,17 +53,23 @@ impl ChatHistory {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
-    /// wrote it.
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, if a newer version wrote
+    /// it, or if results of tools do not follow their calls.
     pub fn import(json: &str, defaults: &Defaults) -> Result<Self, Error> {
         let refuse = |reason: String| Error::invalid_request("chat", reason);
-        let exported: Exported<ChatTurn> =
-            serde_json::from_str(json).map_err(|error| refuse(format!("is not an exported chat: {error}")))?;
-        if exported.version > VERSION {
-            return Err(refuse(format!("has version {}, and this library reads up to {VERSION}", exported.version)));
+        let malformed = |error: serde_json::Error| refuse(format!("is not an exported chat: {error}"));
+        // The version is read first, because the rest of a newer one may differ.
+        let Version { version } = serde_json::from_str(json).map_err(malformed)?;
+        if version > VERSION {
+            return Err(refuse(format!("has version {version}, and this library reads up to {VERSION}")));
         }
-        if exported.turns.first().is_some_and(ChatTurn::is_continuation) {
-            return Err(refuse("begins with the results of tools".to_owned()));
+        let exported: Exported<ChatTurn> = serde_json::from_str(json).map_err(malformed)?;
+        let mut before = None;
+        for turn in &exported.turns {
+            if !turn.follows(before) {
+                return Err(refuse("has results of tools without their calls".to_owned()));
+            }
+            before = Some(turn);
         }
         let mut history = Self::new(exported.model, defaults);
         history.input.messages = exported.system;
@@ -162,6 +174,7 @@ impl ChatHistory {
         endpoint: &Endpoint,
         results: impl IntoIterator<Item = ToolResult>,
     ) -> Result<(Request, PendingTurn), Error> {
+        self.log.check_idle()?;
         let last = self.log.lock().turns.last().cloned();
         let messages = tool_result::messages(last.as_deref(), results.into_iter().collect())?;
         self.send(endpoint, &messages)
@@ -177,5 +190,12 @@ impl ChatHistory {
             input.stream_options = None;
         }
         Ok((Request::complete(endpoint, &input)?, turn))
+    }
+}
+
+/// `Debug` output contains no text of the conversation.
+impl fmt::Debug for ChatHistory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatHistory").field("model", &self.input.model).field("log", &self.log).finish_non_exhaustive()
     }
 }

@@ -46,6 +46,13 @@ impl ChatTurn {
         self.messages.first().is_some_and(|message| message.role == Role::Tool)
     }
 
+    /// Whether the turn can follow this one: the results of tools follow their calls.
+    pub(crate) fn follows(&self, before: Option<&Self>) -> bool {
+        let calls = || before.into_iter().flat_map(|turn| &turn.answer.tool_calls).filter_map(MessageToolCall::id);
+        let mut results = self.messages.iter().filter(|message| message.role == Role::Tool);
+        results.all(|result| calls().any(|id| result.tool_call_id.as_deref() == Some(id)))
+    }
+
     /// The tool calls of the answer that need results. Calls of the service's own tools do not.
     pub fn open_calls(&self) -> impl Iterator<Item = &MessageToolCall> {
         self.answer.tool_calls.iter().filter(|call| !call.name().is_some_and(Tool::is_provided))

@@ -38,12 +38,13 @@ pub(crate) fn messages(turn: Option<&ChatTurn>, results: Vec<ToolResult>) -> Res
     let mut contents: Vec<Option<Content>> = calls.iter().map(|_| None).collect();
     let (with_id, without_id): (Vec<_>, Vec<_>) = results.into_iter().partition(|result| result.id.is_some());
     for result in with_id {
-        let Some(at) = calls.iter().position(|call| call.id() == result.id.as_deref()) else {
-            return refuse(format!("name a call that does not exist: {:?}", result.id.unwrap_or_default()));
+        // A server may give several calls the same id.
+        let mut named = (0..calls.len()).filter(|at| calls[*at].id() == result.id.as_deref()).peekable();
+        let what = if named.peek().is_some() { "twice" } else { "that does not exist" };
+        let Some(at) = named.find(|at| contents[*at].is_none()) else {
+            return refuse(format!("name a call {what}: {:?}", result.id.unwrap_or_default()));
         };
-        if contents[at].replace(result.content).is_some() {
-            return refuse(format!("name a call twice: {:?}", result.id.unwrap_or_default()));
-        }
+        contents[at] = Some(result.content);
     }
     for result in without_id {
         let is_free = |at: &usize| contents[*at].is_none() && calls[*at].name() == result.name.as_deref();

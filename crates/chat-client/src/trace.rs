@@ -72,7 +72,7 @@ mod on {
         pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>) {
             let uri = request.uri();
             let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
-            // The list of models has no spans.
+            // The list of models is not traced.
             if request.method() != http::Method::POST {
                 return;
             }
@@ -116,6 +116,9 @@ mod on {
 
         /// The head was received.
         pub(crate) fn head(&self, status: http::StatusCode, version: http::Version) {
+            if self.attempts == 0 {
+                return;
+            }
             self.attempt.record("http.response.status_code", status.as_u16());
             let version = match version {
                 http::Version::HTTP_2 => "2",
@@ -135,7 +138,7 @@ mod on {
 
         /// An event is returned to the caller.
         pub(crate) fn event(&mut self, event: &Event) {
-            if !self.has_text && event.text().is_some_and(|text| !text.is_empty()) {
+            if self.attempts > 0 && !self.has_text && event.text().is_some_and(|text| !text.is_empty()) {
                 self.has_text = true;
                 let after = self.now.since_start().as_secs_f64();
                 event!(

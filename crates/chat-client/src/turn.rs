@@ -1,9 +1,10 @@
 //! The turns of a conversation.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use chat_proto::completions::Message;
+use chat_proto::completions::{Message, MessageToolCall};
 use chat_proto::{Answer, Error, Event, SessionId};
 
 use crate::chat_turn::ChatTurn;
@@ -42,10 +43,8 @@ impl fmt::Debug for Turn {
 
 /// A question whose answer is in progress. Pass it to [`Call::new`](crate::driver::Call::new). The conversation accepts no
 /// other question until this is dropped.
-#[derive(Debug)]
 pub struct PendingTurn(Pending);
 
-#[derive(Debug)]
 enum Pending {
     Session { question: String, log: TurnLog },
     Chat { messages: Vec<Message>, log: ChatLog },
@@ -70,6 +69,17 @@ impl PendingTurn {
             }
             Pending::Chat { messages, log } => log.lock().add(std::mem::take(messages), &outcome),
         }
+    }
+}
+
+/// `Debug` output contains no text of the conversation.
+impl fmt::Debug for PendingTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let log: &dyn fmt::Debug = match &self.0 {
+            Pending::Session { log, .. } => log,
+            Pending::Chat { log, .. } => log,
+        };
+        f.debug_tuple("PendingTurn").field(log).finish()
     }
 }
 
@@ -99,6 +109,11 @@ impl ChatLog {
         Ok(PendingTurn(Pending::Chat { messages, log: self.clone() }))
     }
 
+    /// Fails if a turn is in progress.
+    pub(crate) fn check_idle(&self) -> Result<(), Error> {
+        check_idle(self.lock().is_pending, "chat")
+    }
+
     /// Ignores poisoning: the state is valid after each assignment.
     pub(crate) fn lock(&self) -> MutexGuard<'_, ChatState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,19 +121,27 @@ impl ChatLog {
 }
 
 impl ChatState {
-    /// Adds a turn, if it is to be kept.
+    /// Adds a turn, if it is to be kept. The results of tools are not kept if their calls were removed meanwhile.
     fn add(&mut self, messages: Vec<Message>, outcome: &Result<Answer, Error>) {
-        let calls = || self.turns.iter().flat_map(|turn| &turn.answer.tool_calls);
-        let is_new = |id: &String| calls().all(|call| call.id() != Some(id));
-        let mut ids = (1..).map(|number: u64| format!("call-{number}")).filter(is_new);
+        let before = self.turns.iter().flat_map(|turn| &turn.answer.tool_calls).filter_map(MessageToolCall::id);
+        let given = outcome.iter().flat_map(|answer| &answer.tool_calls).filter_map(|call| call.id.as_deref());
+        let used: HashSet<&str> = before.chain(given).collect();
+        let mut ids = (1..).map(|number: u64| format!("call-{number}")).filter(|id| !used.contains(&**id));
         let turn = ChatTurn::new(messages, outcome, || ids.next().expect("there are more numbers than calls"));
+        let turn = turn.filter(|turn| turn.follows(self.turns.last().map(|last| &**last)));
         self.turns.extend(turn.map(Arc::new));
     }
 }
 
 /// Marks a conversation as in use.
 fn start(is_pending: &mut bool, what: &'static str) -> Result<(), Error> {
-    if std::mem::replace(is_pending, true) {
+    check_idle(*is_pending, what)?;
+    *is_pending = true;
+    Ok(())
+}
+
+fn check_idle(is_pending: bool, what: &'static str) -> Result<(), Error> {
+    if is_pending {
         let reason = "already has a question in progress; finish or drop its reply first";
         return Err(Error::invalid_request(what, reason));
     }

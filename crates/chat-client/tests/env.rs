@@ -4,11 +4,19 @@ use std::env;
 use std::ffi::OsString;
 use std::process::{Command, Output};
 
-use chat_client::{ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID};
+use chat_client::{
+    ClientBuilder, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, ENV_OPENAI_API_KEY, ENV_OPENAI_BASE_URL,
+};
 
 /// The settings of a child process with only these variables.
 fn settings(variables: &[(&str, OsString)]) -> String {
     child(variables, true)
+}
+
+/// The settings of a child process that reads the variables of OpenAI's clients.
+fn openai(variables: &[(&str, &str)], has_key: bool) -> String {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+    child(&[&variables[..], &[("TEST_OPENAI", "1".into())]].concat(), has_key)
 }
 
 fn child(variables: &[(&str, OsString)], has_key: bool) -> String {
@@ -29,7 +37,8 @@ fn child_of_the_environment() {
     }
     let builder = ClientBuilder::<()>::new("test/1");
     let builder = if env::var_os("TEST_KEY").is_some() { builder.api_key("sk-1") } else { builder };
-    match builder.env().settings() {
+    let builder = if env::var_os("TEST_OPENAI").is_some() { builder.openai_env() } else { builder.env() };
+    match builder.settings() {
         Ok(settings) => {
             let (base_url, integration_id) = (settings.endpoint.base_url(), settings.defaults.integration_id);
             println!("settings: {base_url} {integration_id:?} {}", settings.key.origin());
@@ -73,6 +82,28 @@ fn an_error_names_the_variable_that_the_value_came_from() {
         let said = child(&[(ENV_API_KEY, value.into())], false);
         assert_eq!(said, "api_key is missing: the environment variable INKEEP_API_KEY is not set");
     }
+}
+
+#[test]
+fn the_variables_of_openai_are_read_instead() {
+    let inkeep = [(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example/x"), (ENV_INTEGRATION_ID, "docs")];
+    assert_eq!(openai(&inkeep, true), "https://api.openai.com/v1 None the client's settings");
+    let key = [(ENV_OPENAI_API_KEY, " sk-3\n")];
+    assert_eq!(openai(&key, true), "https://api.openai.com/v1 None the environment variable OPENAI_API_KEY");
+    let all = [key[0], (ENV_OPENAI_BASE_URL, "https://h.example/y/ ")];
+    assert_eq!(openai(&all, false), "https://h.example/y None the environment variable OPENAI_API_KEY");
+}
+
+#[test]
+fn an_error_names_the_variable_of_openai() {
+    for variables in [&[][..], &[(ENV_OPENAI_API_KEY, " ")], &[(ENV_API_KEY, "sk-2")]] {
+        let said = openai(variables, false);
+        assert_eq!(said, "api_key is missing: the environment variable OPENAI_API_KEY is not set");
+    }
+    let said = openai(&[(ENV_OPENAI_API_KEY, "a b")], true);
+    assert!(said.starts_with("api_key ") && said.ends_with("variable OPENAI_API_KEY)"), "{said}");
+    let said = openai(&[(ENV_OPENAI_BASE_URL, "h.example")], true);
+    assert!(said.starts_with("base_url must begin") && said.ends_with("variable OPENAI_BASE_URL)"), "{said}");
 }
 
 /// If an invalid base URL were ignored, the key would go to another server.

@@ -7,11 +7,13 @@ mod support;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
+use chat_client::completions::QA_EXPERT;
 use chat_client::driver::{Attempt, Call, Elapsed, Output, Request};
 use chat_client::sessions::CreateInput;
 use chat_client::{Client, RetryPolicy};
 use chat_mock::memory::{MemoryTransport, Script};
-use support::{answer, chunk, run};
+use serde_json::json;
+use support::{answer, chunk, completions, run};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -101,6 +103,61 @@ event message=answer complete attempts=2 bytes=161 events=2
 }
 
 #[test]
+fn a_chat_completion_traces_its_model_its_tokens_and_its_end() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7}}\n\n".to_owned();
+    let end = completions::chunk(&json!({}), Some("length"));
+    let whole = Script::events([completions::text("a private answer"), end, usage, "data: [DONE]\n\n".to_owned()]);
+    let log = traced([whole], |client| {
+        run(client.chat("model-1").ask("a private question").finish()).unwrap();
+    });
+    let expected = "\
+span chat otel.kind=\"client\" gen_ai.operation.name=\"chat\" gen_ai.provider.name=\"openai\" gen_ai.request.model=\"model-1\" server.address=\"h.example\" server.port=443
+span POST otel.kind=\"client\" http.request.method=\"POST\" server.address=\"h.example\" server.port=443
+event message=attempt started number=1 server=\"h.example\"
+record http.response.status_code=200
+record network.protocol.version=\"1.1\"
+event message=head received status=200
+event message=first text received
+record gen_ai.response.finish_reasons=length
+record gen_ai.response.id=\"c-1\"
+record gen_ai.response.model=\"served-1\"
+record gen_ai.usage.input_tokens=5
+record gen_ai.usage.output_tokens=7
+event message=answer complete attempts=1 bytes=308 events=4
+";
+    assert_eq!(log, expected);
+}
+
+#[test]
+fn the_services_own_models_are_of_its_provider() {
+    let log = traced([Script::completion("a private answer")], |client| {
+        run(client.chat(QA_EXPERT).ask("a private question").finish()).unwrap();
+    });
+    assert!(log.contains("gen_ai.provider.name=\"inkeep\" gen_ai.request.model=\"inkeep-qa-expert\""), "{log}");
+}
+
+#[test]
+fn a_chat_completion_that_fails_traces_what_arrived() {
+    let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5}}\n\n".to_owned();
+    let log = traced([Script::events([completions::text("a private answer"), usage]).cut()], |client| {
+        run(client.chat("model-1").ask("a private question").finish()).unwrap_err();
+    });
+    for field in ["gen_ai.response.id=\"c-1\"", "gen_ai.usage.input_tokens=5\nrecord\n", "error.type=\"truncated\""] {
+        assert!(log.contains(field), "{field} is not in {log}");
+    }
+}
+
+#[test]
+fn a_list_of_models_is_not_traced() {
+    let list = || Script::json(200, "{\"data\":[{\"id\":\"model-1\"}]}");
+    let log = traced([Script::head(503, &[]), list(), Script::json(401, "{}")], |client| {
+        assert_eq!(run(client.list_models()).unwrap().len(), 1);
+        run(client.list_models()).unwrap_err();
+    });
+    assert_eq!(log, "");
+}
+
+#[test]
 fn a_failed_call_traces_its_kind() {
     let log = traced([Script::json(401, "{\"detail\":\"sk-very-secret-1\"}")], |client| {
         run(client.session("docs").ask("a private question").finish()).unwrap_err();
@@ -116,6 +173,7 @@ fn a_failed_call_traces_its_kind() {
 #[test]
 fn a_key_that_the_server_sends_back_is_not_traced() {
     let named = format!(",\"chat_session_id\":\"{KEY}\",\"finish_reason\":\"{KEY}\"");
+    let in_chunk = json!({"id": KEY, "model": KEY, "choices": [{"delta": {}, "finish_reason": KEY}]});
     let echo = [("x-request-id", KEY), ("content-type", KEY)];
     for script in [
         Script::events([chunk("a private answer", &named)]),
@@ -129,6 +187,10 @@ fn a_key_that_the_server_sends_back_is_not_traced() {
         });
         assert!(log.contains("***"), "{log}");
     }
+    let log = traced([Script::events([format!("data: {in_chunk}\n\n")])], |client| {
+        run(client.chat("model-1").ask("a private question").finish()).unwrap();
+    });
+    assert_eq!(log.matches("***").count(), 3, "{log}");
 }
 
 #[test]
