@@ -93,12 +93,13 @@ fn reuse<C: Caller>(context: &Context<'_, C>) -> RowResult {
 /// Makes chat completions, each of which is complete before its body has ended.
 fn reuse_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
     const CALLS: usize = 4;
+    let done = stream().chunk([completions::LAST, DONE].concat());
     let at_once = format!("{:x}\r\n{DONE}\r\n0\r\n\r\n", DONE.len());
     let replies = vec![
+        done.then(Step::Pause(Duration::from_millis(100))).chunk(": rest\n\n").last_chunk(),
         ScriptedReply::sse_chunked([completions::FIRST, completions::LAST, DONE]),
         stream().chunk(completions::LAST).then(Step::Write(at_once.into())).then(Step::KeepAlive),
         ScriptedReply::sse([completions::LAST, DONE].concat()),
-        stream().chunk([completions::LAST, DONE].concat()).chunk(": rest\n\n").last_chunk(),
     ];
     let fixture = context.servers.script(context.wire, replies).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
@@ -106,7 +107,8 @@ fn reuse_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
         let call = TestCall::complete(completions::MODEL, true);
         let result = context.caller.call(&client, &call).result.ok_or("the call was dropped")?;
         result.map_err(describe)?;
-        context.caller.pause(SETTLE);
+        // Longer than a client may take to read the rest.
+        context.caller.pause(2 * SETTLE);
     }
     let connections = fixture.connections();
     ensure(connections == 1, || format!("{CALLS} calls, {connections} connections"))?;
@@ -120,7 +122,7 @@ fn close_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let open = stream().chunk([completions::LAST, DONE].concat()).then(Step::Stall);
     let replies = vec![open, ScriptedReply::sse([completions::LAST, DONE].concat())];
     let mut fixture = context.servers.script(context.wire, replies).map_err(describe)?;
-    // Without this, a client that waits for the end of the body would wait for less.
+    // A client that waits for the end of the body waits for longer than this row allows.
     fixture.setup.config.timeouts.idle = Some(2 * LONG);
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     let call = TestCall::complete(completions::MODEL, true);
