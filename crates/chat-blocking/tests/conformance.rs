@@ -1,5 +1,6 @@
 //! The conformance suite, without the rows that need an executor.
 
+use chat_blocking::completions::Model;
 use chat_blocking::{Client, Error, SmolTransport, tls};
 use chat_conformance::{Caller, Operation, Setup, Suite, TestCall, Transcript, Wire};
 
@@ -19,6 +20,7 @@ impl Caller for Blocking {
         let mut reply = match &call.operation {
             Operation::Create(input) => client.create(input),
             Operation::Continue(id, input) => client.continue_session(id, input),
+            Operation::Complete(input) => client.complete(input),
         };
         let mut events = Vec::new();
         for event in reply.by_ref().map_while(Result::ok) {
@@ -28,6 +30,10 @@ impl Caller for Blocking {
             }
         }
         Transcript { events, result: Some(reply.finish()) }
+    }
+
+    fn list_models(&self, client: &Client) -> Result<Vec<Model>, Error> {
+        client.list_models()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_client::completions::Model;
 use chat_client::{Client, Error};
 
 use crate::fixture::Servers;
@@ -27,6 +28,7 @@ impl<H: Harness> Caller for Blocking<'_, H> {
             let mut reply = match &call.operation {
                 Operation::Create(input) => client.create(input),
                 Operation::Continue(id, input) => client.continue_session(id, input),
+                Operation::Complete(input) => client.complete(input),
             };
             let mut events = Vec::new();
             while let Some(Ok(event)) = reply.next().await {
@@ -37,6 +39,10 @@ impl<H: Harness> Caller for Blocking<'_, H> {
             }
             Transcript { events, result: Some(reply.finish().await) }
         })
+    }
+
+    fn list_models(&self, client: &Self::Client) -> Result<Vec<Model>, Error> {
+        self.harness.block_on(client.list_models())
     }
 
     fn pause(&self, time: Duration) {

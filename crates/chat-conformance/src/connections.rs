@@ -2,14 +2,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chat_mock::faults::completions::{self, DONE};
 use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{ScriptedReply, Step};
 use socket2::{Domain, Socket, Type};
 
+use crate::fixture::LONG;
 use crate::gateway::TlsClose;
-use crate::harness::{Caller, TestCall};
+use crate::harness::{Caller, TestCall, Transcript};
 use crate::row::{Context, Row, RowResult, describe, ensure};
 use crate::wire::Wire;
 
@@ -21,6 +23,8 @@ pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let mut rows = vec![
         Row::new("connection refused", refused),
         Row::new("reused after a complete answer", reuse),
+        Row::new("reused after [DONE]", reuse_after_done),
+        Row::new("closed if the body stays open after [DONE]", close_after_done),
         Row::new("not after a drop", drops),
     ];
     if cfg!(target_os = "linux") {
@@ -86,6 +90,60 @@ fn reuse<C: Caller>(context: &Context<'_, C>) -> RowResult {
     Ok(format!("{calls} calls, 1 connection"))
 }
 
+/// Makes chat completions, each of which is complete before its body has ended.
+fn reuse_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
+    const CALLS: usize = 4;
+    let done = stream().chunk([completions::LAST, DONE].concat());
+    let at_once = format!("{:x}\r\n{DONE}\r\n0\r\n\r\n", DONE.len());
+    let replies = vec![
+        done.then(Step::Pause(Duration::from_millis(100))).chunk(": rest\n\n").last_chunk(),
+        ScriptedReply::sse_chunked([completions::FIRST, completions::LAST, DONE]),
+        stream().chunk(completions::LAST).then(Step::Write(at_once.into())).then(Step::KeepAlive),
+        ScriptedReply::sse([completions::LAST, DONE].concat()),
+    ];
+    let fixture = context.servers.script(context.wire, replies).map_err(describe)?;
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
+    for _ in 0..CALLS {
+        let call = TestCall::complete(completions::MODEL, true);
+        let result = context.caller.call(&client, &call).result.ok_or("the call was dropped")?;
+        result.map_err(describe)?;
+        // Longer than a client may take to read the rest.
+        context.caller.pause(2 * SETTLE);
+    }
+    let connections = fixture.connections();
+    ensure(connections == 1, || format!("{CALLS} calls, {connections} connections"))?;
+    fixture.finish(context.caller, client)?;
+    Ok(format!("{CALLS} calls, 1 connection"))
+}
+
+/// Makes a chat completion whose body does not end, and another call. The first must be complete at once. Then its
+/// connection must be closed, without the client being dropped.
+fn close_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
+    let open = stream().chunk([completions::LAST, DONE].concat()).then(Step::Stall);
+    let replies = vec![open, ScriptedReply::sse([completions::LAST, DONE].concat())];
+    let mut fixture = context.servers.script(context.wire, replies).map_err(describe)?;
+    // A client that waits for the end of the body waits for longer than this row allows.
+    fixture.setup.config.timeouts.idle = Some(2 * LONG);
+    let client = context.caller.client(&fixture.setup).map_err(describe)?;
+    let call = TestCall::complete(completions::MODEL, true);
+    let begun = Instant::now();
+    let answer = |transcript: Transcript| transcript.result.ok_or("the call was dropped")?.map_err(describe);
+    answer(context.caller.call(&client, &call))?;
+    let took = begun.elapsed();
+    ensure(took < LONG, || format!("complete after {took:?}"))?;
+    fixture.wait_closed(context.caller)?;
+    answer(context.caller.call(&client, &call))?;
+    // An HTTP/2 stream is reset, and its connection is kept.
+    let (connections, expected) = (fixture.connections(), if context.wire.is_http2() { 1 } else { 2 });
+    ensure(connections == expected, || format!("2 calls, {connections} connections"))?;
+    fixture.finish(context.caller, client)?;
+    Ok("complete at once, then closed".to_owned())
+}
+
+fn stream() -> ScriptedReply {
+    ScriptedReply::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
+}
+
 /// Checks the timer of each connection, which Linux shows.
 fn keep_alive<C: Caller>(context: &Context<'_, C>) -> RowResult {
     const ESTABLISHED: &str = "01";
@@ -112,9 +170,7 @@ fn keep_alive<C: Caller>(context: &Context<'_, C>) -> RowResult {
 /// Drops calls in the middle of the stream, each followed by a call that is not dropped.
 fn drops<C: Caller>(context: &Context<'_, C>) -> RowResult {
     const CALLS: usize = 5;
-    let stalled = ScriptedReply::head(200, &[("content-type", "text/event-stream"), ("transfer-encoding", "chunked")])
-        .chunk(FIRST)
-        .then(Step::Stall);
+    let stalled = stream().chunk(FIRST).then(Step::Stall);
     // A kept connection would still be open when the row checks that all are closed.
     let whole = ScriptedReply::json(200, &[("connection", "close")], RESULT).then(Step::Close);
     let replies = (0..CALLS).flat_map(|_| [stalled.clone(), whole.clone()]).collect();

@@ -58,7 +58,11 @@ pub(crate) fn play<C: Caller>(fault: &FaultCase, context: &Context<'_, C>, tls_c
     fixture.setup.config = fault.config.clone();
     fixture.setup.config.timeouts.connect = timeouts.connect;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let call = fault.session.map_or_else(|| TestCall::create(true), |id| TestCall::continue_session(id, true));
+    let call = match (fault.model, fault.session) {
+        (Some(model), _) => TestCall::complete(model, true),
+        (None, Some(id)) => TestCall::continue_session(id, true),
+        (None, None) => TestCall::create(true),
+    };
 
     let begun = Instant::now();
     let transcript = context.caller.call(&client, &call);
@@ -68,7 +72,7 @@ pub(crate) fn play<C: Caller>(fault: &FaultCase, context: &Context<'_, C>, tls_c
     if !fits(fault, &observed, context.wire) {
         return Err(format!("{observed}; expected {}{}", fault.expected, causes(result.as_ref().err())));
     }
-    check_transcript(&transcript, &observed)?;
+    check_transcript(fault, &transcript, &observed)?;
     if let Err(error) = result {
         ensure(error.attempts() as usize == observed.requests, || {
             format!("{} attempts, {observed}", error.attempts())
@@ -103,12 +107,14 @@ fn fits(fault: &FaultCase, observed: &FaultOutcome, wire: Wire) -> bool {
 }
 
 /// Checks that the events match the answer.
-fn check_transcript(transcript: &Transcript, observed: &FaultOutcome) -> Result<(), String> {
+fn check_transcript(fault: &FaultCase, transcript: &Transcript, observed: &FaultOutcome) -> Result<(), String> {
     let text: String = transcript.events.iter().filter_map(|event| event.text()).collect();
     ensure(text == observed.text.clone().unwrap_or_default(), || format!("handed out {text:?}, {observed}"))?;
     let events = transcript.events.len();
     ensure(events as u64 == observed.events, || format!("handed out {events} events, {observed}"))?;
     let answer = transcript.result.as_ref().and_then(|result| result.as_ref().map_or_else(Error::partial, Some));
-    let id = answer.filter(|answer| answer.events > 0).map(|answer| answer.session_id.as_deref());
-    ensure(id.is_none_or(|id| id == Some("s-1")), || format!("session {id:?}, {observed}"))
+    // A session and its id belong to v0, the id of an answer to chat completions.
+    let expected = if fault.model.is_some() { (None, Some("c-1")) } else { (Some("s-1"), None) };
+    let ids = answer.filter(|answer| answer.events > 0).map(|answer| (answer.session_id.as_deref(), answer.id()));
+    ensure(ids.is_none_or(|ids| ids == expected), || format!("session and id {ids:?}, {observed}"))
 }

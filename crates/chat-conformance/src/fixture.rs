@@ -15,7 +15,7 @@ use crate::early_server::{EarlyServer, Then};
 use crate::fast_server::FastServer;
 use crate::gateway::Gateway;
 use crate::gateway::TlsClose;
-use crate::harness::{Caller, Setup, TlsCache};
+use crate::harness::{Caller, KeyPlace, Setup, TlsCache};
 use crate::identity::Identity;
 use crate::wire::Wire;
 
@@ -135,7 +135,8 @@ impl Servers {
         let ca = wire.is_tls().then(|| identity.ca());
         let mut config = Config::default();
         config.timeouts.connect = Some(LONG);
-        let setup = Setup { wire, base_url, config, headers: Vec::new(), ca, tls_cache: Arc::clone(&self.tls_cache) };
+        let tls_cache = Arc::clone(&self.tls_cache);
+        let setup = Setup { wire, base_url, config, headers: Vec::new(), key: KeyPlace::Bearer, ca, tls_cache };
         Fixture { server, gateway, setup }
     }
 }
@@ -228,6 +229,11 @@ impl<S: ConnectionCounts> Fixture<S> {
 }
 
 impl Fixture<ScriptServer> {
+    /// Returns the host and the port that the client connects to, from a base URL without a path.
+    pub(crate) fn authority(&self) -> String {
+        self.setup.base_url.split_once("//").map_or("", |(_, authority)| authority).to_owned()
+    }
+
     /// Waits until no call is in progress, and stays so for a while: a connection that is not accepted yet, or is in its TLS
     /// handshake, is not counted. Connections without a request may stay open.
     pub(crate) fn wait_idle(&self, caller: &impl Caller) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::Transport;
+use chat_client::completions::{CompletionInput, Model};
 use chat_client::driver::Config;
 use chat_client::driver::TransportSettings;
 use chat_client::sessions::{ContinueInput, CreateInput};
@@ -61,6 +62,13 @@ pub trait Caller: Sync {
     /// Makes a call and reads the answer, to its end or until [`TestCall::take`] events.
     fn call(&self, client: &Self::Client, call: &TestCall) -> Transcript;
 
+    /// Returns the models of the server.
+    ///
+    /// # Errors
+    ///
+    /// Returns the client's error.
+    fn list_models(&self, client: &Self::Client) -> Result<Vec<Model>, Error>;
+
     /// Waits. Override it if the client has tasks that run only while a thread waits for them.
     fn pause(&self, time: Duration) {
         thread::sleep(time);
@@ -70,7 +78,18 @@ pub trait Caller: Sync {
 /// The TLS configuration of a suite's clients, once it is built.
 pub(crate) type TlsCache = Arc<Mutex<Option<ClientConfig>>>;
 
-/// The settings of a row's client. Its API key is `k`.
+/// Where a client sends its API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyPlace {
+    /// In `Authorization`.
+    Bearer,
+    /// In this header.
+    Header(&'static str),
+    /// Nowhere: the client has no key.
+    Nowhere,
+}
+
+/// The settings of a row's client. Its API key is `k`, if it has one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Setup {
@@ -82,6 +101,7 @@ pub struct Setup {
     pub config: Config,
     /// Headers of every request.
     pub headers: Vec<(&'static str, &'static str)>,
+    pub(crate) key: KeyPlace,
     pub(crate) ca: Option<CertificateDer<'static>>,
     pub(crate) tls_cache: TlsCache,
 }
@@ -132,8 +152,14 @@ impl Setup {
 
     /// Configures a client.
     pub fn apply<T>(&self, builder: ClientBuilder<T>) -> ClientBuilder<T> {
-        let Config { timeouts, retry, limits, .. } = self.config;
-        let builder = builder.base_url(&self.base_url).api_key("k").timeouts(timeouts).retry(retry).limits(limits);
+        let Config { timeouts, retry, limits, accept_unfinished, raw_chunks, .. } = self.config;
+        let builder = builder.base_url(&self.base_url).timeouts(timeouts).retry(retry).limits(limits);
+        let builder = builder.accept_unfinished(accept_unfinished).raw_chunks(raw_chunks);
+        let builder = match self.key {
+            KeyPlace::Bearer => builder.api_key("k"),
+            KeyPlace::Header(name) => builder.api_key("k").api_key_header(name),
+            KeyPlace::Nowhere => builder.no_api_key(),
+        };
         self.headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value))
     }
 }
@@ -155,6 +181,8 @@ pub enum Operation {
     Create(CreateInput),
     /// Continues the session of this id.
     Continue(String, ContinueInput),
+    /// Makes a chat completion.
+    Complete(CompletionInput),
 }
 
 impl TestCall {
@@ -173,6 +201,11 @@ impl TestCall {
         let mut input = ContinueInput::new("i", "And then?");
         input.stream = stream;
         Self { operation: Operation::Continue(session.to_owned(), input), take: None }
+    }
+
+    pub(crate) fn complete(model: &str, stream: bool) -> Self {
+        let input = CompletionInput::new(model, ["What is a chunk?"]).with_stream(stream);
+        Self { operation: Operation::Complete(input), take: None }
     }
 
     /// Returns whether a call that has read this many events must be dropped.

@@ -1,26 +1,15 @@
-//! Both operations: the exact requests, and the heads of the responses.
+//! Both operations of v0: the exact requests, and the heads of the responses.
 
 use chat_client::sessions::Message;
 use chat_client::{Answer, Event, FinishReason};
 use chat_mock::faults::{FIRST, LAST, RESULT};
-use chat_mock::{RecordedRequest, ScriptedReply, Server, Step};
+use chat_mock::{ScriptedReply, Server, Step};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::harness::{Caller, Operation, TestCall, Transcript};
 use crate::row::{Context, Row, RowResult, describe, ensure};
-
-/// The headers of every request. Each occurs once. Only `connection` may be added.
-const HEADERS: [HeaderName; 8] = [
-    header::ACCEPT,
-    header::ACCEPT_ENCODING,
-    header::AUTHORIZATION,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::USER_AGENT,
-    HeaderName::from_static("x-trace"),
-];
+use crate::sent::Sent;
 
 pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
     vec![
@@ -31,7 +20,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
                 let message = json!({ "role": "user", "content": "What is a chunk?" });
                 json!({ "integration_id": "i", "chat_session": { "messages": [message] }, "stream": stream })
             };
-            sent(context, TestCall::create, "/v0/chat_sessions/chat_results", body)
+            sent(context, TestCall::create, answers(), "/v0/chat_sessions/chat_results", body)
         }),
         Row::new("continue, as sent", |context| {
             let body = |stream| {
@@ -39,7 +28,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
                 json!({ "integration_id": "i", "message": message, "stream": stream })
             };
             let path = "/v0/chat_sessions/a%2Fb%20c%25%C3%BC/chat_results";
-            sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), path, body)
+            sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), answers(), path, body)
         }),
         Row::new("headers that repeat", repeated),
         Row::new("a header value that is not text", odd),
@@ -79,16 +68,16 @@ fn converse<C: Caller>(context: &Context<'_, C>, stream: bool) -> RowResult {
     Ok("2 calls, the second knows the first".to_owned())
 }
 
-/// Makes a streamed and a JSON call to a base URL that has a path, and checks the requests.
-fn sent<C: Caller>(
+/// Makes a streamed and a JSON call to a base URL that has a path, and checks the requests. The replies are to these calls.
+pub(crate) fn sent<C: Caller>(
     context: &Context<'_, C>,
     call: impl Fn(bool) -> TestCall,
+    replies: [ScriptedReply; 2],
     path: &str,
     body: impl Fn(bool) -> Value,
 ) -> RowResult {
-    let replies = vec![ScriptedReply::sse_chunked([FIRST, LAST]), ScriptedReply::json(200, &[], RESULT)];
-    let mut fixture = context.servers.script(context.wire, replies).map_err(describe)?;
-    let authority = fixture.setup.base_url.split_once("//").map_or("", |(_, authority)| authority).to_owned();
+    let mut fixture = context.servers.script(context.wire, replies.to_vec()).map_err(describe)?;
+    let authority = fixture.authority();
     let prefix = "/in%20keep/x%2Fy/%C3%BC";
     fixture.setup.base_url += prefix;
     fixture.setup.base_url += "/";
@@ -100,31 +89,18 @@ fn sent<C: Caller>(
     }
     let requests = fixture.server.requests();
     ensure(requests.len() == 2, || format!("{} requests for 2 calls", requests.len()))?;
+    let path = format!("{prefix}{path}");
     for (request, stream) in requests.iter().zip([true, false]) {
-        let RecordedRequest { method, headers, .. } = request;
-        ensure(method == "POST", || format!("method {method}"))?;
-        ensure(request.path == format!("{prefix}{path}"), || format!("path {}", request.path))?;
-        let sent: Value = serde_json::from_slice(&request.body).map_err(describe)?;
-        ensure(sent == body(stream), || format!("body {sent}"))?;
-        check_headers(headers, &authority, request.body.len(), stream)?;
+        let headers = vec![(header::AUTHORIZATION, "Bearer k"), (HeaderName::from_static("x-trace"), "7f 80")];
+        Sent { path: &path, authority: &authority, headers, body: Some(body(stream)) }.check(request)?;
     }
     fixture.finish(context.caller, client)?;
-    Ok(format!("{prefix}{path}"))
+    Ok(path)
 }
 
-fn check_headers(headers: &HeaderMap, authority: &str, length: usize, stream: bool) -> Result<(), String> {
-    let foreign = headers.keys().find(|name| !HEADERS.contains(name) && *name != header::CONNECTION);
-    ensure(foreign.is_none(), || format!("an unexpected header: {foreign:?}"))?;
-    let accept = if stream { "text/event-stream, application/json;q=0.9" } else { "application/json" };
-    let length = length.to_string();
-    let expected = [accept, "identity", "Bearer k", &length, "application/json", authority, "chat-proto/", "7f 80"];
-    for (name, expected) in HEADERS.iter().zip(expected) {
-        let values: Vec<_> = headers.get_all(name).iter().collect();
-        let is_so = |value: &str| value == expected || *name == header::USER_AGENT && value.contains(expected);
-        let fits = values.len() == 1 && values[0].to_str().is_ok_and(is_so);
-        ensure(fits, || format!("{name}: {values:?}, not {expected}"))?;
-    }
-    Ok(())
+/// The replies to a streamed and a JSON call of v0.
+fn answers() -> [ScriptedReply; 2] {
+    [ScriptedReply::sse_chunked([FIRST, LAST]), ScriptedReply::json(200, &[], RESULT)]
 }
 
 /// Repeated headers must be kept separate and in order.

@@ -12,7 +12,10 @@ use crate::report::{Exceptions, Report};
 use crate::row::{Context, FinishedRow, Row, Schedule};
 use crate::slots::Slots;
 use crate::wire::Wire;
-use crate::{backpressure, cancellation, chunking, connections, early_response, fault_cases, requests, response_head};
+use crate::{
+    backpressure, cancellation, chunking, completions, connections, early_response, fault_cases, requests,
+    response_head,
+};
 
 /// The number of rows that run at once. Most of them wait, so that all of them take little longer than the slowest.
 const MAX_CONCURRENT: usize = 64;
@@ -167,6 +170,7 @@ fn call_rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     // The slow rows come first, so that the others run while they wait.
     let mut rows = connections::rows(wire);
     rows.extend(requests::rows());
+    rows.extend(completions::rows());
     rows.extend(fault_cases::rows(wire));
     // These keep the CPU busy, and start when the timeouts of the others run.
     rows.extend(chunking::rows());

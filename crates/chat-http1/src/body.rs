@@ -36,8 +36,8 @@ impl<T: Io> AnswerBody<T> {
     /// Ends the reading, but keeps the connection for another request if the rest of the body is short and arrives soon. This is
     /// [`Transport::drain`](chat_client::Transport::drain).
     ///
-    /// What has arrived is read at once, without waiting, and the rest when the connection is needed again. The connection
-    /// closes if the rest has more than 64 KiB, or is not complete when the connection is needed or its time, 1 s, is up.
+    /// What has arrived is read at once, without waiting, and the rest when the connection is needed again or, with
+    /// [`Engine::close_idle`](crate::Engine::close_idle), when its time is up. The connection closes if the rest has more than 64 KiB, or is not complete when the connection is needed or its time, 1 s, is up.
     pub fn drain(self) {
         if let Some((mut connection, key)) = self.connection {
             connection.rest = Some(Rest::new(self.incoming));

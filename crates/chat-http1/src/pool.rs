@@ -56,6 +56,15 @@ impl<T: Io> Idle<T> {
         let max = if self.connection.rest.is_some() { max_idle_time.min(DRAIN_TIME) } else { max_idle_time };
         max.checked_sub(self.since.elapsed()).filter(|left| !left.is_zero())
     }
+
+    /// The time until the connection is closed, after a last read of the rest of an answer whose time is up. That is at most
+    /// [`DRAIN_BYTES`](chat_client::driver::DRAIN_BYTES).
+    fn time_left_after_read(&mut self, max_idle_time: Duration) -> Option<Duration> {
+        self.time_left(max_idle_time).or_else(|| {
+            let is_ready = self.connection.rest.is_some() && self.connection.poll_ready() == Poll::Ready(true);
+            self.time_left(max_idle_time).filter(|_| is_ready)
+        })
+    }
 }
 
 impl<T: Io> Pool<T> {
@@ -108,8 +117,8 @@ impl<T: Io> Pool<T> {
         let State { idle, closing } = &mut *self.lock();
         *closing = Some(waker.clone());
         let mut next: Option<Duration> = None;
-        idle.retain(|idle| {
-            let left = idle.time_left(self.max_idle_time);
+        idle.retain_mut(|idle| {
+            let left = idle.time_left_after_read(self.max_idle_time);
             next = next.into_iter().chain(left).min();
             left.is_some()
         });

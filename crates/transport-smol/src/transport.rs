@@ -50,8 +50,18 @@ impl SmolTransport {
     /// # }
     /// ```
     pub fn with_connector(connector: Connector<AsyncIo>) -> Self {
-        Self { engine: Engine::new(connector), origin: Instant::now() }
+        let engine = Engine::new(connector);
+        run_when_woken(engine.close_idle(|time| async move { _ = Timer::after(time).await }));
+        Self { engine, origin: Instant::now() }
     }
+}
+
+/// Runs a future without an executor: each wake polls it at once, on the thread that wakes. For timers, that is async-io's.
+fn run_when_woken(future: impl Future<Output = ()> + Send + 'static) {
+    let run = |runnable: async_task::Runnable| _ = runnable.run();
+    let (runnable, task) = async_task::spawn(future, run);
+    task.detach();
+    runnable.run();
 }
 
 impl FromSettings for SmolTransport {

@@ -35,6 +35,18 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[test]
+fn a_body_that_does_not_end_is_closed_without_another_call() {
+    let servers = tokio::runtime::Runtime::new().unwrap();
+    let _entered = servers.enter();
+    let server = ScriptServer::start(vec![begun().then(Step::Stall)]).unwrap();
+    let connector = Connector::new(AsyncIo, tls::config([], None).unwrap(), None);
+    let transport = SmolTransport::with_connector(connector);
+    async_io::block_on(drain(&transport, &server.url()));
+    assert_eq!(server.open_connections(), 1);
+    until("the close", || server.open_connections() == 0);
+}
+
+#[test]
 fn a_drained_body_keeps_its_connection_only_if_it_ends_soon() {
     let servers = tokio::runtime::Runtime::new().unwrap();
     let _entered = servers.enter();
