@@ -33,8 +33,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, or if a newer version
-    /// wrote it.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) naming `chat` if it is not such JSON, if a newer version wrote
+    /// it, or if results of tools do not follow their calls.
     pub fn import_chat(&self, json: &str) -> Result<Chat, Error> {
         self.inner().import_chat(json).map(Chat)
     }

@@ -15,7 +15,7 @@ use rustls_pki_types::CertificateDer;
 use crate::key::KeySource;
 use crate::settings::{
     Defaults, ENV_API_KEY, ENV_BASE_URL, ENV_INTEGRATION_ID, ENV_OPENAI_API_KEY, ENV_OPENAI_BASE_URL, OPENAI_BASE_URL,
-    Settings,
+    Settings, missing,
 };
 
 /// Builder of a [`Client`](crate::Client).
@@ -40,8 +40,8 @@ pub struct ClientBuilder<T> {
     /// The headers, or the first error in them.
     endpoint: Result<Endpoint, Error>,
     key: Option<Result<KeySource, Error>>,
-    /// The environment variable that an error about a missing key names.
-    key_variable: &'static str,
+    /// The environment variable that was read for the key.
+    key_variable: Option<&'static str>,
     config: Config,
     defaults: Defaults,
     root_certificates: Vec<CertificateDer<'static>>,
@@ -70,7 +70,7 @@ impl<T> ClientBuilder<T> {
             base_url: None,
             endpoint: Endpoint::new(DEFAULT_BASE_URL).and_then(|endpoint| endpoint.with_product(product)),
             key: None,
-            key_variable: ENV_API_KEY,
+            key_variable: None,
             config: Config::default(),
             defaults: Defaults::default(),
             root_certificates: Vec::new(),
@@ -84,7 +84,7 @@ impl<T> ClientBuilder<T> {
             base_url: None,
             endpoint: Ok(settings.endpoint.clone()),
             key: Some(Ok(settings.key.clone())),
-            key_variable: ENV_API_KEY,
+            key_variable: None,
             config: settings.config.clone(),
             defaults: settings.defaults.clone(),
             root_certificates: settings.root_certificates.clone(),
@@ -95,6 +95,7 @@ impl<T> ClientBuilder<T> {
     /// Reads the environment variables `INKEEP_API_KEY`, `INKEEP_API_BASE_URL` and `INKEEP_INTEGRATION_ID`. White space at
     /// both ends of a value is removed. An empty variable counts as not set.
     pub fn env(mut self) -> Self {
+        self.defaults.env_was_read = true;
         self = self.read_env(ENV_API_KEY, "the environment variable INKEEP_API_KEY", ENV_BASE_URL);
         if let Some(integration_id) = variable(ENV_INTEGRATION_ID) {
             self = self.integration_id(integration_id);
@@ -103,14 +104,16 @@ impl<T> ClientBuilder<T> {
     }
 
     /// Reads the environment variables of OpenAI's clients: `OPENAI_API_KEY` and `OPENAI_BASE_URL`. If the latter is not set,
-    /// the base URL is that of OpenAI. Otherwise like [`env`](Self::env).
+    /// the base URL is that of OpenAI. A key that was set before is removed, because it may be that of another server. Otherwise
+    /// like [`env`](Self::env).
     pub fn openai_env(mut self) -> Self {
         self.base_url = Some((OPENAI_BASE_URL.to_owned(), None));
+        self.key = None;
         self.read_env(ENV_OPENAI_API_KEY, "the environment variable OPENAI_API_KEY", ENV_OPENAI_BASE_URL)
     }
 
     fn read_env(mut self, key: &'static str, origin: &'static str, base_url: &'static str) -> Self {
-        (self.defaults.env_was_read, self.key_variable) = (true, key);
+        self.key_variable = Some(key);
         if let Some(value) = variable(key) {
             self.key = Some(fixed(value, origin).map_err(|error| from_variable(&error, key)));
         }
@@ -246,8 +249,13 @@ impl<T> ClientBuilder<T> {
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming the setting that is missing or invalid.
     pub fn settings(self) -> Result<Settings, Error> {
-        let missing = || Error::invalid_request("api_key", self.defaults.missing(self.key_variable));
-        let key = self.key.ok_or_else(missing)??;
+        let no_key = || {
+            Error::invalid_request(
+                "api_key",
+                missing(self.key_variable.unwrap_or(ENV_API_KEY), self.key_variable.is_some()),
+            )
+        };
+        let key = self.key.ok_or_else(no_key)??;
         let mut endpoint = self.endpoint?;
         if let Some((base_url, variable)) = &self.base_url {
             let named = |error: Error| variable.map_or(error.clone(), |variable| from_variable(&error, variable));

@@ -52,11 +52,16 @@ pub struct Defaults {
 impl Defaults {
     /// The reason for an error about a missing setting that an environment variable may provide.
     pub(crate) fn missing(&self, variable: &str) -> String {
-        if self.env_was_read {
-            format!("is missing: the environment variable {variable} is not set")
-        } else {
-            format!("is not set; set it, or call `env()` to read {variable}")
-        }
+        missing(variable, self.env_was_read)
+    }
+}
+
+/// The reason for an error about a missing setting that this environment variable may provide.
+pub(crate) fn missing(variable: &str, was_read: bool) -> String {
+    if was_read {
+        format!("is missing: the environment variable {variable} is not set")
+    } else {
+        format!("is not set; set it, or call `env()` to read {variable}")
     }
 }
 

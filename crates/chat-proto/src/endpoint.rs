@@ -1,5 +1,6 @@
 //! Where requests go, and the headers that go with each of them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -22,7 +23,7 @@ const USER_AGENT: &str = concat!("chat-proto/", env!("CARGO_PKG_VERSION"));
 /// assert!(Endpoint::new("https://user:secret@proxy.example").is_err());
 /// # Ok::<(), chat_proto::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoint {
     base_url: String,
     query: Option<String>,
@@ -33,6 +34,9 @@ pub struct Endpoint {
 /// The header that a request's API key goes into, as an extension of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyHeader(pub(crate) HeaderName);
+
+/// The header of the service's filters.
+pub(crate) const INKEEP_FILTERS: HeaderName = HeaderName::from_static("inkeep-filters");
 
 /// The end of the URL of chat completions.
 const CHAT_COMPLETIONS: &str = "/chat/completions";
@@ -104,7 +108,9 @@ impl Endpoint {
     pub fn with_key_header(mut self, name: &str) -> Result<Self, Error> {
         let refuse = |reason: &'static str| Error::invalid_request(format!("header {name:?}"), reason);
         let parsed = HeaderName::from_str(name).map_err(|_| refuse("is not a valid header name"))?;
-        if parsed != header::AUTHORIZATION && RESERVED.contains(&parsed) {
+        let is_own =
+            RESERVED.contains(&parsed) || [header::ACCEPT, header::USER_AGENT, INKEEP_FILTERS].contains(&parsed);
+        if is_own && parsed != header::AUTHORIZATION {
             return Err(refuse("is set by the client"));
         }
         self.key_header = Some(KeyHeader(parsed)).filter(|KeyHeader(name)| *name != header::AUTHORIZATION);
@@ -171,6 +177,18 @@ impl Endpoint {
 
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.headers
+    }
+}
+
+/// `Debug` output omits the query, which may contain a secret.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("base_url", &self.base_url)
+            .field("has_query", &self.query.is_some())
+            .field("headers", &self.headers)
+            .field("key_header", &self.key_header)
+            .finish()
     }
 }
 

@@ -270,9 +270,16 @@ impl Exchange {
     }
 
     /// The caller cancels the call. The events that were returned stay with the error. Input that is not decoded is dropped.
+    ///
+    /// A chat completion whose finish reason or `[DONE]` has been read is complete, so the call ends with the answer.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
+            State::Body(body) if body.receiver.is_complete() => {
+                while body.receiver.flush().is_some() {}
+                let answer = body.receiver.take_answer();
+                self.done(Ok(answer));
+            }
             State::Body(body) if body.receiver.is_success() => {
                 let error = body.receiver.interrupt(ErrorKind::Cancelled);
                 self.finish_with(error);

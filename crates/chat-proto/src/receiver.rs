@@ -159,9 +159,13 @@ impl Receiver {
         }
     }
 
-    /// Whether the answer is complete, although the stream has not ended.
+    /// Whether the stream has said that the answer is complete, even if more may come.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(&self.mode, Mode::Stream(stream) if stream.reader.is_complete())
+        match &self.mode {
+            Mode::Stream(stream) => stream.reader.is_complete(),
+            Mode::Ended(None) => self.dialect == Dialect::Completions,
+            _ => false,
+        }
     }
 
     /// How far the body has arrived.

@@ -1,11 +1,12 @@
 //! Writes requests.
 
 use bytes::Bytes;
-use http::{HeaderName, Method};
+use http::Method;
 use serde_json::Value;
 
 use super::filters::filters_header;
 use super::{CompletionInput, Role};
+use crate::endpoint::INKEEP_FILTERS;
 use crate::request::{self, Dialect, Idempotency};
 use crate::{Endpoint, Error, Request};
 
@@ -61,8 +62,6 @@ impl Request {
         Ok(Self { http: Box::new(http), idempotency, dialect, model: None })
     }
 }
-
-const INKEEP_FILTERS: HeaderName = HeaderName::from_static("inkeep-filters");
 
 fn check(input: &CompletionInput) -> Result<(), Error> {
     if input.model.is_empty() {
