@@ -96,7 +96,7 @@ impl<T> ClientBuilder<T> {
     /// both ends of a value is removed. An empty variable counts as not set.
     pub fn env(mut self) -> Self {
         self.defaults.env_was_read = true;
-        self = self.read_env(ENV_API_KEY, "the environment variable INKEEP_API_KEY", ENV_BASE_URL);
+        self = self.read_env(ENV_API_KEY, ORIGIN, ENV_BASE_URL);
         if let Some(integration_id) = variable(ENV_INTEGRATION_ID) {
             self = self.integration_id(integration_id);
         }
@@ -104,11 +104,12 @@ impl<T> ClientBuilder<T> {
     }
 
     /// Reads the environment variables of OpenAI's clients: `OPENAI_API_KEY` and `OPENAI_BASE_URL`. If the latter is not set,
-    /// the base URL is that of OpenAI. A key that was set before is removed, because it may be that of another server. Otherwise
-    /// like [`env`](Self::env).
+    /// the base URL is that of OpenAI. A key from `INKEEP_API_KEY` is removed. Otherwise like
+    /// [`env`](Self::env).
     pub fn openai_env(mut self) -> Self {
         self.base_url = Some((OPENAI_BASE_URL.to_owned(), None));
-        self.key = None;
+        // The key of the other service must not go to this one.
+        self.key = self.key.filter(|key| !key.as_ref().is_ok_and(|key| key.origin() == ORIGIN));
         self.read_env(ENV_OPENAI_API_KEY, "the environment variable OPENAI_API_KEY", ENV_OPENAI_BASE_URL)
     }
 
@@ -277,6 +278,9 @@ impl<T: Build> ClientBuilder<T> {
         T::build(self.settings()?)
     }
 }
+
+/// Where the key of the service comes from.
+const ORIGIN: &str = "the environment variable INKEEP_API_KEY";
 
 /// The value of an environment variable, trimmed. `None` if it is not set or empty.
 ///

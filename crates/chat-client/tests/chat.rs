@@ -3,7 +3,7 @@
 mod support;
 
 use chat_client::completions::{CompletionInput, ContentPart, Message, Tool};
-use chat_client::{Chat, Error, ErrorKind, ToolResult};
+use chat_client::{Chat, Error, ErrorKind, Event, ToolResult};
 use chat_mock::memory::{MemoryTransport, Script};
 use serde_json::json;
 use support::completions::{answered, bodies, call_list, calls, chunk, client, last_messages, message, text};
@@ -259,6 +259,32 @@ fn an_incomplete_answer_with_text_is_kept_and_marked() {
         ask(&mut chat, "3?");
         assert_eq!(last_messages(&transport), ["user: 3?"], "{name}");
     }
+}
+
+#[test]
+fn an_answer_is_complete_at_its_finish_reason_even_if_the_rest_is_not_read() {
+    let delta = json!({"tool_calls": call_list(&[(Some("a"), "sum")])});
+    let script = || Script::events([chunk(&delta, Some("tool_calls")) + "data: [DONE]\n\n"]);
+    let (mut chat, _) = chat([script(), script()]);
+    run(async {
+        let mut reply = chat.ask("1?");
+        while let Some(Ok(event)) = reply.next().await {
+            if matches!(event, Event::Text(text) if text.finish_reason.is_some()) {
+                break; // The reply is dropped.
+            }
+        }
+    });
+    assert!(!chat.turns()[0].is_partial);
+    assert_eq!(chat.open_calls().len(), 1);
+    chat.drop_last();
+    let answer = run(async {
+        let mut reply = chat.ask("1?");
+        while reply.answer().is_none_or(|answer| answer.finish_reason.is_none()) {
+            reply.next().await;
+        }
+        reply.cancel()
+    });
+    assert_eq!(answer.expect("a complete answer").tool_calls.len(), 1);
 }
 
 #[test]

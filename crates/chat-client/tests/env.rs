@@ -37,7 +37,11 @@ fn child_of_the_environment() {
     }
     let builder = ClientBuilder::<()>::new("test/1");
     let builder = if env::var_os("TEST_KEY").is_some() { builder.api_key("sk-1") } else { builder };
-    let builder = if env::var_os("TEST_OPENAI").is_some() { builder.openai_env() } else { builder.env() };
+    let builder = match env::var("TEST_OPENAI").as_deref() {
+        Ok("1") => builder.openai_env(),
+        Ok(_) => builder.env().openai_env(),
+        Err(_) => builder.env(),
+    };
     match builder.settings() {
         Ok(settings) => {
             let (base_url, integration_id) = (settings.endpoint.base_url(), settings.defaults.integration_id);
@@ -92,6 +96,18 @@ fn the_variables_of_openai_are_read_instead() {
     assert_eq!(openai(&key, true), "https://api.openai.com/v1 None the environment variable OPENAI_API_KEY");
     let all = [key[0], (ENV_OPENAI_BASE_URL, "https://h.example/y/ ")];
     assert_eq!(openai(&all, false), "https://h.example/y None the environment variable OPENAI_API_KEY");
+}
+
+#[test]
+fn the_key_of_the_service_does_not_go_to_openai() {
+    let both = |variables: &[(&str, &str)]| {
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
+        child(&[&variables[..], &[("TEST_OPENAI", "2".into())]].concat(), false)
+    };
+    let said = both(&[(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example")]);
+    assert_eq!(said, "api_key is missing: the environment variable OPENAI_API_KEY is not set");
+    let said = both(&[(ENV_API_KEY, "sk-2"), (ENV_OPENAI_API_KEY, "sk-3")]);
+    assert_eq!(said, "https://api.openai.com/v1 None the environment variable OPENAI_API_KEY");
 }
 
 #[test]
