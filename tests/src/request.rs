@@ -1,5 +1,6 @@
 //! Check of requests with any strings: they are rejected or encoded exactly.
 
+use chat_proto::completions::CompletionInput;
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{ApiKey, Endpoint, ErrorKind, Request};
 
@@ -24,7 +25,8 @@ pub fn check_request(bytes: &[u8]) {
             Endpoint::new("https://api.example/prefix").expect("a legal URL")
         }
     };
-    let created = Request::create(&endpoint, &CreateInput::new("i", message)).expect("a valid request");
+    check_completion(&endpoint, message);
+    let Some(created) = create(&endpoint, message) else { return };
     check_uri(&created, &endpoint, "/v0/chat_sessions/chat_results");
     let sent: CreateInput = serde_json::from_slice(created.http().body()).expect("our own JSON");
     assert_eq!(sent, CreateInput::new("i", message));
@@ -56,6 +58,25 @@ pub fn check_request(bytes: &[u8]) {
         assert!(authorization.is_sensitive());
         assert_eq!(authorization.as_bytes(), format!("Bearer {key}").as_bytes());
     }
+}
+
+/// Builds a request of v0. It is rejected only if the base URL is one of v1.
+fn create(endpoint: &Endpoint, message: &str) -> Option<Request> {
+    let base_url = endpoint.base_url();
+    let is_v1 = endpoint.query().is_some() || base_url.ends_with("/v1") || base_url.ends_with("/chat/completions");
+    let created = Request::create(endpoint, &CreateInput::new("i", message));
+    assert_eq!(created.is_err(), is_v1, "{base_url}");
+    created.ok()
+}
+
+/// Builds a request of v1. It keeps the query.
+fn check_completion(endpoint: &Endpoint, message: &str) {
+    let completion = Request::complete(endpoint, &CompletionInput::new("m", [message])).expect("a valid request");
+    let uri = completion.http().uri();
+    assert!(uri.path().ends_with("/chat/completions"), "{uri}");
+    assert_eq!(uri.query(), endpoint.query());
+    let sent: serde_json::Value = serde_json::from_slice(completion.http().body()).expect("our own JSON");
+    assert_eq!(sent["messages"][0]["content"], message);
 }
 
 fn check_uri(request: &Request, endpoint: &Endpoint, path: &str) {
