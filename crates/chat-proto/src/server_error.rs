@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::completions::read as lenient;
 use crate::{Error, ErrorKind};
 
 /// What a server says about an error. Made by [`Error::server_error`].
@@ -44,8 +45,7 @@ impl ServerError {
 
 fn read(json: &str) -> Option<ServerError> {
     let is_json = json.trim_start().starts_with(['{', '[', '"']);
-    let body: Value = is_json.then(|| serde_json::from_str(json).ok())??;
-    of(&body)
+    of(&is_json.then(|| lenient::<Value>(json))??)
 }
 
 fn of(body: &Value) -> Option<ServerError> {
@@ -152,6 +152,7 @@ mod tests {
             ),
             (r#"{"title":"T","status":500}"#, "T", "", "", ""),
             (r#"{"errors":[{"message":"m"}]}"#, "m", "", "", ""),
+            (r#"{"error":{"message":"m \ud83d"}}"#, "m \u{fffd}", "", "", ""),
             ("\u{feff} \"m\" ", "m", "", "", ""),
             ("event: error\ndata: {\"error\":{\"message\":\"m\"}}\n\ndata: [DONE]\n", "m", "", "", ""),
         ] {

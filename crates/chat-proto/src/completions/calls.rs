@@ -82,6 +82,9 @@ impl Calls {
     }
 
     fn start(&mut self, index: Option<i64>) -> usize {
+        if let Some(replaced) = self.function_call.take() {
+            self.held -= replaced.name.len() + replaced.arguments.len();
+        }
         let number = self.calls.len();
         self.calls.push(Call { index, links: Some(String::new()), ..Call::default() });
         if let Some(index) = index {
@@ -145,7 +148,7 @@ impl Calls {
 
     /// No more pieces follow. Adds what is held back.
     pub(super) fn flush(&mut self, out: &mut impl Extend<Event>) {
-        if let Some(mut call) = self.function_call.take().filter(|_| self.calls.is_empty()) {
+        if let Some(mut call) = self.function_call.take() {
             call.arguments.extend(call.halves.finish());
             let mut delta = ToolCallDelta::new(0, call.arguments);
             delta.name = Some(call.name).filter(|name| !name.is_empty());

@@ -58,6 +58,6 @@ pub(super) fn of_annotations(annotations: &str) -> Vec<Citation> {
 }
 
 /// Reads JSON. A lone half of a surrogate pair is read as U+FFFD.
-pub(super) fn read<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(json: &str) -> Option<T> {
     parse(json).ok().or_else(|| parse(&replace_lone(json)?).ok())
 }

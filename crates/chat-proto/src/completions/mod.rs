@@ -21,6 +21,7 @@ mod tool;
 
 pub use documents::{Document, DocumentSource};
 pub use input::{CompletionInput, JsonSchema, ReasoningEffort, ResponseFormat, StreamOptions};
+pub(crate) use links::read;
 pub use message::{Content, ContentPart, File, ImageUrl, InputAudio, Message, MessageToolCall, Role};
 pub(crate) use models::read_body as read_models;
 pub use models::{BASE_EXPERT, CONTEXT_EXPERT, Model, QA_EXPERT, RAG};
