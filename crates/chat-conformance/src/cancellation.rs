@@ -72,7 +72,7 @@ fn seeds<H: Harness>(context: &Context<'_, Blocking<'_, H>>) -> RowResult {
 /// Drops the call after its first pending poll, after its second, and so on, until one completes.
 fn every_await<H: Harness>(context: &Context<'_, Blocking<'_, H>>) -> RowResult {
     let server =
-        context.servers.script(context.wire, vec![slow_stream(3, Duration::from_millis(2))]).map_err(describe)?;
+        context.servers.script(context.wire, vec![slow_stream(3, Duration::from_millis(20))]).map_err(describe)?;
     let caller = context.caller;
     let client = caller.client(&server.setup).map_err(describe)?;
     let mut awaits = 0;

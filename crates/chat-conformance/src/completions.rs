@@ -25,7 +25,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
                 true => json!({ "model": MODEL, "messages": [message], "stream": true }),
                 false => json!({ "model": MODEL, "messages": [message] }),
             };
-            sent(context, |stream| TestCall::complete(MODEL, stream), answers(), "/chat/completions", body)
+            sent(context, |stream| TestCall::complete(MODEL, stream), &answers(), "/chat/completions", body)
         }),
         Row::new("the list of models", models),
         Row::new("v1 of a host, with a key", |context| {

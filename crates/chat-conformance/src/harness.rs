@@ -182,7 +182,7 @@ pub enum Operation {
     /// Continues the session of this id.
     Continue(String, ContinueInput),
     /// Makes a chat completion.
-    Complete(CompletionInput),
+    Complete(Box<CompletionInput>),
 }
 
 impl TestCall {
@@ -205,7 +205,7 @@ impl TestCall {
 
     pub(crate) fn complete(model: &str, stream: bool) -> Self {
         let input = CompletionInput::new(model, ["What is a chunk?"]).with_stream(stream);
-        Self { operation: Operation::Complete(input), take: None }
+        Self { operation: Operation::Complete(Box::new(input)), take: None }
     }
 
     /// Returns whether a call that has read this many events must be dropped.

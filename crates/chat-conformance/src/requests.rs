@@ -20,7 +20,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
                 let message = json!({ "role": "user", "content": "What is a chunk?" });
                 json!({ "integration_id": "i", "chat_session": { "messages": [message] }, "stream": stream })
             };
-            sent(context, TestCall::create, answers(), "/v0/chat_sessions/chat_results", body)
+            sent(context, TestCall::create, &answers(), "/v0/chat_sessions/chat_results", body)
         }),
         Row::new("continue, as sent", |context| {
             let body = |stream| {
@@ -28,7 +28,7 @@ pub(crate) fn rows<'c, C: Caller + 'c>() -> Vec<Row<'c, C>> {
                 json!({ "integration_id": "i", "message": message, "stream": stream })
             };
             let path = "/v0/chat_sessions/a%2Fb%20c%25%C3%BC/chat_results";
-            sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), answers(), path, body)
+            sent(context, |stream| TestCall::continue_session("a/b c%ü", stream), &answers(), path, body)
         }),
         Row::new("headers that repeat", repeated),
         Row::new("a header value that is not text", odd),
@@ -72,7 +72,7 @@ fn converse<C: Caller>(context: &Context<'_, C>, stream: bool) -> RowResult {
 pub(crate) fn sent<C: Caller>(
     context: &Context<'_, C>,
     call: impl Fn(bool) -> TestCall,
-    replies: [ScriptedReply; 2],
+    replies: &[ScriptedReply; 2],
     path: &str,
     body: impl Fn(bool) -> Value,
 ) -> RowResult {

@@ -237,3 +237,25 @@ fn retries() -> Vec<Case> {
         refused("401 of a completion", ScriptedReply::json(401, &[], BUSY), 401),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::render;
+
+    #[test]
+    fn a_cut_is_lost_then_truncated_then_completed() {
+        let cuts = cuts();
+        let text = render(cuts.iter().map(|fault| (fault, &fault.expected)));
+        let ends: Vec<&str> = text.lines().map(|row| row.split(" | ").nth(1).unwrap()).collect();
+        assert_eq!(
+            ends,
+            [
+                "transport, 1 request",
+                "truncated, status 200, 0 events \"\", 1 request",
+                "truncated, status 200, 2 events \"Yes, \", 1 request",
+                "completed, status 200, 3 events \"Yes, no.\", reason stop, 1 request",
+            ]
+        );
+    }
+}
