@@ -434,18 +434,24 @@ impl Body {
     /// Whether everything that arrived is decoded, and more may come.
     #[inline]
     fn is_starved(&self) -> bool {
-        self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more()
+        self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more() && !self.receiver.is_queued()
     }
 
     fn poll(&mut self) -> Poll {
-        while let Some(chunk) = self.pending.front_mut() {
-            let mut rest = &chunk[..];
-            let event = self.receiver.next(&mut rest);
-            let used = chunk.len() - rest.len();
-            chunk.advance(used);
-            if chunk.is_empty() {
-                self.pending.pop_front();
-            }
+        while !self.pending.is_empty() || self.receiver.is_queued() {
+            let event = match self.pending.front_mut() {
+                None => self.receiver.next(&mut &[][..]),
+                Some(chunk) => {
+                    let mut rest = &chunk[..];
+                    let event = self.receiver.next(&mut rest);
+                    let used = chunk.len() - rest.len();
+                    chunk.advance(used);
+                    if chunk.is_empty() {
+                        self.pending.pop_front();
+                    }
+                    event
+                }
+            };
             match event {
                 Some(Ok(event)) => return Poll::Event(event),
                 Some(Err(error)) => return Poll::Failed(error),

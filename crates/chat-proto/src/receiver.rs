@@ -159,6 +159,12 @@ impl Receiver {
         }
     }
 
+    /// Whether an event was read that [`next`](Self::next) has not returned.
+    #[inline]
+    pub(crate) fn is_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Whether the answer is complete, although the stream has not ended.
     pub(crate) fn is_complete(&self) -> bool {
         matches!(&self.mode, Mode::Stream(stream) if stream.reader.is_complete())
