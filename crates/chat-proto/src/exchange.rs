@@ -458,14 +458,14 @@ impl Body {
                 None => {}
             }
         }
+        // What was lost or is late is not part of the answer.
+        if self.end.is_some() && self.receiver.is_complete() {
+            return self.poll_end();
+        }
         if matches!(self.end, Some(End::Lost | End::TimedOut(_)))
             && let Some(event) = self.receiver.flush()
         {
             return Poll::Event(event);
-        }
-        // What was lost or is late is not part of the answer.
-        if self.end.is_some() && self.receiver.is_complete() {
-            return self.poll_end();
         }
         match self.end {
             Some(End::Eof) => self.poll_end(),

@@ -165,9 +165,13 @@ impl Receiver {
         !self.queue.is_empty()
     }
 
-    /// Whether the answer is complete, although the stream has not ended.
+    /// Whether the answer is complete, although the body may not have ended.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(&self.mode, Mode::Stream(stream) if stream.reader.is_complete())
+        match &self.mode {
+            Mode::Stream(stream) => stream.reader.is_complete(),
+            Mode::Ended(error) => error.is_none(),
+            _ => false,
+        }
     }
 
     /// How far the body has arrived.
