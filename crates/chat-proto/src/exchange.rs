@@ -462,10 +462,8 @@ impl Body {
         if self.end.is_some() && self.receiver.is_complete() {
             return self.poll_end();
         }
-        if matches!(self.end, Some(End::Lost | End::TimedOut(_)))
-            && let Some(event) = self.receiver.flush()
-        {
-            return Poll::Event(event);
+        if matches!(self.end, Some(End::Lost | End::TimedOut(_))) && self.receiver.release() {
+            return self.poll();
         }
         match self.end {
             Some(End::Eof) => self.poll_end(),

@@ -245,11 +245,17 @@ impl Receiver {
     /// U+FFFD. Call it until it returns `None`, then call [`interrupt`](Self::interrupt). [`next`](Self::next) and
     /// [`end`](Self::end) do this themselves.
     pub fn flush(&mut self) -> Option<Event> {
+        self.release();
+        let event = self.queue.pop_front()?;
+        self.deliver(event).ok()
+    }
+
+    /// Queues the events that are still held, so that [`next`](Self::next) returns them. Returns whether any event is queued.
+    pub(crate) fn release(&mut self) -> bool {
         if let Mode::Stream(stream) = &mut self.mode {
             stream.reader.flush(&mut self.queue);
         }
-        let event = self.queue.pop_front()?;
-        self.deliver(event).ok()
+        self.is_queued()
     }
 
     /// The body has ended as its framing says. Afterwards [`next`](Self::next) returns the last events: all events of an
