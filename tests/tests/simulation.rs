@@ -100,12 +100,13 @@ fn outcomes(transcript: &Transcript) -> Vec<String> {
     let outcome = match transcript.outcome.as_ref().expect("an outcome") {
         Outcome::Ended(Ok(answer)) | Outcome::Cancelled(Ok(answer)) => {
             names.extend(parts(answer));
-            let end = transcript.steps.iter().find_map(|(_, step)| match step {
+            let end = transcript.steps.iter().rev().find_map(|(_, step)| match step {
                 Step::End => Some("ended"),
                 Step::Reset => Some("lost"),
+                Step::Head(_) => Some("open"),
                 _ => None,
             });
-            names.push(format!("complete, body {}", end.unwrap_or("open")));
+            names.extend(end.map(|end| format!("complete, body {end}")));
             format!("complete, {}", if answer.finish_reason.is_some() { "reason" } else { "no reason" })
         }
         Outcome::Ended(Err(error)) | Outcome::Cancelled(Err(error)) => {
@@ -133,7 +134,7 @@ fn parts(answer: &Answer) -> impl Iterator<Item = String> {
         (!answer.tool_calls.is_empty(), "tool calls"),
         (answer.usage.is_some(), "usage"),
     ];
-    parts.into_iter().filter_map(|(has, name)| has.then(|| name.to_owned()))
+    parts.into_iter().filter(|(has, _)| *has).map(|(_, name)| name.to_owned())
 }
 
 fn gave_up(error: &Error) -> Option<String> {

@@ -124,7 +124,7 @@ fn check_slow(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
 fn is_complete_by_timeout(scenario: &Scenario, transcript: &Transcript) -> bool {
     let mut checker = Checker::new(scenario);
     let passes = transcript.steps.iter().all(|(at, step)| checker.step(*at, step).is_ok());
-    passes && checker.response.is_some_and(|_| checker.expectation().ending.is_none())
+    passes && checker.response.is_some() && checker.expect(checker.end).ending.is_none()
 }
 
 /// State of a walk through the steps of a transcript.
@@ -154,6 +154,8 @@ struct Checker<'a> {
     bytes_at: Duration,
     /// Time of the last content, or of the head.
     content_at: Duration,
+    /// When a timeout made the client deliver what it held back.
+    timed_out_at: Option<Duration>,
     over: bool,
 }
 
@@ -176,6 +178,7 @@ impl<'a> Checker<'a> {
             waits: false,
             bytes_at: Duration::ZERO,
             content_at: Duration::ZERO,
+            timed_out_at: None,
             over: false,
         }
     }
@@ -296,9 +299,11 @@ impl<'a> Checker<'a> {
     fn event(&mut self, event: &Event) -> CheckResult {
         let delivered = self.delivered;
         let mut next = self.response.and_then(|_| self.expectation().events.get(delivered).copied());
-        if next.is_none() && self.response.is_some() {
+        let was_held = next.is_none() && self.response.is_some();
+        if was_held {
             // What the client held back comes when a timeout ends the body.
             next = self.expect(Some(End::Reset)).events.get(delivered).copied();
+            self.timed_out_at.get_or_insert(self.at);
         }
         ensure(next == Some(event), "each event is delivered once, in order and unchanged", || {
             format!("{event:?}, not {next:?}")
@@ -306,7 +311,7 @@ impl<'a> Checker<'a> {
         let json = self.response.is_some_and(|response| !response.is_stream());
         ensure(!json || self.end == Some(End::Clean), "a JSON answer is read when it is complete", String::new)?;
         self.delivered += 1;
-        if EventClass::of(event) == EventClass::Content {
+        if EventClass::of(event) == EventClass::Content && !was_held {
             self.content_at = self.bytes_at;
         }
         Ok(())
@@ -461,12 +466,13 @@ impl<'a> Checker<'a> {
     /// Checks that a timeout is correct: the client waited that long without input or without content.
     fn check_clock(&self, error: &Error) -> CheckResult {
         let ErrorKind::Timeout { kind: clock, after, .. } = error.kind() else { return Ok(()) };
+        let at = self.timed_out_at.unwrap_or(self.at);
         let (given, was) = match clock {
             TimeoutKind::Connect => (self.timeouts.connect, *after),
-            TimeoutKind::Head => (self.timeouts.head, self.at - self.sent),
-            TimeoutKind::Idle => (self.timeouts.idle, self.at - self.bytes_at),
-            TimeoutKind::Content => (self.timeouts.content, self.at - self.content_at),
-            TimeoutKind::Total => (self.timeouts.total, self.at),
+            TimeoutKind::Head => (self.timeouts.head, at - self.sent),
+            TimeoutKind::Idle => (self.timeouts.idle, at - self.bytes_at),
+            TimeoutKind::Content => (self.timeouts.content, at - self.content_at),
+            TimeoutKind::Total => (self.timeouts.total, at),
             _ => (None, Duration::ZERO),
         };
         ensure(given == Some(*after), "a timeout error contains the configured timeout", || error.to_string())?;
@@ -481,7 +487,7 @@ impl<'a> Checker<'a> {
         };
         // Except after two late inputs that did not extend the deadline.
         let flooded = matches!(clock, TimeoutKind::Idle | TimeoutKind::Content) && was > 2 * *after;
-        let in_time = flooded || next.is_none_or(|next| next > self.at);
+        let in_time = flooded || next.is_none_or(|next| next > at);
         ensure(in_time, "input takes precedence over a timeout", || format!("{next:?}"))
     }
 

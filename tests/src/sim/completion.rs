@@ -1,10 +1,19 @@
 //! Chunks of chat completions for scenarios that are written by hand.
 
-use chat_client::{Event, FinishReason, TextDelta, Usage};
+use chat_client::{Event, FinishReason, Started, TextDelta, Usage};
 
 use super::body::{BodyItem, Escaped, Then, Writer};
 
 impl Writer {
+    /// Adds a chunk of a completion with its id and text.
+    pub fn first(self, id: &str, text: &str) -> Self {
+        let data = format!(r#"{{"id":"{id}","choices":[{{"index":0,"delta":{{"content":"{}"}}}}]}}"#, Escaped(text));
+        let mut started = Started::default();
+        started.id = Some(id.to_owned());
+        let events = vec![Event::Started(Box::new(started)), Event::Text(TextDelta::new(text))];
+        self.event("", &data, BodyItem { events, ..BodyItem::default() })
+    }
+
     /// Adds a chunk of a completion with text.
     pub fn delta(self, text: &str) -> Self {
         let data = format!(r#"{{"choices":[{{"index":0,"delta":{{"content":"{}"}}}}]}}"#, Escaped(text));

@@ -139,7 +139,7 @@ impl Generator {
             writer = self.chunk(writer, &mut chunks, Some("stop"));
         }
         if self.rng.percent(50) {
-            writer = writer.done();
+            writer = writer.event("", "[DONE]", BodyItem { held: chunks.talk.held(), ..BodyItem::ending(Then::Done) });
         }
         writer.body()
     }

@@ -1,6 +1,6 @@
 //! A simulator: runs the real client against a scripted network and server, on a virtual clock.
 //!
-//! [`Scenario::from_seed`] generates a scenario, [`run()`] executes it and returns a [`Transcript`] with times, and
+//! [`Scenario::from_seed`] generates a scenario of sessions or of chat completions, [`run()`] executes it and returns a [`Transcript`] with times, and
 //! [`check()`] compares the transcript with the prediction of the [`oracle`] and with invariants that hold for every
 //! call. Nothing sleeps, and a seed always gives the same transcript.
 

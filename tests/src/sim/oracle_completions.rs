@@ -31,27 +31,28 @@ pub(super) fn of_stream<'a>(
         }
         has_data |= !item.data.trim().is_empty() || item.then == Then::Error;
         held = Some(&*item.held);
-        if item.held.bytes > limits.answer {
-            // Nothing follows what does not fit.
-            let _ = item.events.iter().chain(&item.held.events).try_for_each(|event| told.add(event));
-            return told.events.and_then(Ending::Limit(Limit::Answer));
-        }
-        if let Err(limit) = item.events.iter().try_for_each(|event| told.add(event)) {
-            return told.end(held, Ending::Limit(limit));
-        }
-        match item.then {
-            Then::More => is_complete |= item.completes,
-            Then::Done => return told.end(held, Ending::Complete),
-            Then::Error => return told.end_of(held, Ending::Stream, item),
-            Then::Garbage | Then::Failure => return told.end_of(held, Ending::Decode, item),
+        let ending = match item.then {
+            // What is held in addition to the answer has the same limit.
+            _ if item.held.bytes > limits.answer => Some(Ending::Limit(Limit::Answer)),
+            Then::More => None,
+            Then::Done => Some(Ending::Complete),
+            Then::Error => Some(Ending::Stream),
+            Then::Garbage | Then::Failure => Some(Ending::Decode),
+        };
+        let fits = item.events.iter().try_for_each(|event| told.add(event));
+        match (fits, ending) {
+            (Ok(()), None) => is_complete |= item.completes,
+            (Ok(()), Some(ending)) => return told.end_of(held, ending, item),
+            (Err(limit), None) => return told.end(held, Ending::Limit(limit)),
+            // The item has ended the answer, so nothing follows what does not fit.
+            (Err(limit), Some(_)) => return told.events.and_then(Ending::Limit(limit)),
         }
     }
     let body = &response.body.bytes[..received];
     let ending = match end {
         None | Some(End::Silence) => return told.events,
         _ if is_complete => Ending::Complete,
-        // What does not fit is dropped: the connection is why the answer ends.
-        Some(End::Reset) => return told.interrupt(held, Ending::Truncated(Truncation::ConnectionLost)),
+        Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
         Some(End::Clean) if naive::decode(body).incomplete => Ending::Truncated(Truncation::InsideEvent),
         Some(End::Clean) if is_short(response, received) => Ending::Truncated(Truncation::ContentLength),
         Some(End::Clean) if !has_data => Ending::UnexpectedResponse(UnexpectedResponse::NoEvents),
@@ -128,15 +129,10 @@ impl<'a> Told<'a> {
         self.events.and_then(fits.err().map_or(ending, Ending::Limit))
     }
 
-    /// The data of an item ends the answer.
+    /// An item ends the answer.
     fn end_of(self, held: Option<&'a Held>, ending: Ending, item: &'a BodyItem) -> Expectation<'a> {
         let expected = self.end(held, ending);
-        if expected.ending == Some(ending) { expected.and_item(ending, &item.data) } else { expected }
-    }
-
-    /// The answer is interrupted. What was held back comes first, as far as it fits.
-    fn interrupt(mut self, held: Option<&'a Held>, ending: Ending) -> Expectation<'a> {
-        let _ = held.iter().flat_map(|held| &held.events).try_for_each(|event| self.add(event));
-        self.events.and_then(ending)
+        let is_about_data = matches!(expected.ending, Some(Ending::Stream | Ending::Decode));
+        if is_about_data { expected.and_item(ending, &item.data) } else { expected }
     }
 }

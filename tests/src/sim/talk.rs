@@ -146,25 +146,17 @@ impl Talk {
             CallStyle::Id => true,
             CallStyle::SameIndex => is_new || !is_newest,
         };
-        let says_id = !call.id.is_empty()
-            && (needs_id
-                || if call.has_id {
-                    rng.percent(20)
-                } else {
-                    is_new && self.style == CallStyle::Last || rng.percent(80)
-                });
+        let may_say_id = match call.has_id {
+            true => rng.percent(20),
+            false => self.style == CallStyle::Last || rng.percent(80),
+        };
+        let says_id = !call.id.is_empty() && (needs_id || may_say_id);
         let says_name = if call.has_name { rng.percent(20) } else { self.style == CallStyle::Last || rng.percent(80) };
         let mut delta = ToolCallDelta::new(number, "");
         delta.server_index = call.index;
         delta.id = (says_id && !call.has_id).then(|| call.id.clone());
-        (call.has_id, call.has_name) = (
-            call.has_id || says_id,
-            call.has_name
-                || says_name && {
-                    delta.name = Some(call.name.to_owned());
-                    true
-                },
-        );
+        delta.name = (says_name && !call.has_name).then(|| call.name.to_owned());
+        (call.has_id, call.has_name) = (call.has_id || says_id, call.has_name || says_name);
         let mut members = Vec::new();
         match call.index {
             Some(index) => members.push(format!(r#""index":{index}"#)),
