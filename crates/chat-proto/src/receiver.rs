@@ -224,8 +224,8 @@ impl Receiver {
     /// empty and no event is ready.
     ///
     /// Text never ends inside a character. If JSON escapes one half of a surrogate pair, that half is held back and joined
-    /// with the other half at the start of the next text. If the other half does not follow, the last event before the error
-    /// or the end is U+FFFD. So the texts of all events are always the answer's text.
+    /// with the other half at the start of the next text. If the other half does not follow, the last event before the end is
+    /// U+FFFD, or before an error other than an exceeded limit. So the texts of all events are always the answer's text.
     ///
     /// # Errors
     ///
@@ -450,11 +450,11 @@ impl Receiver {
         self.mode = Mode::Ended(Some(error));
     }
 
-    /// An event exceeded a limit. It and those after it are dropped.
+    /// An event exceeded a limit. It, those after it and what the reader holds back are dropped.
     #[cold]
     fn give_up(&mut self, kind: ErrorKind) {
         self.queue.clear();
-        self.stop(kind);
+        self.mode = Mode::Ended(Some(self.error_of(kind)));
     }
 
     /// Fails with `kind`, unless there is an error already.
