@@ -43,9 +43,8 @@ pub(super) fn of_stream<'a>(
         match (fits, ending) {
             (Ok(()), None) => is_complete |= item.completes,
             (Ok(()), Some(ending)) => return told.end_of(held, ending, item),
-            (Err(limit), None) => return told.end(held, Ending::Limit(limit)),
-            // The item has ended the answer, so nothing follows what does not fit.
-            (Err(limit), Some(_)) => return told.events.and_then(Ending::Limit(limit)),
+            // Nothing follows what does not fit.
+            (Err(limit), _) => return told.events.and_then(Ending::Limit(limit)),
         }
     }
     let body = &response.body.bytes[..received];
