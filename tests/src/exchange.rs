@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chat_proto::completions::CompletionInput;
 use chat_proto::sessions::{ContinueInput, CreateInput};
 use chat_proto::{Attempt, Config, Elapsed, Endpoint, Event, Exchange, Output, Request, TransportError};
 
@@ -15,6 +16,17 @@ const PIECES: [&[u8]; 8] = [
     b"event: error\ndata: {}\n\n",
     b"{\"chat_session_id\":\"s\",\"message\":{\"role\":\"assistant\",\"content\":\"c\"}}",
     b"",
+];
+
+const COMPLETION_PIECES: [&[u8]; 8] = [
+    b"data: {\"id\":\"a\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n",
+    b"data: {\"choices\":[{\"delta\":{\"content\":\"b\\ud83d\"},\"finish_reason\":\"stop\"}],\"usage\":{}}\n\n",
+    b"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0},{\"index\":1}]}}]}\n\nevent: new\ndata: x\n\n",
+    b"data: {\"ch",
+    b": still there\n\n",
+    b"data: {\"error\":{}}\n\n",
+    b"{\"choices\":[{\"message\":{\"content\":\"c\",\"function_call\":{\"name\":\"f\"}}}]}",
+    b"data: [DONE]\n\n",
 ];
 
 const ERRORS: [TransportError; 6] = [
@@ -41,9 +53,10 @@ pub fn check_exchange(bytes: &[u8]) {
     config.limits.answer = 64;
     config.limits.unknown_events = 64;
     let endpoint = Endpoint::new("http://api.example").expect("a legal URL");
-    let request = match setup & 16 {
-        0 => Request::create(&endpoint, &CreateInput::new("i", "m")),
-        _ => Request::continue_session(&endpoint, "s", &ContinueInput::new("i", "m")),
+    let (pieces, request) = match setup & 48 {
+        0 => (PIECES, Request::create(&endpoint, &CreateInput::new("i", "m"))),
+        16 => (PIECES, Request::continue_session(&endpoint, "s", &ContinueInput::new("i", "m"))),
+        _ => (COMPLETION_PIECES, Request::complete(&endpoint, &CompletionInput::new("m", ["q"]))),
     };
     let mut exchange = Exchange::new(request.expect("a legal request"), &config, u64::from(*setup));
     let mut observer = Observer::default();
@@ -70,7 +83,7 @@ pub fn check_exchange(bytes: &[u8]) {
                 let head = http::Response::builder().status(status).header("content-type", content_type);
                 exchange.handle_head(attempt, head.body(()).expect("a legal head").into_parts().0, now);
             }
-            1 | 2 => exchange.handle_data(attempt, Bytes::from_static(PIECES[choice % PIECES.len()]), now),
+            1 | 2 => exchange.handle_data(attempt, Bytes::from_static(pieces[choice % pieces.len()]), now),
             3 => exchange.handle_eof(attempt, now),
             4 => exchange.handle_error(attempt, ERRORS[choice % ERRORS.len()], now),
             5 => {

@@ -419,3 +419,146 @@ fn cancelled_in_the_wait_before_a_retry() {
         ",
     );
 }
+
+fn completion() -> Writer {
+    Writer::default().delta("Hel").comment("").delta("lo").finish("stop").usage(7)
+}
+
+/// The body stays open after `[DONE]`. What follows is not read.
+#[test]
+fn a_completion_ends_at_done() {
+    let body = completion().done().delta("more").body();
+    let mut response = Response::stream(body).every(20);
+    response.end = End::Silence;
+    assert_transcript(
+        &Scenario::completion(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        270 bytes 59
+        270 chunk "Hel"
+        290 bytes 3
+        310 bytes 58
+        310 chunk "lo"
+        330 bytes 67
+        330 chunk "" stop
+        350 bytes 49
+        350 Usage(Usage { prompt_tokens: None, completion_tokens: None, total_tokens: Some(7), json: "{\"total_tokens\":7}" })
+        370 bytes 14
+        370 close
+        370 over
+        370 = complete (stop): "Hello" of 4 events
+        "#,
+    );
+}
+
+#[test]
+fn a_completion_with_a_finish_reason_is_complete_although_the_connection_is_lost() {
+    let mut response = Response::stream(completion().body());
+    response.end = End::Reset;
+    response.end_delay = seconds(7);
+    assert_transcript(
+        &Scenario::completion(vec![Attempt::answers(250, response)]),
+        r#"
+         0 send 1
+       250 head 200
+       250 bytes 236
+       250 chunk "Hel"
+       250 chunk "lo"
+       250 chunk "" stop
+       250 Usage(Usage { prompt_tokens: None, completion_tokens: None, total_tokens: Some(7), json: "{\"total_tokens\":7}" })
+      7250 reset
+      7250 close
+      7250 over
+      7250 = complete (stop): "Hello" of 4 events
+        "#,
+    );
+}
+
+#[test]
+fn a_completion_without_a_finish_reason_is_truncated() {
+    let response = Response::stream(Writer::default().delta("Hel").body());
+    assert_transcript(
+        &Scenario::completion(vec![Attempt::answers(250, response)]),
+        r#"
+          0 send 1
+        250 head 200
+        250 bytes 59
+        250 chunk "Hel"
+        250 end
+        250 close
+        250 over
+        250 = truncated: the answer ended without a finish reason, after "Hel" of 1 events
+        "#,
+    );
+}
+
+/// All events of a chunk are delivered before the client waits for the next bytes.
+#[test]
+fn the_events_of_a_chunk_are_delivered_together() {
+    let mut response = Response::stream(Writer::default().first("a", "Hel").finish("stop").body()).every(0);
+    response.pieces[1].delay = seconds(7);
+    assert_transcript(
+        &Scenario::completion(vec![Attempt::answers(0, response)]),
+        r#"
+           0 send 1
+           0 head 200
+           0 bytes 68
+           0 Started(Started { id: Some("a"), model: None })
+           0 chunk "Hel"
+        7000 bytes 67
+        7000 chunk "" stop
+        7000 end
+        7000 close
+        7000 over
+        7000 = complete (stop): "Hel" of 3 events
+        "#,
+    );
+}
+
+#[test]
+fn token_usage_is_not_content() {
+    let body = (0..9).fold(Writer::default().delta("Hel"), |writer, _| writer.usage(7)).body();
+    let response = Response::stream(body).every(50_000);
+    let transcript = run(&Scenario::completion(vec![Attempt::answers(250, response)])).to_string();
+    assert!(transcript.contains("\n   230250 = timeout: timed out waiting for content (180s)"), "{transcript}");
+}
+
+/// After the head of a success, nothing is sent again.
+#[test]
+fn an_error_event_of_a_completion_is_not_retried() {
+    let response = Response::stream(Writer::default().fault("Overloaded.").body());
+    let answer = Attempt::answers(5, Response::stream(completion().done().body()));
+    assert_transcript(
+        &Scenario::completion(vec![Attempt::answers(250, response), answer]),
+        r#"
+          0 send 1
+        250 head 200
+        250 bytes 43
+        250 close
+        250 over
+        250 = stream: the server ended the stream with an error: Overloaded., after "" of 0 events
+        "#,
+    );
+}
+
+/// A completion at the total timeout is complete.
+#[test]
+fn done_that_arrives_at_the_total_timeout_counts() {
+    let mut response = Response::stream(Writer::default().delta("Hello").done().body());
+    response.pieces[0].delay = seconds(5);
+    let mut scenario = Scenario::completion(vec![Attempt::answers(0, response)]);
+    scenario.config.timeouts.total = Some(seconds(5));
+    assert_transcript(
+        &scenario,
+        r#"
+           0 send 1
+           0 head 200
+        5000 bytes 75
+        5000 chunk "Hello"
+        5000 close
+        5000 over
+        5000 = complete (no reason): "Hello" of 1 events
+        "#,
+    );
+}

@@ -275,10 +275,11 @@ impl Exchange {
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
-            State::Body(body) if body.receiver.is_complete() => {
-                while body.receiver.flush().is_some() {}
-                let answer = body.receiver.take_answer();
-                self.done(Ok(answer));
+            State::Body(body) if self.dialect == Dialect::Completions && body.receiver.is_complete() => {
+                match body.receiver.finish() {
+                    Ok(answer) => self.done(Ok(answer)),
+                    Err(error) => self.finish_with(error),
+                }
             }
             State::Body(body) if body.receiver.is_success() => {
                 let error = body.receiver.interrupt(ErrorKind::Cancelled);
@@ -452,32 +453,36 @@ impl Body {
     /// Whether everything that arrived is decoded, and more may come.
     #[inline]
     fn is_starved(&self) -> bool {
-        self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more()
+        self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more() && !self.receiver.is_queued()
     }
 
     fn poll(&mut self) -> Poll {
-        while let Some(chunk) = self.pending.front_mut() {
-            let mut rest = &chunk[..];
-            let event = self.receiver.next(&mut rest);
-            let used = chunk.len() - rest.len();
-            chunk.advance(used);
-            if chunk.is_empty() {
-                self.pending.pop_front();
-            }
+        while !self.pending.is_empty() || self.receiver.is_queued() {
+            let event = match self.pending.front_mut() {
+                None => self.receiver.next(&mut &[][..]),
+                Some(chunk) => {
+                    let mut rest = &chunk[..];
+                    let event = self.receiver.next(&mut rest);
+                    let used = chunk.len() - rest.len();
+                    chunk.advance(used);
+                    if chunk.is_empty() {
+                        self.pending.pop_front();
+                    }
+                    event
+                }
+            };
             match event {
                 Some(Ok(event)) => return Poll::Event(event),
                 Some(Err(error)) => return Poll::Failed(error),
                 None => {}
             }
         }
-        if matches!(self.end, Some(End::Lost | End::TimedOut(_)))
-            && let Some(event) = self.receiver.flush()
-        {
-            return Poll::Event(event);
-        }
         // What was lost or is late is not part of the answer.
         if self.end.is_some() && self.receiver.is_complete() {
             return self.poll_end();
+        }
+        if matches!(self.end, Some(End::Lost | End::TimedOut(_))) && self.receiver.release() {
+            return self.poll();
         }
         match self.end {
             Some(End::Eof) => self.poll_end(),

@@ -159,11 +159,17 @@ impl Receiver {
         }
     }
 
-    /// Whether the stream has said that the answer is complete, even if more may come.
+    /// Whether an event was read that [`next`](Self::next) has not returned.
+    #[inline]
+    pub(crate) fn is_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether the answer is complete, although the body may not have ended.
     pub(crate) fn is_complete(&self) -> bool {
         match &self.mode {
             Mode::Stream(stream) => stream.reader.is_complete(),
-            Mode::Ended(None) => self.dialect == Dialect::Completions,
+            Mode::Ended(error) => error.is_none(),
             _ => false,
         }
     }
@@ -201,6 +207,15 @@ impl Receiver {
         Ok(self.take_answer())
     }
 
+    /// Ends a complete answer without the end of its body. Events that [`next`](Self::next) has not returned are included.
+    pub(crate) fn finish(&mut self) -> Result<Answer, Error> {
+        self.release();
+        while let Some(event) = self.next(&mut &[][..]) {
+            event?;
+        }
+        Ok(self.take_answer())
+    }
+
     /// Takes the complete answer, for an owner that cannot give the receiver away.
     pub(crate) fn take_answer(&mut self) -> Answer {
         self.answer.sort_tool_calls();
@@ -218,8 +233,8 @@ impl Receiver {
     /// empty and no event is ready.
     ///
     /// Text never ends inside a character. If JSON escapes one half of a surrogate pair, that half is held back and joined
-    /// with the other half at the start of the next text. If the other half does not follow, the last event before the error
-    /// or the end is U+FFFD. So the texts of all events are always the answer's text.
+    /// with the other half at the start of the next text. If the other half does not follow, the last event before the end is
+    /// U+FFFD, or before an error other than an exceeded limit. So the texts of all events are always the answer's text.
     ///
     /// # Errors
     ///
@@ -239,11 +254,17 @@ impl Receiver {
     /// U+FFFD. Call it until it returns `None`, then call [`interrupt`](Self::interrupt). [`next`](Self::next) and
     /// [`end`](Self::end) do this themselves.
     pub fn flush(&mut self) -> Option<Event> {
+        self.release();
+        let event = self.queue.pop_front()?;
+        self.deliver(event).ok()
+    }
+
+    /// Queues the events that are still held, so that [`next`](Self::next) returns them. Returns whether any event is queued.
+    pub(crate) fn release(&mut self) -> bool {
         if let Mode::Stream(stream) = &mut self.mode {
             stream.reader.flush(&mut self.queue);
         }
-        let event = self.queue.pop_front()?;
-        self.deliver(event).ok()
+        self.is_queued()
     }
 
     /// The body has ended as its framing says. Afterwards [`next`](Self::next) returns the last events: all events of an
@@ -438,11 +459,11 @@ impl Receiver {
         self.mode = Mode::Ended(Some(error));
     }
 
-    /// An event exceeded a limit. It and those after it are dropped.
+    /// An event exceeded a limit. It, those after it and what the reader holds back are dropped.
     #[cold]
     fn give_up(&mut self, kind: ErrorKind) {
         self.queue.clear();
-        self.stop(kind);
+        self.mode = Mode::Ended(Some(self.error_of(kind)));
     }
 
     /// Fails with `kind`, unless there is an error already.

@@ -47,37 +47,47 @@ pub enum LineKind {
 }
 
 /// An event in a body, and what a client should do with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BodyItem {
     /// Number of bytes of the body after which it is complete.
     pub complete_at: usize,
-    /// The expected reaction of the client.
-    pub expected: Expected,
-    /// Length of its data.
-    pub data_len: usize,
+    /// Its data.
+    pub data: String,
     /// Length of its type and data.
     pub counted_len: usize,
+    /// The events that the client returns for it.
+    pub events: Vec<Event>,
+    /// What follows these events.
+    pub then: Then,
+    /// Whether it has a finish reason, which makes a completion complete.
+    pub completes: bool,
+    /// What the client holds back after it.
+    pub held: Arc<Held>,
 }
 
-/// Expected reaction of a client to an event.
-#[derive(Clone, Debug)]
-pub enum Expected {
-    /// The client returns this event.
-    Event(Event),
-    /// The call ends: the server sent an `error` event.
+/// What follows the events of an item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Then {
+    /// The answer continues.
+    #[default]
+    More,
+    /// The call ends: the server sent an error.
     Error,
     /// The call ends: the data is malformed.
     Garbage,
+    /// The call ends: the object is an error.
+    Failure,
+    /// The call ends: the answer is complete.
+    Done,
 }
 
-impl Expected {
-    /// Returns the event, if one is expected.
-    pub fn event(&self) -> Option<&Event> {
-        match self {
-            Self::Event(event) => Some(event),
-            Self::Error | Self::Garbage => None,
-        }
-    }
+/// What a client holds back until the answer ends.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The events that come if the answer ends here.
+    pub events: Vec<Event>,
+    /// Number of bytes that are held in addition to the answer.
+    pub bytes: usize,
 }
 
 /// Builder of a [`Body`].
@@ -154,29 +164,29 @@ impl Writer {
         let mut chunk = TextDelta::new(text);
         chunk.session_id.clone_from(&self.session);
         chunk.finish_reason = reason.map(FinishReason::from);
-        self.event("message_chunk", &data, Expected::Event(Event::Text(chunk)))
+        self.event("message_chunk", &data, BodyItem::of(Event::Text(chunk)))
     }
 
     /// Adds an event with `count` citations.
     pub fn cited(self, count: usize) -> Self {
         let (data, cited) = citations(count);
-        self.event("records_cited", &data, Expected::Event(Event::Citations(Arc::new(cited))))
+        self.event("records_cited", &data, BodyItem::of(Event::Citations(Arc::new(cited))))
     }
 
     /// Adds an event of an unknown type.
     pub fn other(self, event_type: &str, data: &str) -> Self {
         let event = OtherEvent::new(event_type, data, &*self.last_id);
-        self.event(event_type, data, Expected::Event(Event::Other(Box::new(event))))
+        self.event(event_type, data, BodyItem::of(Event::Other(Box::new(event))))
     }
 
     /// Adds an `error` event.
     pub fn error(self, data: &str) -> Self {
-        self.event("error", data, Expected::Error)
+        self.event("error", data, BodyItem::ending(Then::Error))
     }
 
     /// Adds a malformed chunk.
     pub fn garbage(self, data: &str) -> Self {
-        self.event("message_chunk", data, Expected::Garbage)
+        self.event("message_chunk", data, BodyItem::ending(Then::Garbage))
     }
 
     /// Adds a comment, followed by a blank line as many servers send it.
@@ -212,15 +222,18 @@ impl Writer {
         self.mark()
     }
 
-    fn event(mut self, event_type: &str, data: &str, expected: Expected) -> Self {
+    /// Adds an event. Without a type, it has no `event` line. Each line of the data becomes a line.
+    pub(super) fn event(mut self, event_type: &str, data: &str, item: BodyItem) -> Self {
         let kind = if is_ping(event_type) { LineKind::Ping } else { LineKind::Field };
-        self.push(&format!("event: {event_type}"), kind);
-        self.push(&format!("data: {data}"), LineKind::Field);
+        if !event_type.is_empty() {
+            self.push(&format!("event: {event_type}"), kind);
+        }
+        data.split('\n').for_each(|line| self.push(&format!("data: {line}"), LineKind::Field));
         self.items.push(BodyItem {
             complete_at: self.text.len() + 1,
-            expected,
-            data_len: data.len(),
+            data: data.to_owned(),
             counted_len: event_type.len() + data.len(),
+            ..item
         });
         self.in_block = true;
         self.blank().mark()
@@ -239,6 +252,11 @@ impl Writer {
         self
     }
 
+    /// Returns the last event ID string.
+    pub(super) fn last_id(&self) -> &str {
+        &self.last_id
+    }
+
     /// Returns the number of bytes written so far.
     pub fn written(&self) -> usize {
         self.text.len()
@@ -247,6 +265,18 @@ impl Writer {
     /// Returns the body.
     pub fn body(self) -> Body {
         Body { bytes: self.text.into(), items: self.items, marks: self.marks, lines: self.lines, blocks: self.blocks }
+    }
+}
+
+impl BodyItem {
+    /// Creates an item with one event.
+    pub(super) fn of(event: Event) -> Self {
+        Self { events: vec![event], ..Self::default() }
+    }
+
+    /// Creates an item that ends the call.
+    pub(super) fn ending(then: Then) -> Self {
+        Self { then, ..Self::default() }
     }
 }
 
@@ -265,26 +295,35 @@ impl Body {
         }
         json += "}}";
         let complete_at = json.len();
-        let items = events
-            .into_iter()
-            .map(|event| BodyItem { complete_at, expected: Expected::Event(event), data_len: 0, counted_len: 0 })
-            .collect();
+        let items = vec![BodyItem { complete_at, events, ..BodyItem::default() }];
         Self { bytes: json.into(), items, ..Self::default() }
     }
 
     /// Creates a JSON answer that does not match the schema.
     pub fn bad_json() -> Self {
         let json = r#"{"chat_session_id":"s","message":{"role":"assistant"}}"#;
-        let items =
-            vec![BodyItem { complete_at: json.len(), expected: Expected::Garbage, data_len: 0, counted_len: 0 }];
+        let items = vec![BodyItem { complete_at: json.len(), ..BodyItem::ending(Then::Garbage) }];
         Self { bytes: Bytes::from_static(json.as_bytes()), items, ..Self::default() }
+    }
+
+    /// Creates a completion in one JSON object.
+    pub(super) fn object(json: &str, item: BodyItem) -> Self {
+        let items = vec![BodyItem { complete_at: json.len(), data: json.to_owned(), ..item }];
+        Self { bytes: Bytes::copy_from_slice(json.as_bytes()), items, ..Self::default() }
     }
 
     /// Puts white space before the body.
     #[must_use]
     pub fn behind(mut self, white_space: &str) -> Self {
         self.bytes = [white_space.as_bytes(), &self.bytes].concat().into();
-        self.items.iter_mut().for_each(|item| item.complete_at += white_space.len());
+        for item in &mut self.items {
+            item.complete_at += white_space.len();
+            item.data.insert_str(0, white_space);
+            // The raw chunk is the whole body.
+            if let Some(Event::Chunk(json)) = item.events.first_mut() {
+                *json = format!("{white_space}{json}").into();
+            }
+        }
         self
     }
 
@@ -333,7 +372,7 @@ fn citations(count: usize) -> (String, Citations) {
 }
 
 /// Formats text as the content of a JSON string.
-struct Escaped<'a>(&'a str);
+pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl std::fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

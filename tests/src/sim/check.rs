@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use chat_client::{Answer, Error, ErrorKind, Event, TimeoutKind, Timeouts};
+use chat_client::{Answer, Error, ErrorKind, Event, TimeoutKind, Timeouts, ToolCall};
 
-use super::oracle::{self, Ending, Observed, Prediction, expected_result};
-use super::scenario::{Consumer, End, Pace, Reaction, Response, Scenario};
+use super::body::Then;
+use super::oracle::{self, Ending, Expectation, Observed, Prediction, expected, expected_at_timeout};
+use super::scenario::{Consumer, Dialect, End, Pace, Reaction, Response, Scenario};
 use super::timeouts::EventClass;
 use super::transcript::{Outcome, Step, Transcript};
 
@@ -110,12 +111,20 @@ fn check_slow(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
     let began = prompt_result.as_ref().map_or_else(|error| error.partial().is_some(), |_| true);
     let same_attempts = prompt.sends().len() == transcript.sends().len();
     // Time without an event counts as the server's time, so only the slow consumer's call may time out.
-    let timed_out = [ending, Ending::of(kind(result))].iter().any(|ending| matches!(ending, Ending::Timeout(_)));
+    let timed_out = [ending, Ending::of(kind(result))].iter().any(|ending| matches!(ending, Ending::Timeout(_)))
+        || [&prompt, transcript].iter().any(|transcript| is_complete_by_timeout(scenario, transcript));
     if timed_out || !began || !same_attempts {
         return Ok(());
     }
     let same = Ending::of(kind(result)) == ending && prompt.events().eq(transcript.events());
     ensure(same, "a slow consumer loses nothing", || format!("a prompt one's call:\n{prompt}"))
+}
+
+/// Returns whether a timeout ended the call after the finish reason, so that the answer is complete.
+fn is_complete_by_timeout(scenario: &Scenario, transcript: &Transcript) -> bool {
+    let mut checker = Checker::new(scenario);
+    let passes = transcript.steps.iter().all(|(at, step)| checker.step(*at, step).is_ok());
+    passes && checker.response.is_some() && checker.expect(checker.end).ending.is_none()
 }
 
 /// State of a walk through the steps of a transcript.
@@ -131,6 +140,8 @@ struct Checker<'a> {
     /// Number of bytes of its body that were read.
     received: usize,
     end: Option<End>,
+    /// What the client must make of the input so far. `None` until it is needed.
+    expected: Option<Expectation<'a>>,
     /// Number of its events that were delivered.
     delivered: usize,
     /// When its pieces were read.
@@ -143,6 +154,8 @@ struct Checker<'a> {
     bytes_at: Duration,
     /// Time of the last content, or of the head.
     content_at: Duration,
+    /// When a timeout made the client deliver what it held back.
+    timed_out_at: Option<Duration>,
     over: bool,
 }
 
@@ -158,12 +171,14 @@ impl<'a> Checker<'a> {
             response: None,
             received: 0,
             end: None,
+            expected: None,
             delivered: 0,
             taken: Vec::new(),
             ready: Duration::ZERO,
             waits: false,
             bytes_at: Duration::ZERO,
             content_at: Duration::ZERO,
+            timed_out_at: None,
             over: false,
         }
     }
@@ -186,7 +201,8 @@ impl<'a> Checker<'a> {
             Step::Reset => self.input(at, true).map(|()| self.end = Some(End::Reset)),
             Step::Quiet => {
                 self.waits = true;
-                self.check_delivered()
+                self.check_delivered()?;
+                self.check_goes_on()
             }
             Step::Closed => {
                 self.closed = at;
@@ -195,6 +211,10 @@ impl<'a> Checker<'a> {
             Step::Event(event) => self.event(event),
             Step::Over => {
                 self.over = true;
+                if self.response.is_some() && self.expectation().ending.is_none() {
+                    // A timeout ends the body. What the client held back comes last.
+                    self.expected = Some(self.expect(Some(End::Reset)));
+                }
                 self.check_delivered()
             }
         }
@@ -237,6 +257,8 @@ impl<'a> Checker<'a> {
     fn input(&mut self, ready: Duration, breaks_silence: bool) -> CheckResult {
         ensure(self.end.is_none(), "a body is not read after its end", String::new)?;
         self.check_delivered()?;
+        self.check_goes_on()?;
+        self.expected = None;
         self.ready = ready;
         self.check_fired(ready, None)?;
         self.waits = false;
@@ -262,31 +284,56 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// Returns what the client must make of the input so far. There must be a response.
+    fn expectation(&mut self) -> &Expectation<'a> {
+        let expected = self.expected.take().unwrap_or_else(|| self.expect(self.end));
+        self.expected.insert(expected)
+    }
+
+    /// Returns what the client must make of the input so far if the body ends like this.
+    fn expect(&self, end: Option<End>) -> Expectation<'a> {
+        let response = self.response.expect("a response");
+        expected(self.scenario, response, self.received, end)
+    }
+
     fn event(&mut self, event: &Event) -> CheckResult {
-        let item = self.response.and_then(|response| response.body.items.get(self.delivered));
-        let is_next =
-            item.is_some_and(|item| item.complete_at <= self.received && item.expected.event() == Some(event));
-        ensure(is_next, "each event is delivered once, in order and unchanged", || format!("{event:?}, not {item:?}"))?;
+        let delivered = self.delivered;
+        let mut next = self.response.and_then(|_| self.expectation().events.get(delivered).copied());
+        let was_held = next.is_none() && self.response.is_some();
+        if was_held {
+            // What the client held back comes when a timeout ends the body.
+            next = self.expect(Some(End::Reset)).events.get(delivered).copied();
+            self.timed_out_at.get_or_insert(self.at);
+        }
+        ensure(next == Some(event), "each event is delivered once, in order and unchanged", || {
+            format!("{event:?}, not {next:?}")
+        })?;
         let json = self.response.is_some_and(|response| !response.is_stream());
         ensure(!json || self.end == Some(End::Clean), "a JSON answer is read when it is complete", String::new)?;
         self.delivered += 1;
-        if EventClass::of(event) == EventClass::Content {
+        if EventClass::of(event) == EventClass::Content && !was_held {
             self.content_at = self.bytes_at;
         }
         Ok(())
     }
 
     /// Checks that all received events were delivered. Called before each read, before each wait and at the end.
-    fn check_delivered(&self) -> CheckResult {
-        let Some(response) = self.response else {
+    fn check_delivered(&mut self) -> CheckResult {
+        if self.response.is_none() {
             return ensure(self.delivered == 0, "there are no events without a response", || {
                 self.delivered.to_string()
             });
-        };
-        let (events, _) = expected_result(response, &self.scenario.config.limits, self.received, self.end);
+        }
+        let events = self.expectation().events.len();
         ensure(self.delivered == events, "received events are neither delayed nor lost", || {
             format!("{} of {events} events at {:?}", self.delivered, self.at)
         })
+    }
+
+    /// Checks that the input so far does not end the call.
+    fn check_goes_on(&mut self) -> CheckResult {
+        let ending = self.response.and_then(|_| self.expectation().ending);
+        ensure(ending.is_none(), "a call ends as soon as its ending is known", || format!("{ending:?}"))
     }
 
     fn may_hang(&self) -> bool {
@@ -297,7 +344,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn check_result(&self, result: &Result<Answer, Error>) -> CheckResult {
+    fn check_result(&mut self, result: &Result<Answer, Error>) -> CheckResult {
         let ending = Ending::of(kind(result));
         let success = self.response.filter(|response| response.is_success());
         let answer = match result {
@@ -333,62 +380,83 @@ impl<'a> Checker<'a> {
         if ending == Ending::Cancelled {
             return Ok(());
         }
-        let limits = &self.scenario.config.limits;
-        let judged = self.response.map(|response| expected_result(response, limits, self.received, self.end));
-        let expected = match (judged, self.response) {
-            (Some((_, Some(expected))), _) => Some(expected),
+        self.check_ending(ending, result.as_ref().err())?;
+        match (result, success) {
+            (Ok(answer), Some(response)) => self.check_complete(answer, response),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the server caused this ending, or a timeout.
+    fn check_ending(&self, ending: Ending, error: Option<&Error>) -> CheckResult {
+        let Some(response) = self.response else { return Ok(()) };
+        let mut caused = self.expect(self.end);
+        if !response.is_success() {
             // An error response is reported however its body ends.
-            (Some(_), Some(response)) if !response.is_success() => {
-                expected_result(response, limits, self.received, Some(End::Reset)).1
-            }
-            _ => None,
-        };
+            caused = self.expect(Some(self.end.unwrap_or(End::Reset)));
+        }
         // The total timeout may expire in the wait after a failure.
-        let in_wait = success.is_none() && ending == Ending::Timeout(TimeoutKind::Total);
-        match expected {
-            Some(expected) => {
-                ensure(ending == expected || in_wait, "the outcome is the one that the server caused", || {
-                    format!("{ending:?}, not {expected:?}")
-                })?;
-            }
-            None if self.response.is_some() => {
-                let timed_out =
-                    matches!(ending, Ending::Timeout(TimeoutKind::Idle | TimeoutKind::Content | TimeoutKind::Total));
-                ensure(timed_out, "an unfinished answer ends only by a timeout", || format!("{ending:?}"))?;
-            }
-            None => {}
-        }
-        if let (Ok(answer), Some(response)) = (result, success) {
-            // Without framing, a cut between two events cannot be detected.
-            let framed = response.header("content-length").or(response.header("transfer-encoding")).is_some();
-            let whole = self.received == response.body.bytes.len();
-            ensure(whole || !framed, "a complete answer was received completely", || format!("{answer:?}"))?;
-        }
-        Ok(())
+        let in_wait = !response.is_success() && ending == Ending::Timeout(TimeoutKind::Total);
+        let Some(cause) = caused.ending else {
+            let kinds = [TimeoutKind::Idle, TimeoutKind::Content, TimeoutKind::Total];
+            let late = |kind| expected_at_timeout(self.scenario, response, self.received, kind).ending == Some(ending);
+            return ensure(kinds.into_iter().any(late), "an unfinished answer ends only by a timeout", || {
+                format!("{ending:?}")
+            });
+        };
+        ensure(ending == cause || in_wait, "the outcome is the one that the server caused", || {
+            format!("{ending:?}, not {cause:?}")
+        })?;
+        let body = error.and_then(Error::body).map(str::as_bytes);
+        ensure(in_wait || caused.evidence.is_none() || caused.evidence == body, "an error has its text", || {
+            format!("{error:?}, not {caused:?}")
+        })
+    }
+
+    /// Checks that an answer is complete as far as a client can tell.
+    fn check_complete(&self, answer: &Answer, response: &Response) -> CheckResult {
+        let whole = self.received == response.body.bytes.len();
+        // Without framing, a cut between two events cannot be detected.
+        let framed = response.header("content-length").or(response.header("transfer-encoding")).is_some();
+        let said = match self.scenario.dialect {
+            Dialect::Sessions => false,
+            Dialect::Completions => response
+                .body
+                .items
+                .iter()
+                .any(|item| item.complete_at <= self.received && (item.completes || item.then == Then::Done)),
+        };
+        ensure(whole || said || !framed, "a complete answer was received completely", || format!("{answer:?}"))?;
+        let accepts = self.scenario.dialect == Dialect::Sessions || self.scenario.config.accept_unfinished;
+        ensure(said || accepts || !response.is_stream(), "a complete answer says so", || format!("{answer:?}"))
     }
 
     /// Checks that the answer consists of the delivered events. A JSON answer is available before its events are taken.
     fn check_answer(&self, answer: &Answer, response: &Response) -> CheckResult {
         let count = answer.events as usize;
         let right = if response.is_stream() { count == self.delivered } else { count >= self.delivered };
-        let item = response.body.items.get(..count);
-        let events = item.unwrap_or_default().iter().filter_map(|item| item.expected.event());
-        let mut merged = Answer::default();
-        merged.head = answer.head.clone();
-        merged.events = answer.events;
-        for event in events {
-            match event {
-                Event::Text(chunk) => {
-                    merged.text += &chunk.text;
-                    merged.session_id = chunk.session_id.clone().or(merged.session_id);
-                    merged.finish_reason = chunk.finish_reason.clone().or(merged.finish_reason);
-                }
-                Event::Citations(cited) => merged.citations = Some(cited.clone()),
-                _ => {}
-            }
-        }
-        ensure(right && item.is_some() && merged == *answer, "the answer is the sum of its events", || {
+        let all = match self.expect(self.end) {
+            expected if expected.events.len() < count => self.expect(Some(End::Reset)),
+            expected => expected,
+        };
+        let events = all.events.get(..count);
+        let merged = merge(answer, events.unwrap_or_default());
+        ensure(right && events.is_some() && merged == *answer, "the answer is the sum of its events", || {
             format!("{answer:?}, not {merged:?}")
+        })?;
+        let started: Vec<_> = all
+            .events
+            .iter()
+            .take(count)
+            .filter_map(|event| match event {
+                Event::Started(started) => Some(started),
+                _ => None,
+            })
+            .collect();
+        let id = started.iter().find_map(|started| started.id.as_deref());
+        let model = started.iter().find_map(|started| started.model.as_deref());
+        ensure((answer.id(), answer.model()) == (id, model), "the answer has the first id and model", || {
+            format!("{answer:?}, not {id:?} and {model:?}")
         })?;
         ensure(answer.head.status == response.status, "the answer has the head of the response", || {
             format!("{:?}", answer.head)
@@ -398,12 +466,13 @@ impl<'a> Checker<'a> {
     /// Checks that a timeout is correct: the client waited that long without input or without content.
     fn check_clock(&self, error: &Error) -> CheckResult {
         let ErrorKind::Timeout { kind: clock, after, .. } = error.kind() else { return Ok(()) };
+        let at = self.timed_out_at.unwrap_or(self.at);
         let (given, was) = match clock {
             TimeoutKind::Connect => (self.timeouts.connect, *after),
-            TimeoutKind::Head => (self.timeouts.head, self.at - self.sent),
-            TimeoutKind::Idle => (self.timeouts.idle, self.at - self.bytes_at),
-            TimeoutKind::Content => (self.timeouts.content, self.at - self.content_at),
-            TimeoutKind::Total => (self.timeouts.total, self.at),
+            TimeoutKind::Head => (self.timeouts.head, at - self.sent),
+            TimeoutKind::Idle => (self.timeouts.idle, at - self.bytes_at),
+            TimeoutKind::Content => (self.timeouts.content, at - self.content_at),
+            TimeoutKind::Total => (self.timeouts.total, at),
             _ => (None, Duration::ZERO),
         };
         ensure(given == Some(*after), "a timeout error contains the configured timeout", || error.to_string())?;
@@ -418,7 +487,7 @@ impl<'a> Checker<'a> {
         };
         // Except after two late inputs that did not extend the deadline.
         let flooded = matches!(clock, TimeoutKind::Idle | TimeoutKind::Content) && was > 2 * *after;
-        let in_time = flooded || next.is_none_or(|next| next > self.at);
+        let in_time = flooded || next.is_none_or(|next| next > at);
         ensure(in_time, "input takes precedence over a timeout", || format!("{next:?}"))
     }
 
@@ -432,4 +501,40 @@ impl<'a> Checker<'a> {
             None => (response.end != End::Silence).then_some(sent + response.end_delay),
         }
     }
+}
+
+/// Merges events into an answer. Its head, id, model and number of events are those of `given`.
+fn merge(given: &Answer, events: &[&Event]) -> Answer {
+    let mut merged = given.clone();
+    (merged.text, merged.tool_calls) = (String::new(), Vec::new());
+    (merged.citations, merged.reasoning, merged.refusal, merged.usage) = (None, None, None, None);
+    (merged.finish_reason, merged.session_id) = (None, None);
+    for event in events {
+        match event {
+            Event::Text(chunk) => {
+                merged.text += &chunk.text;
+                merged.session_id = chunk.session_id.clone().or(merged.session_id);
+                merged.finish_reason = chunk.finish_reason.clone().or(merged.finish_reason);
+            }
+            Event::Citations(cited) => merged.citations = Some(cited.clone()),
+            Event::Reasoning(text) => *merged.reasoning.get_or_insert_default() += text,
+            Event::Refusal(text) => *merged.refusal.get_or_insert_default() += text,
+            Event::Usage(usage) => merged.usage = Some(usage.clone()),
+            Event::ToolCall(piece) => {
+                if piece.index == merged.tool_calls.len() {
+                    merged.tool_calls.push(ToolCall::default());
+                }
+                let call = &mut merged.tool_calls[piece.index];
+                call.server_index = piece.server_index;
+                call.is_custom |= piece.is_custom;
+                call.id = call.id.take().or(piece.id.clone());
+                call.name += piece.name.as_deref().unwrap_or_default();
+                call.arguments += &piece.arguments;
+            }
+            _ => {}
+        }
+    }
+    // Calls without an index come last.
+    merged.tool_calls.sort_by_key(|call| (call.server_index.is_none(), call.server_index));
+    merged
 }

@@ -10,7 +10,8 @@ use chat_client::Event;
 use chat_client::driver::{Attempt, Elapsed, Endpoint, Exchange, Output, Request, TransportError};
 use chat_client::sessions::{ContinueInput, CreateInput};
 
-use super::scenario::{End, Pace, Reaction, Response, Scenario};
+use super::run::completion_input;
+use super::scenario::{Dialect, End, Pace, Reaction, Response, Scenario};
 use super::transcript::{Outcome, Step, Transcript};
 use super::transport::round_up;
 
@@ -21,7 +22,9 @@ use super::transport::round_up;
 /// If the request is invalid, or the call does not end.
 pub fn run_on_core(scenario: &Scenario) -> Transcript {
     let endpoint = Endpoint::new("https://api.example").expect("a legal URL");
-    let request = if scenario.continues {
+    let request = if scenario.dialect == Dialect::Completions {
+        Request::complete(&endpoint, &completion_input(scenario))
+    } else if scenario.continues {
         Request::continue_session(&endpoint, "s", &ContinueInput::new("int", "Hi"))
     } else {
         Request::create(&endpoint, &CreateInput::new("int", "Hi"))

@@ -6,15 +6,18 @@ use chat_client::driver::{Config, TransportError};
 
 use super::body::{Body, Writer};
 use super::rng::Rng;
-use super::scenario::{Attempt, Consumer, End, Leave, Pace, Piece, Reaction, Response, Scenario};
+use super::scenario::{Attempt, Consumer, Dialect, End, Leave, Pace, Piece, Reaction, Response, Scenario};
 
 impl Scenario {
-    /// Generates the scenario of a seed.
-    pub fn from_seed(seed: u64) -> Self {
+    /// Generates the scenario of a seed for an API.
+    pub fn from_seed(dialect: Dialect, seed: u64) -> Self {
         // Consecutive seeds must not give related random numbers.
         let mut rng = Rng::new(seed.wrapping_mul(0xd134_2543_de82_ef95));
         let config = config(&mut rng);
-        let mut generator = Generator { rng, config, windows: true };
+        let mut generator = Generator { rng, dialect, config, windows: true };
+        if dialect == Dialect::Completions {
+            generator.configure_completions();
+        }
         let consumer = generator.consumer();
         // With a window, a late task would cause silence of the server that waits for it.
         generator.windows = !matches!(consumer.pace, Pace::Late(_));
@@ -32,7 +35,8 @@ impl Scenario {
         let tick = if generator.rng.percent(60) { 0 } else { generator.rng.between(1, 5) };
         Self {
             seed,
-            continues: generator.rng.percent(50),
+            dialect,
+            continues: generator.rng.percent(50) && dialect == Dialect::Sessions,
             stream,
             tick: Duration::from_millis(tick),
             attempts,
@@ -86,9 +90,11 @@ const FAULTS: [TransportError; 5] = [
     TransportError::Permanent,
 ];
 
-struct Generator {
-    rng: Rng,
-    config: Config,
+/// Draws the parts of a scenario.
+pub(super) struct Generator {
+    pub(super) rng: Rng,
+    pub(super) dialect: Dialect,
+    pub(super) config: Config,
     /// Whether servers may wait until the client has read earlier pieces.
     windows: bool,
 }
@@ -100,8 +106,14 @@ impl Generator {
             0..=9 => Reaction::Fault(self.rng.pick(&FAULTS)),
             10..=11 => Reaction::Silence,
             // Most attempts before the last one fail, so that there are retries.
-            roll if roll < if more { 60 } else { 30 } => Reaction::Answer(Box::new(self.failure())),
-            _ => Reaction::Answer(Box::new(self.success())),
+            roll if roll < if more { 60 } else { 30 } => Reaction::Answer(Box::new(match self.dialect {
+                Dialect::Sessions => self.failure(),
+                Dialect::Completions => self.completion_failure(),
+            })),
+            _ => Reaction::Answer(Box::new(match self.dialect {
+                Dialect::Sessions => self.success(),
+                Dialect::Completions => self.completion(),
+            })),
         };
         Attempt { delay, reaction }
     }
@@ -152,7 +164,11 @@ impl Generator {
         if self.rng.percent(50) {
             writer = writer.last(&self.text(), "stop");
         }
-        let body = writer.body();
+        self.deliver_flood(writer.body())
+    }
+
+    /// Sends a body in many pieces, most of them at once.
+    pub(super) fn deliver_flood(&mut self, body: Body) -> Response {
         let shift = self.rng.below(3);
         let cuts: Vec<usize> = body.marks.iter().map(|at| at.saturating_sub(shift)).chain([body.bytes.len()]).collect();
         let mut response = Response::stream(body);
@@ -193,7 +209,7 @@ impl Generator {
         }
     }
 
-    fn text(&mut self) -> String {
+    pub(super) fn text(&mut self) -> String {
         (0..self.rng.below(5)).map(|_| self.rng.pick(&WORDS)).collect()
     }
 
@@ -267,7 +283,7 @@ impl Generator {
         self.deliver(response, None)
     }
 
-    fn retry_after(&mut self, response: &mut Response) {
+    pub(super) fn retry_after(&mut self, response: &mut Response) {
         let seconds = self.rng.between(0, 12);
         let sent = ("date", "Sun, 06 Nov 1994 08:49:37 GMT".to_owned());
         let then = 37 + seconds;
@@ -318,7 +334,7 @@ impl Generator {
     }
 
     /// Frames a body, truncates it, splits it and delays the pieces.
-    fn deliver(&mut self, mut response: Response, uncut: Option<&std::ops::Range<usize>>) -> Response {
+    pub(super) fn deliver(&mut self, mut response: Response, uncut: Option<&std::ops::Range<usize>>) -> Response {
         let length = response.body.bytes.len();
         let whole = self.rng.percent(70);
         // Offsets inside the range that must not be cut are moved to its start.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use chat_client::driver::{Config, TransportError};
 use chat_client::{Citation, ErrorKind, Event, GaveUp, Limit, Limits, TimeoutKind, Truncation, UnexpectedResponse};
 
-use super::body::Expected;
-use super::scenario::{Attempt, End, Reaction, Response, Scenario};
+use super::body::{BodyItem, Then};
+use super::oracle_completions;
+use super::scenario::{Attempt, Dialect, End, Reaction, Response, Scenario};
 use super::timeouts::{DeadlineKind, EventClass, TimeoutState, VirtualConsumer};
 use super::transport::round_up;
 use crate::naive;
@@ -63,102 +64,176 @@ impl Ending {
     }
 }
 
-/// Predicts the result of the first `received` bytes of a body, and of its end if `end` is set: the number of events
-/// that the client delivers, and the ending, if there is one.
-pub fn expected_result(
-    response: &Response,
+/// What a client must make of a part of a body.
+#[derive(Clone, Debug, Default)]
+pub struct Expectation<'a> {
+    /// The events that it delivers, in order.
+    pub events: Vec<&'a Event>,
+    /// The ending, if there is one.
+    pub ending: Option<Ending>,
+    /// The text of the server that the error must contain, if it is known.
+    pub evidence: Option<&'a [u8]>,
+}
+
+impl<'a> Expectation<'a> {
+    /// Creates the expectation of an ending without events.
+    pub(super) fn end(ending: Ending) -> Self {
+        Self { ending: Some(ending), ..Self::default() }
+    }
+
+    /// Sets the ending.
+    pub(super) fn and_then(self, ending: Ending) -> Self {
+        Self { ending: Some(ending), ..self }
+    }
+
+    /// Sets the ending, which the data of an item causes.
+    pub(super) fn and_item(self, ending: Ending, data: &'a str) -> Self {
+        Self { evidence: Some(data.as_bytes()), ..self.and_then(ending) }
+    }
+}
+
+/// Predicts the result of the first `received` bytes of a body, and of its end if `end` is set.
+pub fn expected<'a>(scenario: &Scenario, response: &'a Response, received: usize, end: Option<End>) -> Expectation<'a> {
+    let limits = &scenario.config.limits;
+    if !response.is_success() {
+        let full = received >= limits.error_body;
+        let ending =
+            (full || end.is_some()).then(|| failure(response, limits, received, full || end == Some(End::Clean)));
+        return Expectation { ending, ..Expectation::default() };
+    }
+    match (response.is_stream(), scenario.dialect) {
+        (false, dialect) => expected_of_json(dialect, response, limits, received, end),
+        (true, Dialect::Sessions) => expected_of_session_stream(response, limits, received, end),
+        (true, Dialect::Completions) => oracle_completions::of_stream(response, &scenario.config, received, end),
+    }
+}
+
+/// Predicts the result of a body that a timeout ends after `received` bytes.
+pub fn expected_at_timeout<'a>(
+    scenario: &Scenario,
+    response: &'a Response,
+    received: usize,
+    kind: TimeoutKind,
+) -> Expectation<'a> {
+    // A timeout ends a body like a lost connection.
+    let expected = expected(scenario, response, received, Some(End::Reset));
+    if expected.ending == Some(Ending::Truncated(Truncation::ConnectionLost)) {
+        return expected.and_then(Ending::Timeout(kind));
+    }
+    expected
+}
+
+/// Returns whether fewer bytes were received than the server promised.
+pub(super) fn is_short(response: &Response, received: usize) -> bool {
+    let promised = response.header("content-length").and_then(|value| value.parse::<usize>().ok());
+    promised.is_some_and(|promised| received < promised)
+}
+
+fn expected_of_json<'a>(
+    dialect: Dialect,
+    response: &'a Response,
     limits: &Limits,
     received: usize,
     end: Option<End>,
-) -> (usize, Option<Ending>) {
+) -> Expectation<'a> {
     let body = &response.body;
-    if !response.is_success() {
-        let full = received >= limits.error_body;
-        return (
-            0,
-            (full || end.is_some()).then(|| failure(response, limits, received, full || end == Some(End::Clean))),
-        );
+    Expectation::end(match end {
+        _ if received > limits.json_body.min(limits.answer) => {
+            Ending::Limit(if limits.answer < limits.json_body { Limit::Answer } else { Limit::JsonBody })
+        }
+        None | Some(End::Silence) => return Expectation::default(),
+        Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
+        Some(End::Clean) if is_short(response, received) => Ending::Truncated(Truncation::ContentLength),
+        Some(End::Clean) if String::from_utf8_lossy(&body.bytes[..received]).len() > limits.answer => {
+            Ending::Limit(Limit::Answer)
+        }
+        Some(End::Clean) => {
+            let whole = body.items.first().filter(|item| item.complete_at <= received);
+            return match (dialect, whole) {
+                (_, None) => Expectation::end(Ending::Decode),
+                (Dialect::Sessions, Some(item)) => expected_of_session_object(item, limits),
+                (Dialect::Completions, Some(item)) => oracle_completions::of_object(item, limits),
+            };
+        }
+    })
+}
+
+fn expected_of_session_object<'a>(item: &'a BodyItem, limits: &Limits) -> Expectation<'a> {
+    if item.then == Then::Garbage {
+        Expectation::end(Ending::Decode)
+    } else if item.events.iter().map(answer_size).sum::<usize>() > limits.answer {
+        Expectation::end(Ending::Limit(Limit::Answer))
+    } else {
+        Expectation { events: item.events.iter().collect(), ..Expectation::end(Ending::Complete) }
     }
-    let promised = response.header("content-length").and_then(|value| value.parse::<usize>().ok());
-    let short = promised.is_some_and(|promised| received < promised);
-    if !response.is_stream() {
-        let ending = match end {
-            _ if received > limits.json_body.min(limits.answer) => {
-                Ending::Limit(if limits.answer < limits.json_body { Limit::Answer } else { Limit::JsonBody })
-            }
-            None | Some(End::Silence) => return (0, None),
-            Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
-            Some(End::Clean) if short => Ending::Truncated(Truncation::ContentLength),
-            Some(End::Clean) if String::from_utf8_lossy(&body.bytes[..received]).len() > limits.answer => {
-                Ending::Limit(Limit::Answer)
-            }
-            Some(End::Clean) => {
-                let whole = body.items.iter().filter(|item| item.complete_at <= received);
-                let events: Vec<_> = whole.filter_map(|item| item.expected.event()).collect();
-                let size: usize = events.iter().map(|event| answer_size(event)).sum();
-                return if events.is_empty() {
-                    (0, Some(Ending::Decode))
-                } else if size > limits.answer {
-                    (0, Some(Ending::Limit(Limit::Answer)))
-                } else {
-                    (events.len(), Some(Ending::Complete))
-                };
-            }
-        };
-        return (0, Some(ending));
-    }
+}
+
+/// Returns whether the first `received` bytes have so much of the item that it exceeds the limit of an event. It fails
+/// before it is complete. No scenario cuts one near the limit.
+pub(super) fn is_too_large(item: &BodyItem, limits: &Limits, received: usize) -> bool {
+    item.data.len() > limits.event && received + item.data.len() > item.complete_at + limits.event
+}
+
+fn expected_of_session_stream<'a>(
+    response: &'a Response,
+    limits: &Limits,
+    received: usize,
+    end: Option<End>,
+) -> Expectation<'a> {
+    let body = &response.body;
+    let mut so_far = Expectation::default();
     let (mut text, mut cited, mut unknown) = (0, 0, 0);
-    for (events, item) in body.items.iter().enumerate() {
-        // An event that is too large fails before it is complete. No scenario cuts one near the limit.
-        if item.data_len > limits.event && received + item.data_len > item.complete_at + limits.event {
-            return (events, Some(Ending::Limit(Limit::Event)));
+    for item in &body.items {
+        if is_too_large(item, limits, received) {
+            return so_far.and_then(Ending::Limit(Limit::Event));
         }
         if item.complete_at > received {
             break;
         }
-        match &item.expected {
-            Expected::Error => return (events, Some(Ending::Stream)),
-            Expected::Garbage => return (events, Some(Ending::Decode)),
-            Expected::Event(event @ Event::Citations(_)) => cited = answer_size(event),
-            Expected::Event(Event::Other(_)) => unknown += item.counted_len,
-            Expected::Event(event) => text += answer_size(event),
+        match item.then {
+            Then::More => {}
+            Then::Garbage => return so_far.and_item(Ending::Decode, &item.data),
+            _ => return so_far.and_item(Ending::Stream, &item.data),
         }
-        if unknown > limits.unknown_events {
-            return (events, Some(Ending::Limit(Limit::UnknownEvents)));
-        }
-        if item
-            .expected
-            .event()
-            .is_some_and(|event| !matches!(event, Event::Other(_)) && EventClass::of(event) == EventClass::Content)
-        {
-            unknown = 0;
-        }
-        if text + cited > limits.answer {
-            return (events, Some(Ending::Limit(Limit::Answer)));
+        for event in &item.events {
+            match event {
+                Event::Citations(_) => cited = answer_size(event),
+                Event::Other(_) => unknown += item.counted_len,
+                event => text += answer_size(event),
+            }
+            if unknown > limits.unknown_events {
+                return so_far.and_then(Ending::Limit(Limit::UnknownEvents));
+            }
+            if !matches!(event, Event::Other(_)) && EventClass::of(event) == EventClass::Content {
+                unknown = 0;
+            }
+            if text + cited > limits.answer {
+                return so_far.and_then(Ending::Limit(Limit::Answer));
+            }
+            so_far.events.push(event);
         }
     }
-    let events = body.items.iter().filter(|item| item.complete_at <= received).count();
     let ending = match end {
-        None | Some(End::Silence) => None,
-        Some(End::Reset) => Some(Ending::Truncated(Truncation::ConnectionLost)),
+        None | Some(End::Silence) => return so_far,
+        Some(End::Reset) => Ending::Truncated(Truncation::ConnectionLost),
         Some(End::Clean) if naive::decode(&body.bytes[..received]).incomplete => {
-            Some(Ending::Truncated(Truncation::InsideEvent))
+            Ending::Truncated(Truncation::InsideEvent)
         }
-        Some(End::Clean) if short => Some(Ending::Truncated(Truncation::ContentLength)),
-        Some(End::Clean) if events == 0 && is_foreign(&body.bytes[..received]) => {
-            Some(Ending::UnexpectedResponse(UnexpectedResponse::NoEvents))
+        Some(End::Clean) if is_short(response, received) => Ending::Truncated(Truncation::ContentLength),
+        Some(End::Clean) if so_far.events.is_empty() && is_foreign(&body.bytes[..received]) => {
+            Ending::UnexpectedResponse(UnexpectedResponse::NoEvents)
         }
-        Some(End::Clean) => Some(Ending::Complete),
+        Some(End::Clean) => Ending::Complete,
     };
-    (events, ending)
+    so_far.and_then(ending)
 }
 
 /// Size of an event as the answer limit counts it.
-fn answer_size(event: &Event) -> usize {
+pub(super) fn answer_size(event: &Event) -> usize {
     let Event::Citations(cited) = event else { return event.text().map_or(0, str::len) };
     let strings = |citation: &Citation| {
         let record = &citation.record;
-        let all = [&citation.hit_url, &record.url, &record.title, &record.description];
+        let all = [&citation.hit_url, &citation.label, &record.url, &record.title, &record.description];
         all.into_iter().flatten().map(String::len).sum::<usize>()
     };
     // No scenario has breadcrumbs or an unknown record type.
@@ -250,16 +325,20 @@ impl Response {
         let mut state = TimeoutState::of_body(&scenario.config.timeouts, self, consumer.now);
         let (mut received, mut delivered) = (0, 0);
         let mut taken: Vec<Duration> = Vec::new();
-        let (retry_rule, retry_after) = (self.retry_rule(scenario.continues), self.retry_after.unwrap_or_default());
-        let ended =
-            |at, closed, events, ending| Some(AttemptEnd { at, closed, ending, events, retry_rule, retry_after });
-        let timed_out = |at, received, events, kind| {
-            let ending = if self.is_success() { Ending::Timeout(kind) } else { failure(self, limits, received, false) };
-            ended(at, at, events, ending)
+        let retry_after = self.retry_after.unwrap_or_default();
+        let ended = |at, closed, received, expected: Expectation<'_>| {
+            let retry_rule = self.retry_rule(scenario, usize::min(received, limits.error_body));
+            let (ending, events) = (expected.ending?, expected.events.len());
+            Some(AttemptEnd { at, closed, ending, events, retry_rule, retry_after })
+        };
+        let timed_out = |mut consumer: VirtualConsumer<'_>, received, delivered, kind| {
+            let expected = expected_at_timeout(scenario, self, received, kind);
+            consumer.deliver(expected.events.len() - delivered);
+            ended(consumer.now, consumer.now, received, expected)
         };
         for index in 0..=self.pieces.len() {
             if let Some(kind) = state.read(self, received, consumer.now) {
-                return timed_out(consumer.now, received, delivered, kind);
+                return timed_out(consumer, received, delivered, kind);
             }
             let piece = self.pieces.get(index);
             if let Some(window) = self.window
@@ -270,7 +349,7 @@ impl Response {
             ready += piece.map_or(self.end_delay, |piece| piece.delay);
             let comes = piece.is_some() || self.end != End::Silence;
             if let Some(kind) = consumer.wait(comes.then_some(ready), &mut state)? {
-                return timed_out(consumer.now, received, delivered, kind);
+                return timed_out(consumer, received, delivered, kind);
             }
             let now = consumer.now;
             taken.push(now);
@@ -280,38 +359,44 @@ impl Response {
                     state.input(now, 0);
                     let over = state.is_over(DeadlineKind::Total, now).then_some(TimeoutKind::Total);
                     if let Some(kind) = over.or_else(|| state.read(self, received, now)) {
-                        return timed_out(now, received, delivered, kind);
+                        return timed_out(consumer, received, delivered, kind);
                     }
                 }
-                let (events, ending) = expected_result(self, limits, received, Some(self.end));
-                consumer.deliver(events - delivered);
-                return ended(consumer.now, now, events, ending?);
+                let expected = expected(scenario, self, received, Some(self.end));
+                consumer.deliver(expected.events.len() - delivered);
+                return ended(consumer.now, now, received, expected);
             };
             received += piece.bytes.len();
             state.input(now, piece.bytes.len());
             consumer.now += self.read_time;
-            let (events, ending) = expected_result(self, limits, received, None);
-            for item in self.body.items[delivered..events].iter().filter_map(|item| item.expected.event()) {
+            let expected = expected(scenario, self, received, None);
+            for event in &expected.events[delivered..] {
                 consumer.deliver(1);
-                state.event(EventClass::of(item));
+                state.event(EventClass::of(event));
             }
-            delivered = events;
-            if let Some(ending) = ending {
-                return ended(consumer.now, consumer.now, events, ending);
+            delivered = expected.events.len();
+            if expected.ending.is_some() {
+                return ended(consumer.now, consumer.now, received, expected);
             }
             // Input that arrives at the deadline still counts.
             if state.is_over(DeadlineKind::Total, now) {
-                return timed_out(consumer.now, received, events, TimeoutKind::Total);
+                return timed_out(consumer, received, delivered, TimeoutKind::Total);
             }
         }
         None
     }
 
-    fn retry_rule(&self, continues: bool) -> RetryRule {
+    /// Returns whether the response is followed by a retry if `kept` bytes of its body are known.
+    fn retry_rule(&self, scenario: &Scenario, kept: usize) -> RetryRule {
+        let is_failure = (400..600).contains(&self.status);
+        if self.should_retry == Some(false) || self.quota_at.is_some_and(|at| kept >= at) {
+            return RetryRule::Never;
+        }
         match self.status {
             425 | 429 | 503 | 529 => RetryRule::Always,
-            408 | 500 | 502 | 504 if continues => RetryRule::IfAllowed,
+            408 | 500 | 502 | 504 if scenario.continues => RetryRule::IfAllowed,
             408 | 500 | 502 | 504 => RetryRule::Always,
+            _ if is_failure && self.should_retry == Some(true) => RetryRule::Always,
             _ => RetryRule::Never,
         }
     }

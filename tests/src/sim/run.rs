@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use chat_client::completions::CompletionInput;
 use chat_client::sessions::{ContinueInput, CreateInput};
 use chat_client::{Client, Error, Event, Reply};
 use futures_core::Stream;
 
-use super::scenario::{Leave, Pace, Scenario};
+use super::scenario::{Dialect, Leave, Pace, Scenario};
 use super::transcript::{Outcome, Step, Transcript};
 use super::transport::SimTransport;
 
@@ -64,9 +65,13 @@ impl<'a> Run<'a> {
             .timeouts(config.timeouts)
             .retry(config.retry)
             .limits(config.limits)
+            .accept_unfinished(config.accept_unfinished)
+            .raw_chunks(config.raw_chunks)
             .build_on(transport.clone())
             .expect("a client");
-        let reply = if scenario.continues {
+        let reply = if scenario.dialect == Dialect::Completions {
+            client.complete(&completion_input(scenario))
+        } else if scenario.continues {
             let mut input = ContinueInput::new("int", "Hi");
             input.stream = scenario.stream;
             client.continue_session("s", &input)
@@ -206,6 +211,13 @@ impl<'a> Run<'a> {
             self.transport.violation(format!("freed: a timer is left {when}"));
         }
     }
+}
+
+/// Returns the input of a chat completion.
+pub(super) fn completion_input(scenario: &Scenario) -> CompletionInput {
+    let mut input = CompletionInput::new("model-1", ["Hi"]);
+    input.stream = scenario.stream;
+    input
 }
 
 /// Waker that records whether the task was woken.

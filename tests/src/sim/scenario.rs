@@ -13,7 +13,9 @@ use super::body::Body;
 pub struct Scenario {
     /// Seed of the retry jitter.
     pub seed: u64,
-    /// Whether the call continues a session. Otherwise it creates one.
+    /// The API that is called.
+    pub dialect: Dialect,
+    /// Whether the call continues a session. Otherwise it creates one, or asks for a completion.
     pub continues: bool,
     /// Whether the request asks for a stream.
     pub stream: bool,
@@ -27,6 +29,15 @@ pub struct Scenario {
     pub consumer: Consumer,
     /// Time and duration of a suspension of the process. Timers that are due meanwhile fire afterwards.
     pub suspended: Option<(Duration, Duration)>,
+}
+
+/// An API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Sessions that the server keeps (v0).
+    Sessions,
+    /// Chat completions (v1).
+    Completions,
 }
 
 /// The script of one attempt.
@@ -62,6 +73,10 @@ pub struct Response {
     pub body: Body,
     /// Whether the body is a valid validation error.
     pub validation: bool,
+    /// Number of bytes of the body after which a client knows that the quota is used up, if it says so.
+    pub quota_at: Option<usize>,
+    /// What the headers say about a retry.
+    pub should_retry: Option<bool>,
     /// The pieces of the body that arrive, in order and without gaps.
     pub pieces: Vec<Piece>,
     /// Delay of the end after the last piece.
@@ -131,6 +146,7 @@ impl Scenario {
     pub fn new(attempts: Vec<Attempt>) -> Self {
         Self {
             seed: 0,
+            dialect: Dialect::Sessions,
             continues: false,
             stream: true,
             config: Config::default(),
@@ -139,6 +155,11 @@ impl Scenario {
             consumer: Consumer::default(),
             suspended: None,
         }
+    }
+
+    /// Creates a scenario like that of [`new`](Self::new), in which a chat completion is requested.
+    pub fn completion(attempts: Vec<Attempt>) -> Self {
+        Self { dialect: Dialect::Completions, ..Self::new(attempts) }
     }
 }
 
@@ -174,6 +195,8 @@ impl Response {
             retry_after: None,
             body,
             validation: false,
+            quota_at: None,
+            should_retry: None,
             pieces: vec![whole],
             end_delay: Duration::ZERO,
             end: End::Clean,
@@ -241,7 +264,11 @@ impl Response {
 /// Formats the scenario in a few lines.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operation = if self.continues { "continue" } else { "create" };
+        let operation = match self.dialect {
+            Dialect::Completions => "complete",
+            Dialect::Sessions if self.continues => "continue",
+            Dialect::Sessions => "create",
+        };
         writeln!(f, "seed {}, {operation}, stream {}, tick {:?}", self.seed, self.stream, self.tick)?;
         writeln!(f, "{:?}", self.config)?;
         writeln!(f, "{:?}, suspended {:?}", self.consumer, self.suspended)?;

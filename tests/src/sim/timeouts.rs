@@ -30,6 +30,8 @@ impl EventClass {
     pub(super) fn of(event: &Event) -> Self {
         let says = match event {
             Event::Text(chunk) => !chunk.text.is_empty() || chunk.finish_reason.is_some(),
+            Event::Reasoning(text) | Event::Refusal(text) => !text.is_empty(),
+            Event::Started(_) | Event::Usage(_) | Event::Chunk(_) => false,
             Event::Other(other) if is_ping(&other.event_type) => return Self::Ping,
             Event::Other(other) => !["", "{}", "[]", "null"].contains(&other.data.trim()),
             _ => true,
