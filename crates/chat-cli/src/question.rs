@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use chat_client::completions::{CompletionInput, Message, ResponseFormat, Tool};
+use chat_client::completions::{CompletionInput, Message, ResponseFormat, Tool, ToolChoice};
 use chat_client::sessions::{ChatMode, ContinueInput, CreateInput};
 use chat_client::{ENV_INTEGRATION_ID, Error};
 use serde_json::Value;
@@ -99,7 +99,8 @@ fn complete(args: &Ask, model: &str) -> Result<CompletionInput, Error> {
         .with_stream(!args.no_stream)
         .with_tools(tools)
         .with_temperature(args_of.temperature)
-        .with_max_tokens(args_of.max_tokens);
+        .with_max_tokens(args_of.max_tokens)
+        .with_tool_choice(args_of.links.then_some(ToolChoice::Auto));
     if let Some(file) = &args_of.response_format {
         input = input.with_response_format(read_response_format(file)?);
     }

@@ -106,6 +106,7 @@ fn each_option_is_part_of_the_request() {
             "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi?"}],
             "stream": true,
             "tools": null,
+            "tool_choice": "auto",
             "response_format": {"type": "json_schema", "json_schema": {
                 "name": "city",
                 "schema": {"type": "object", "properties": {"name": {"type": "string"}}},

@@ -96,7 +96,7 @@ impl<T> ClientBuilder<T> {
     /// both ends of a value is removed. An empty variable counts as not set.
     pub fn env(mut self) -> Self {
         self.defaults.env_was_read = true;
-        self = self.read_env(ENV_API_KEY, ORIGIN, ENV_BASE_URL);
+        self = self.read_env(&INKEEP, &OPENAI);
         if let Some(integration_id) = variable(ENV_INTEGRATION_ID) {
             self = self.integration_id(integration_id);
         }
@@ -107,19 +107,27 @@ impl<T> ClientBuilder<T> {
     /// the base URL is that of OpenAI. A key from `INKEEP_API_KEY` is removed. Otherwise like
     /// [`env`](Self::env).
     pub fn openai_env(mut self) -> Self {
-        self.base_url = Some((OPENAI_BASE_URL.to_owned(), None));
-        // The key of the other service must not go to this one.
-        self.key = self.key.filter(|key| !key.as_ref().is_ok_and(|key| key.origin() == ORIGIN));
-        self.read_env(ENV_OPENAI_API_KEY, "the environment variable OPENAI_API_KEY", ENV_OPENAI_BASE_URL)
+        self.base_url = Some((OPENAI.default_url.to_owned(), Some(OPENAI.base_url)));
+        self.read_env(&OPENAI, &INKEEP)
     }
 
-    fn read_env(mut self, key: &'static str, origin: &'static str, base_url: &'static str) -> Self {
-        self.key_variable = Some(key);
-        if let Some(value) = variable(key) {
-            self.key = Some(fixed(value, origin).map_err(|error| from_variable(&error, key)));
+    /// Reads a pair of variables. A key and a base URL of the other pair are removed, so that no key goes to the other service.
+    fn read_env(mut self, variables: &Variables, other: &Variables) -> Self {
+        let has_other_key =
+            self.key.as_ref().is_some_and(|key| key.as_ref().is_ok_and(|key| key.origin() == other.origin));
+        let has_other_url = matches!(self.base_url, Some((_, Some(variable))) if variable == other.base_url);
+        if has_other_key {
+            self.key = None;
         }
-        if let Some(value) = variable(base_url) {
-            self.base_url = Some((value, Some(base_url)));
+        if has_other_key && self.base_url.is_none() || has_other_url {
+            self.base_url = Some((variables.default_url.to_owned(), None));
+        }
+        self.key_variable = Some(variables.key);
+        if let Some(value) = variable(variables.key) {
+            self.key = Some(fixed(value, variables.origin).map_err(|error| from_variable(&error, variables.key)));
+        }
+        if let Some(value) = variable(variables.base_url) {
+            self.base_url = Some((value, Some(variables.base_url)));
         }
         self
     }
@@ -279,8 +287,28 @@ impl<T: Build> ClientBuilder<T> {
     }
 }
 
-/// Where the key of the service comes from.
-const ORIGIN: &str = "the environment variable INKEEP_API_KEY";
+/// The environment variables of a service.
+struct Variables {
+    key: &'static str,
+    /// The origin of a key from `key`.
+    origin: &'static str,
+    base_url: &'static str,
+    default_url: &'static str,
+}
+
+const INKEEP: Variables = Variables {
+    key: ENV_API_KEY,
+    origin: "the environment variable INKEEP_API_KEY",
+    base_url: ENV_BASE_URL,
+    default_url: DEFAULT_BASE_URL,
+};
+
+const OPENAI: Variables = Variables {
+    key: ENV_OPENAI_API_KEY,
+    origin: "the environment variable OPENAI_API_KEY",
+    base_url: ENV_OPENAI_BASE_URL,
+    default_url: OPENAI_BASE_URL,
+};
 
 /// The value of an environment variable, trimmed. `None` if it is not set or empty.
 ///

@@ -17,7 +17,7 @@ use crate::transport::Transport;
 ///
 /// These rules say what is sent again:
 ///
-/// - Of an answer, its role and content.
+/// - Of an answer, its role and content. A refusal is the content if there is no text.
 /// - Tool calls go together with their results: see [`answer_tools`](Self::answer_tools). An answer without text whose calls
 ///   have no results is left out.
 /// - An answer that was cancelled or failed is kept if text has arrived, and [marked](ChatTurn::is_partial).

@@ -92,7 +92,8 @@ impl<T: Transport> Reply<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with the partial answer, unless the call had already ended.
+    /// [`ErrorKind::Cancelled`](chat_proto::ErrorKind::Cancelled) with the partial answer, unless the call had already ended or, in
+    /// a chat completion, the finish reason was read.
     pub fn cancel(mut self) -> Result<Answer, Error> {
         self.call.cancel(self.now());
         self.call.take_outcome()

@@ -70,12 +70,12 @@ mod on {
 
         /// Starts an attempt. `number` starts at 1.
         pub(crate) fn attempt(&mut self, number: u32, request: &http::Request<Bytes>) {
-            let uri = request.uri();
-            let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
             // The list of models is not traced.
             if request.method() != http::Method::POST {
                 return;
             }
+            let uri = request.uri();
+            let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
             if number == 1 {
                 self.call = span!(
                     target: TARGET,

@@ -39,7 +39,8 @@ fn child_of_the_environment() {
     let builder = if env::var_os("TEST_KEY").is_some() { builder.api_key("sk-1") } else { builder };
     let builder = match env::var("TEST_OPENAI").as_deref() {
         Ok("1") => builder.openai_env(),
-        Ok(_) => builder.env().openai_env(),
+        Ok("2") => builder.env().openai_env(),
+        Ok(_) => builder.openai_env().env(),
         Err(_) => builder.env(),
     };
     match builder.settings() {
@@ -100,14 +101,23 @@ fn the_variables_of_openai_are_read_instead() {
 
 #[test]
 fn the_key_of_the_service_does_not_go_to_openai() {
-    let both = |variables: &[(&str, &str)]| {
+    let in_order = |order: &str, variables: &[(&str, &str)]| {
         let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect();
-        child(&[&variables[..], &[("TEST_OPENAI", "2".into())]].concat(), false)
+        child(&[&variables[..], &[("TEST_OPENAI", order.into())]].concat(), false)
     };
+    let both = |variables: &[(&str, &str)]| in_order("2", variables);
     let said = both(&[(ENV_API_KEY, "sk-2"), (ENV_BASE_URL, "https://h.example")]);
     assert_eq!(said, "api_key is missing: the environment variable OPENAI_API_KEY is not set");
     let said = both(&[(ENV_API_KEY, "sk-2"), (ENV_OPENAI_API_KEY, "sk-3")]);
     assert_eq!(said, "https://api.openai.com/v1 None the environment variable OPENAI_API_KEY");
+    // In the other order too.
+    let both = |variables: &[(&str, &str)]| in_order("3", variables);
+    for openai in [&[][..], &[(ENV_OPENAI_API_KEY, "sk-3"), (ENV_OPENAI_BASE_URL, "https://o.example")]] {
+        let said = both(&[&[(ENV_API_KEY, "sk-2")], openai].concat());
+        assert_eq!(said, "https://api.inkeep.com None the environment variable INKEEP_API_KEY");
+    }
+    let said = both(&[(ENV_OPENAI_API_KEY, "sk-3"), (ENV_BASE_URL, "https://h.example")]);
+    assert_eq!(said, "api_key is missing: the environment variable INKEEP_API_KEY is not set");
 }
 
 #[test]

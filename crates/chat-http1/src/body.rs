@@ -33,11 +33,12 @@ impl<T: Io> AnswerBody<T> {
         body
     }
 
-    /// Ends the reading, but keeps the connection for another request if the rest of the body is short and arrives soon. This is
+    /// Ends the reading. The connection is used again if the rest of the body is short and arrives soon. This is
     /// [`Transport::drain`](chat_client::Transport::drain).
     ///
-    /// What has arrived is read at once, without waiting, and the rest when the connection is needed again or, with
-    /// [`Engine::close_idle`](crate::Engine::close_idle), when its time is up. The connection closes if the rest has more than 64 KiB, or is not complete when the connection is needed or its time, 1 s, is up.
+    /// What has arrived is read at once, without waiting. What follows is read when the connection is needed again, or when
+    /// [`Engine::close_idle`](crate::Engine::close_idle) runs after 1 s. If the rest is larger than 64 KiB, or not complete by
+    /// then, the connection closes.
     pub fn drain(self) {
         if let Some((mut connection, key)) = self.connection {
             connection.rest = Some(Rest::new(self.incoming));

@@ -96,7 +96,7 @@ impl Citation {
     }
 
     /// The memory that it uses, in bytes, strings included.
-    fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         let Record { record_type, url, title, description, breadcrumbs } = &self.record;
         let strings =
             [&self.hit_url, &self.label, url, title, description].into_iter().flatten().map(String::len).sum::<usize>();

@@ -77,7 +77,8 @@ pub struct Timeouts {
     pub head: Option<Duration>,
     /// Time between two reads of the body that return bytes. Default: 60 s. The body of an error gets this time as a whole.
     pub idle: Option<Duration>,
-    /// Time between two pieces of content: text, a finish reason, citations, or an unknown event that is neither empty
+    /// Time between two pieces of content: text, reasoning, a refusal, a piece of a tool call, a finish reason, citations, or an
+    /// unknown event that is neither empty
     /// nor a ping. Default: 180 s. The bytes of an unfinished event postpone it while they arrive. For an answer in one JSON
     /// object, it ends with the first byte that is not white space.
     pub content: Option<Duration>,

@@ -79,6 +79,17 @@ impl Endpoint {
         self.query.as_deref()
     }
 
+    /// The path of the base URL. Empty if it is a host only.
+    fn path(&self) -> &str {
+        let after_scheme = self.base_url.find("://").map_or(0, |at| at + "://".len());
+        self.base_url[after_scheme..].find('/').map_or("", |at| &self.base_url[after_scheme + at..])
+    }
+
+    /// Whether the base URL is one of chat completions only.
+    pub(crate) fn is_v1(&self) -> bool {
+        self.path().ends_with(CHAT_COMPLETIONS) || self.path().ends_with("/v1")
+    }
+
     /// The URL of chat completions.
     pub(crate) fn completions_uri(&self) -> Result<Uri, Error> {
         self.v1_uri(CHAT_COMPLETIONS)
@@ -90,9 +101,9 @@ impl Endpoint {
     }
 
     fn v1_uri(&self, path: &str) -> Result<Uri, Error> {
-        let base = self.base_url.strip_suffix(CHAT_COMPLETIONS);
-        let has_path = |url: &str| url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-        let version = if base.is_none() && !has_path(&self.base_url) { "/v1" } else { "" };
+        let has_ending = self.path().ends_with(CHAT_COMPLETIONS);
+        let base = self.base_url.strip_suffix(CHAT_COMPLETIONS).filter(|_| has_ending);
+        let version = if self.path().is_empty() { "/v1" } else { "" };
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let url = format!("{}{version}{path}{query}", base.unwrap_or(&self.base_url));
         Uri::try_from(url)

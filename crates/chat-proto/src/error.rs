@@ -471,6 +471,9 @@ impl Error {
 
     /// What to do after a status of 4xx or 5xx.
     fn status_advice(&self) -> &'static str {
+        if self.server_error().is_some_and(|error| error.is_insufficient_quota()) {
+            return "Check the plan and the balance of your account. Waiting does not help.";
+        }
         match self.head().and_then(|head| should_retry(&head.headers)) {
             Some(true) => return "Try again later. The server says that a retry may succeed.",
             Some(false) if self.status().is_some_and(|status| matches!(status.as_u16(), 408 | 425 | 429)) => {
@@ -491,9 +494,6 @@ impl Error {
             408 | 425 => "Try again.",
             409 => "Resolve the conflict that the server names, then try again.",
             413 | 414 | 431 => "Send a smaller request.",
-            429 if self.server_error().is_some_and(|error| error.is_insufficient_quota()) => {
-                "Check the plan and the balance of your account. Waiting does not help."
-            }
             429 => "Wait before you try again.",
             451 => "The content is not available for legal reasons. See the server's message.",
             400..=499 => "Correct the request. The same request will fail again.",

@@ -271,15 +271,14 @@ impl Exchange {
 
     /// The caller cancels the call. The events that were returned stay with the error. Input that is not decoded is dropped.
     ///
-    /// A chat completion whose finish reason or `[DONE]` has been read is complete, so the call ends with the answer.
+    /// A chat completion whose finish reason or `[DONE]` has been read is complete, so the call ends with the answer, which is
+    /// what was returned of it.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
             State::Body(body) if self.dialect == Dialect::Completions && body.receiver.is_complete() => {
-                match body.receiver.finish() {
-                    Ok(answer) => self.done(Ok(answer)),
-                    Err(error) => self.finish_with(error),
-                }
+                let answer = body.receiver.take_answer();
+                self.done(Ok(answer));
             }
             State::Body(body) if body.receiver.is_success() => {
                 let error = body.receiver.interrupt(ErrorKind::Cancelled);

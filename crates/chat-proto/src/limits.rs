@@ -8,7 +8,7 @@ use crate::setters::setters;
 /// [`ErrorKind::Limit`](crate::ErrorKind::Limit). What had arrived stays with the error.
 ///
 /// Events and bodies are counted as received. An answer is counted as it is held: invalid UTF-8 as its replacement, three
-/// bytes each, and a citation by its memory, which is 184 bytes on a 64-bit machine plus its strings. While an event or a
+/// bytes each, a tool call by its memory and its strings, and a citation by its memory, which is 184 bytes on a 64-bit machine plus its strings. While an event or a
 /// body is read, it is held in addition to the result.
 ///
 /// The defaults allow events of megabytes and end a line that never ends. No events are queued beyond those of one stream

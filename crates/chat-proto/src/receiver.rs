@@ -207,15 +207,6 @@ impl Receiver {
         Ok(self.take_answer())
     }
 
-    /// Ends a complete answer without the end of its body. Events that [`next`](Self::next) has not returned are included.
-    pub(crate) fn finish(&mut self) -> Result<Answer, Error> {
-        self.release();
-        while let Some(event) = self.next(&mut &[][..]) {
-            event?;
-        }
-        Ok(self.take_answer())
-    }
-
     /// Takes the complete answer, for an owner that cannot give the receiver away.
     pub(crate) fn take_answer(&mut self) -> Answer {
         self.answer.sort_tool_calls();

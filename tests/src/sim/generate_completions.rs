@@ -537,18 +537,17 @@ impl Chunks {
     }
 }
 
-/// Returns the events of a choice, with its finish reason on the text.
+/// Returns the events of a choice. A finish reason is on the text, which comes last then.
 fn with_reason(choice: Choice) -> Vec<Event> {
     let mut events = choice.events;
     let Some(reason) = choice.reason.map(FinishReason::from) else { return events };
-    let at = events.iter().position(|event| !matches!(event, Event::Reasoning(_))).unwrap_or(events.len());
-    if let Some(Event::Text(text)) = events.get_mut(at) {
-        text.finish_reason = Some(reason);
-        return events;
-    }
-    let mut text = TextDelta::new("");
+    let text = events.iter().position(|event| matches!(event, Event::Text(_))).map(|at| events.remove(at));
+    let mut text = match text {
+        Some(Event::Text(text)) => text,
+        _ => TextDelta::new(""),
+    };
     text.finish_reason = Some(reason);
-    events.insert(at, Event::Text(text));
+    events.push(Event::Text(text));
     events
 }
 

@@ -230,14 +230,17 @@ fn expected_of_session_stream<'a>(
 
 /// Size of an event as the answer limit counts it.
 pub(super) fn answer_size(event: &Event) -> usize {
-    let Event::Citations(cited) = event else { return event.text().map_or(0, str::len) };
-    let strings = |citation: &Citation| {
-        let record = &citation.record;
-        let all = [&citation.hit_url, &citation.label, &record.url, &record.title, &record.description];
-        all.into_iter().flatten().map(String::len).sum::<usize>()
-    };
-    // No scenario has breadcrumbs or an unknown record type.
-    cited.iter().map(|citation| size_of::<Citation>() + strings(citation)).sum()
+    match event {
+        Event::Citations(cited) => cited.iter().map(citation_size).sum(),
+        event => event.text().map_or(0, str::len),
+    }
+}
+
+/// Returns the memory of a citation. No scenario has breadcrumbs or an unknown record type.
+pub(super) fn citation_size(citation: &Citation) -> usize {
+    let record = &citation.record;
+    let all = [&citation.hit_url, &citation.label, &record.url, &record.title, &record.description];
+    size_of::<Citation>() + all.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 /// Returns whether a stream without an event has unknown lines and no field of an event.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chat_client::{Citation, Citations, Event, TextDelta, ToolCallDelta};
 
 use super::body::{Escaped, Held};
+use super::oracle::citation_size;
 use super::rng::Rng;
 
 /// Name of the tool whose arguments are citations.
@@ -244,14 +245,12 @@ impl Talk {
         events.extend(self.text.rest().map(|half| Event::Text(TextDelta::new(half))));
         events.extend(self.refusal.rest().map(|half| Event::Refusal(half.to_owned())));
         let mut bytes = 0;
-        if let Some(call) = &self.function_call {
+        if let Some(call) = self.function_call.as_ref().filter(|_| self.calls.is_empty()) {
             bytes += "old".len() + call.arguments.len();
-            if self.calls.is_empty() {
-                let rest = call.voice.rest().unwrap_or_default();
-                let mut delta = ToolCallDelta::new(0, format!("{}{rest}", call.arguments));
-                delta.name = Some("old".to_owned());
-                events.push(Event::ToolCall(Box::new(delta)));
-            }
+            let rest = call.voice.rest().unwrap_or_default();
+            let mut delta = ToolCallDelta::new(0, format!("{}{rest}", call.arguments));
+            delta.name = Some("old".to_owned());
+            events.push(Event::ToolCall(Box::new(delta)));
         }
         for (number, call) in self.calls.iter().enumerate() {
             if let Some(half) = call.voice.rest() {
@@ -266,13 +265,16 @@ impl Talk {
         }
         let mut linking: Vec<_> = self.calls.iter().filter(|call| call.has_links()).collect();
         linking.sort_by_key(|call| (call.index.is_none(), call.index));
-        let mut cited: Vec<_> = linking.into_iter().flat_map(|_| links()).collect();
-        cited.extend((1..=self.annotations).map(|number| {
+        let annotated = (1..=self.annotations).map(|number| {
             let mut citation = Citation::default();
             citation.record.url = Some(format!("a{number}"));
             citation.record.title = Some("t".to_owned());
             citation
-        }));
+        });
+        let annotated: Vec<Citation> = annotated.collect();
+        bytes += annotated.iter().map(citation_size).sum::<usize>();
+        let mut cited: Vec<_> = linking.into_iter().flat_map(|_| links()).collect();
+        cited.extend(annotated);
         if !cited.is_empty() {
             events.push(Event::Citations(Arc::new(Citations::new(cited))));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Tool;
-use super::chunk::{CallPiece, Function, Str, arguments};
+use super::chunk::{CallPiece, Function, arguments, given_text, id, number};
 use crate::surrogates::Joiner;
 use crate::{Event, ToolCallDelta};
 
@@ -42,27 +42,35 @@ struct FunctionCall {
 }
 
 impl Calls {
+    /// Number of calls.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
     /// Bytes that are held in addition to the answer.
     pub(super) fn held(&self) -> usize {
         self.held
     }
 
-    /// Reads a piece of a call in a stream.
-    pub(super) fn read_piece(&mut self, piece: &CallPiece<'_>) -> Result<Event, serde_json::Error> {
+    /// Reads a piece of a call in a stream. Returns whether it adds something to the calls.
+    pub(super) fn read_piece(&mut self, piece: &CallPiece<'_>) -> Result<(ToolCallDelta, bool), serde_json::Error> {
+        let known = self.calls.len();
         let call = self.find(piece);
-        self.add(call, piece)
+        let delta = self.add(call, piece)?;
+        let adds =
+            known < self.calls.len() || delta.id.is_some() || delta.name.is_some() || !delta.arguments.is_empty();
+        Ok((delta, adds))
     }
 
     /// Reads a call of an answer in one object. It is always a call of its own.
-    pub(super) fn read_whole(&mut self, piece: &CallPiece<'_>) -> Result<Event, serde_json::Error> {
-        let call = self.start(piece.index.as_ref().map(|index| index.0));
-        self.add(call, piece)
+    pub(super) fn read_whole(&mut self, piece: &CallPiece<'_>) -> Result<(ToolCallDelta, bool), serde_json::Error> {
+        let call = self.start(number(piece.index));
+        Ok((self.add(call, piece)?, true))
     }
 
     /// The call that a piece belongs to, which may be a new one.
     fn find(&mut self, piece: &CallPiece<'_>) -> usize {
-        let id = given(piece.id.as_ref());
-        let index = piece.index.as_ref().map(|index| index.0);
+        let (id, index) = (id(piece.id), number(piece.index));
         let found = match (index, &id) {
             (Some(index), id) => self.by_index.get(&index).copied().and_then(|newest| match id {
                 Some(id) if !self.calls[newest].id.is_empty() && self.calls[newest].id != *id => {
@@ -72,13 +80,18 @@ impl Calls {
             }),
             (None, Some(id)) => self.by_id.get(&(None, id.clone())).copied(),
             (None, None) => {
-                let name = piece.function().and_then(|(function, _)| given(function.name.as_ref()));
+                let name = piece.function().and_then(|(function, _)| given_text(function.name));
                 let last = self.calls.get(self.last);
                 let is_other = |call: &Call| name.is_some_and(|name| !call.name.is_empty() && call.name != name);
                 last.filter(|call| !is_other(call)).map(|_| self.last)
             }
         };
-        found.unwrap_or_else(|| self.start(index))
+        let call = found.unwrap_or_else(|| self.start(index));
+        // A later piece with the index alone belongs to this call.
+        if let Some(index) = index {
+            self.by_index.insert(index, call);
+        }
+        call
     }
 
     fn start(&mut self, index: Option<i64>) -> usize {
@@ -87,19 +100,16 @@ impl Calls {
         }
         let number = self.calls.len();
         self.calls.push(Call { index, links: Some(String::new()), ..Call::default() });
-        if let Some(index) = index {
-            self.by_index.insert(index, number);
-        }
         number
     }
 
-    fn add(&mut self, number: usize, piece: &CallPiece<'_>) -> Result<Event, serde_json::Error> {
+    fn add(&mut self, number: usize, piece: &CallPiece<'_>) -> Result<ToolCallDelta, serde_json::Error> {
         self.last = number;
         let call = &mut self.calls[number];
         let mut delta = ToolCallDelta::new(number, "");
         delta.server_index = call.index;
         if call.id.is_empty()
-            && let Some(id) = given(piece.id.as_ref())
+            && let Some(id) = id(piece.id)
         {
             call.id.clone_from(&id);
             self.by_id.insert((call.index, id.clone()), number);
@@ -109,7 +119,7 @@ impl Calls {
         if let Some((function, is_custom)) = piece.function() {
             delta.is_custom = is_custom;
             if call.name.is_empty()
-                && let Some(name) = given(function.name.as_ref())
+                && let Some(name) = given_text(function.name)
             {
                 if name != Tool::PROVIDE_LINKS {
                     self.held -= call.links.take().map_or(0, |links| links.len());
@@ -125,7 +135,7 @@ impl Calls {
                 self.held += delta.arguments.len();
             }
         }
-        Ok(Event::ToolCall(Box::new(delta)))
+        Ok(delta)
     }
 
     /// Reads a piece of the deprecated `function_call`.
@@ -135,7 +145,7 @@ impl Calls {
         }
         let call = self.function_call.get_or_insert_default();
         if call.name.is_empty() {
-            call.name = given(function.name.as_ref()).unwrap_or_default();
+            call.name = given_text(function.name).unwrap_or_default();
             self.held += call.name.len();
         }
         if let Some(value) = function.arguments {
@@ -178,9 +188,4 @@ impl<'a> CallPiece<'a> {
         let custom = self.custom.as_ref().map(|custom| (custom, true));
         self.function.as_ref().map(|function| (function, false)).or(custom)
     }
-}
-
-/// A string that is present and not empty.
-fn given(text: Option<&Str<'_>>) -> Option<String> {
-    text.map(Str::text).filter(|text| !text.is_empty())
 }

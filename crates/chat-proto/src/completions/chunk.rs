@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -96,14 +96,14 @@ members! {
         id: &'a RawValue = b"id",
         object: &'a RawValue = b"object",
         model: &'a RawValue = b"model",
-        choices: Vec<Choice<'a>> = b"choices",
+        choices: &'a RawValue = b"choices",
         usage: &'a RawValue = b"usage",
         error: &'a RawValue = b"error",
     }
 
     /// One of the answers that a server generates at the same time. `delta` is in a chunk, `message` in an object.
     Choice as "a choice" {
-        index: Integer = b"index",
+        index: &'a RawValue = b"index",
         finish_reason: &'a RawValue = b"finish_reason",
         delta: Delta<'a> = b"delta",
         message: Delta<'a> = b"message",
@@ -114,25 +114,30 @@ members! {
         content: &'a RawValue = b"content",
         reasoning_content: &'a RawValue = b"reasoning_content",
         reasoning: &'a RawValue = b"reasoning",
-        refusal: Str<'a> = b"refusal",
-        tool_calls: Vec<CallPiece<'a>> = b"tool_calls",
+        refusal: &'a RawValue = b"refusal",
+        tool_calls: &'a RawValue = b"tool_calls",
         function_call: Function<'a> = b"function_call",
         annotations: &'a RawValue = b"annotations",
     }
 
     /// A piece of a tool call, or a whole one.
     CallPiece as "a tool call" {
-        index: Integer = b"index",
-        id: Str<'a> = b"id",
+        index: &'a RawValue = b"index",
+        id: &'a RawValue = b"id",
         function: Function<'a> = b"function",
         custom: Function<'a> = b"custom",
     }
 
     /// The function of a call. `input` is that of a custom tool.
     Function as "a function" {
-        name: Str<'a> = b"name",
+        name: &'a RawValue = b"name",
         arguments: &'a RawValue = b"arguments",
         input: &'a RawValue = b"input",
+    }
+
+    /// The arguments of `provideLinks`.
+    Arguments as "arguments" {
+        links: &'a RawValue = b"links",
     }
 
     /// A part of a content that is a list.
@@ -140,7 +145,7 @@ members! {
         kind: Str<'a> = b"type",
         text: Str<'a> = b"text",
         thinking: &'a RawValue = b"thinking",
-        refusal: Str<'a> = b"refusal",
+        refusal: &'a RawValue = b"refusal",
     }
 }
 
@@ -155,11 +160,68 @@ impl<'a> Chunk<'a> {
         self.error.is_some_and(is_truthy)
     }
 
-    /// The choice that is read, by value. Other choices are ignored.
-    pub(super) fn take_choice(&mut self) -> Option<Choice<'a>> {
-        let choices = self.choices.take()?;
-        choices.into_iter().find(|choice| choice.index.as_ref().is_none_or(|index| index.0 == 0))
+    /// Reads the choices with index 0. A missing index is 0. Other choices are ignored, whatever they are.
+    pub(super) fn each_choice<E: From<serde_json::Error>>(
+        &self,
+        mut read: impl FnMut(Choice<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(choices) = self.choices else { return Ok(()) };
+        each(choices, |json| match parse::<Choice<'_>>(json.get()) {
+            Ok(choice) if number(choice.index).unwrap_or_default() == 0 => read(choice),
+            Ok(_) => Ok(()),
+            Err(_) if is_other(json) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
     }
+}
+
+/// Whether a choice that cannot be read has another index than 0.
+fn is_other(choice: &RawValue) -> bool {
+    members! {
+        /// What tells the choices apart.
+        Indexed as "an object" {
+            index: &'a RawValue = b"index",
+        }
+    }
+    parse::<Indexed<'_>>(choice.get()).is_ok_and(|choice| number(choice.index).unwrap_or_default() != 0)
+}
+
+/// Reads the items of a list one by one, so that a list of many small items takes no memory.
+pub(super) fn each<'a, E: From<serde_json::Error>>(
+    list: &'a RawValue,
+    read: impl FnMut(&'a RawValue) -> Result<(), E>,
+) -> Result<(), E> {
+    struct Items<F, E>(F, Option<E>);
+
+    impl<'a, E, F: FnMut(&'a RawValue) -> Result<(), E>> Visitor<'a> for &mut Items<F, E> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
+            while let Some(item) = items.next_element()? {
+                if let Err(error) = (self.0)(item) {
+                    self.1 = Some(error);
+                    return Err(A::Error::custom("an item could not be read"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    let mut items = Items(read, None);
+    match serde_json::Deserializer::from_str(list.get()).deserialize_seq(&mut items) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(items.1.unwrap_or_else(|| error.into())),
+    }
+}
+
+/// An integer, also as a string.
+pub(super) fn number(value: Option<&RawValue>) -> Option<i64> {
+    let json = value?.get();
+    serde_json::from_str::<Integer>(json).ok().map(|integer| integer.0).or_else(|| given_text(value)?.parse().ok())
 }
 
 /// Parses JSON whose strings may have lone halves of surrogate pairs.
@@ -182,43 +244,35 @@ fn is_truthy(value: &RawValue) -> bool {
     }
 }
 
+/// A value that is a string.
+pub(super) fn string(value: Option<&RawValue>) -> Option<Str<'_>> {
+    serde_json::from_str(value?.get()).ok()
+}
+
 /// The text of a value that is a string and not empty.
 pub(super) fn given_text(value: Option<&RawValue>) -> Option<String> {
-    parse::<Str<'_>>(value?.get()).ok().map(|text| text.text()).filter(|text| !text.is_empty())
+    string(value).map(|text| text.text()).filter(|text| !text.is_empty())
 }
 
-/// A content: text, or a list of parts.
-pub(super) enum Content<'a> {
-    Text(Str<'a>),
-    Parts(Vec<ContentItem<'a>>),
+/// The text of an id: a string that is not empty, or a number.
+pub(super) fn id(value: Option<&RawValue>) -> Option<String> {
+    given_text(value).or_else(|| serde_json::from_str::<serde_json::Number>(value?.get()).ok().map(|id| id.to_string()))
 }
 
-/// An item of a list: a part, or plain text.
-pub(super) enum ContentItem<'a> {
-    Text(Str<'a>),
-    Part(Part<'a>),
-}
-
-impl<'a> Content<'a> {
-    pub(super) fn parse(value: &'a RawValue) -> Result<Self, serde_json::Error> {
-        match value.get().as_bytes()[0] {
-            b'"' => serde_json::from_str(value.get()).map(Self::Text),
-            b'[' => {
-                let items: Vec<&RawValue> = serde_json::from_str(value.get())?;
-                items.into_iter().map(ContentItem::parse).collect::<Result<_, _>>().map(Self::Parts)
-            }
-            _ => Err(serde_json::Error::custom("a content is neither a string nor a list of parts")),
-        }
-    }
-}
-
-impl<'a> ContentItem<'a> {
-    fn parse(value: &'a RawValue) -> Result<Self, serde_json::Error> {
-        if value.get().starts_with('"') {
-            serde_json::from_str(value.get()).map(Self::Text)
-        } else {
-            serde_json::from_str(value.get()).map(Self::Part)
-        }
+/// Reads a content: a string, or the items of a list, each of which is a string or a part.
+pub(super) fn each_part<'a>(
+    content: &'a RawValue,
+    mut read: impl FnMut(Part<'a>) -> Result<(), serde_json::Error>,
+) -> Result<(), serde_json::Error> {
+    let mut read_item = |item: &'a RawValue| match item.get().as_bytes()[0] {
+        b'"' => read(Part { text: Some(serde_json::from_str(item.get())?), ..Part::default() }),
+        b'n' => Ok(()),
+        _ => read(serde_json::from_str(item.get())?),
+    };
+    match content.get().as_bytes()[0] {
+        b'"' => read_item(content),
+        b'[' => each(content, read_item),
+        _ => Err(serde_json::Error::custom("a content is neither a string nor a list of parts")),
     }
 }
 

@@ -1,21 +1,24 @@
 //! Citations from calls of `provideLinks` and from `url_citation` annotations. (contract-v1.md, section 3)
 
-use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::chunk::parse;
+use super::chunk::{Arguments, each, parse};
 use crate::surrogates::replace_lone;
 use crate::{Citation, Record, RecordType};
 
 /// The citations in the arguments of a call. Arguments that are not JSON have none, and a bad link does not affect the
 /// others.
 pub(super) fn of_arguments(arguments: &str) -> Vec<Citation> {
-    #[derive(Deserialize)]
-    struct Arguments {
-        links: Option<Vec<Value>>,
+    let mut citations = Vec::new();
+    if let Ok(Arguments { links: Some(links), .. }) = parse::<Arguments<'_>>(arguments) {
+        // What is not a list has no links.
+        let _ = each(links, |link| {
+            citations.extend(read(link.get()).as_ref().and_then(of_link));
+            Ok::<(), serde_json::Error>(())
+        });
     }
-    let arguments = read::<Arguments>(arguments);
-    arguments.and_then(|arguments| arguments.links).unwrap_or_default().iter().filter_map(of_link).collect()
+    citations
 }
 
 fn of_link(link: &Value) -> Option<Citation> {
@@ -43,18 +46,24 @@ pub(super) fn to_record(record: &Value) -> Record {
     }
 }
 
-/// The citations in a message's annotations. They have no number.
-pub(super) fn of_annotations(annotations: &str) -> Vec<Citation> {
-    let annotations: Vec<Value> = read(annotations).unwrap_or_default();
-    let cited = annotations.iter().filter(|annotation| annotation["type"] == "url_citation").filter_map(|annotation| {
-        let cited = &annotation["url_citation"];
-        let url = cited["url"].as_str().filter(|url| !url.is_empty())?;
-        let mut citation = Citation::default();
-        citation.record.url = Some(url.to_owned());
-        citation.record.title = cited["title"].as_str().map(str::to_owned);
-        Some(citation)
-    });
-    cited.collect()
+/// Reads the citations in a message's annotations. They have no number. What is not a list has none.
+pub(super) fn each_annotation<E: From<serde_json::Error>>(
+    annotations: &RawValue,
+    mut cite: impl FnMut(Citation) -> Result<(), E>,
+) -> Result<(), E> {
+    if !annotations.get().starts_with('[') {
+        return Ok(());
+    }
+    each(annotations, |annotation| read(annotation.get()).as_ref().and_then(of_annotation).map_or(Ok(()), &mut cite))
+}
+
+fn of_annotation(annotation: &Value) -> Option<Citation> {
+    let cited = Some(&annotation["url_citation"]).filter(|_| annotation["type"] == "url_citation")?;
+    let url = cited["url"].as_str().filter(|url| !url.is_empty())?;
+    let mut citation = Citation::default();
+    citation.record.url = Some(url.to_owned());
+    citation.record.title = cited["title"].as_str().map(str::to_owned);
+    Some(citation)
 }
 
 /// Reads JSON. A lone half of a surrogate pair is read as U+FFFD.

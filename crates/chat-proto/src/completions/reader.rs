@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::chunk::{Choice, Chunk, Content, ContentItem, Delta, Part, Shape, Str, given_text};
+use super::chunk::{Choice, Chunk, Delta, Shape, each, each_part, given_text, parse, string};
 use super::links;
 use crate::config::Reading;
 use crate::content::{self, ContentType};
@@ -29,6 +30,8 @@ pub(crate) struct Reader {
     has_events: bool,
     /// A finish reason or `[DONE]` has come.
     is_complete: bool,
+    /// A choice with index 0 has come.
+    has_choice: bool,
     has_id: bool,
     has_model: bool,
     text: Joiner,
@@ -55,6 +58,7 @@ impl Reader {
             limit: config.limits.answer,
             has_events: false,
             is_complete: false,
+            has_choice: false,
             has_id: false,
             has_model: false,
             text: Joiner::default(),
@@ -98,44 +102,38 @@ impl Reader {
                 return Ok(Flow::More);
             }
         }
-        match self.read_chunk(&json, out) {
-            Err(_) if is_error => error(),
-            Err(rejected) => Err(undecodable("chat.completion.chunk", &json, &rejected)),
-            Ok(failed) if failed || is_error => error(),
-            Ok(_) if self.calls.held() + self.annotated > self.limit => {
-                Err(ErrorKind::Limit { limit: Limit::Answer, bytes: self.limit })
-            }
+        let read = Chunk::parse(&json)
+            .map_err(Stop::from)
+            .and_then(|chunk| self.read_members(&json, &chunk, Form::Chunk, out));
+        match read {
+            Ok(has_failed) if has_failed || is_error => error(),
             Ok(_) => Ok(Flow::More),
+            Err(Stop::Json(_)) if is_error => error(),
+            Err(stop) => Err(self.error_of("chat.completion.chunk", &json, &stop)),
         }
     }
 
-    /// Reads a chunk. Returns whether it ends the stream as an error.
-    fn read_chunk(&mut self, json: &str, out: &mut VecDeque<Event>) -> Result<bool, serde_json::Error> {
-        let mut chunk = Chunk::parse(json)?;
-        let choice = chunk.take_choice();
-        self.read_members(json, &chunk, choice, Form::Chunk, out)
-    }
-
+    /// Reads a chunk or an object. Returns whether it ends the answer as an error.
     fn read_members(
         &mut self,
         json: &str,
         chunk: &Chunk<'_>,
-        choice: Option<Choice<'_>>,
         form: Form,
         out: &mut VecDeque<Event>,
-    ) -> Result<bool, serde_json::Error> {
+    ) -> Result<bool, Stop> {
         if self.raw_chunks {
             out.push_back(Event::Chunk(json.into()));
         }
         self.read_identity(chunk, out);
-        let has_failed = match choice {
-            Some(choice) => self.read_choice(choice, form, out)?,
-            None => false,
-        };
+        let mut has_failed = chunk.is_error();
+        chunk.each_choice(|choice| {
+            has_failed |= self.read_choice(choice, form, out)?;
+            Ok::<(), Stop>(())
+        })?;
         if let Some(usage) = chunk.usage.and_then(|usage| read_usage(usage.get())) {
             out.push_back(Event::Usage(Box::new(usage)));
         }
-        Ok(has_failed || chunk.is_error())
+        if self.calls.held() + self.annotated > self.limit { Err(Stop::Full) } else { Ok(has_failed) }
     }
 
     /// The first id and the first model that are not empty count.
@@ -152,108 +150,112 @@ impl Reader {
     }
 
     /// Returns whether the finish reason is `error`.
-    fn read_choice(
-        &mut self,
-        choice: Choice<'_>,
-        form: Form,
-        out: &mut VecDeque<Event>,
-    ) -> Result<bool, serde_json::Error> {
+    fn read_choice(&mut self, choice: Choice<'_>, form: Form, out: &mut VecDeque<Event>) -> Result<bool, Stop> {
         let reason = given_text(choice.finish_reason).filter(|reason| reason != "null");
         let has_failed = reason.as_deref() == Some("error");
         self.is_complete |= reason.is_some();
+        self.has_choice = true;
         let delta = if form == Form::Chunk { choice.delta } else { choice.message };
         let delta = delta.unwrap_or_default();
         let mut pieces = Pieces::default();
         self.read_reasoning(&delta, &mut pieces)?;
         if let Some(value) = delta.content {
-            self.read_content(Content::parse(value)?, &mut pieces)?;
+            self.read_content(value, &mut pieces)?;
         }
-        if let Some(refusal) = &delta.refusal {
+        if let Some(refusal) = string(delta.refusal) {
             pieces.refusal += &self.refusal.join(&refusal.0);
         }
         if !pieces.reasoning.is_empty() {
             out.push_back(Event::Reasoning(pieces.reasoning));
         }
-        if !pieces.text.is_empty() || reason.is_some() {
+        let text = (!pieces.text.is_empty() || reason.is_some()).then(|| {
             let mut text = TextDelta::new(pieces.text);
             text.finish_reason = reason.as_deref().map(FinishReason::from);
-            out.push_back(Event::Text(text));
-        }
+            Event::Text(text)
+        });
+        // A finish reason comes last, because a caller may stop there.
+        let (first, last) = if reason.is_some() { (None, text) } else { (text, None) };
+        out.extend(first);
         if !pieces.refusal.is_empty() {
             out.push_back(Event::Refusal(pieces.refusal));
         }
-        for piece in delta.tool_calls.unwrap_or_default() {
-            out.push_back(match form {
-                Form::Chunk => self.calls.read_piece(&piece)?,
-                Form::Object => self.calls.read_whole(&piece)?,
-            });
+        if let Some(calls) = delta.tool_calls {
+            self.read_calls(calls, form, out)?;
         }
         if let Some(function) = &delta.function_call {
             self.calls.read_function_call(function)?;
         }
         if let Some(annotations) = delta.annotations {
-            let cited = Citations::new(links::of_annotations(annotations.get()));
-            self.annotated += cited.memory();
-            self.annotations.extend_from_slice(&cited);
+            links::each_annotation(annotations, |citation| {
+                self.annotated += citation.memory();
+                self.annotations.push(citation);
+                if self.annotated > self.limit { Err(Stop::Full) } else { Ok(()) }
+            })?;
         }
+        out.extend(last);
         Ok(has_failed)
+    }
+
+    /// Reads the pieces of tool calls. Stops if they are larger than an answer may be.
+    fn read_calls(&mut self, calls: &RawValue, form: Form, out: &mut VecDeque<Event>) -> Result<(), Stop> {
+        let (mut added, mut has_event) = (0, false);
+        each(calls, |piece| {
+            let piece = parse(piece.get())?;
+            let known = self.calls.len();
+            let (delta, adds) = match form {
+                Form::Chunk => self.calls.read_piece(&piece)?,
+                Form::Object => self.calls.read_whole(&piece)?,
+            };
+            // A list has at least one event, because each piece is content for the timeout.
+            if adds || !has_event {
+                has_event = true;
+                let event = Event::ToolCall(Box::new(delta));
+                added += event.added(known);
+                out.push_back(event);
+            }
+            if added > self.limit { Err(Stop::Full) } else { Ok(()) }
+        })
     }
 
     /// Both names may be used, also for the same text.
     fn read_reasoning(&mut self, delta: &Delta<'_>, pieces: &mut Pieces) -> Result<(), serde_json::Error> {
         let (first, second) = (delta.reasoning_content, delta.reasoning);
-        let is_same = first.zip(second).is_some_and(|(first, second)| first.get() == second.get());
+        let text = |value: Option<&RawValue>| given_text(value);
+        let is_same = text(first).is_some_and(|first| text(second).is_some_and(|second| first == second));
         for value in [first, second.filter(|_| !is_same)].into_iter().flatten() {
-            match Content::parse(value)? {
-                Content::Text(text) => pieces.reasoning += &self.reasoning.join(&text.0),
-                Content::Parts(items) => self.read_thoughts(items, pieces),
-            }
+            self.read_thoughts(value, pieces)?;
         }
         Ok(())
     }
 
     /// Text parts are text, `thinking` parts are reasoning.
-    fn read_content(&mut self, content: Content<'_>, pieces: &mut Pieces) -> Result<(), serde_json::Error> {
-        let items = match content {
-            Content::Text(text) => {
-                pieces.text += &self.text.join(&text.0);
-                return Ok(());
-            }
-            Content::Parts(items) => items,
-        };
-        for item in items {
-            let part = match item {
-                ContentItem::Text(text) => {
-                    pieces.text += &self.text.join(&text.0);
-                    continue;
-                }
-                ContentItem::Part(part) => part,
-            };
+    fn read_content(&mut self, content: &RawValue, pieces: &mut Pieces) -> Result<(), serde_json::Error> {
+        each_part(content, |part| {
+            let is_text = part.kind.as_ref().is_none_or(|kind| matches!(&*kind.0, b"text" | b"output_text"));
             if let Some(thinking) = part.thinking {
-                self.read_thinking(Content::parse(thinking)?, pieces);
-            } else if let Some(refusal) = &part.refusal {
+                self.read_thoughts(thinking, pieces)?;
+            } else if let Some(refusal) = string(part.refusal) {
                 pieces.refusal += &self.refusal.join(&refusal.0);
-            } else if let Part { kind: Some(Str(kind)), text: Some(text), .. } = &part
-                && matches!(&**kind, b"text" | b"output_text")
-            {
+            } else if let Some(text) = part.text.filter(|_| is_text) {
                 pieces.text += &self.text.join(&text.0);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn read_thinking(&mut self, thinking: Content<'_>, pieces: &mut Pieces) {
-        match thinking {
-            Content::Text(text) => pieces.reasoning += &self.reasoning.join(&text.0),
-            Content::Parts(items) => self.read_thoughts(items, pieces),
-        }
-    }
-
-    fn read_thoughts(&mut self, items: Vec<ContentItem<'_>>, pieces: &mut Pieces) {
-        for item in items {
-            if let ContentItem::Text(text) | ContentItem::Part(Part { text: Some(text), .. }) = item {
+    fn read_thoughts(&mut self, thoughts: &RawValue, pieces: &mut Pieces) -> Result<(), serde_json::Error> {
+        each_part(thoughts, |part| {
+            if let Some(text) = part.text {
                 pieces.reasoning += &self.reasoning.join(&text.0);
             }
+            Ok(())
+        })
+    }
+
+    fn error_of(&self, what: &'static str, json: &str, stop: &Stop) -> ErrorKind {
+        match stop {
+            Stop::Json(error) => undecodable(what, json, error),
+            Stop::Full => ErrorKind::Limit { limit: Limit::Answer, bytes: self.limit },
         }
     }
 
@@ -278,6 +280,20 @@ impl Reader {
             None if self.accept_unfinished => Ok(()),
             cut => Err(cut.unwrap_or(Truncation::Unfinished)),
         }
+    }
+}
+
+/// Why an event is not read to its end.
+enum Stop {
+    /// The JSON does not match.
+    Json(serde_json::Error),
+    /// It is larger than an answer may be.
+    Full,
+}
+
+impl From<serde_json::Error> for Stop {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
     }
 }
 
@@ -308,21 +324,27 @@ pub(crate) fn is_error(event_type: &[u8], data: &[u8]) -> bool {
 pub(crate) fn read_body(config: &Reading, body: &[u8], out: &mut VecDeque<Event>) -> Result<(), ErrorKind> {
     const WHAT: &str = "chat.completion";
     let json = content::text(content::strip_bom(body));
-    let mut chunk = Chunk::parse(&json).map_err(|error| undecodable(WHAT, &json, &error))?;
-    let has_choices = chunk.choices.is_some();
-    if !has_choices && (chunk.is_error() || given_text(chunk.object).as_deref() == Some("error")) {
-        return Err(ErrorKind::Api { body: json.into_owned() });
-    }
-    let Some(choice) = chunk.take_choice() else {
-        let message = if has_choices { "there is no choice with index 0" } else { "there are no choices" };
-        return Err(ErrorKind::Decode { what: WHAT, message: message.to_owned(), body: content::excerpt(body) });
-    };
     let mut reader = Reader::new(config);
-    let has_failed = reader
-        .read_members(&json, &chunk, Some(choice), Form::Object, out)
-        .map_err(|error| undecodable(WHAT, &json, &error))?;
+    let chunk = Chunk::parse(&json).map_err(|error| undecodable(WHAT, &json, &error))?;
+    let is_error = chunk.is_error() || given_text(chunk.object).as_deref() == Some("error");
+    if chunk.choices.is_none() {
+        return Err(if is_error {
+            ErrorKind::Api { body: json.into_owned() }
+        } else {
+            ErrorKind::Decode { what: WHAT, message: "there are no choices".to_owned(), body: content::excerpt(body) }
+        });
+    }
+    let read = reader.read_members(&json, &chunk, Form::Object, out);
+    let has_failed = read.map_err(|stop| reader.error_of(WHAT, &json, &stop))?;
     reader.flush(out);
-    if has_failed { Err(ErrorKind::Stream { data: json.into_owned() }) } else { Ok(()) }
+    if has_failed || is_error {
+        Err(ErrorKind::Stream { data: json.into_owned() })
+    } else if reader.has_choice {
+        Ok(())
+    } else {
+        let message = "there is no choice with index 0".to_owned();
+        Err(ErrorKind::Decode { what: WHAT, message, body: content::excerpt(body) })
+    }
 }
 
 /// Reads the body of an error response. FastAPI's list of errors is a validation error.

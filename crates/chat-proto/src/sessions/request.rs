@@ -76,11 +76,10 @@ impl Request {
 /// The base URL of v1 is not that of v0, and v0 has no query.
 fn check_base(endpoint: &Endpoint) -> Result<(), Error> {
     let refuse = |reason: &'static str| Err(Error::invalid_request("base_url", reason));
-    let base = endpoint.base_url();
     if endpoint.query().is_some() {
         return refuse("must not have a query for sessions (v0); only chat completions (v1) can have one");
     }
-    if base.ends_with("/chat/completions") || base.ends_with("/v1") {
+    if endpoint.is_v1() {
         return refuse("is that of chat completions (v1); for sessions (v0), remove `/v1` and what follows");
     }
     Ok(())

@@ -284,3 +284,30 @@ fn rule_15_calls_of_an_object_are_separate() {
     let same_index = r#"{"index":0,"function":{"name":"f","arguments":"1"}}"#.to_owned();
     assert_eq!(object(body(&[same_index.clone(), same_index])).calls(), ["- f 1", "- f 1"]);
 }
+
+#[test]
+fn row_25_a_piece_with_the_index_alone_continues_the_call_that_came_last() {
+    let piece = |id: &str, arguments: &str| {
+        let id = if id.is_empty() { String::new() } else { format!(r#""id":"{id}","#) };
+        data(&format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,{id}"function":{{"name":"f","arguments":"{arguments}"}}}}]}}}}]}}"#
+        ))
+    };
+    let body = piece("a", "1") + &piece("b", "2") + &piece("a", "3") + &piece("", "4") + DONE;
+    let answer = streamed(body).answer;
+    let calls: Vec<_> = answer.tool_calls.iter().map(|call| (call.id.as_deref(), &*call.arguments)).collect();
+    assert_eq!(calls, [(Some("a"), "134"), (Some("b"), "2")]);
+}
+
+#[test]
+fn ids_and_indexes_of_other_types_are_read() {
+    let call = r#"{"index":"1","id":7,"function":{"name":"f","arguments":"{"}}"#;
+    let rest = r#"{"index":1,"id":null,"function":{"arguments":"}"}}"#;
+    let chunk = |call: &str| {
+        data(&format!(r#"{{"choices":[{{"index":"0","delta":{{"refusal":false,"tool_calls":[{call}]}}}}]}}"#))
+    };
+    let answer = streamed(chunk(call) + &chunk(rest) + DONE).answer;
+    let call = &answer.tool_calls[0];
+    assert_eq!((call.id.as_deref(), call.server_index, &*call.arguments), (Some("7"), Some(1), "{}"));
+    assert_eq!(answer.tool_calls.len(), 1);
+}

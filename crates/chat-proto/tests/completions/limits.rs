@@ -72,3 +72,18 @@ fn an_event_and_an_object_are_limited() {
     let object = format!(r#"{{"choices":[{{"message":{{"content":"{}"}}}}]}}"#, "x".repeat(200));
     assert_eq!(receive(&head(200, &[JSON]), object, &config).kind(), "limit");
 }
+
+#[test]
+fn many_small_items_take_no_memory() {
+    let list = |item: &str, count: usize| vec![item; count].join(",");
+    let choices = data(&format!(r#"{{"choices":[{}]}}"#, list(r#"{"index":0}"#, 100_000))) + DONE;
+    assert_eq!(streamed(choices).log(), ["completed"]);
+    // Of the pieces that add nothing, one is an event.
+    let calls = delta(&format!(r#""tool_calls":[{}]"#, list(r#"{"index":0,"id":"a"}"#, 100_000))) + DONE;
+    assert_eq!(streamed(calls).answer.events, 1);
+    // New calls count while they are read.
+    let calls: Vec<String> = (0..100_000).map(|index| format!(r#"{{"index":{index}}}"#)).collect();
+    let got = limited(delta(&format!(r#""tool_calls":[{}]"#, calls.join(","))), 10_000);
+    check(&got, 10_000);
+    assert!(got.answer.tool_calls.len() < 200, "{}", got.answer.tool_calls.len());
+}

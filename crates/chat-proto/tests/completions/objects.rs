@@ -128,3 +128,15 @@ fn an_object_without_a_finish_reason_is_complete() {
     let cut = receive(&head(200, &[JSON, ("content-length", "99")]), r#"{"choices":[]}"#, &Config::default());
     assert_eq!(cut.kind(), "truncated");
 }
+
+#[test]
+fn rule_8_an_error_beside_an_empty_list_of_choices_ends_both_forms() {
+    for json in [r#"{"error":{"message":"boom"},"choices":[]}"#, r#"{"object":"error","message":"boom","choices":[]}"#]
+    {
+        let got = object(json);
+        assert_eq!(got.log().pop().as_deref(), Some("stream"), "{json}");
+        assert_eq!(got.error().server_error().and_then(|error| error.message).as_deref(), Some("boom"));
+    }
+    assert_eq!(streamed(data(r#"{"error":{"message":"boom"},"choices":[]}"#)).log(), ["stream"]);
+    assert_eq!(object(r#"{"choices":[]}"#).log(), ["decode"]);
+}

@@ -222,6 +222,7 @@ fn the_base_url_is_taken_as_it_is_given() {
             "https://h/d/chat/completions?api-version=1",
             "https://h/d/models?api-version=1",
         ),
+        ("http://chat/completions", "http://chat/completions/chat/completions", "http://chat/completions/models"),
         ("https://h/p?x=/v1", "https://h/p/chat/completions?x=/v1", "https://h/p/models?x=/v1"),
     ] {
         let endpoint = Endpoint::new(base).expect("a URL");
@@ -234,6 +235,7 @@ fn the_base_url_is_taken_as_it_is_given() {
         let error = Request::create(&endpoint, &CreateInput::new("i", "m")).expect_err("v0 rejects it");
         assert!(error.to_string().starts_with("base_url "), "{base}: {error}");
     }
+    assert!(Request::create(&Endpoint::new("http://v1").expect("a host"), &CreateInput::new("i", "Hi?")).is_ok());
     let v10 = Endpoint::new("https://h/v10").expect("a URL");
     assert!(Request::create(&v10, &CreateInput::new("i", "m")).is_ok());
 }

@@ -248,3 +248,20 @@ fn raw_chunks_are_additional_events() {
     let raw = receive(&head(200, &[JSON]), &object, &Config::default().with_raw_chunks(true));
     assert_eq!(raw.log(), [&*format!("chunk {object}"), "text \"A\"", "completed"]);
 }
+
+#[test]
+fn rule_6_an_ignored_choice_may_be_anything_and_all_choices_0_are_read() {
+    let body = data(
+        r#"{"choices":[{"index":1,"delta":"x"},{"delta":{"content":"A"}},{"index":2,"delta":{"refusal":5}}]}"#,
+    ) + &data(
+        r#"{"choices":[{"index":0,"delta":{"content":"B"}},{"index":0,"delta":{"content":"C"},"finish_reason":"stop"}]}"#,
+    );
+    assert_eq!(streamed(body).log(), ["text \"A\"", "text \"B\"", "text \"C\" stop", "completed"]);
+}
+
+#[test]
+fn rule_14_the_same_reasoning_with_other_escapes_counts_once() {
+    let delta = r#""reasoning":"caf\u00e9","reasoning_content":"café""#;
+    let body = data(&format!(r#"{{"choices":[{{"delta":{{{delta}}}}}]}}"#)) + DONE;
+    assert_eq!(streamed(body).log(), ["reasoning \"café\"", "completed"]);
+}
