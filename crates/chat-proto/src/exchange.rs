@@ -271,12 +271,12 @@ impl Exchange {
 
     /// The caller cancels the call. The events that were returned stay with the error. Input that is not decoded is dropped.
     ///
-    /// A chat completion whose finish reason or `[DONE]` has been read is complete, so the call ends with the answer, which is
-    /// what was returned of it.
+    /// A chat completion is complete once its finish reason was returned, so the call ends with the answer: what was returned
+    /// of it.
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Done(_) => {}
-            State::Body(body) if self.dialect == Dialect::Completions && body.receiver.is_complete() => {
+            State::Body(body) if self.dialect == Dialect::Completions && body.receiver.has_finished() => {
                 let answer = body.receiver.take_answer();
                 self.done(Ok(answer));
             }

@@ -174,6 +174,11 @@ impl Receiver {
         }
     }
 
+    /// Whether [`next`](Self::next) has returned a finish reason, and there is no error.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.is_complete() && self.answer.finish_reason.is_some()
+    }
+
     /// How far the body has arrived.
     pub(crate) fn progress(&self) -> Progress {
         match &self.mode {

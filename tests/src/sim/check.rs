@@ -50,9 +50,9 @@ pub fn check(scenario: &Scenario, transcript: &Transcript) -> CheckResult {
                 "a call is cancelled only by its consumer",
                 String::new,
             )?;
-            checker.check_result(result)?;
+            checker.check_result(result, false)?;
         }
-        Some(Outcome::Cancelled(result)) => checker.check_result(result)?,
+        Some(Outcome::Cancelled(result)) => checker.check_result(result, true)?,
         Some(Outcome::Dropped) => {}
         Some(Outcome::Hangs) => ensure(checker.may_hang(), "a call ends", || "it hangs".to_owned())?,
         None => ensure(false, "a call ends", || "no outcome".to_owned())?,
@@ -344,7 +344,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn check_result(&mut self, result: &Result<Answer, Error>) -> CheckResult {
+    fn check_result(&mut self, result: &Result<Answer, Error>, was_cancelled: bool) -> CheckResult {
         let ending = Ending::of(kind(result));
         let success = self.response.filter(|response| response.is_success());
         let answer = match result {
@@ -377,7 +377,10 @@ impl<'a> Checker<'a> {
         if let Err(error) = result {
             self.check_clock(error)?;
         }
-        if ending == Ending::Cancelled {
+        // A completion is complete once its finish reason was delivered.
+        let is_finished = self.scenario.dialect == Dialect::Completions
+            && result.as_ref().is_ok_and(|answer| answer.finish_reason.is_some());
+        if ending == Ending::Cancelled || was_cancelled && is_finished {
             return Ok(());
         }
         self.check_ending(ending, result.as_ref().err())?;

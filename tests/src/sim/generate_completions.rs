@@ -14,7 +14,8 @@ const STATUSES: [u16; 20] =
     [200, 200, 204, 307, 400, 401, 402, 403, 404, 408, 409, 422, 425, 429, 429, 500, 502, 503, 504, 529];
 
 /// Data that is not a chunk.
-const GARBAGE: [&str; 10] = [
+const GARBAGE: [&str; 11] = [
+    r#"{"choices":[{"delta":{"content":1}}]}"#,
     "x",
     "[]",
     "1",
@@ -181,15 +182,10 @@ impl Generator {
                     writer.event("", data, BodyItem { events, held: chunks.talk.held(), ..BodyItem::default() })
                 }
                 88..=89 => self.error(writer, &mut chunks),
-                90..=91 => {
+                90..=92 => {
                     let data = self.rng.pick(&GARBAGE);
                     let item = BodyItem { held: chunks.talk.held(), ..BodyItem::ending(Then::Garbage) };
                     writer.event("", data, item)
-                }
-                92 => {
-                    let data = r#"{"choices":[{"delta":{"content":1}}]}"#;
-                    let item = BodyItem { held: chunks.talk.held(), ..BodyItem::ending(Then::Garbage) };
-                    writer.event("", data, BodyItem { events: chunks.raw_event(data), ..item })
                 }
                 93..=94 if uncut.is_none() => {
                     let text = "x".repeat(1600);
@@ -309,7 +305,13 @@ impl Generator {
                     members.push(format!(r#""refusal":{json}"#));
                 }
                 71..=92 if calls.is_empty() && !members.iter().any(|member| member.contains("function_call")) => {
-                    calls = (0..=self.rng.below(2)).map(|_| talk.call_piece(&mut self.rng, &words)).collect();
+                    calls = (0..=self.rng.below(2))
+                        .map(|_| {
+                            let known = talk.calls();
+                            let (json, event) = talk.call_piece(&mut self.rng, &words);
+                            (json, event, talk.calls() > known)
+                        })
+                        .collect();
                 }
                 93..=95 if calls.is_empty() && !members.iter().any(|member| member.contains("function_call")) => {
                     let json = talk.function_call_piece(&mut self.rng, &words);
@@ -331,10 +333,15 @@ impl Generator {
             choice.events.push(Event::Refusal(refusal));
         }
         if !calls.is_empty() {
-            let (json, events): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+            let json: Vec<_> = calls.iter().map(|(json, _, _)| json.as_str()).collect();
             choice.members.retain(|member| !member.contains("tool_calls"));
             choice.members.push(format!(r#""tool_calls":[{}]"#, json.join(",")));
-            choice.events.extend(events);
+            // Of the pieces that add nothing, only the first is an event, and only if it comes first.
+            for (at, (_, event, is_new)) in calls.into_iter().enumerate() {
+                if at == 0 || is_new || adds(&event) {
+                    choice.events.push(event);
+                }
+            }
         }
         choice
     }
@@ -535,6 +542,12 @@ impl Chunks {
         events.push(Event::Text(TextDelta::new(told)));
         writer.event("", data, BodyItem { events, held: self.talk.held(), ..BodyItem::default() })
     }
+}
+
+/// Returns whether a piece of a call has an id, a name or arguments.
+fn adds(event: &Event) -> bool {
+    let Event::ToolCall(piece) = event else { return true };
+    piece.id.is_some() || piece.name.is_some() || !piece.arguments.is_empty()
 }
 
 /// Returns the events of a choice. A finish reason is on the text, which comes last then.

@@ -138,14 +138,15 @@ impl Talk {
             CallStyle::Last => self.last,
             _ => rng.below(self.calls.len()),
         };
+        // A piece with the same index and without an id belongs to the call of the piece before.
+        let is_other = is_new || number != self.last;
         self.last = number;
-        let is_newest = number + 1 == self.calls.len();
         let call = &mut self.calls[number];
         // Whether the piece must say to which call it belongs.
         let needs_id = match self.style {
             CallStyle::Index | CallStyle::Last => false,
             CallStyle::Id => true,
-            CallStyle::SameIndex => is_new || !is_newest,
+            CallStyle::SameIndex => is_other,
         };
         let may_say_id = match call.has_id {
             true => rng.percent(20),
@@ -229,6 +230,11 @@ impl Talk {
             call.arguments += &told;
         }
         format!(r#"{{"name":"old","arguments":{arguments}}}"#)
+    }
+
+    /// Returns the number of calls so far.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.len()
     }
 
     /// Says an annotation. Returns its JSON.

@@ -47,14 +47,14 @@ pub(super) fn to_record(record: &Value) -> Record {
 }
 
 /// Reads the citations in a message's annotations. They have no number. What is not a list has none.
-pub(super) fn each_annotation<E: From<serde_json::Error>>(
-    annotations: &RawValue,
-    mut cite: impl FnMut(Citation) -> Result<(), E>,
-) -> Result<(), E> {
+pub(super) fn each_annotation(annotations: &RawValue, mut cite: impl FnMut(Citation)) -> Result<(), serde_json::Error> {
     if !annotations.get().starts_with('[') {
         return Ok(());
     }
-    each(annotations, |annotation| read(annotation.get()).as_ref().and_then(of_annotation).map_or(Ok(()), &mut cite))
+    each(annotations, |annotation| {
+        read(annotation.get()).as_ref().and_then(of_annotation).into_iter().for_each(&mut cite);
+        Ok(())
+    })
 }
 
 fn of_annotation(annotation: &Value) -> Option<Citation> {

@@ -113,7 +113,7 @@ impl Reader {
         }
     }
 
-    /// Reads a chunk or an object. Returns whether it ends the answer as an error.
+    /// Reads a chunk or an object into `out`, which is empty. Returns whether it ends the answer as an error.
     fn read_members(
         &mut self,
         json: &str,
@@ -121,32 +121,37 @@ impl Reader {
         form: Form,
         out: &mut VecDeque<Event>,
     ) -> Result<bool, Stop> {
-        if self.raw_chunks {
-            out.push_back(Event::Chunk(json.into()));
-        }
-        self.read_identity(chunk, out);
         let mut has_failed = chunk.is_error();
-        chunk.each_choice(|choice| {
+        let read = chunk.each_choice(|choice| {
             has_failed |= self.read_choice(choice, form, out)?;
-            Ok::<(), Stop>(())
-        })?;
+            Ok(())
+        });
+        if let Err(Stop::Json(error)) = read {
+            return Err(Stop::Json(error));
+        }
         if let Some(usage) = chunk.usage.and_then(|usage| read_usage(usage.get())) {
             out.push_back(Event::Usage(Box::new(usage)));
         }
+        // These come first, but only if the rest can be read.
+        if let Some(started) = self.read_identity(chunk) {
+            out.push_front(started);
+        }
+        if self.raw_chunks {
+            out.push_front(Event::Chunk(json.into()));
+        }
+        read?;
         if self.calls.held() + self.annotated > self.limit { Err(Stop::Full) } else { Ok(has_failed) }
     }
 
     /// The first id and the first model that are not empty count.
-    fn read_identity(&mut self, chunk: &Chunk<'_>, out: &mut VecDeque<Event>) {
+    fn read_identity(&mut self, chunk: &Chunk<'_>) -> Option<Event> {
         if self.has_id && self.has_model {
-            return;
+            return None;
         }
         let id = if self.has_id { None } else { given_text(chunk.id) };
         let model = if self.has_model { None } else { given_text(chunk.model) };
         (self.has_id, self.has_model) = (self.has_id || id.is_some(), self.has_model || model.is_some());
-        if id.is_some() || model.is_some() {
-            out.push_back(Event::Started(Box::new(Started { id, model })));
-        }
+        (id.is_some() || model.is_some()).then(|| Event::Started(Box::new(Started { id, model })))
     }
 
     /// Returns whether the finish reason is `error`.
@@ -188,8 +193,10 @@ impl Reader {
         if let Some(annotations) = delta.annotations {
             links::each_annotation(annotations, |citation| {
                 self.annotated += citation.memory();
-                self.annotations.push(citation);
-                if self.annotated > self.limit { Err(Stop::Full) } else { Ok(()) }
+                // Over the limit they are counted and not kept. The event ends the answer.
+                if self.annotated <= self.limit {
+                    self.annotations.push(citation);
+                }
             })?;
         }
         out.extend(last);
@@ -268,7 +275,7 @@ impl Reader {
         let mut citations: Vec<Citation> =
             self.calls.take_links().iter().flat_map(|arguments| links::of_arguments(arguments)).collect();
         citations.append(&mut self.annotations);
-        if !citations.is_empty() {
+        if !citations.is_empty() && self.annotated <= self.limit {
             out.push_back(Event::Citations(Arc::new(Citations::new(citations))));
         }
     }
@@ -342,6 +349,7 @@ pub(crate) fn read_body(config: &Reading, body: &[u8], out: &mut VecDeque<Event>
     } else if reader.has_choice {
         Ok(())
     } else {
+        out.clear();
         let message = "there is no choice with index 0".to_owned();
         Err(ErrorKind::Decode { what: WHAT, message, body: content::excerpt(body) })
     }
