@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::content;
 use crate::{
-    Citation, Citations, Error, ErrorKind, Event, FinishReason, Head, SessionId, Started, ToolCall, ToolCallDelta,
-    Usage,
+    Citation, Citations, Error, Event, FinishReason, Head, SessionId, Started, ToolCall, ToolCallDelta, Usage,
 };
 
 /// An answer, merged from the events so far. It is the same for every dialect.
@@ -94,9 +92,9 @@ impl Answer {
                 (_, Some(FinishReason::Length)) => format!("the answer reached its maximum length: {error}"),
                 _ => error.to_string(),
             };
-            let (message, body) = (content::shorten(message), content::excerpt(self.text.as_bytes()));
-            let kind = ErrorKind::Decode { what: "the requested format", message, body };
-            Error::new(kind).with_attempts(1, None).with_partial(Some(self.clone()))
+            Error::undecodable("the requested format", &self.text, &message)
+                .with_attempts(1, None)
+                .with_partial(Some(self.clone()))
         })
     }
 

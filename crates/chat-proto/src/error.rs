@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::content;
 use crate::retry_after::should_retry;
 use crate::{Answer, Head, Limit, RetryAfter, TimeoutKind, ValidationError};
 
@@ -105,7 +106,8 @@ pub enum ErrorKind {
     /// The JSON is malformed or does not match the schema.
     Decode {
         /// The schema: `message_chunk`, `records_cited` or `ChatResult`, `chat.completion.chunk`, `chat.completion` or `list`,
-        /// or `the requested format` for [`Answer::parse`].
+        /// `the requested format` for [`Answer::parse`], or `the arguments of the tool` for
+        /// [`ToolCall::parse`](crate::ToolCall::parse).
         what: &'static str,
         /// What is wrong, and where.
         message: String,
@@ -261,6 +263,12 @@ impl Error {
     /// The driver could not start to connect, e.g. because no file descriptor is left.
     pub fn connect() -> Self {
         Self::new(ErrorKind::Connect)
+    }
+
+    /// Some text of an answer is not the JSON that its reader wants.
+    pub(crate) fn undecodable(what: &'static str, text: &str, error: &impl ToString) -> Self {
+        let (message, body) = (content::shorten(error.to_string()), content::excerpt(text.as_bytes()));
+        Self::new(ErrorKind::Decode { what, message, body })
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::progress::EventClass;
 use crate::serde_ext::open_enum;
-use crate::{Citations, SessionId};
+use crate::{Citations, Error, SessionId};
 
 open_enum! {
     /// Why the server ended its answer.
@@ -168,6 +169,33 @@ pub struct ToolCall {
     pub name: String,
     /// The arguments, usually JSON. Incomplete while the call is streamed.
     pub arguments: String,
+}
+
+impl ToolCall {
+    /// Reads the arguments as JSON. Empty arguments count as `{}`.
+    ///
+    /// ```
+    /// use chat_proto::ToolCall;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct City {
+    ///     name: String,
+    /// }
+    ///
+    /// let mut call = ToolCall::default();
+    /// call.arguments = r#"{"name":"Basel"}"#.to_owned();
+    /// assert_eq!(call.parse::<City>()?.name, "Basel");
+    /// # Ok::<(), chat_proto::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Decode`](crate::ErrorKind::Decode) if they are not JSON or do not match `T`.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let json = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
+        serde_json::from_str(json)
+            .map_err(|error| Error::undecodable("the arguments of the tool", &self.arguments, &error))
+    }
 }
 
 /// Token usage of a call.

@@ -159,14 +159,30 @@ impl CompletionInput {
         with_tools(tools: impl Into<Vec<Tool>>);
         /// Sets which tools the model calls.
         with_tool_choice(tool_choice: impl Into<Option<ToolChoice>>);
+        /// Sets whether the model may call several tools at once.
+        with_parallel_tool_calls(parallel_tool_calls: impl Into<Option<bool>>);
         /// Sets the format of the answer's text.
         with_response_format(response_format: impl Into<Option<ResponseFormat>>);
         /// Sets the sampling temperature.
         with_temperature(temperature: impl Into<Option<f64>>);
+        /// Sets the probability mass of the tokens to sample from.
+        with_top_p(top_p: impl Into<Option<f64>>);
+        /// Sets the penalty for tokens by their frequency.
+        with_frequency_penalty(frequency_penalty: impl Into<Option<f64>>);
+        /// Sets the penalty for tokens that have occurred.
+        with_presence_penalty(presence_penalty: impl Into<Option<f64>>);
+        /// Sets the seed of the sampling.
+        with_seed(seed: impl Into<Option<i64>>);
+        /// Sets the texts that end the answer.
+        with_stop(stop: impl Into<Vec<String>>);
         /// Sets the maximum number of tokens, under its older name.
         with_max_tokens(max_tokens: impl Into<Option<u64>>);
         /// Sets the maximum number of tokens, reasoning included.
         with_max_completion_tokens(max_completion_tokens: impl Into<Option<u64>>);
+        /// Sets the id of the end user.
+        with_user(user: impl Into<Option<String>>);
+        /// Sets the labels of the request.
+        with_metadata(metadata: impl Into<BTreeMap<String, String>>);
         /// Sets how much the model reasons.
         with_reasoning_effort(reasoning_effort: impl Into<Option<ReasoningEffort>>);
         /// Sets the attributes that the service's retrieval is limited to.
