@@ -227,8 +227,9 @@ impl Reader {
     /// Both names may be used, also for the same text.
     fn read_reasoning(&mut self, delta: &Delta<'_>, pieces: &mut Pieces) -> Result<(), serde_json::Error> {
         let (first, second) = (delta.reasoning_content, delta.reasoning);
-        let text = |value: Option<&RawValue>| given_text(value);
-        let is_same = text(first).is_some_and(|first| text(second).is_some_and(|second| first == second));
+        let is_same = first.zip(second).is_some_and(|(one, other)| {
+            one.get() == other.get() || given_text(first).is_some_and(|text| given_text(second) == Some(text))
+        });
         for value in [first, second.filter(|_| !is_same)].into_iter().flatten() {
             self.read_thoughts(value, pieces)?;
         }
