@@ -23,6 +23,7 @@ fn run() -> Result<(), Error> {
     let mut reply = session.ask("When is a call tried again?");
     for event in &mut reply {
         print!("{}", event?.text().unwrap_or_default());
+        let _ = std::io::Write::flush(&mut std::io::stdout());
     }
     println!("\n\n{}", reply.finish()?.footnotes());
     Ok(())

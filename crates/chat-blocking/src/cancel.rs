@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 /// on_ctrl_c(move || canceller.cancel());
 /// for event in reply {
 ///     print!("{}", event?.text().unwrap_or_default());
+///     let _ = std::io::Write::flush(&mut std::io::stdout());
 /// }
 /// # Ok(())
 /// # }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use transport_smol::completions::{CompletionInput, Message, MessageToolCall, Tool};
-use transport_smol::{ChatTurn, Error, ToolResult};
+use transport_smol::completions::{CompletionInput, Message, Tool};
+use transport_smol::{ChatTurn, Error, ToolCall, ToolResult};
 
 use crate::client::Client;
 use crate::reply::Reply;
@@ -78,7 +78,7 @@ impl Chat {
     }
 
     /// Returns the tool calls of the last answer that need results, each with an id.
-    pub fn open_calls(&self) -> Vec<MessageToolCall> {
+    pub fn open_calls(&self) -> Vec<ToolCall> {
         self.0.open_calls()
     }
 
@@ -99,7 +99,7 @@ impl Chat {
         self.0.export()
     }
 
-    /// Asks a question: a text, or a [`Message`] with images and other parts.
+    /// Asks a question: a text, or a [`Message`] with images and other parts. Open tool calls are given up.
     ///
     /// If the question is invalid, or another one is in progress, the reply's first item is the error.
     pub fn ask(&mut self, message: impl Into<Message>) -> Reply {

@@ -154,13 +154,13 @@ pub(crate) struct CompletionArgs {
     /// Ask the service for the sources of the answer
     #[arg(long)]
     pub(crate) links: bool,
-    /// JSON file with a tool, or a list of tools, that the model may call; can be repeated
+    /// JSON file with a tool, or a list of tools, that the model may call; can be repeated. `--json` prints the calls
     #[arg(long = "tool", value_name = "FILE")]
     pub(crate) tools: Vec<PathBuf>,
     /// JSON file with the format of the answer, or with a JSON schema
     #[arg(long, value_name = "FILE")]
     pub(crate) response_format: Option<PathBuf>,
-    /// Further fields of the request, as a JSON object
+    /// Further fields of the request, as the text of a JSON object; they replace fields of the same name
     #[arg(long, value_name = "JSON")]
     pub(crate) extra: Option<String>,
     /// Sampling temperature
@@ -241,7 +241,7 @@ pub(crate) enum Transport {
 }
 
 /// The values of `--api`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Api {
     /// v0: the server keeps the history
     #[default]
@@ -265,8 +265,8 @@ pub(crate) struct Serve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// API of the answer
-    #[arg(long, value_enum, default_value_t)]
+    /// API of the answer: `sessions` (v0) or `completions` (v1)
+    #[arg(long, value_name = "API", env = "INKEEP_API", default_value = "sessions", value_parser = parse_api)]
     pub(crate) api: Api,
     /// HTTP status of the answer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(100..=999))]
@@ -302,9 +302,9 @@ fn parse_time_limit(text: &str) -> Result<TimeLimit, String> {
 /// An environment variable may be empty.
 fn parse_api(text: &str) -> Result<Api, String> {
     match text.trim() {
-        "sessions" | "" => Ok(Api::Sessions),
-        "completions" => Ok(Api::Completions),
-        _ => Err("the API is `sessions` or `completions`".to_owned()),
+        "sessions" | "v0" | "" => Ok(Api::Sessions),
+        "completions" | "v1" => Ok(Api::Completions),
+        _ => Err("the API is `sessions` (v0) or `completions` (v1)".to_owned()),
     }
 }
 

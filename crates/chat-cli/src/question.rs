@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chat_client::completions::{CompletionInput, Message, ResponseFormat, Tool, ToolChoice};
 use chat_client::sessions::{ChatMode, ContinueInput, CreateInput};
-use chat_client::{ENV_INTEGRATION_ID, Error};
+use chat_client::{ENV_INTEGRATION_ID, Error, ErrorKind};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
@@ -24,8 +24,7 @@ impl Question {
         refuse_other_api(args)?;
         match args.api {
             Api::Sessions => {
-                let missing = || missing("integration_id", ENV_INTEGRATION_ID);
-                let integration = given(&args.session.integration).ok_or_else(missing)?;
+                let integration = given(&args.session.integration).ok_or_else(|| missing_integration(args))?;
                 let message = read_message(&args.message).await?;
                 Ok(match &args.session.session {
                     Some(id) => {
@@ -44,6 +43,17 @@ impl Question {
                 Ok(Self::Complete(Box::new(with_message(input, message))))
             }
         }
+    }
+}
+
+/// Whoever set a model may want the other API.
+fn missing_integration(args: &Ask) -> Error {
+    let error = missing("integration_id", ENV_INTEGRATION_ID);
+    match (&args.completion.model, error.kind()) {
+        (Some(_), ErrorKind::InvalidRequest { field, reason }) => {
+            Error::invalid_request(field.clone(), format!("{reason}; to ask a model, add `--api completions`"))
+        }
+        _ => error,
     }
 }
 

@@ -158,7 +158,7 @@ fn the_environment_chooses_the_api_and_the_model() {
     assert!(sessions.stderr.contains("--integration is missing"), "{sessions:?}");
     let unknown = run(ask().env("INKEEP_API", "soap"));
     assert_eq!(unknown.status, Some(2));
-    assert!(unknown.stderr.contains("the API is `sessions` or `completions`"), "{unknown:?}");
+    assert!(unknown.stderr.contains("the API is `sessions` (v0) or `completions` (v1)"), "{unknown:?}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chat_proto::Error;
-use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Tool};
+use chat_proto::completions::{CompletionInput, Message, Tool};
+use chat_proto::{Error, ToolCall};
 
 use crate::chat_history::ChatHistory;
 use crate::chat_turn::ChatTurn;
@@ -107,7 +107,7 @@ impl<T: Transport> Chat<T> {
     }
 
     /// Returns the tool calls of the last answer that need results, each with an id.
-    pub fn open_calls(&self) -> Vec<MessageToolCall> {
+    pub fn open_calls(&self) -> Vec<ToolCall> {
         self.history.open_calls()
     }
 
@@ -128,7 +128,7 @@ impl<T: Transport> Chat<T> {
         self.history.export()
     }
 
-    /// Asks a question: a text, or a [`Message`] with images and other parts.
+    /// Asks a question: a text, or a [`Message`] with images and other parts. Open tool calls are given up.
     ///
     /// If the question is invalid, or another one is in progress, the reply's first item is the error.
     pub fn ask(&mut self, message: impl Into<Message>) -> Reply<T> {
@@ -148,7 +148,7 @@ impl<T: Transport> Chat<T> {
     /// let mut chat = client.chat("model-1");
     /// let mut answer = chat.ask("What is the weather in Basel?").finish().await?;
     /// while !chat.open_calls().is_empty() {
-    ///     let results: Vec<_> = answer.tool_calls.iter().map(|call| ToolResult::new(call, "12 °C, rain")).collect();
+    ///     let results: Vec<_> = chat.open_calls().iter().map(|call| ToolResult::new(call, "12 °C, rain")).collect();
     ///     answer = chat.answer_tools(results).finish().await?;
     /// }
     /// # Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chat_proto::completions::{CompletionInput, Message, MessageToolCall, Role, Tool};
-use chat_proto::{Endpoint, Error, Request};
+use chat_proto::{Endpoint, Error, Request, ToolCall};
 use serde::{Deserialize, Serialize};
 
 use crate::chat_turn::{self, ChatTurn};
@@ -127,9 +127,9 @@ impl ChatHistory {
     }
 
     /// Returns the tool calls of the last answer that need results.
-    pub fn open_calls(&self) -> Vec<MessageToolCall> {
+    pub fn open_calls(&self) -> Vec<ToolCall> {
         let last = self.log.lock().turns.last().cloned();
-        last.iter().flat_map(|turn| turn.open_calls()).cloned().collect()
+        last.iter().flat_map(|turn| turn.open_calls()).map(MessageToolCall::to_call).collect()
     }
 
     /// Removes the last turn, for example one that was cancelled. Results of tools are a turn of their own.

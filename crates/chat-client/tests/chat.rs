@@ -62,7 +62,7 @@ fn calls_are_sent_again_with_their_results_in_their_order() {
         Script::completion("Yes."),
     ]);
     ask(&mut chat, "1?");
-    let open: Vec<_> = chat.open_calls().iter().map(|call| call.id().unwrap().to_owned()).collect();
+    let open: Vec<_> = chat.open_calls().iter().map(|call| call.id.clone().unwrap()).collect();
     assert_eq!(open, ["a", "b"]);
     assert_eq!(answer(&mut chat, &[("b", "B"), ("a", "A")]).unwrap(), "Done.");
     let expected = ["user: 1?", "assistant: sum(a) find(b)", "tool: a= A", "tool: b= B"];
@@ -147,7 +147,7 @@ fn ids_stay_unique_after_turns_are_removed_and_after_an_import() {
     let (client, transport) =
         client([call(), Script::completion("A."), call(), Script::completion("B."), call(), Script::completion("C.")]);
     let mut chat = client.chat("model-1");
-    let open = |chat: &MemoryChat| chat.open_calls()[0].id().unwrap().to_owned();
+    let open = |chat: &MemoryChat| chat.open_calls()[0].id.clone().unwrap();
     let step = |chat: &mut MemoryChat, id: &str| {
         ask(chat, "?");
         assert_eq!(open(chat), id);

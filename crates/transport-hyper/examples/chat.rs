@@ -43,7 +43,7 @@ async fn run() -> Result<(), Error> {
         let mut answer = chat.ask(question).finish().await?;
         chat = chat.with_settings(|settings| settings.with_tool_choice(None));
         while !chat.open_calls().is_empty() {
-            let results: Vec<ToolResult> = answer.tool_calls.iter().map(call_tool).collect();
+            let results: Vec<ToolResult> = chat.open_calls().iter().map(call_tool).collect();
             answer = chat.answer_tools(results).finish().await?;
         }
         println!("{}\n", answer.text);

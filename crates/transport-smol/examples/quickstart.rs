@@ -23,6 +23,7 @@ async fn run() -> Result<(), Error> {
     let mut reply = session.ask("When is a call tried again?");
     while let Some(event) = reply.next().await {
         print!("{}", event?.text().unwrap_or_default());
+        let _ = std::io::Write::flush(&mut std::io::stdout());
     }
     println!("\n\n{}", reply.finish().await?.footnotes());
     Ok(())

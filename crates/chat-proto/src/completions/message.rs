@@ -319,6 +319,21 @@ impl MessageToolCall {
         Self::Function { id, function: FunctionCall { name, arguments } }
     }
 
+    /// The call as an answer has it, with this id.
+    pub fn to_call(&self) -> ToolCall {
+        let mut call = ToolCall { id: self.id().map(str::to_owned), ..ToolCall::default() };
+        match self {
+            Self::Function { function, .. } => {
+                (call.name, call.arguments) = (function.name.clone(), function.arguments.clone());
+            }
+            Self::Custom { custom, .. } => {
+                (call.name, call.arguments, call.is_custom) = (custom.name.clone(), custom.input.clone(), true);
+            }
+            Self::Other(_) => {}
+        }
+        call
+    }
+
     /// The id of the call.
     pub fn id(&self) -> Option<&str> {
         match self {

@@ -106,7 +106,7 @@ fn body(input: &CompletionInput) -> Result<Bytes, Error> {
         return Ok(serde_json::to_vec(input).expect(CANNOT_FAIL).into());
     }
     if input.extra.contains_key("stream") {
-        return Err(Error::invalid_request("extra", "must not contain `stream`; set `CompletionInput::stream`"));
+        return Err(Error::invalid_request("extra", "must not contain `stream`, which has a setting of its own"));
     }
     let mut body = serde_json::to_value(input).expect(CANNOT_FAIL);
     let members = body.as_object_mut().expect("a struct is an object");
