@@ -36,7 +36,12 @@ pub(crate) fn configure<T>(builder: ClientBuilder<T>, args: &Connection) -> Resu
 
 fn key_source(args: &Connection) -> Result<KeySource, Error> {
     if args.no_api_key {
-        return Ok(KeySource::None);
+        // A key from the environment may be there for other calls.
+        return if args.api_key.is_some() && !args.from_env.api_key {
+            Err(Error::invalid_request("--no-api-key", "cannot be used with --api-key"))
+        } else {
+            Ok(KeySource::None)
+        };
     }
     let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
     let origin = if args.from_env.api_key { "the environment variable INKEEP_API_KEY" } else { "--api-key" };

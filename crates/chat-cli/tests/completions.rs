@@ -129,7 +129,9 @@ fn the_url_and_the_key_go_where_the_server_wants_them() {
         ("/x/chat/completions?api-version=1", &["--no-api-key"], "/x/chat/completions?api-version=1"),
     ] {
         let server = Script::start([Reply::completion("Yes.")]);
-        let answer = run(complete(&format!("{}{path}", server.url()), &["Hi?"]).args(args));
+        let url = format!("{}{path}", server.url());
+        let mut command = chat(["ask", "--api", "v1", "--model", "m-1", "--server", &url, "Hi?"]);
+        let answer = run(command.args(args).env("INKEEP_API_KEY", KEY));
         assert_eq!(answer.status, Some(0), "{path}: {answer:?}");
         let [request] = &server.requests()[..] else { panic!("one request") };
         assert_eq!(request.path, target);
@@ -183,6 +185,7 @@ fn wrong_use_is_reported_before_anything_is_sent() {
         (complete(&url, &["--tool", &no_json, "Hi?"]), "--tool names a file that is not JSON"),
         (complete(&url, &["--tool", &no_name, "Hi?"]), "has a tool without a name"),
         (complete(&url, &[" "]), "the question is empty"),
+        (complete(&url, &["--no-api-key", "Hi?"]), "--no-api-key cannot be used with --api-key"),
         (complete(&format!("{url}/v1#x"), &["Hi?"]), "--server must not have a fragment"),
     ] {
         let refused = run(&mut command);
