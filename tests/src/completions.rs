@@ -3,6 +3,7 @@
 use chat_proto::{Answer, Config, Error, Event, Head, Limits, Receiver, ToolCall, Truncation};
 
 use crate::check::cut_every;
+use crate::receiver::feed;
 use crate::receiver::head_and_body;
 
 /// Receives a chat completion: the first three bytes select its head, the fourth one the settings, the others are its body.
@@ -73,16 +74,7 @@ fn receive(head: &Head, chunks: &[&[u8]], config: &Config) -> Output {
     let mut receiver = Receiver::completions(head.clone(), config);
     let is_success = receiver.is_success();
     let mut events = Vec::new();
-    let mut run = || {
-        for chunk in chunks {
-            let mut input = *chunk;
-            take(&mut receiver, &mut input, &mut events)?;
-            assert!(input.is_empty(), "bytes were left");
-        }
-        receiver.end()?;
-        take(&mut receiver, &mut &[][..], &mut events)
-    };
-    let (error, answer) = match run() {
+    let (error, answer) = match feed(&mut receiver, chunks, &mut events) {
         Ok(()) => (None, Some(receiver.into_answer().expect("it is complete"))),
         Err(error) => (Some(error.clone()), error.into_partial()),
     };
@@ -96,13 +88,6 @@ fn receive(head: &Head, chunks: &[&[u8]], config: &Config) -> Output {
         assert_eq!(&answer.head, head);
     }
     Output { events, answer, error }
-}
-
-fn take(receiver: &mut Receiver, input: &mut &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
-    while let Some(event) = receiver.next(input) {
-        events.push(event?);
-    }
-    Ok(())
 }
 
 /// Adds the events up and compares the result with the answer.

@@ -118,16 +118,7 @@ fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Output {
     let mut receiver = Receiver::new(head.clone(), limits);
     let success = receiver.is_success();
     let mut events = Vec::new();
-    let mut run = || {
-        for chunk in chunks {
-            let mut input = *chunk;
-            take(&mut receiver, &mut input, &mut events)?;
-            assert!(input.is_empty(), "bytes were left");
-        }
-        receiver.end()?;
-        take(&mut receiver, &mut &[][..], &mut events)
-    };
-    let error = run().err();
+    let error = feed(&mut receiver, chunks, &mut events).err();
     let text: String = events.iter().filter_map(Event::text).collect();
     let answer = match &error {
         None => Some(receiver.answer()),
@@ -141,6 +132,17 @@ fn receive(head: &Head, chunks: &[&[u8]], limits: &Limits) -> Output {
         assert_eq!(&answer.head, head);
     }
     (events, error.map(|error| format!("{:?} {:?}", error.kind(), error.partial())))
+}
+
+/// Feeds a whole body to a receiver and collects its events.
+pub(crate) fn feed(receiver: &mut Receiver, chunks: &[&[u8]], events: &mut Vec<Event>) -> Result<(), Error> {
+    for chunk in chunks {
+        let mut input = *chunk;
+        take(receiver, &mut input, events)?;
+        assert!(input.is_empty(), "bytes were left");
+    }
+    receiver.end()?;
+    take(receiver, &mut &[][..], events)
 }
 
 fn take(receiver: &mut Receiver, input: &mut &[u8], events: &mut Vec<Event>) -> Result<(), Error> {

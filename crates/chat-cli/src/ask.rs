@@ -147,7 +147,7 @@ fn note_end(args: &Ask, answer: &Answer) {
     }
 }
 
-/// Prints what is not text: the model's refusal, and its calls of tools that it expects results of.
+/// Prints the refusal of the model and its tool calls. Calls of the service's own tools are left out.
 fn note_refusal_and_calls(args: &Ask, answer: &Answer) {
     if let Some(refusal) = &answer.refusal {
         note_redacted(args, &format!("The model refused: {refusal}"));

@@ -46,7 +46,7 @@ impl Question {
     }
 }
 
-/// Whoever set a model may want the other API.
+/// The error of a missing integration. If there is a model, it names the other API.
 fn missing_integration(args: &Ask) -> Error {
     let error = missing("integration_id", ENV_INTEGRATION_ID);
     match (&args.completion.model, error.kind()) {

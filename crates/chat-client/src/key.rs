@@ -53,8 +53,7 @@ impl KeySource {
     /// # Errors
     ///
     /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `api_key` if the callback fails, returns an invalid
-    /// key or is async, if the transport adds the key, or if there is none: do not call it for
-    /// [`None`](Self::None).
+    /// key or is async, or if the transport adds the key. Also for [`None`](Self::None): send the request without a key.
     pub fn key(&self) -> Result<ApiKey, Error> {
         match self.next_key() {
             NextKey::Ready(key) => key,

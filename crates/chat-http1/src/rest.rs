@@ -1,4 +1,4 @@
-//! The rest of an answer, which nobody needs.
+//! The rest of a body whose answer is complete.
 
 use std::pin::Pin;
 use std::task::{Poll, ready};

@@ -1,4 +1,4 @@
-//! Answers whose rest nobody needs: which connections are used again.
+//! Connections after an answer that is complete before its body ends.
 
 mod support;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Citation, Citations, Error, Event, FinishReason, Head, SessionId, Started, ToolCall, ToolCallDelta, Usage,
+    Citation, Citations, Error, ErrorKind, Event, FinishReason, Head, SessionId, Started, ToolCall, ToolCallDelta,
+    Usage,
 };
 
 /// An answer, merged from the events so far. It is the same for every dialect.
@@ -92,7 +93,7 @@ impl Answer {
                 (_, Some(FinishReason::Length)) => format!("the answer reached its maximum length: {error}"),
                 _ => error.to_string(),
             };
-            Error::undecodable("the requested format", &self.text, &message)
+            Error::new(ErrorKind::undecodable("the requested format", &self.text, &message))
                 .with_attempts(1, None)
                 .with_partial(Some(self.clone()))
         })

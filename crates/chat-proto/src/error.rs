@@ -134,6 +134,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// JSON that is malformed or does not match the schema `what`.
+    pub(crate) fn undecodable(what: &'static str, json: &str, error: &impl ToString) -> Self {
+        let (message, body) = (content::shorten(error.to_string()), content::excerpt(json.as_bytes()));
+        Self::Decode { what, message, body }
+    }
+
     /// The kind's name for programs and logs: `invalid_request`, `connect`, `timeout`, `transport`, `api`, `validation`,
     /// `unexpected_response`, `decode`, `stream`, `truncated`, `limit` or `cancelled`.
     pub fn name(&self) -> &'static str {
@@ -263,12 +269,6 @@ impl Error {
     /// The driver could not start to connect, e.g. because no file descriptor is left.
     pub fn connect() -> Self {
         Self::new(ErrorKind::Connect)
-    }
-
-    /// Some text of an answer is not the JSON that its reader wants.
-    pub(crate) fn undecodable(what: &'static str, text: &str, error: &impl ToString) -> Self {
-        let (message, body) = (content::shorten(error.to_string()), content::excerpt(text.as_bytes()));
-        Self::new(ErrorKind::Decode { what, message, body })
     }
 
     pub(crate) fn with_attempts(mut self, attempts: u32, gave_up: Option<GaveUp>) -> Self {

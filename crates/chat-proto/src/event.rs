@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::progress::EventClass;
 use crate::serde_ext::open_enum;
-use crate::{Citations, Error, SessionId};
+use crate::{Citations, Error, ErrorKind, SessionId};
 
 open_enum! {
     /// Why the server ended its answer.
@@ -194,7 +194,7 @@ impl ToolCall {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let json = if self.arguments.trim().is_empty() { "{}" } else { &self.arguments };
         serde_json::from_str(json)
-            .map_err(|error| Error::undecodable("the arguments of the tool", &self.arguments, &error))
+            .map_err(|error| Error::new(ErrorKind::undecodable("the arguments of the tool", &self.arguments, &error)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads the rest of a body that nobody needs, so that its connection can be used again.
+//! Reads the rest of a body after its answer is complete, so that the connection can be used again.
 
 use std::pin::Pin;
 

@@ -1,4 +1,4 @@
-//! Bodies whose rest nobody needs: which connections are used again.
+//! Connections after an answer that is complete before its body ends.
 
 use std::future::poll_fn;
 use std::pin::Pin;

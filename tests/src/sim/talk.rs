@@ -101,7 +101,7 @@ pub(super) struct Talk {
 
 const NAMES: [&str; 4] = ["search", "open", PROVIDE_LINKS, "find"];
 
-/// The arguments of a call of `provideLinks`, in pieces. The second link has no URL, so that it is none.
+/// The arguments of a call of `provideLinks`, in pieces. The second link has no URL, so it gives no citation.
 const LINKS: [&str; 4] =
     [r#"{"links":[{"url":"u1","#, r#""label":"1"},"#, r#"{"title":"t"},{"url":"u2","label":2}"#, "]}"];
 

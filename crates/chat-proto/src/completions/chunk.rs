@@ -160,13 +160,13 @@ impl<'a> Chunk<'a> {
         self.error.is_some_and(is_truthy)
     }
 
-    /// Reads the choices with index 0. A missing index is 0. Other choices are ignored, whatever they are.
+    /// Reads the choices with index 0. A missing index is 0. Other choices are ignored, even if they are malformed.
     pub(super) fn each_choice<E: From<serde_json::Error>>(
         &self,
         mut read: impl FnMut(Choice<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(choices) = self.choices else { return Ok(()) };
-        each(choices, |json| match parse::<Choice<'_>>(json.get()) {
+        each(choices, |json| match serde_json::from_str::<Choice<'_>>(json.get()) {
             Ok(choice) if number(choice.index).unwrap_or_default() == 0 => read(choice),
             Ok(_) => Ok(()),
             Err(_) if is_other(json) => Ok(()),
@@ -183,7 +183,7 @@ fn is_other(choice: &RawValue) -> bool {
             index: &'a RawValue = b"index",
         }
     }
-    parse::<Indexed<'_>>(choice.get()).is_ok_and(|choice| number(choice.index).unwrap_or_default() != 0)
+    serde_json::from_str::<Indexed<'_>>(choice.get()).is_ok_and(|choice| number(choice.index).unwrap_or_default() != 0)
 }
 
 /// Reads the items of a list one by one, so that a list of many small items takes no memory.

@@ -12,7 +12,7 @@ use crate::{Citation, Record, RecordType};
 pub(super) fn of_arguments(arguments: &str) -> Vec<Citation> {
     let mut citations = Vec::new();
     if let Ok(Arguments { links: Some(links), .. }) = parse::<Arguments<'_>>(arguments) {
-        // What is not a list has no links.
+        // The error of a value that is not a list is ignored.
         let _ = each(links, |link| {
             citations.extend(read(link.get()).as_ref().and_then(of_link));
             Ok::<(), serde_json::Error>(())
@@ -46,7 +46,7 @@ pub(super) fn to_record(record: &Value) -> Record {
     }
 }
 
-/// Reads the citations in a message's annotations. They have no number. What is not a list has none.
+/// Reads the citations in a message's annotations. They have no number. A value that is not a list is ignored.
 pub(super) fn each_annotation(annotations: &RawValue, mut cite: impl FnMut(Citation)) -> Result<(), serde_json::Error> {
     if !annotations.get().starts_with('[') {
         return Ok(());

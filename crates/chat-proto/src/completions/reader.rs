@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::chunk::{Choice, Chunk, Delta, Shape, each, each_part, given_text, parse, string};
+use super::chunk::{Choice, Chunk, Delta, Shape, each, each_part, given_text, string};
 use super::links;
 use crate::config::Reading;
 use crate::content::{self, ContentType};
@@ -207,7 +207,7 @@ impl Reader {
     fn read_calls(&mut self, calls: &RawValue, form: Form, out: &mut VecDeque<Event>) -> Result<(), Stop> {
         let (mut added, mut has_event) = (0, false);
         each(calls, |piece| {
-            let piece = parse(piece.get())?;
+            let piece = serde_json::from_str(piece.get())?;
             let known = self.calls.len();
             let (delta, adds) = match form {
                 Form::Chunk => self.calls.read_piece(&piece)?,
@@ -262,7 +262,7 @@ impl Reader {
 
     fn error_of(&self, what: &'static str, json: &str, stop: &Stop) -> ErrorKind {
         match stop {
-            Stop::Json(error) => undecodable(what, json, error),
+            Stop::Json(error) => ErrorKind::undecodable(what, json, error),
             Stop::Full => ErrorKind::Limit { limit: Limit::Answer, bytes: self.limit },
         }
     }
@@ -333,7 +333,7 @@ pub(crate) fn read_body(config: &Reading, body: &[u8], out: &mut VecDeque<Event>
     const WHAT: &str = "chat.completion";
     let json = content::text(content::strip_bom(body));
     let mut reader = Reader::new(config);
-    let chunk = Chunk::parse(&json).map_err(|error| undecodable(WHAT, &json, &error))?;
+    let chunk = Chunk::parse(&json).map_err(|error| ErrorKind::undecodable(WHAT, &json, &error))?;
     let is_error = chunk.is_error() || given_text(chunk.object).as_deref() == Some("error");
     if chunk.choices.is_none() {
         return Err(if is_error {
@@ -366,8 +366,4 @@ pub(crate) fn read_failure(head: &Head, body: &[u8]) -> ErrorKind {
         }
     }
     ErrorKind::Api { body: String::from_utf8_lossy(body).into_owned() }
-}
-
-fn undecodable(what: &'static str, json: &str, error: &serde_json::Error) -> ErrorKind {
-    ErrorKind::Decode { what, message: content::shorten(error.to_string()), body: content::excerpt(json.as_bytes()) }
 }

@@ -146,7 +146,7 @@ impl Tool {
         Self::function(Self::PROVIDE_AI_ANNOTATIONS, "Provides annotations", parameters)
     }
 
-    /// Whether a call of this tool carries data of the service out. Nobody has to answer such a call.
+    /// Whether this is one of the service's own tools. Their calls carry data and need no results.
     pub fn is_provided(name: &str) -> bool {
         [Self::PROVIDE_LINKS, Self::PROVIDE_RECORDS_CONSIDERED, Self::PROVIDE_AI_ANNOTATIONS].contains(&name)
     }

@@ -74,12 +74,12 @@ impl Reader {
     #[cold]
     fn read_halves(&mut self, json: &str, rejected: &serde_json::Error) -> Result<TextDelta, ErrorKind> {
         let Some(replaced) = surrogates::replace_lone(json) else {
-            return Err(undecodable("message_chunk", json, rejected));
+            return Err(ErrorKind::undecodable("message_chunk", json, rejected));
         };
         let chunk: ChunkRef<'_> =
-            serde_json::from_str(&replaced).map_err(|error| undecodable("message_chunk", json, &error))?;
+            serde_json::from_str(&replaced).map_err(|error| ErrorKind::undecodable("message_chunk", json, &error))?;
         let RawText(Wtf8(text)) =
-            serde_json::from_str(json).map_err(|error| undecodable("message_chunk", json, &error))?;
+            serde_json::from_str(json).map_err(|error| ErrorKind::undecodable("message_chunk", json, &error))?;
         let text = self.halves.join(&text);
         self.template = None;
         Ok(self.delta(text, chunk.chat_session_id, chunk.finish_reason))
@@ -208,9 +208,5 @@ fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Error
             Some(replaced) => serde_json::from_str(&replaced),
             None => Err(rejected),
         })
-        .map_err(|error| undecodable(what, json, &error))
-}
-
-fn undecodable(what: &'static str, json: &str, error: &serde_json::Error) -> ErrorKind {
-    ErrorKind::Decode { what, message: content::shorten(error.to_string()), body: content::excerpt(json.as_bytes()) }
+        .map_err(|error| ErrorKind::undecodable(what, json, &error))
 }

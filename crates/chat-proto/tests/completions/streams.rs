@@ -30,7 +30,7 @@ fn rows_1_to_9_rule_5_a_finish_reason_or_done_is_the_end() {
         ("row 8: error", text("A") + &finish("\"error\""), &["text \"A\"", "text \"\" error", "stream"]),
         ("row 9: with text", chunk(r#","finish_reason":"length""#), &["text \"B\" length", "completed"]),
         ("the last one counts", finish("\"length\"") + &stop(), &["text \"\" length", "text \"\" stop", "completed"]),
-        ("a number is none", finish("5") + DONE, &["completed"]),
+        ("a number does not count", finish("5") + DONE, &["completed"]),
     ]);
     assert_eq!(streamed(finish("\"length\"") + &stop()).answer.finish_reason, Some("stop".into()));
 }
