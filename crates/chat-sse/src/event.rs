@@ -39,6 +39,15 @@ pub struct Token<'i> {
     pub(super) bytes: Option<&'i [u8]>,
 }
 
+impl<'i> Token<'i> {
+    /// The data of an event, if it lies inside the chunk. `None` for data that spans chunks or has several lines, and for
+    /// items that are not events. [`Decoder::lend`] gives the data of every event.
+    #[inline]
+    pub fn data(&self) -> Option<&'i [u8]> {
+        if matches!(self.kind, Kind::Event) { self.bytes } else { None }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Event,

@@ -264,6 +264,21 @@ impl Decoder {
         }
     }
 
+    /// Whether the decoder is between two blocks, with nothing left to do before the next one.
+    ///
+    /// A caller that knows the bytes of the next event may then remove them from the front of the input without decoding
+    /// them. The event must consist of at most one `event` line, one `data` line and a blank line that ends in LF, it must be
+    /// within the limit, and its `event` line must be the same as that of the last event that has one. Such an event changes
+    /// nothing in the decoder, so the following events are the same as if it had been decoded.
+    ///
+    /// Returns `false` where that would be wrong: at the start of the stream, where a byte order mark may come; inside a block
+    /// or a comment; after a CR at the end of a chunk, because a LF may follow; after an event that left large buffers to
+    /// release; and after an error.
+    #[inline]
+    pub fn is_between_events(&self) -> bool {
+        matches!(self.state, State::Line) && self.seen == 0
+    }
+
     /// The last event ID string, for a `Last-Event-ID` header. A blank line commits the value of an `id` line.
     pub fn last_event_id(&self) -> Cow<'_, str> {
         text(&self.last_id)

@@ -130,6 +130,67 @@ fn is_incomplete_says_whether_the_stream_would_be_cut() {
 }
 
 #[test]
+fn is_between_events_says_whether_a_known_event_can_be_skipped() {
+    for (body, expected) in [
+        ("", false),
+        ("\n", true),
+        ("\u{feff}", true),
+        ("data: a\n\n", true),
+        ("data: a\r\n\r\n", true),
+        ("data: a\r\r", false),
+        ("data: a\n", false),
+        ("event: a\n", false),
+        ("id: a\n", false),
+        ("retry: 1\n", false),
+        ("d", false),
+        (":", false),
+        (": hi\n", true),
+    ] {
+        for size in 1..=body.len().max(1) {
+            let (_, decoder) = decode(Decoder::new(), body.as_bytes(), size).expect("within the limit");
+            assert_eq!(decoder.is_between_events(), expected, "{body:?} in chunks of {size}");
+        }
+    }
+    let large = format!("data: {}\n\n", "x".repeat(100 * 1024));
+    let decoder = decode(Decoder::new(), large.as_bytes(), 1000).expect("within the limit").1;
+    assert!(!decoder.is_between_events(), "the next event releases the buffer");
+    let (mut decoder, mut input) = (Decoder::with_limit(1), &b"data: long\n\n"[..]);
+    assert!(decoder.next(&mut input).expect("an error").is_err() && !decoder.is_between_events());
+}
+
+#[test]
+fn a_skipped_event_changes_nothing_for_the_others() {
+    let known = "event: x\ndata: known\n\n";
+    let (before, after) =
+        ("id: 1\nevent: x\ndata: a\n\n", "event: x\ndata: b\n\ndata: c\n\nevent: y\ndata: d\ndata: e\n\n");
+    let lines = |skips: bool| {
+        let (lines, decoder) = decode(Decoder::new(), before.as_bytes(), 5).expect("within the limit");
+        let body = format!("{known}{after}");
+        let mut input = body.as_bytes();
+        if skips {
+            assert!(decoder.is_between_events());
+            input = &input[known.len()..];
+        }
+        lines + &decode(decoder, input, 7).expect("within the limit").0
+    };
+    assert_eq!(lines(true), "x \"a\" 1\nx \"b\" 1\nmessage \"c\" 1\ny \"d\\ne\" 1\n");
+    assert_eq!(lines(false).replace("x \"known\" 1\n", ""), lines(true));
+}
+
+#[test]
+fn a_token_has_the_data_that_lies_inside_the_chunk() {
+    let mut decoder = Decoder::new().reporting(Report::ALL);
+    let chunks = ["data: a\n\ndata: b\ndata: c\n\n: hi\n\nretry: 1\n\nid: 1\nevent: x\ndata:d\n\nda", "ta: e\n\n"];
+    let mut data = Vec::new();
+    for mut input in chunks.map(str::as_bytes) {
+        while let Some(token) = decoder.advance(&mut input) {
+            data.push(token.expect("within the limit").data());
+        }
+    }
+    assert_eq!(data, [Some(&b"a"[..]), None, None, None, Some(b"d"), None]);
+}
+
+#[test]
 fn the_limit_is_exact_and_final() {
     // The largest block of each body holds ten bytes.
     for body in [
