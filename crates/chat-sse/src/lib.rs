@@ -229,7 +229,8 @@ impl Decoder {
         match state {
             State::Line if self.seen == 0 => match self.whole_event(input) {
                 Ok(token) => Some(Ok(token)),
-                Err(None) if self.begin_same_type(input) => None,
+                // The length is compared here, because most chunks have more than a line.
+                Err(None) if input.len() <= self.type_line.len() && self.begin_same_type(input) => None,
                 Err(start) => self.step(input, start),
             },
             State::Value(Field::Data) if input.len() == 1 && !is_line_end(input[0]) && self.size < self.limit => {
