@@ -1,0 +1,220 @@
+//! The fast path for events that differ in their text only.
+//!
+//! It skips the decoder, the JSON parser and the queue of events: an event is compared with the one before, and its text is
+//! read. An event costs less than half of the instructions (`typed` bench). The tests of `fast_path.rs` and the fuzz target
+//! `fast_path` compare it with a receiver that has no fast path.
+
+use std::ops::Range;
+
+use crate::sse;
+use crate::surrogates::unescape;
+
+/// The last event that was read as JSON, to compare the next ones with.
+///
+/// The receiver keeps it only while the reader holds nothing back, and drops it with the first event of another form. So an
+/// event with the same bytes and another text has the same meaning.
+#[derive(Debug)]
+pub(crate) struct Template {
+    event_type: Vec<u8>,
+    /// The event as it is in the stream: an `event` line or none, one `data` line, and a blank line.
+    frame: Vec<u8>,
+    /// Position of the data in `frame`.
+    data: Range<usize>,
+    /// Positions in `frame`.
+    holes: Holes,
+    has_session_id: bool,
+}
+
+/// What may differ in an event that gives one text: positions between the quotes of two strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holes {
+    pub(crate) text: Range<usize>,
+    /// Whether an event without text gives an event too.
+    pub(crate) may_be_empty: bool,
+    /// A string after the text that has no meaning. OpenAI pads each chunk with one.
+    pub(crate) padding: Option<Range<usize>>,
+}
+
+impl Holes {
+    /// Moves all positions.
+    fn shifted(&self, by: usize) -> Self {
+        let shift = |range: &Range<usize>| range.start + by..range.end + by;
+        Self { text: shift(&self.text), padding: self.padding.as_ref().map(shift), ..*self }
+    }
+}
+
+/// The position of a part in the string that it was borrowed from.
+pub(crate) fn position(part: &str, whole: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// An event that matches the template.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match<'i> {
+    /// The text between its quotes.
+    raw: &'i [u8],
+    has_escapes: bool,
+    /// Whether the event has the session id of the answer.
+    pub(crate) has_session_id: bool,
+    /// Length of the whole event.
+    pub(crate) len: usize,
+}
+
+impl Match<'_> {
+    /// Length of the text in JSON. The text itself is not longer.
+    pub(crate) fn max_text_len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// The text. `None` if it is not valid UTF-8 or has half of a character.
+    #[inline]
+    pub(crate) fn text(&self) -> Option<String> {
+        if !self.has_escapes {
+            return str::from_utf8(self.raw).ok().map(str::to_owned);
+        }
+        let mut text = String::with_capacity(self.raw.len());
+        unescape(self.raw, &mut text)?;
+        Some(text)
+    }
+
+    /// Appends the text. Changes nothing if it is `None`.
+    #[inline]
+    pub(crate) fn append_to(&self, out: &mut String) -> Option<()> {
+        if !self.has_escapes {
+            out.push_str(str::from_utf8(self.raw).ok()?);
+            return Some(());
+        }
+        let before = out.len();
+        let unescaped = unescape(self.raw, out);
+        if unescaped.is_none() {
+            out.truncate(before);
+        }
+        unescaped
+    }
+}
+
+impl Template {
+    /// Maximum length of an event that is kept. Parsing larger ones costs little in comparison.
+    const MAX: usize = 1024;
+
+    /// Makes an event the template of the next ones. `holes` are positions in its data. `edges` are those of the event,
+    /// if it lies inside its chunk.
+    pub(crate) fn keep(
+        template: &mut Option<Self>,
+        event: sse::Event<'_>,
+        edges: Option<Edges<'_>>,
+        holes: &Holes,
+        has_session_id: bool,
+    ) {
+        let data = event.data_bytes();
+        if data.len() > Self::MAX {
+            *template = None;
+            return;
+        }
+        let (mut event_type, mut buffer) =
+            template.take().map_or_else(Default::default, |old| (old.event_type, old.frame));
+        event_type.clear();
+        event_type.extend_from_slice(event.event_type_bytes());
+        buffer.clear();
+        match edges {
+            Some(edges) => buffer.extend_from_slice(edges.before),
+            None if event_type == b"message" => buffer.extend_from_slice(b"data: "),
+            None => [b"event: ", &*event_type, b"\ndata: "].iter().for_each(|part| buffer.extend_from_slice(part)),
+        }
+        let start = buffer.len();
+        buffer.extend_from_slice(data);
+        buffer.extend_from_slice(edges.map_or(b"\n\n", |edges| edges.after));
+        let (data, holes) = (start..start + data.len(), holes.shifted(start));
+        *template = Some(Self { event_type, frame: buffer, data, holes, has_session_id });
+    }
+
+    /// The event at the start of the input, if it matches the template and is complete. The decoder must be between two events.
+    #[inline]
+    pub(crate) fn match_frame<'i>(&self, input: &'i [u8]) -> Option<Match<'i>> {
+        self.find(input, 0..self.frame.len())
+    }
+
+    /// A decoded event, if it matches the template.
+    #[inline]
+    pub(crate) fn match_event<'i>(&self, event: sse::Event<'i>) -> Option<Match<'i>> {
+        let data = event.data_bytes();
+        let found = self.find(data, self.data.clone())?;
+        (found.len == data.len() && event.event_type_bytes() == self.event_type).then_some(found)
+    }
+
+    /// Compares the input with this part of the frame.
+    #[inline(always)]
+    fn find<'i>(&self, input: &'i [u8], part: Range<usize>) -> Option<Match<'i>> {
+        let Holes { text, may_be_empty, padding } = &self.holes;
+        let rest = input.strip_prefix(&self.frame[part.start..text.start])?;
+        let plain = plain_len(rest)?;
+        let has_escapes = rest[plain] == b'\\';
+        let len = if has_escapes { escaped_len(rest, plain)? } else { plain };
+        let (raw, mut rest) = rest.split_at(len);
+        if raw.is_empty() && !may_be_empty {
+            return None;
+        }
+        let mut after = text.end;
+        if let Some(padding) = padding {
+            rest = rest.strip_prefix(&self.frame[after..padding.start])?;
+            rest = &rest[plain_len(rest)?..];
+            after = padding.end;
+        }
+        let rest = rest.strip_prefix(&self.frame[after..part.end])?;
+        Some(Match { raw, has_escapes, has_session_id: self.has_session_id, len: input.len() - rest.len() })
+    }
+}
+
+/// What is around the data of an event in the stream: at most an `event` line and the start of the `data` line, and the line
+/// ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edges<'i> {
+    before: &'i [u8],
+    after: &'i [u8],
+}
+
+impl<'i> Edges<'i> {
+    /// Finds the edges of an event whose `data` is a part of its bytes. `None` if it has other lines, or does not end in LF.
+    /// Then there is more to do than to skip its bytes.
+    pub(crate) fn of(event: &'i [u8], data: &[u8]) -> Option<Self> {
+        let (before, rest) = event.split_at(data.as_ptr().addr() - event.as_ptr().addr());
+        let after = &rest[data.len()..];
+        let lines = before.strip_suffix(b" ").unwrap_or(before).strip_suffix(b"data:")?;
+        let has_known_lines = lines.is_empty() || is_type_line(lines);
+        (has_known_lines && matches!(after, b"\n\n" | b"\r\n\r\n")).then_some(Self { before, after })
+    }
+}
+
+/// Whether this is one `event` line with its end.
+fn is_type_line(lines: &[u8]) -> bool {
+    let line = lines.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    line.is_some_and(|line| line.starts_with(b"event:") && memchr::memchr2(b'\n', b'\r', line).is_none())
+}
+
+/// Distance to the first quote, backslash or control character of a JSON string.
+///
+/// Texts are short, so 16 bytes at a time are faster than memchr. The compiler turns the closure into vector comparisons.
+#[inline(always)]
+fn plain_len(bytes: &[u8]) -> Option<usize> {
+    let is_end = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let mut at = 0;
+    while let Some(lane) = bytes[at..].first_chunk::<16>() {
+        let hits = u128::from_le_bytes(lane.map(|byte| if is_end(byte) { 0xff } else { 0 }));
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 16;
+    }
+    bytes[at..].iter().position(|&byte| is_end(byte)).map(|found| at + found)
+}
+
+/// Distance to the quote that ends a string with a backslash at `at`.
+#[inline(never)]
+fn escaped_len(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while bytes.get(at) == Some(&b'\\') {
+        at += 2;
+        at += plain_len(bytes.get(at..)?)?;
+    }
+    Some(at)
+}
