@@ -31,7 +31,7 @@ const TEXTS: [&str; 16] = [
 ];
 
 /// Types, line ends and other lines of an event. `D` is the data, `T` the type of the dialect.
-const FRAMES: [&str; 10] = [
+const FRAMES: [&str; 11] = [
     "event: T\ndata: D\n\n",
     "event: T\r\ndata: D\r\n\r\n",
     "event:T\ndata:D\n\n",
@@ -42,6 +42,7 @@ const FRAMES: [&str; 10] = [
     "\nevent: T\ndata: D\n\n",
     "event: other\nevent: T\ndata: D\n\n",
     "event: T\ndata: D\nretry: 5\n\n",
+    "event: T\ndata\n\nevent: T\ndata: D\n\n",
 ];
 
 /// Data of v0. `"t"` is the text, `$` a number.

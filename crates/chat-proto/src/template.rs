@@ -178,8 +178,10 @@ impl<'i> Edges<'i> {
     /// Finds the edges of an event whose `data` is a part of its bytes. `None` if it has other lines, or does not end in LF.
     /// Then there is more to do than to skip its bytes.
     pub(crate) fn of(event: &'i [u8], data: &[u8]) -> Option<Self> {
-        let (before, rest) = event.split_at(data.as_ptr().addr() - event.as_ptr().addr());
-        let after = &rest[data.len()..];
+        // The data of a line without a colon is an empty slice of another place.
+        let start = data.as_ptr().addr().checked_sub(event.as_ptr().addr())?;
+        let (before, rest) = event.split_at_checked(start)?;
+        let after = rest.get(data.len()..)?;
         let lines = before.strip_suffix(b" ").unwrap_or(before).strip_suffix(b"data:")?;
         let has_known_lines = lines.is_empty() || is_type_line(lines);
         (has_known_lines && matches!(after, b"\n\n" | b"\r\n\r\n")).then_some(Self { before, after })
