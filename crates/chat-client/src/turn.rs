@@ -75,7 +75,7 @@ impl PendingTurn {
         match &mut self.0 {
             Pending::Session { question, log, .. } => {
                 let turn = Arc::new(Turn { question: std::mem::take(question), outcome });
-                log.lock().history.push(turn);
+                Arc::make_mut(&mut log.lock().history).push(turn);
             }
             Pending::Chat { messages, log } => log.lock().add(std::mem::take(messages), &outcome),
         }
@@ -108,7 +108,8 @@ pub(crate) struct ChatLog(Arc<Mutex<ChatState>>);
 
 #[derive(Default, Debug)]
 pub(crate) struct ChatState {
-    pub(crate) turns: Vec<Arc<ChatTurn>>,
+    /// Readers share it. It is copied when a turn is added while a reader still has it.
+    pub(crate) turns: Arc<Vec<Arc<ChatTurn>>>,
     is_pending: bool,
 }
 
@@ -139,7 +140,9 @@ impl ChatState {
         let mut ids = (1..).map(|number: u64| format!("call-{number}")).filter(|id| !used.contains(&**id));
         let turn = ChatTurn::new(messages, outcome, || ids.next().expect("there are more numbers than calls"));
         let turn = turn.filter(|turn| turn.follows(self.turns.last().map(|last| &**last)));
-        self.turns.extend(turn.map(Arc::new));
+        if let Some(turn) = turn {
+            Arc::make_mut(&mut self.turns).push(Arc::new(turn));
+        }
     }
 }
 
@@ -168,7 +171,8 @@ pub(crate) struct State {
     /// An id that no request can contain. Only set while `id` is not.
     pub(crate) unusable_id: Option<SessionId>,
     is_pending: bool,
-    pub(crate) history: Vec<Arc<Turn>>,
+    /// Shared with readers, like the turns of a chat.
+    pub(crate) history: Arc<Vec<Arc<Turn>>>,
 }
 
 impl TurnLog {
