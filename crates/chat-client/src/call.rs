@@ -258,7 +258,7 @@ impl Call {
 
     fn record(&mut self, event: &Event) {
         self.trace.event(event);
-        if let Some(turn) = &self.turn {
+        if let Some(turn) = &mut self.turn {
             turn.handle_event(event);
         }
     }
