@@ -256,6 +256,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn record(&mut self, event: &Event) {
         self.trace.event(event);
         if let Some(turn) = &mut self.turn {

@@ -171,9 +171,6 @@ impl<T: Transport> Reply<T> {
     #[inline(never)]
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         loop {
-            if let Some(event) = self.call.poll_event() {
-                return Poll::Ready(Some(Ok(event)));
-            }
             // The clock is read once per chunk. Data that is ready now was received before now.
             let now = self.now();
             match self.call.poll_output(now) {
@@ -186,7 +183,12 @@ impl<T: Transport> Reply<T> {
                 }
                 // Read before checking the timer, so that data received during a pause of the caller is not lost.
                 Output::Read => match self.poll_read(cx, now) {
-                    Poll::Ready(()) => self.reads += 1,
+                    Poll::Ready(()) => {
+                        self.reads += 1;
+                        if let Some(event) = self.call.poll_event() {
+                            return Poll::Ready(Some(Ok(event)));
+                        }
+                    }
                     Poll::Pending => {
                         self.reads = 0;
                         ready!(self.poll_timer(cx));

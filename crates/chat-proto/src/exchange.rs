@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 
 use crate::clocks::{Clocks, Expired};
 use crate::config::Reading;
+use crate::progress::EventClass;
 use crate::request::{Dialect, Idempotency};
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
@@ -135,9 +136,9 @@ impl Exchange {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         let State::Body(body) = &mut self.state else { return None };
-        if let Some(event) = body.read_front(Receiver::next_similar).map(Event::Text) {
-            self.clocks.event(event.class());
-            return Some(event);
+        if let Some(delta) = body.read_front(Receiver::next_similar) {
+            self.clocks.event(EventClass::of_text(&delta.text));
+            return Some(Event::Text(delta));
         }
         if body.is_starved() { None } else { self.decode() }
     }

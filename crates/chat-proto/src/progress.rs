@@ -32,6 +32,14 @@ pub(crate) enum EventClass {
     Content,
 }
 
+impl EventClass {
+    /// The class of a text without a finish reason.
+    #[inline]
+    pub(crate) fn of_text(text: &str) -> Self {
+        if text.is_empty() { Self::Empty } else { Self::Content }
+    }
+}
+
 /// Whether a stream continues after an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {

@@ -329,9 +329,9 @@ impl Receiver {
             if found.append_to(&mut self.answer.text).is_none() {
                 break;
             }
-            let added = self.answer.text.len() - before;
-            self.skip(input, &found, added);
-            class = class.max(Some(if added == 0 { EventClass::Empty } else { EventClass::Content }));
+            let added = &self.answer.text[before..];
+            class = class.max(Some(EventClass::of_text(added)));
+            self.skip(input, &found, added.len());
         }
         class
     }

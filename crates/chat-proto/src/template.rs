@@ -147,22 +147,29 @@ impl Template {
     #[inline(always)]
     fn find<'i>(&self, input: &'i [u8], part: Range<usize>) -> Option<Match<'i>> {
         let Holes { text, may_be_empty, padding } = &self.holes;
-        let rest = input.strip_prefix(&self.frame[part.start..text.start])?;
-        let plain = plain_len(rest)?;
-        let has_escapes = rest[plain] == b'\\';
-        let len = if has_escapes { escaped_len(rest, plain)? } else { plain };
-        let (raw, mut rest) = rest.split_at(len);
+        let before = &self.frame[part.start..text.start];
+        if !input.starts_with(before) {
+            return None;
+        }
+        let first = plain_end(input, before.len())?;
+        let has_escapes = input[first] == b'\\';
+        let end = if has_escapes { escaped_end(input, first)? } else { first };
+        let raw = &input[before.len()..end];
         if raw.is_empty() && !may_be_empty {
             return None;
         }
-        let mut after = text.end;
+        let (mut at, mut after) = (end, text.end);
         if let Some(padding) = padding {
-            rest = rest.strip_prefix(&self.frame[after..padding.start])?;
-            rest = &rest[plain_len(rest)?..];
-            after = padding.end;
+            let between = &self.frame[after..padding.start];
+            if !input[at..].starts_with(between) {
+                return None;
+            }
+            (at, after) = (plain_end(input, at + between.len())?, padding.end);
         }
-        let rest = rest.strip_prefix(&self.frame[after..part.end])?;
-        Some(Match { raw, has_escapes, has_session_id: self.has_session_id, len: input.len() - rest.len() })
+        let after = &self.frame[after..part.end];
+        let matches = input[at..].starts_with(after);
+        let len = at + after.len();
+        matches.then_some(Match { raw, has_escapes, has_session_id: self.has_session_id, len })
     }
 }
 
@@ -194,29 +201,61 @@ fn is_type_line(lines: &[u8]) -> bool {
     line.is_some_and(|line| line.starts_with(b"event:") && memchr::memchr2(b'\n', b'\r', line).is_none())
 }
 
-/// Distance to the first quote, backslash or control character of a JSON string.
+/// Position of the first quote, backslash or control character of a JSON string from `at` on.
 ///
-/// Texts are short, so 16 bytes at a time are faster than memchr. The compiler turns the closure into vector comparisons.
+/// Texts are short, so 16 bytes at a time are faster than memchr. The compiler turns the closure into vector comparisons. The
+/// last lane overlaps bytes before `at`, which are shifted out, because one event per chunk usually ends within 16 bytes.
 #[inline(always)]
-fn plain_len(bytes: &[u8]) -> Option<usize> {
+fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const LANE: usize = 16;
     let is_end = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    let mut at = 0;
-    while let Some(lane) = bytes[at..].first_chunk::<16>() {
-        let hits = u128::from_le_bytes(lane.map(|byte| if is_end(byte) { 0xff } else { 0 }));
+    let ends = |lane: &[u8; LANE]| u128::from_le_bytes(lane.map(|byte| if is_end(byte) { 0xff } else { 0 }));
+    while let Some(lane) = bytes.get(at..)?.first_chunk() {
+        let hits = ends(lane);
         if hits != 0 {
             return Some(at + hits.trailing_zeros() as usize / 8);
         }
-        at += 16;
+        at += LANE;
     }
-    bytes[at..].iter().position(|&byte| is_end(byte)).map(|found| at + found)
+    let rest = &bytes[at..];
+    match bytes.last_chunk() {
+        Some(lane) if !rest.is_empty() => {
+            let hits = ends(lane) >> (8 * (LANE - rest.len()));
+            (hits != 0).then(|| at + hits.trailing_zeros() as usize / 8)
+        }
+        _ => rest.iter().position(|&byte| is_end(byte)).map(|found| at + found),
+    }
 }
 
-/// Distance to the quote that ends a string with a backslash at `at`.
+/// Position of the quote that ends a string with a backslash at `at`.
 #[inline(never)]
-fn escaped_len(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     while bytes.get(at) == Some(&b'\\') {
-        at += 2;
-        at += plain_len(bytes.get(at..)?)?;
+        at = plain_end(bytes, at + 2)?;
     }
     Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_text_is_found_wherever_it_is() {
+        for len in 1..50 {
+            for start in 0..=len {
+                let mut bytes = vec![b'"'; start];
+                bytes.resize(len, b'\x7f');
+                assert_eq!(plain_end(&bytes, start), None);
+                for at in start..len {
+                    for end in [b'"', b'\\', b'\x1f', b'\0'] {
+                        let mut bytes = bytes.clone();
+                        bytes[at] = end;
+                        assert_eq!(plain_end(&bytes, start), Some(at), "{end} at {at} of {len} from {start}");
+                    }
+                }
+            }
+        }
+        assert_eq!(plain_end(b"a", 2), None);
+    }
 }
