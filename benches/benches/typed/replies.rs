@@ -35,6 +35,29 @@ pub(crate) fn next(input: &Input) -> Sum {
     read(call(input))
 }
 
+/// `Reply::try_next` for what has arrived, and `Reply::next` for the rest.
+pub(crate) fn try_next(input: &Input) -> Sum {
+    let mut reply = call(input);
+    let mut sum = Sum::default();
+    while let Some(event) = run(reply.next()) {
+        sum.event(&black_box(event.expect("a complete answer")));
+        while let Some(event) = reply.try_next() {
+            sum.event(&black_box(event));
+        }
+    }
+    sum
+}
+
+/// `Reply::next_text`.
+pub(crate) fn next_text(input: &Input) -> Sum {
+    let mut reply = call(input);
+    let mut sum = Sum::default();
+    while let Some(text) = run(reply.next_text()) {
+        sum.more_text(black_box(text.expect("a complete answer")));
+    }
+    sum
+}
+
 /// The same in a session or a chat, which keeps the turn.
 pub(crate) fn session(input: &Input) -> Sum {
     match input.dialect {

@@ -12,6 +12,8 @@ use crate::{layers, replies};
 pub(crate) enum Reads {
     /// Typed events.
     All,
+    /// The text of any number of events.
+    Text,
     /// Only the bytes of the events.
     Frames,
 }
@@ -43,6 +45,7 @@ impl Subject {
     pub(crate) fn wanted(&self, wanted: Sum, input: &Input) -> Sum {
         match self.reads {
             Reads::All => wanted,
+            Reads::Text => wanted.of_text(),
             Reads::Frames => Sum::of_frames(input.events),
         }
     }
@@ -58,6 +61,13 @@ pub(crate) const ALL: &[Subject] = &[
     Subject::ours("receiver", "the reader of answers: typed events, merged into the answer", layers::receiver),
     Subject::ours("exchange", "a complete call without I/O", layers::exchange),
     Subject::ours("reply", "`Reply::next` on a transport in memory, which is always ready", replies::next),
+    Subject::ours(
+        "try_next",
+        "`Reply::try_next` for what has arrived, and `Reply::next` for the rest",
+        replies::try_next,
+    ),
+    Subject::ours("next_text", "`Reply::next_text`: the text that has arrived, without its events", replies::next_text)
+        .reading(Reads::Text),
     Subject::ours("session", "the same from `Session::ask` or `Chat::ask`, which keeps the turn", replies::session),
     Subject::ours("decoder + serde_json", "our decoder, and the JSON into owned structs", |input| {
         with_json(Decoder::Ours, input)

@@ -21,6 +21,16 @@ impl Sum {
         Self { count, ..Self::default() }
     }
 
+    /// The same without the borders of the events.
+    pub(crate) fn of_text(self) -> Self {
+        Self { bytes: self.bytes, ..Self::default() }
+    }
+
+    /// Adds text of any number of events.
+    pub(crate) fn more_text(&mut self, text: &str) {
+        self.bytes += text.len();
+    }
+
     /// Adds a text.
     pub(crate) fn text(&mut self, text: &str) {
         let Some(first) = text.bytes().next() else { return };

@@ -62,8 +62,10 @@ struct Goal {
     goal: f64,
 }
 
-const GOALS: [Goal; 4] = [
+const GOALS: [Goal; 6] = [
     Goal { table: "plain/50", row: "reply", unit: Unit::Nanos, floor: 90.0, goal: 70.0 },
+    Goal { table: "plain/50", row: "try_next", unit: Unit::Nanos, floor: 75.0, goal: 60.0 },
+    Goal { table: "plain/50", row: "next_text", unit: Unit::Nanos, floor: 45.0, goal: 35.0 },
     Goal { table: "escapes/50", row: "reply", unit: Unit::Nanos, floor: 95.0, goal: 75.0 },
     Goal { table: "plain/1", row: "reply", unit: Unit::Instructions, floor: 1400.0, goal: 1100.0 },
     Goal { table: "completions/50", row: "reply", unit: Unit::Ratio, floor: 1.5, goal: 3.0 },
