@@ -116,7 +116,7 @@ impl Events {
         // An event that spans chunks or has an id is decoded, but needs no JSON parser. Any other is like the next ones.
         if edges.is_none()
             && let Some(found) = self.template.as_ref().and_then(|template| template.match_event(event))
-            && let Some(text) = found.text()
+            && let Some(text) = found.text(event.data_bytes())
         {
             let mut delta = TextDelta::new(text);
             if found.has_session_id {
@@ -310,7 +310,7 @@ impl Receiver {
     #[inline]
     pub(crate) fn next_similar(&mut self, input: &mut &[u8]) -> Option<TextDelta> {
         let found = self.match_template(input)?;
-        let mut delta = TextDelta::new(found.text()?);
+        let mut delta = TextDelta::new(found.text(input)?);
         if found.has_session_id {
             // The template has the answer's id.
             delta.session_id.clone_from(&self.answer.session_id);
@@ -323,22 +323,36 @@ impl Receiver {
     /// Merges text events at the start of the input into the answer, without returning them, while each is like the last one.
     /// Returns the highest class of them.
     pub(crate) fn merge_similar(&mut self, input: &mut &[u8]) -> Option<EventClass> {
+        /// Checking the UTF-8 of many short texts at once costs half of checking each. The bytes are bounded, because they are
+        /// checked again if the first event is of another form.
+        const WINDOW: usize = 2048;
         let mut class = None;
-        while let Some(found) = self.match_template(input) {
-            let before = self.answer.text.len();
-            if found.append_to(&mut self.answer.text).is_none() {
-                break;
+        loop {
+            let window = &input[..input.len().min(WINDOW)];
+            let mut valid = match str::from_utf8(window) {
+                Ok(valid) => valid,
+                Err(error) => str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            let whole = input.len();
+            while let Some(found) = self.match_template(input) {
+                let before = self.answer.text.len();
+                if found.append_to(valid, &mut self.answer.text).is_none() {
+                    break;
+                }
+                let added = &self.answer.text[before..];
+                class = class.max(Some(EventClass::of_text(added)));
+                valid = valid.get(found.len..).unwrap_or_default();
+                self.skip(input, &found, added.len());
             }
-            let added = &self.answer.text[before..];
-            class = class.max(Some(EventClass::of_text(added)));
-            self.skip(input, &found, added.len());
+            if input.len() == whole {
+                return class;
+            }
         }
-        class
     }
 
     /// The event at the start of the input, if it is like the last one and nothing else is due.
     #[inline(always)]
-    fn match_template<'i>(&self, input: &&'i [u8]) -> Option<Match<'i>> {
+    fn match_template(&self, input: &[u8]) -> Option<Match> {
         let Mode::Stream(stream) = &self.mode else { return None };
         let template = stream.events.template.as_ref()?;
         if !stream.decoder.is_between_events() || !self.queue.is_empty() || self.unknown_size > 0 {
@@ -351,7 +365,7 @@ impl Receiver {
 
     /// Removes an event from the input that added `text_len` bytes to the answer's text.
     #[inline(always)]
-    fn skip(&mut self, input: &mut &[u8], found: &Match<'_>, text_len: usize) {
+    fn skip(&mut self, input: &mut &[u8], found: &Match, text_len: usize) {
         *input = &input[found.len..];
         self.received += found.len as u64;
         self.finished += 1;

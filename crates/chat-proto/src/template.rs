@@ -50,10 +50,10 @@ pub(crate) fn position(part: &str, whole: &str) -> Range<usize> {
 }
 
 /// An event that matches the template.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Match<'i> {
-    /// The text between its quotes.
-    raw: &'i [u8],
+#[derive(Clone, Debug)]
+pub(crate) struct Match {
+    /// Position of the text between its quotes, in the input.
+    text: Range<usize>,
     has_escapes: bool,
     /// Whether the event has the session id of the answer.
     pub(crate) has_session_id: bool,
@@ -61,32 +61,35 @@ pub(crate) struct Match<'i> {
     pub(crate) len: usize,
 }
 
-impl Match<'_> {
+impl Match {
     /// Length of the text in JSON. The text itself is not longer.
     pub(crate) fn max_text_len(&self) -> usize {
-        self.raw.len()
+        self.text.len()
     }
 
     /// The text. `None` if it is not valid UTF-8 or has half of a character.
     #[inline]
-    pub(crate) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self, input: &[u8]) -> Option<String> {
+        let raw = &input[self.text.clone()];
         if !self.has_escapes {
-            return str::from_utf8(self.raw).ok().map(str::to_owned);
+            return str::from_utf8(raw).ok().map(str::to_owned);
         }
-        let mut text = String::with_capacity(self.raw.len());
-        unescape(self.raw, &mut text)?;
+        let mut text = String::with_capacity(raw.len());
+        unescape(raw, &mut text)?;
         Some(text)
     }
 
-    /// Appends the text. Changes nothing if it is `None`.
+    /// Appends the text to `out`. `None` if it is not part of `valid`, the valid UTF-8 at the start of the input, or if it has
+    /// half of a character. Nothing changes then.
     #[inline]
-    pub(crate) fn append_to(&self, out: &mut String) -> Option<()> {
+    pub(crate) fn append_to(&self, valid: &str, out: &mut String) -> Option<()> {
+        let raw = valid.get(self.text.clone())?;
         if !self.has_escapes {
-            out.push_str(str::from_utf8(self.raw).ok()?);
+            out.push_str(raw);
             return Some(());
         }
         let before = out.len();
-        let unescaped = unescape(self.raw, out);
+        let unescaped = unescape(raw.as_bytes(), out);
         if unescaped.is_none() {
             out.truncate(before);
         }
@@ -131,13 +134,13 @@ impl Template {
 
     /// The event at the start of the input, if it matches the template and is complete. The decoder must be between two events.
     #[inline]
-    pub(crate) fn match_frame<'i>(&self, input: &'i [u8]) -> Option<Match<'i>> {
+    pub(crate) fn match_frame(&self, input: &[u8]) -> Option<Match> {
         self.find(input, 0..self.frame.len())
     }
 
     /// A decoded event, if it matches the template.
     #[inline]
-    pub(crate) fn match_event<'i>(&self, event: sse::Event<'i>) -> Option<Match<'i>> {
+    pub(crate) fn match_event(&self, event: sse::Event<'_>) -> Option<Match> {
         let data = event.data_bytes();
         let found = self.find(data, self.data.clone())?;
         (found.len == data.len() && event.event_type_bytes() == self.event_type).then_some(found)
@@ -145,7 +148,7 @@ impl Template {
 
     /// Compares the input with this part of the frame.
     #[inline(always)]
-    fn find<'i>(&self, input: &'i [u8], part: Range<usize>) -> Option<Match<'i>> {
+    fn find(&self, input: &[u8], part: Range<usize>) -> Option<Match> {
         let Holes { text, may_be_empty, padding } = &self.holes;
         let before = &self.frame[part.start..text.start];
         if !input.starts_with(before) {
@@ -154,8 +157,7 @@ impl Template {
         let first = plain_end(input, before.len())?;
         let has_escapes = input[first] == b'\\';
         let end = if has_escapes { escaped_end(input, first)? } else { first };
-        let raw = &input[before.len()..end];
-        if raw.is_empty() && !may_be_empty {
+        if end == before.len() && !may_be_empty {
             return None;
         }
         let (mut at, mut after) = (end, text.end);
@@ -169,7 +171,8 @@ impl Template {
         let after = &self.frame[after..part.end];
         let matches = input[at..].starts_with(after);
         let len = at + after.len();
-        matches.then_some(Match { raw, has_escapes, has_session_id: self.has_session_id, len })
+        let text = before.len()..end;
+        matches.then_some(Match { text, has_escapes, has_session_id: self.has_session_id, len })
     }
 }
 
