@@ -68,7 +68,11 @@ pub(crate) const ALL: &[Subject] = &[
     ),
     Subject::ours("next_text", "`Reply::next_text`: the text that has arrived, without its events", replies::next_text)
         .reading(Reads::Text),
-    Subject::ours("session", "the same from `Session::ask` or `Chat::ask`, which keeps the turn", replies::session),
+    Subject::ours(
+        "session",
+        "`Reply::next` after `Session::ask` or `Chat::ask`, which keeps the turn",
+        replies::session,
+    ),
     Subject::ours("decoder + serde_json", "our decoder, and the JSON into owned structs", |input| {
         with_json(Decoder::Ours, input)
     }),
