@@ -8,6 +8,7 @@ mod block;
 mod event;
 mod lines;
 mod pieces;
+mod same_type;
 mod scan;
 
 use alloc::borrow::Cow;
@@ -105,6 +106,8 @@ enum State {
     Line,
     /// Between two lines, with work to do first: see `after_cr` and `has_large_buffers`.
     Pause,
+    /// In the first line of a block, whose bytes so far, this many, are the first ones of `type_line`. At least one.
+    SameType(usize),
     /// In a field name that fits in `name`.
     Name,
     /// After the colon, where one space may follow.
@@ -221,11 +224,12 @@ impl Decoder {
     /// The same as [`next`](Self::next).
     #[inline]
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Token<'i>, LimitExceeded>> {
-        // Fast paths: an event that lies inside its chunk, and more bytes of a `data` line.
+        // Fast paths: an event that lies inside its chunk, the start of an `event` line, and more bytes of a `data` line.
         let state = self.state;
         match state {
             State::Line if self.seen == 0 => match self.whole_event(input) {
                 Ok(token) => Some(Ok(token)),
+                Err(None) if self.begin_same_type(input) => None,
                 Err(start) => self.step(input, start),
             },
             State::Value(Field::Data) if input.len() == 1 && !is_line_end(input[0]) && self.size < self.limit => {
@@ -303,7 +307,7 @@ impl Decoder {
         let in_line = match self.state {
             State::Line | State::Pause => false,
             State::Bom(matched) => matched > 0,
-            State::Name | State::Failed => true,
+            State::SameType(_) | State::Name | State::Failed => true,
             State::Colon(field) | State::Value(field) => field != Field::Comment,
         };
         in_line || self.seen & (DATA | TYPE | ID) != 0
@@ -331,6 +335,7 @@ impl Decoder {
                 let may_be_field = ["data", "event", "id"].iter().any(|field| field.as_bytes().starts_with(name));
                 (if may_be_field { name.len() } else { 0 }, 0)
             }
+            State::SameType(len) => (len, 0),
             State::Colon(Field::Id) => ("id:".len(), 0),
             State::Value(Field::Id) => ("id: ".len() + self.value.len(), 0),
             State::Colon(Field::Data | Field::Event) => (0, 3),

@@ -41,6 +41,11 @@ impl Decoder {
             }
             State::Failed if input.is_empty() => return Ok(None),
             State::Failed => return Err(Exceeded),
+            State::SameType(len) => {
+                if self.more_of_same_type(input, len) {
+                    return Ok(None);
+                }
+            }
             State::Name | State::Colon(_) | State::Value(_) => {}
         }
         let end = self.find_line_end(input);

@@ -3,9 +3,16 @@
 use chat_sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, Report};
 
 /// Decodes a body in chunks of one size. Returns one line per item.
-fn decode(mut decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
+fn decode(decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
+    decode_chunks(decoder, body.chunks(size))
+}
+
+fn decode_chunks<'b>(
+    mut decoder: Decoder,
+    chunks: impl IntoIterator<Item = &'b [u8]>,
+) -> Result<(String, Decoder), LimitExceeded> {
     let mut lines = String::new();
-    for mut input in body.chunks(size) {
+    for mut input in chunks {
         while let Some(token) = decoder.advance(&mut input) {
             lines += &match decoder.lend(token?) {
                 Item::Event(event) => {
@@ -33,6 +40,87 @@ fn in_any_chunks(new: impl Fn() -> Decoder, body: &[u8], expected: &str) -> Deco
     let (lines, decoder) = decode(new(), body, body.len().max(1)).expect("within the limit");
     assert_eq!(lines, expected, "{:?}", String::from_utf8_lossy(body));
     decoder
+}
+
+/// Asserts that the output for two cuts at any positions, and for chunks of 1 to 40 bytes, is that of the whole body.
+#[track_caller]
+fn cut_anywhere(body: &str) {
+    let new = || Decoder::new().reporting(Report::ALL);
+    let bytes = body.as_bytes();
+    let whole = decode(new(), bytes, bytes.len()).expect("within the limit").0;
+    for size in 1..=40 {
+        assert_eq!(decode(new(), bytes, size).expect("within the limit").0, whole, "in chunks of {size}: {body:?}");
+    }
+    for first in 0..=bytes.len() {
+        for second in first..=bytes.len() {
+            let chunks = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+            let (lines, _) = decode_chunks(new(), chunks).expect("within the limit");
+            assert_eq!(lines, whole, "cut at {first} and {second}: {body:?}");
+        }
+    }
+}
+
+#[test]
+fn cuts_anywhere_do_not_change_the_output() {
+    cut_anywhere(
+        "\u{feff}event: message_chunk\ndata: {\"content_chunk\":\"and\"}\n\nevent: message_chunk\ndata: {}\n\n\
+         event: message_chunk\r\nid: 7\r\ndata: one\r\ndata:two\r\n\r\n: hi\n\nevent: message_chunk\rdata: c\r\r\
+         retry: 9\nevent: message_chunk\nx: y\ndata\n\ndata: a longer line without a type\n\n",
+    );
+}
+
+#[test]
+fn another_type_line_is_told_from_the_last_one() {
+    for line in [
+        "event: message_chunk",
+        "event: message_chunks",
+        "event: message",
+        "event: messages",
+        "event: ",
+        "event:",
+        "event:message_chunk",
+        "event:  message_chunk",
+        "event",
+        "even",
+        "event x",
+        "events: a",
+        "e",
+        "evil: a",
+        "event: message_chunk\nevent: message_chunk",
+        "event: message_chunk\nevent: message_",
+        "event: message_chunk\n",
+        "id: 1\nevent: message_chunk",
+    ] {
+        for end in ["\n", "\r", "\r\n"] {
+            cut_anywhere(&format!(
+                "event: message_chunk\ndata: a\n\n{line}{end}data: b{end}{end}event: message_chunk\ndata: c\n\n"
+            ));
+        }
+    }
+}
+
+/// What the decoder says of an unfinished event, in chunks of any size, whether or not the last event has the same type.
+#[test]
+fn an_unfinished_event_is_the_same_in_any_chunks() {
+    let body = "event: message_chunk\ndata: {}\nid: 1\n";
+    for last in ["", "event: message_chunk\ndata: a\n\n", "event: message_x\ndata: a\n\n"] {
+        for len in 1..=body.len() {
+            for size in 1..=len {
+                let decoder = decode(Decoder::new(), last.as_bytes(), 99).expect("within the limit").1;
+                let (lines, decoder) = decode(decoder, &body.as_bytes()[..len], size).expect("within the limit");
+                assert_eq!(lines, "");
+                let unfinished = decoder.unfinished().expect("an event");
+                let case = format!("{len} bytes in chunks of {size} after {last:?}");
+                let event_type = (len > 20).then_some(&b"message_chunk"[..]);
+                assert_eq!(unfinished.event_type, event_type, "{case}");
+                assert_eq!(unfinished.data.is_some(), len > 25, "{case}");
+                assert!(decoder.is_incomplete() && !decoder.is_between_events(), "{case}");
+                if len <= 20 {
+                    assert_eq!(unfinished.len, len, "{case}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
