@@ -1,5 +1,7 @@
 //! Generates the bodies. They are the same on every machine.
 
+pub mod answers;
+
 use std::fmt::Write as _;
 
 /// A generated body.
@@ -22,6 +24,22 @@ impl Corpus {
             ends.push(body.len());
         }
         Self { name, body: body.leak().as_bytes(), ends }
+    }
+
+    /// Number of events of the stream.
+    pub fn events(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The body in chunks of so many events.
+    pub fn chunks_of_events(&self, events: usize) -> impl Iterator<Item = &'static [u8]> {
+        let body = self.body;
+        let mut start = 0;
+        self.ends.chunks(events).filter_map(<[usize]>::last).map(move |&end| {
+            let chunk = &body[start..end];
+            start = end;
+            chunk
+        })
     }
 
     /// The first complete events in at most `len` bytes, but at least one.

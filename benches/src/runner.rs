@@ -76,7 +76,7 @@ fn calibrate(subject: Subject, corpus: &Corpus, chunk: usize, scratch: &mut Scra
 fn difference(subject: Subject, body: &'static [u8], chunk: usize) -> Option<String> {
     let summary = |subject| {
         let mut sink = CheckSink::default();
-        subjects::decode(subject, body, chunk, &mut sink);
+        subjects::decode(subject, body.chunks(chunk), &mut sink);
         sink.summary()
     };
     let (want, got) = (summary(Subject::Ours), summary(subject));

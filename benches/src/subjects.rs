@@ -181,7 +181,7 @@ pub fn pass(subject: Subject, body: &'static [u8], chunk: usize, scratch: &mut S
         }
         _ => {
             let mut touch = TouchSink::default();
-            decode(subject, body, chunk, &mut touch);
+            decode(subject, body.chunks(chunk), &mut touch);
             black_box(touch.0);
         }
     }
@@ -206,7 +206,7 @@ impl Scratch {
         }
         self.data.clear();
         self.data_of = corpus.body.len();
-        decode(Ours, corpus.body, usize::MAX, &mut DataSink(&mut self.data));
+        decode(Ours, std::iter::once(corpus.body), &mut DataSink(&mut self.data));
     }
 
     /// The events' data of about this prefix of the body.
@@ -217,23 +217,22 @@ impl Scratch {
 }
 
 /// Chunks of a body as a stream that is always ready.
-struct Chunks<F> {
-    body: &'static [u8],
-    chunk: usize,
+struct Chunks<I, F> {
+    chunks: I,
     wrap: F,
 }
 
-impl<F: Fn(&'static [u8]) -> T + Unpin, T> Stream for Chunks<F> {
+impl<I, F, T> Stream for Chunks<I, F>
+where
+    I: Iterator<Item = &'static [u8]> + Unpin,
+    F: Fn(&'static [u8]) -> T + Unpin,
+{
     type Item = Result<T, Infallible>;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.body.is_empty() {
-            return Poll::Ready(None);
-        }
-        let (piece, rest) = self.body.split_at(self.chunk.min(self.body.len()));
-        self.body = rest;
-        Poll::Ready(Some(Ok((self.wrap)(piece))))
+        let chunk = self.chunks.next();
+        Poll::Ready(chunk.map(|chunk| Ok((self.wrap)(chunk))))
     }
 }
 
@@ -247,12 +246,12 @@ fn drain<T, E>(stream: impl Stream<Item = Result<T, E>>, mut each: impl FnMut(T)
     }
 }
 
-/// Runs a decoder over a body and hands its events to the sink.
-pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink: &mut S) {
+/// Runs a decoder over the chunks of a body and hands its events to the sink.
+pub fn decode<S: Sink>(subject: Subject, chunks: impl Iterator<Item = &'static [u8]> + Unpin, sink: &mut S) {
     match subject {
         Ours | OursText | OursOwned => {
             let mut decoder = chat_proto::sse::Decoder::new();
-            for mut input in body.chunks(chunk) {
+            for mut input in chunks {
                 while let Some(event) = decoder.next(&mut input) {
                     let Ok(event) = event else { return };
                     match subject {
@@ -272,7 +271,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
         // Over `Buf`, as in the first example of its documentation.
         SseCore => {
             let mut decoder = sse_core::SseDecoder::with_limit(NonZeroUsize::MAX);
-            for mut input in body.chunks(chunk) {
+            for mut input in chunks {
                 while let Some(event) = decoder.next(&mut input) {
                     if let Ok(sse_core::SseEvent::Message(event)) = event {
                         let id = event.last_event_id.as_deref().unwrap_or_default();
@@ -285,7 +284,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
         // the last id.
         SseStream => {
             let mut id = String::new();
-            drain(sse_stream::SseByteStream::new(Chunks { body, chunk, wrap: |piece| piece }), |event| {
+            drain(sse_stream::SseByteStream::new(Chunks { chunks, wrap: |piece| piece }), |event| {
                 if let Some(newer) = event.id {
                     id = newer;
                 }
@@ -298,7 +297,7 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
         // Its sans-IO parser.
         SseParse => {
             let mut parser = sse_parse::SseParser::new();
-            for piece in body.chunks(chunk) {
+            for piece in chunks {
                 parser.feed(piece);
                 while let Some(event) = parser.next_event() {
                     sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
@@ -306,19 +305,19 @@ pub fn decode<S: Sink>(subject: Subject, body: &'static [u8], chunk: usize, sink
             }
         }
         Sseer => {
-            let pieces = Chunks { body, chunk, wrap: Bytes::from_static };
+            let pieces = Chunks { chunks, wrap: Bytes::from_static };
             drain(sseer::event_stream::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });
         }
         EventsourceStream => {
-            let pieces = Chunks { body, chunk, wrap: |piece| piece };
+            let pieces = Chunks { chunks, wrap: |piece| piece };
             drain(eventsource_stream::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });
         }
         EventsourceStream2 => {
-            let pieces = Chunks { body, chunk, wrap: |piece| piece };
+            let pieces = Chunks { chunks, wrap: |piece| piece };
             drain(eventsource_stream2::EventStream::new(pieces), |event| {
                 sink.event(event.event.as_bytes(), event.data.as_bytes(), event.id.as_bytes());
             });

@@ -6,6 +6,7 @@
 mod check;
 mod completions;
 mod exchange;
+mod fast_path;
 mod handshake;
 mod lines;
 pub mod naive;
@@ -18,6 +19,7 @@ pub mod sim;
 pub use check::{DecoderOutput, check_sse, cut_at, cut_every, decode, decode_with_limit};
 pub use completions::check_completions;
 pub use exchange::check_exchange;
+pub use fast_path::check_fast_path;
 pub use handshake::{check_proxy_connect, check_proxy_socks};
 pub use lines::check_lines;
 pub use peers::check_peers;

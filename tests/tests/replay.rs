@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use chat_tests::{
-    check_completions, check_exchange, check_lines, check_peers, check_proxy_connect, check_proxy_socks,
-    check_receiver, check_request, check_retry_after, check_sse,
+    check_completions, check_exchange, check_fast_path, check_lines, check_peers, check_proxy_connect,
+    check_proxy_socks, check_receiver, check_request, check_retry_after, check_sse,
 };
 
 fn replay(target: &str, check: fn(&[u8])) {
@@ -28,6 +28,11 @@ fn replay(target: &str, check: fn(&[u8])) {
 #[test]
 fn decoder() {
     replay("decoder", check_sse);
+}
+
+#[test]
+fn fast_path() {
+    replay("fast_path", check_fast_path);
 }
 
 #[test]

@@ -73,6 +73,8 @@ fn client(subject: &str, job: &str, port: &str) {
 
 /// Runs the subjects whose names contain one of the words, and those that they are compared with. Without words, runs all.
 fn compare(size: &Size, quick: bool, words: &[&str]) {
+    // The programs that this one starts inherit the limit.
+    process::raise_file_limit();
     let flood = size.flood.to_string();
     let server = Server::start(&["serve", &flood]);
     let chosen: Vec<_> = subjects::ALL
@@ -124,7 +126,8 @@ fn compare(size: &Size, quick: bool, words: &[&str]) {
     println!("{}", table::costs(&all, size.flood));
     println!("{}", table::paced(&all, Job::RATE));
     println!("{}", table::streams(&all, size.streams));
-    print!("{}", output_of(env!("CARGO_BIN_EXE_held"), &[&server.port.to_string()]));
+    let args = [server.port.into(), size.streams, size.flood].map(|number: usize| number.to_string());
+    print!("{}", output_of(env!("CARGO_BIN_EXE_held"), &args.each_ref().map(String::as_str)));
     if !quick {
         println!("{}", table::goals(&all));
     }

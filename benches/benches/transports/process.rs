@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio, exit};
 use std::thread;
 use std::time::Duration;
 
-pub(crate) use system::{clock, cpu};
+pub(crate) use system::{clock, cpu, raise_file_limit};
 
 /// Maximum time of a client process.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,7 +31,7 @@ mod system {
     }
 
     /// Raises the limit of open files to its maximum.
-    pub(super) fn raise_file_limit() {
+    pub(crate) fn raise_file_limit() {
         let limit = getrlimit(Resource::Nofile);
         // If this fails, opening too many sockets fails later with a message.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
@@ -54,7 +54,7 @@ mod system {
     }
 
     /// Does nothing.
-    pub(super) fn raise_file_limit() {}
+    pub(crate) fn raise_file_limit() {}
 }
 
 /// Resident (`VmRSS`) or peak (`VmHWM`) memory of this process in KiB. 0 if there is no `/proc`.
@@ -66,7 +66,7 @@ pub(crate) fn memory(field: &str) -> u64 {
 
 /// Raises the limit of open files. With `has_timeout`, ends the process if it takes too long.
 pub(crate) fn prepare_child(has_timeout: bool) {
-    system::raise_file_limit();
+    raise_file_limit();
     if has_timeout {
         thread::spawn(|| {
             thread::sleep(TIMEOUT);

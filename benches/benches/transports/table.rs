@@ -3,6 +3,7 @@
 use chat_bench::table::{MAX_WIDTH, Table, number, percent};
 
 use crate::Rounds;
+use crate::job::Job;
 use crate::measure::Report;
 use crate::server::PER_WRITE;
 use crate::subjects::{ALL, Role};
@@ -83,16 +84,28 @@ pub(crate) fn floods(all: &[Rounds], events: usize) -> Table {
     })
 }
 
+/// CPU seconds per event of a subject's floods, at an index of [`PER_WRITE`].
+fn cpu(all: &[Rounds], at: usize, write: usize, events: usize) -> f64 {
+    median(&all[at].floods[write], |report| report.cpu) / events as f64
+}
+
 /// CPU time and memory of floods.
 pub(crate) fn costs(all: &[Rounds], events: usize) -> Table {
-    let heads = PER_WRITE.map(|n| format!("w{n}"));
-    let heads: Vec<_> = heads.iter().map(String::as_str).collect();
+    let heads = PER_WRITE.map(|n| [format!("w{n}"), format!("lim{n}"), format!("stk{n}")]);
+    let heads: Vec<_> = heads.iter().flatten().map(String::as_str).collect();
     let table = Table::new("CPU time and memory", &[&["client"], &heads[..], &["MiB"]].concat())
         .legend("w1, w10, w50", "CPU seconds of the client per million events, with 1, 10 or 50 events per write")
+        .legend("lim1, ...", "CPU of the limit on the same runtime / CPU; higher is better")
+        .legend("stk1, ...", "CPU of the reqwest stack with the same number of threads / CPU; higher is better")
         .legend("MiB", "peak resident memory of the client's process");
     fill(table, all, &EVERY_ROLE, |at| {
-        let cpu = |reports: &Vec<Report>| median(reports, |report| report.cpu) / events as f64 * 1e6;
-        let mut cells: Vec<_> = all[at].floods.iter().map(|reports| number(cpu(reports), 2)).collect();
+        let mut cells = Vec::new();
+        for write in 0..PER_WRITE.len() {
+            let own = cpu(all, at, write, events);
+            cells.push(number(own * 1e6, 2));
+            let others = [ALL[at].limit(), ALL[at].stack()];
+            cells.extend(others.map(|other| number(cpu(all, other, write, events) / own, 2)));
+        }
         let peaks = all[at].floods.iter().map(|reports| median(reports, |report| report.peak as f64 / 1024.0));
         cells.push(number(peaks.fold(0.0, f64::max), 1));
         cells
@@ -114,40 +127,74 @@ pub(crate) fn paced(all: &[Rounds], rate: u32) -> Table {
     })
 }
 
+/// CPU seconds per event of many streams, once all have started.
+fn streaming_cpu(report: &Report) -> f64 {
+    report.cpu / (report.seconds * f64::from(Job::RATE))
+}
+
+/// CPU per event of many streams / that of the limit.
+fn streaming_ratio(all: &[Rounds], at: usize) -> f64 {
+    median(&all[at].streams, streaming_cpu) / median(&all[ALL[at].limit()].streams, streaming_cpu)
+}
+
 /// Many streams with about one event per second each.
 pub(crate) fn streams(all: &[Rounds], streams: usize) -> Table {
-    let table = Table::new(format!("{streams} streams at once"), &["client", "p50", "p99", "cpu", "KiB"])
+    let title = format!("{streams} streams at once");
+    let table = Table::new(title, &["client", "p50", "p99", "cpu", "lim", "spread", "KiB"])
         .legend("p50, p99", "microseconds from the server's write to the event: median and 99th percentile")
-        .legend("cpu", "milliseconds of CPU time per second, once all streams have started")
+        .legend("cpu", "microseconds of CPU time per event, once all streams have started")
+        .legend("lim", "CPU / CPU of the limit on the same runtime; lower is better")
+        .legend("spread", &format!("{SPREAD} of `cpu`"))
         .legend("KiB", "resident memory per stream");
     fill(table, all, &EVERY_ROLE, |at| {
         let reports = &all[at].streams;
+        let Some(cpu) = Figure::of(reports, streaming_cpu) else { return Vec::new() };
         let (p50, p99) = (median(reports, |report| report.p50), median(reports, |report| report.p99));
-        let cpu = median(reports, |report| report.cpu / report.seconds) * 1e3;
         let memory = median(reports, |report| report.stream_memory as f64 / streams as f64);
-        vec![number(p50, 0), number(p99, 0), number(cpu, 1), number(memory, 1)]
+        vec![
+            number(p50, 0),
+            number(p99, 0),
+            number(cpu.median * 1e6, 1),
+            number(streaming_ratio(all, at), 2),
+            percent(cpu.spread),
+            number(memory, 1),
+        ]
     })
 }
 
 /// The ratios and their goals.
 pub(crate) fn goals(all: &[Rounds]) -> Table {
-    // The number of events cancels out in a ratio.
-    let ratio = |at: usize, other: usize, write: usize| speed(all, at, write, 1) / speed(all, other, write, 1);
-    let table = Table::new("Goals", &["client", "lim50", "stk50", "lim1", "p50"])
-        .legend("lim50, stk50, lim1", "as under Throughput: the ratio / its goal, which is a minimum")
-        .legend("p50", "`lim` under Latency / its goal, which is a maximum");
-    let cell = |got: f64, goal: f64, is_met: bool| {
-        format!("{}/{} {}", number(got, 2), number(goal, 1), if is_met { "met" } else { "MISSED" })
-    };
+    let table =
+        Table::new("Goals", &["client", "stk50", "floor", "goal", "", "lim", "floor", "goal", "", "p50", "goal", ""])
+            .legend("stk50", "as under CPU time: CPU of the reqwest stack / CPU, at 50 events per write; a minimum")
+            .legend("lim", "as under streams at once: CPU per event / CPU per event of the limit; a maximum")
+            .legend("p50", "`lim` under Latency: p50 / p50 of the limit; a maximum")
+            .legend(
+                "floor, goal",
+                "what must and what should be reached; MISSED: the floor, or the only goal, is missed",
+            );
     fill(table, all, &[Role::Ours], |at| {
-        let (limit, stack) = (ALL[at].limit(), ALL[at].stack());
-        let speeds = [(ratio(at, limit, 2), 0.7), (ratio(at, stack, 2), 1.5), (ratio(at, limit, 0), 0.9)];
-        let mut cells: Vec<_> = speeds.into_iter().map(|(got, goal)| cell(got, goal, got >= goal)).collect();
+        // The number of events cancels out in a ratio.
+        let stack = cpu(all, ALL[at].stack(), 2, 1) / cpu(all, at, 2, 1);
         let p50 = |at: usize| median(&all[at].paced, |report| report.p50);
-        let got = p50(at) / p50(limit);
-        cells.push(cell(got, 1.2, got <= 1.2));
+        let latency = p50(at) / p50(ALL[at].limit());
+        let streaming = streaming_ratio(all, at);
+        let mut cells = vec![number(stack, 2), number(4.0, 1), number(6.0, 1)];
+        cells.push(verdict(stack >= 4.0, stack >= 6.0));
+        cells.extend([number(streaming, 2), number(1.1, 1), number(1.0, 1)]);
+        cells.push(verdict(streaming <= 1.1, streaming <= 1.0));
+        cells.extend([number(latency, 2), number(1.2, 1), verdict(latency <= 1.2, latency <= 1.2)]);
         cells
     })
+}
+
+fn verdict(has_floor: bool, has_goal: bool) -> String {
+    let verdict = match (has_goal, has_floor) {
+        (true, _) => "goal",
+        (_, true) => "floor",
+        _ => "MISSED",
+    };
+    verdict.to_owned()
 }
 
 /// Checks with long values that no table is wider than [`MAX_WIDTH`].

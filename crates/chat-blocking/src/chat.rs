@@ -72,8 +72,8 @@ impl Chat {
         Self(self.0.with_reasoning(with_reasoning))
     }
 
-    /// Returns the turns that are sent again, oldest first.
-    pub fn turns(&self) -> Vec<Arc<ChatTurn>> {
+    /// Returns the turns that are sent again, oldest first. The list is not copied: later turns do not change it.
+    pub fn turns(&self) -> Arc<Vec<Arc<ChatTurn>>> {
         self.0.turns()
     }
 

@@ -1,9 +1,10 @@
 //! A reply that blocks.
 
 use std::fmt;
+use std::future::Future as _;
 use std::iter::FusedIterator;
 use std::mem;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream as _;
@@ -41,6 +42,27 @@ impl State {
 impl Reply {
     pub(crate) fn new(reply: transport_smol::Reply) -> Self {
         Self { state: State::Running(Box::new(reply)), canceller: Canceller::default() }
+    }
+
+    /// Returns the next event if it has already arrived. Reads nothing from the connection and never blocks. `None` does not
+    /// mean that the reply has ended.
+    pub fn try_next(&mut self) -> Option<Event> {
+        match &mut self.state {
+            State::Running(reply) => reply.try_next(),
+            State::Done(_) => None,
+        }
+    }
+
+    /// Returns the text by which the answer has grown, or `None` at the end. It joins the texts of all events that have
+    /// arrived, and costs no allocation for them. Other events are in the [`answer`](Self::answer).
+    pub fn next_text(&mut self) -> Option<Result<&str, Error>> {
+        match self.block_on(Self::poll_next_text)? {
+            Ok(len) => {
+                let text = &self.answer()?.text;
+                Some(Ok(&text[text.len() - len..]))
+            }
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Returns the text of the reply, without the other events.
@@ -98,15 +120,43 @@ impl Reply {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        self.poll_item(cx, |reply, cx| Pin::new(reply).poll_next(cx))
+    }
+
+    /// Returns the length of the text by which the answer has grown.
+    fn poll_next_text(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<usize, Error>>> {
+        // The future keeps nothing between two polls.
+        self.poll_item(cx, |reply, cx| pin!(reply.next_text()).poll(cx).map(|item| item.map(|text| text.map(str::len))))
+    }
+
+    fn poll_item<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut transport_smol::Reply, &mut Context<'_>) -> Poll<Option<Result<R, Error>>>,
+    ) -> Poll<Option<Result<R, Error>>> {
         let State::Running(reply) = &mut self.state else { return Poll::Ready(None) };
         if self.canceller.poll(cx).is_ready() {
             return Poll::Ready(self.end().map(Err));
         }
-        let item = ready!(Pin::new(&mut **reply).poll_next(cx));
+        let item = ready!(poll(reply, cx));
         if !matches!(item, Some(Ok(_))) {
             self.end();
         }
         Poll::Ready(item)
+    }
+
+    /// Blocks until there is an item.
+    fn block_on<R>(
+        &mut self,
+        poll: impl Fn(&mut Self, &mut Context<'_>) -> Poll<Option<Result<R, Error>>>,
+    ) -> Option<Result<R, Error>> {
+        if let State::Done(_) = self.state {
+            return None;
+        }
+        block_on(|cx| poll(self, cx)).unwrap_or_else(|error| {
+            self.state = State::Done(Err(error.clone()));
+            Some(Err(error))
+        })
     }
 
     /// Cancels the call if it has not ended, and keeps its outcome. Returns the error of the outcome.
@@ -123,13 +173,7 @@ impl Iterator for Reply {
     type Item = Result<Event, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let State::Done(_) = self.state {
-            return None;
-        }
-        block_on(|cx| self.poll_next(cx)).unwrap_or_else(|error| {
-            self.state = State::Done(Err(error.clone()));
-            Some(Err(error))
-        })
+        self.block_on(Self::poll_next)
     }
 }
 

@@ -82,8 +82,9 @@ impl Session {
         self.0.unusable_id()
     }
 
-    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history).
-    pub fn history(&self) -> Vec<Arc<Turn>> {
+    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history). The list is not
+    /// copied: later turns do not change it.
+    pub fn history(&self) -> Arc<Vec<Arc<Turn>>> {
         self.0.history()
     }
 

@@ -34,6 +34,17 @@ fn a_session_creates_and_continues() {
     assert!(!text.is_empty() && first.finish_reason.is_some());
     assert_eq!(session.id(), first.session_id);
 
+    // By the text that has arrived.
+    let mut reply = client.session("i").ask("What is a transport?");
+    assert!(reply.try_next().is_none(), "nothing is sent yet");
+    let mut grown = String::new();
+    while let Some(more) = reply.next_text() {
+        grown += more.unwrap();
+    }
+    assert_eq!(grown, text);
+    assert!(reply.next_text().is_none() && reply.try_next().is_none());
+    assert_eq!(reply.finish().unwrap().text, text);
+
     // As one JSON object, read with `text`.
     let mut session = client.session("i").with_id(session.id().unwrap()).with_streaming(false);
     let mut pieces = session.ask("And a driver?").text();

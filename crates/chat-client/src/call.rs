@@ -87,10 +87,21 @@ impl Call {
 
     /// Returns the next event that needs no new input. Call it until it returns `None`, then call
     /// [`poll_output`](Self::poll_output). See [`Exchange::poll_event`].
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.exchange_mut()?.poll_event()?;
         self.record(&event);
         Some(event)
+    }
+
+    /// Merges text that needs no new input into the answer, without returning its events. Traces record each event, so with
+    /// the feature `tracing` it does nothing. See [`Exchange::merge_text`].
+    pub fn merge_text(&mut self) {
+        if !Trace::IS_ON
+            && let Some(exchange) = self.exchange_mut()
+        {
+            exchange.merge_text();
+        }
     }
 
     /// Returns what to do next. See [`Exchange::poll_output`]. After [`Output::Done`], [`error`](Self::error) and
@@ -245,9 +256,10 @@ impl Call {
         }
     }
 
+    #[inline]
     fn record(&mut self, event: &Event) {
         self.trace.event(event);
-        if let Some(turn) = &self.turn {
+        if let Some(turn) = &mut self.turn {
             turn.handle_event(event);
         }
     }

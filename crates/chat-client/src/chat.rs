@@ -101,8 +101,8 @@ impl<T: Transport> Chat<T> {
         self.map(|history| history.with_reasoning(with_reasoning))
     }
 
-    /// Returns the turns that are sent again, oldest first.
-    pub fn turns(&self) -> Vec<Arc<ChatTurn>> {
+    /// Returns the turns that are sent again, oldest first. The list is not copied: later turns do not change it.
+    pub fn turns(&self) -> Arc<Vec<Arc<ChatTurn>>> {
         self.history.turns()
     }
 

@@ -73,7 +73,7 @@ impl ChatHistory {
         }
         let mut history = Self::new(exported.model, defaults);
         history.input.messages = exported.system;
-        history.log.lock().turns = exported.turns.into_iter().map(Arc::new).collect();
+        history.log.lock().turns = Arc::new(exported.turns.into_iter().map(Arc::new).collect());
         Ok(history)
     }
 
@@ -121,9 +121,9 @@ impl ChatHistory {
         Self { with_reasoning, ..self }
     }
 
-    /// Returns the turns that are sent again, oldest first.
-    pub fn turns(&self) -> Vec<Arc<ChatTurn>> {
-        self.log.lock().turns.clone()
+    /// Returns the turns that are sent again, oldest first. The list is not copied: later turns do not change it.
+    pub fn turns(&self) -> Arc<Vec<Arc<ChatTurn>>> {
+        Arc::clone(&self.log.lock().turns)
     }
 
     /// Returns the tool calls of the last answer that need results.
@@ -134,13 +134,14 @@ impl ChatHistory {
 
     /// Removes the last turn, for example one that was cancelled. Results of tools are a turn of their own.
     pub fn drop_last(&self) -> Option<Arc<ChatTurn>> {
-        self.log.lock().turns.pop()
+        Arc::make_mut(&mut self.log.lock().turns).pop()
     }
 
     /// Keeps the last `count` turns and removes those before. Results of tools count with the turn that they continue. The
     /// instructions are kept.
     pub fn keep_last(&self, count: usize) {
-        let turns = &mut self.log.lock().turns;
+        let mut state = self.log.lock();
+        let turns = Arc::make_mut(&mut state.turns);
         let starts = turns.iter().enumerate().rev().filter(|(_, turn)| !turn.is_continuation());
         let removed = match count.checked_sub(1) {
             None => turns.len(),

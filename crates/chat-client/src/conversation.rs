@@ -97,14 +97,15 @@ impl Conversation {
         self.log.lock().unusable_id.clone()
     }
 
-    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history).
-    pub fn history(&self) -> Vec<Arc<Turn>> {
-        self.log.lock().history.clone()
+    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history). The list is not
+    /// copied: later turns do not change it.
+    pub fn history(&self) -> Arc<Vec<Arc<Turn>>> {
+        Arc::clone(&self.log.lock().history)
     }
 
     /// Clears the local history. The server keeps its own.
     pub fn clear_history(&self) {
-        self.log.lock().history.clear();
+        self.log.lock().history = Arc::default();
     }
 
     /// Makes the request for a question. It creates the session, or continues it once the session id is known.

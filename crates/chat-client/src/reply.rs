@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -65,6 +66,36 @@ impl<T: Transport> Reply<T> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
+    /// Returns the next event if it has already arrived. Reads nothing from the connection and never waits.
+    ///
+    /// `None` does not mean that the reply has ended: call [`next`](Self::next) then. Use it to handle all events of a read
+    /// before drawing a screen, for example.
+    #[inline]
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.call.poll_event()
+    }
+
+    /// Returns the text by which the answer has grown, or `None` at the end. It joins the texts of all events that have
+    /// arrived, and costs no allocation for them. Other events are in the [`answer`](Self::answer).
+    ///
+    /// ```
+    /// # use chat_client::{Error, Reply, Transport};
+    /// # async fn print<T: Transport>(mut reply: Reply<T>) -> Result<(), Error> {
+    /// while let Some(text) = reply.next_text().await {
+    ///     print!("{}", text?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// This method is cancel safe: if the future is dropped, no text is lost.
+    pub async fn next_text(&mut self) -> Option<Result<&str, Error>> {
+        match poll_fn(|cx| self.poll_growth(cx)).await? {
+            Ok(grown) => self.call.answer().map(|answer| Ok(&answer.text[grown])),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
     /// Returns the text of the reply, without the other events.
     pub fn text(self) -> Text<T> {
         Text(self)
@@ -109,12 +140,37 @@ impl<T: Transport> Reply<T> {
         self.call.answer()
     }
 
-    /// Polls for the next event. Returns `None` at the end.
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
-        loop {
-            if let Some(event) = self.call.poll_event() {
-                return Poll::Ready(Some(Ok(event)));
+    /// Polls until the answer's text grows. Returns what was added, or `None` at the end.
+    fn poll_growth(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Range<usize>, Error>>> {
+        let before = self.text_len();
+        self.call.merge_text();
+        while self.text_len() == before {
+            match ready!(self.poll_event(cx)) {
+                Some(Ok(_)) => self.call.merge_text(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
+        }
+        Poll::Ready(Some(Ok(before..self.text_len())))
+    }
+
+    fn text_len(&self) -> usize {
+        self.answer().map_or(0, |answer| answer.text.len())
+    }
+
+    /// Polls for the next event. Returns `None` at the end.
+    #[inline]
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        match self.call.poll_event() {
+            Some(event) => Poll::Ready(Some(Ok(event))),
+            None => self.poll_call(cx),
+        }
+    }
+
+    /// Does the I/O until there is an event. Not inlined, so that events that have arrived cost less.
+    #[inline(never)]
+    fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
+        loop {
             // The clock is read once per chunk. Data that is ready now was received before now.
             let now = self.now();
             match self.call.poll_output(now) {
@@ -127,7 +183,12 @@ impl<T: Transport> Reply<T> {
                 }
                 // Read before checking the timer, so that data received during a pause of the caller is not lost.
                 Output::Read => match self.poll_read(cx, now) {
-                    Poll::Ready(()) => self.reads += 1,
+                    Poll::Ready(()) => {
+                        self.reads += 1;
+                        if let Some(event) = self.call.poll_event() {
+                            return Poll::Ready(Some(Ok(event)));
+                        }
+                    }
                     Poll::Pending => {
                         self.reads = 0;
                         ready!(self.poll_timer(cx));

@@ -24,7 +24,7 @@ use crate::turn::Turn;
 /// # async fn go_on<T: Transport>(client: Client<T>, saved: String) -> Result<(), Error> {
 /// let mut session = client.session("my-integration").with_id(saved);
 /// session.ask("Where were we?").finish().await?;
-/// for turn in session.history() {
+/// for turn in session.history().iter() {
 ///     println!("{}: {}", turn.question, turn.answer().map_or("", |answer| &answer.text));
 /// }
 /// # Ok(())
@@ -107,8 +107,9 @@ impl<T: Transport> Session<T> {
         self.conversation.unusable_id()
     }
 
-    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history).
-    pub fn history(&self) -> Vec<Arc<Turn>> {
+    /// Returns the finished turns, oldest first. They are kept until [`clear_history`](Self::clear_history). The list is not
+    /// copied: later turns do not change it.
+    pub fn history(&self) -> Arc<Vec<Arc<Turn>>> {
         self.conversation.history()
     }
 

@@ -46,26 +46,36 @@ impl fmt::Debug for Turn {
 pub struct PendingTurn(Pending);
 
 enum Pending {
-    Session { question: String, log: TurnLog },
-    Chat { messages: Vec<Message>, log: ChatLog },
+    Session {
+        question: String,
+        log: TurnLog,
+        /// The id of the last event that had one.
+        noted: Option<SessionId>,
+    },
+    Chat {
+        messages: Vec<Message>,
+        log: ChatLog,
+    },
 }
 
 impl PendingTurn {
-    /// Updates the session id from an event that has one.
-    pub(crate) fn handle_event(&self, event: &Event) {
-        if let (Event::Text(delta), Pending::Session { log, .. }) = (event, &self.0)
+    /// Updates the session id from an event that has one. An event with the same id as the one before takes no lock.
+    pub(crate) fn handle_event(&mut self, event: &Event) {
+        if let (Event::Text(delta), Pending::Session { log, noted, .. }) = (event, &mut self.0)
             && let Some(id) = &delta.session_id
+            && noted.as_ref() != Some(id)
         {
             log.lock().set_id(id);
+            *noted = Some(id.clone());
         }
     }
 
     /// Adds the question and its outcome to the history.
     pub(crate) fn finish(mut self, outcome: Result<Answer, Error>) {
         match &mut self.0 {
-            Pending::Session { question, log } => {
+            Pending::Session { question, log, .. } => {
                 let turn = Arc::new(Turn { question: std::mem::take(question), outcome });
-                log.lock().history.push(turn);
+                Arc::make_mut(&mut log.lock().history).push(turn);
             }
             Pending::Chat { messages, log } => log.lock().add(std::mem::take(messages), &outcome),
         }
@@ -98,7 +108,8 @@ pub(crate) struct ChatLog(Arc<Mutex<ChatState>>);
 
 #[derive(Default, Debug)]
 pub(crate) struct ChatState {
-    pub(crate) turns: Vec<Arc<ChatTurn>>,
+    /// Readers share it. It is copied when a turn is added while a reader still has it.
+    pub(crate) turns: Arc<Vec<Arc<ChatTurn>>>,
     is_pending: bool,
 }
 
@@ -129,7 +140,9 @@ impl ChatState {
         let mut ids = (1..).map(|number: u64| format!("call-{number}")).filter(|id| !used.contains(&**id));
         let turn = ChatTurn::new(messages, outcome, || ids.next().expect("there are more numbers than calls"));
         let turn = turn.filter(|turn| turn.follows(self.turns.last().map(|last| &**last)));
-        self.turns.extend(turn.map(Arc::new));
+        if let Some(turn) = turn {
+            Arc::make_mut(&mut self.turns).push(Arc::new(turn));
+        }
     }
 }
 
@@ -158,14 +171,15 @@ pub(crate) struct State {
     /// An id that no request can contain. Only set while `id` is not.
     pub(crate) unusable_id: Option<SessionId>,
     is_pending: bool,
-    pub(crate) history: Vec<Arc<Turn>>,
+    /// Shared with readers, like the turns of a chat.
+    pub(crate) history: Arc<Vec<Arc<Turn>>>,
 }
 
 impl TurnLog {
     /// Starts a turn, unless one is in progress.
     pub(crate) fn start(&self, question: String) -> Result<PendingTurn, Error> {
         start(&mut self.lock().is_pending, "session")?;
-        Ok(PendingTurn(Pending::Session { question, log: self.clone() }))
+        Ok(PendingTurn(Pending::Session { question, log: self.clone(), noted: None }))
     }
 
     /// Ignores poisoning: the state is valid after each assignment.
@@ -194,5 +208,26 @@ impl fmt::Debug for State {
         debug.field("has_id", &self.id.is_some());
         debug.field("is_pending", &self.is_pending).field("turns", &self.history.len());
         debug.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_proto::TextDelta;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_repeated_is_not_stored_again() {
+        let log = TurnLog::default();
+        let mut turn = log.start("Is it?".to_owned()).unwrap();
+        let mut stores = |id: &str| {
+            log.lock().id = None;
+            let mut delta = TextDelta::default();
+            delta.session_id = Some(id.into());
+            turn.handle_event(&Event::Text(delta));
+            log.lock().id.is_some()
+        };
+        assert_eq!(["s-1", "s-1", "s-2", "s-2", "s-1"].map(&mut stores), [true, false, true, false, true]);
     }
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use chat_client::completions::{CompletionInput, ContentPart, Message, Tool};
 use chat_client::{Chat, Error, ErrorKind, Event, ToolResult};
 use chat_mock::memory::{MemoryTransport, Script};
@@ -303,7 +305,7 @@ fn a_failed_question_without_text_is_not_kept() {
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(next.as_mut().poll(&mut cx).is_pending());
     }
-    assert_eq!((chat.turns(), transport.requests().len()), (vec![], 4));
+    assert_eq!((chat.turns().len(), transport.requests().len()), (0, 4));
     ask(&mut chat, "5?");
     assert_eq!(last_messages(&transport), ["user: 5?"]);
 }
@@ -355,7 +357,22 @@ fn keep_last_counts_turns_and_keeps_calls_with_their_results() {
     let (mut empty, _) = chat([]);
     empty.keep_last(0);
     empty.keep_last(1);
-    assert_eq!(empty.turns(), []);
+    assert!(empty.turns().is_empty());
+}
+
+#[test]
+fn readers_of_the_turns_share_one_list_that_changes_do_not_reach() {
+    let (mut chat, _) = chat([Script::completion("Yes."), Script::completion("No.")]);
+    ask(&mut chat, "1?");
+    let before = chat.turns();
+    assert!(Arc::ptr_eq(&before, &chat.turns()), "reading does not copy");
+    ask(&mut chat, "2?");
+    let after = chat.turns();
+    assert_eq!((before.len(), after.len()), (1, 2));
+    assert!(Arc::ptr_eq(&before[0], &after[0]), "a copy of the list shares its turns");
+    chat.drop_last();
+    chat.keep_last(0);
+    assert_eq!((before.len(), after.len(), chat.turns().len()), (1, 2, 0));
 }
 
 #[test]
@@ -520,7 +537,7 @@ fn a_reply_that_is_not_polled_releases_the_chat() {
     let (mut chat, transport) = chat([Script::completion("Yes.")]);
     drop(chat.ask("1?"));
     assert_eq!(chat.ask("2?").cancel().unwrap_err().kind().name(), "cancelled");
-    assert_eq!((chat.turns(), transport.requests().len()), (vec![], 0));
+    assert_eq!((chat.turns().len(), transport.requests().len()), (0, 0));
     ask(&mut chat, "3?");
     assert_eq!(last_messages(&transport), ["user: 3?"]);
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use chat_client::{Client, ClientBuilder, Error, ErrorKind, Session};
 use chat_mock::memory::{MemoryTransport, Script};
 use serde_json::Value;
@@ -53,6 +55,21 @@ fn the_first_question_creates_and_the_next_continue() {
     assert_eq!(turns, [("Is it?".into(), "Yes.".into()), ("Sure?".into(), "No.".into())]);
     session.clear_history();
     assert!(session.history().is_empty());
+}
+
+#[test]
+fn readers_of_the_history_share_one_list_that_later_turns_do_not_change() {
+    let transport = MemoryTransport::new([answer("Yes."), answer("No.")]);
+    let mut session = session(&transport);
+    run(session.ask("One?").finish()).unwrap();
+    let before = session.history();
+    assert!(Arc::ptr_eq(&before, &session.history()), "reading does not copy");
+    run(session.ask("Two?").finish()).unwrap();
+    let after = session.history();
+    assert_eq!((before.len(), after.len()), (1, 2));
+    assert!(Arc::ptr_eq(&before[0], &after[0]), "a copy of the list shares its turns");
+    session.clear_history();
+    assert_eq!((before.len(), after.len(), session.history().len()), (1, 2, 0));
 }
 
 #[test]

@@ -9,11 +9,13 @@ use std::task::{Context, Poll, ready};
 use chat_net::{MAX_INTERIM, SendSide};
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 
-/// Number of successful reads in a row before other tasks get a turn. hyper reads at most
-/// [`MAX_HEAD`](chat_net::MAX_HEAD) bytes at once.
+/// Number of successful reads in a row before other tasks get a turn.
 const READS: usize = 8;
 
 /// A connection: any type with hyper's I/O traits that does not borrow and needs no pinning. Every such type implements it.
+///
+/// hyper's read buffer grows with the size of the reads, up to [`MAX_HEAD`](chat_net::MAX_HEAD). A [`Stream`](crate::Stream)
+/// reads less than 32 KiB at once.
 pub trait Io: Read + Write + Unpin + 'static {}
 
 impl<T: Read + Write + Unpin + 'static> Io for T {}

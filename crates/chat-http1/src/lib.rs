@@ -6,6 +6,7 @@ mod connection;
 mod engine;
 mod error;
 mod io;
+mod limited_read;
 mod pool;
 mod rest;
 mod runtime;

@@ -8,23 +8,24 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::client::TlsStream;
 use hyper::rt::ReadBufCursor;
-use smol_hyper::rt::FuturesIo;
+
+use crate::limited_read;
 
 /// A connection of a [`Connector`](crate::Connector), with or without TLS.
 pub struct Stream<S>(Inner<S>);
 
 enum Inner<S> {
-    Plain(FuturesIo<S>),
-    Tls(FuturesIo<Box<TlsStream<BudgetedSocket<S>>>>),
+    Plain(S),
+    Tls(Box<TlsStream<BudgetedSocket<S>>>),
 }
 
 impl<S> Stream<S> {
     pub(crate) fn plain(stream: S) -> Self {
-        Self(Inner::Plain(FuturesIo::new(stream)))
+        Self(Inner::Plain(stream))
     }
 
     pub(crate) fn tls(stream: TlsStream<BudgetedSocket<S>>) -> Self {
-        Self(Inner::Tls(FuturesIo::new(Box::new(stream))))
+        Self(Inner::Tls(Box::new(stream)))
     }
 }
 
@@ -40,8 +41,8 @@ impl<S> fmt::Debug for Stream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Read for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
-            Inner::Plain(io) => Pin::new(io).poll_read(cx, buf),
-            Inner::Tls(io) => Pin::new(io).poll_read(cx, buf),
+            Inner::Plain(io) => limited_read::poll_read(io, cx, buf),
+            Inner::Tls(io) => limited_read::poll_read(io, cx, buf),
         }
     }
 }
@@ -63,8 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> hyper::rt::Write for Stream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.0 {
-            Inner::Plain(io) => Pin::new(io).poll_shutdown(cx),
-            Inner::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Inner::Plain(io) => Pin::new(io).poll_close(cx),
+            Inner::Tls(io) => Pin::new(io).poll_close(cx),
         }
     }
 }

@@ -2,7 +2,8 @@
 
 /// Maximum size of the head of an answer, in bytes.
 ///
-/// Over HTTP/1.1 this counts the head as it is written. A head that arrives in one read may be up to three times as large.
+/// Over HTTP/1.1 this counts the head as it is written. The last read may exceed it: by 32 KiB, or by more with
+/// a custom connection that reads more at once.
 /// Over HTTP/2 it counts names, values, and 32 bytes for each header (RFC 9113, 6.5.2).
 pub const MAX_HEAD: usize = 128 << 10;
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs};
 
 #[cfg(feature = "native-roots")]
@@ -38,11 +39,28 @@ pub fn pem_file(setting: &'static str, path: impl AsRef<Path>) -> Result<Vec<Cer
 
 /// Returns the roots of the environment, or those that the features select. The argument has the values of the two
 /// variables.
-pub(crate) fn default_roots(file_and_dirs: [Option<OsString>; 2]) -> Result<RootCertStore, Error> {
+///
+/// The files of the environment are read each time, because the variables may change. The other roots are loaded once.
+pub(crate) fn default_roots(file_and_dirs: [Option<OsString>; 2]) -> Result<Arc<RootCertStore>, Error> {
     match file_and_dirs.map(|value| value.filter(|value| !value.is_empty())) {
-        [None, None] => built_in(),
-        [file, dirs] => from_paths(file.map(PathBuf::from).as_deref(), dirs.as_ref().map(env::split_paths)),
+        [None, None] => loaded_once(),
+        [file, dirs] => {
+            from_paths(file.map(PathBuf::from).as_deref(), dirs.as_ref().map(env::split_paths)).map(Arc::new)
+        }
     }
+}
+
+/// Returns the roots that the features select. All clients of the process share them. An error is not kept.
+fn loaded_once() -> Result<Arc<RootCertStore>, Error> {
+    static LOADED: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
+    // The lock is held while the roots are loaded, so that no other thread loads them too.
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(roots) = &*loaded {
+        return Ok(Arc::clone(roots));
+    }
+    let roots = Arc::new(built_in()?);
+    *loaded = Some(Arc::clone(&roots));
+    Ok(roots)
 }
 
 fn from_paths(file: Option<&Path>, dirs: Option<env::SplitPaths<'_>>) -> Result<RootCertStore, Error> {
@@ -191,6 +209,17 @@ mod tests {
         assert_eq!(roots(None, &[&inner.0]), Ok(1));
         assert_eq!(roots(None, &[&missing, &inner.0]), Ok(1), "one of the directories is enough");
         assert_eq!(roots(Some(&file), &[&missing]), Ok(2));
+    }
+
+    #[test]
+    fn the_default_roots_are_loaded_once_and_those_of_the_environment_each_time() {
+        let none = || default_roots([None, None]).unwrap();
+        assert!(Arc::ptr_eq(&none(), &none()));
+        let dir = Dir::new("once");
+        let file = dir.write("bundle.pem", certificate());
+        assert_eq!(roots(Some(&file), &[]), Ok(1));
+        dir.write("bundle.pem", certificate() + &certificate());
+        assert_eq!(roots(Some(&file), &[]), Ok(2));
     }
 
     #[test]

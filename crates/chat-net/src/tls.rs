@@ -25,6 +25,9 @@ pub type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 /// file `SSL_CERT_FILE` and in the directories `SSL_CERT_DIR`. If neither is set, the features select the roots. `identity`
 /// is the client certificate, for servers that request one. The transport sets the ALPN protocols.
 ///
+/// The system's roots (feature `native-roots`) are loaded once per process, and its clients share them: a change of the
+/// system's roots takes effect in a new process. The files of the environment are read for each configuration.
+///
 /// The features also select the cryptography provider. The process-wide default provider of rustls is neither used nor
 /// changed.
 ///
@@ -50,12 +53,12 @@ pub fn config(
 }
 
 fn build(
-    mut roots: RootCertStore,
+    mut roots: Arc<RootCertStore>,
     more_roots: impl IntoIterator<Item = CertificateDer<'static>>,
     identity: Option<Identity>,
 ) -> Result<ClientConfig, BoxError> {
     for root in more_roots {
-        roots.add(root)?;
+        Arc::make_mut(&mut roots).add(root)?;
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(crypto::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -97,6 +100,19 @@ mod tests {
     fn the_feature_selects_the_cryptography() {
         let random = format!("{:?}", config([], None).unwrap().crypto_provider().secure_random);
         assert_eq!(random, if cfg!(feature = "aws-lc-rs") { "AwsLcRs" } else { "Ring" });
+    }
+
+    #[test]
+    fn configurations_share_the_roots_unless_they_add_some() {
+        let roots = Arc::new(RootCertStore::clone(&default_roots([None, None]).unwrap()));
+        let count = roots.len();
+        let shared = build(Arc::clone(&roots), [], None).unwrap();
+        assert_eq!(Arc::strong_count(&roots), 2);
+        let ca = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+        let more = build(Arc::clone(&roots), [ca.cert.der().clone()], None).unwrap();
+        assert_eq!((Arc::strong_count(&roots), roots.len()), (2, count), "it has its own copy");
+        drop((shared, more));
+        assert_eq!(Arc::strong_count(&roots), 1);
     }
 
     #[test]

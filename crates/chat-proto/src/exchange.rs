@@ -9,6 +9,7 @@ use bytes::{Buf, Bytes};
 
 use crate::clocks::{Clocks, Expired};
 use crate::config::Reading;
+use crate::progress::EventClass;
 use crate::request::{Dialect, Idempotency};
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
@@ -134,12 +135,25 @@ impl Exchange {
     /// Call it until it returns `None`, then call [`poll_output`](Self::poll_output).
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        match &self.state {
-            State::Body(body) if !body.is_starved() => self.decode(),
-            _ => None,
+        let State::Body(body) = &mut self.state else { return None };
+        if let Some(delta) = body.read_front(Receiver::next_similar) {
+            self.clocks.event(EventClass::of_text(&delta.text));
+            return Some(Event::Text(delta));
+        }
+        if body.is_starved() { None } else { self.decode() }
+    }
+
+    /// Merges text that needs no new input into the [`answer`](Self::answer), without returning its events: those that
+    /// [`poll_event`](Self::poll_event) would return next, while they have the form of the last one. For a caller that reads
+    /// the text from the answer.
+    pub fn merge_text(&mut self) {
+        let State::Body(body) = &mut self.state else { return };
+        while let Some(class) = body.read_front(Receiver::merge_similar) {
+            self.clocks.event(class);
         }
     }
 
+    #[inline(never)]
     fn decode(&mut self) -> Option<Event> {
         let State::Body(body) = &mut self.state else { return None };
         let error = match body.poll() {
@@ -455,20 +469,26 @@ impl Body {
         self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more() && !self.receiver.is_queued()
     }
 
+    /// Reads from the first chunk, and removes what was read.
+    #[inline]
+    fn read_front<R>(&mut self, read: impl FnOnce(&mut Receiver, &mut &[u8]) -> Option<R>) -> Option<R> {
+        let chunk = self.pending.front_mut()?;
+        let mut rest = &chunk[..];
+        let item = read(&mut self.receiver, &mut rest);
+        let used = chunk.len() - rest.len();
+        chunk.advance(used);
+        if chunk.is_empty() {
+            self.pending.pop_front();
+        }
+        item
+    }
+
     fn poll(&mut self) -> Poll {
         while !self.pending.is_empty() || self.receiver.is_queued() {
-            let event = match self.pending.front_mut() {
-                None => self.receiver.next(&mut &[][..]),
-                Some(chunk) => {
-                    let mut rest = &chunk[..];
-                    let event = self.receiver.next(&mut rest);
-                    let used = chunk.len() - rest.len();
-                    chunk.advance(used);
-                    if chunk.is_empty() {
-                        self.pending.pop_front();
-                    }
-                    event
-                }
+            let event = if self.pending.is_empty() {
+                self.receiver.next(&mut &[][..])
+            } else {
+                self.read_front(Receiver::next_any)
             };
             match event {
                 Some(Ok(event)) => return Poll::Event(event),

@@ -31,6 +31,7 @@ mod session_id;
 pub mod sessions;
 mod setters;
 mod surrogates;
+mod template;
 mod transport_error;
 mod validation;
 

@@ -1,4 +1,6 @@
-//! What an answer's body reports to the timeouts.
+//! What an answer's body reports to the timeouts and to its receiver.
+
+use crate::template::Holes;
 
 /// How far a body has arrived, for the content timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +32,22 @@ pub(crate) enum EventClass {
     Content,
 }
 
+impl EventClass {
+    /// The class of a text without a finish reason.
+    #[inline]
+    pub(crate) fn of_text(text: &str) -> Self {
+        if text.is_empty() { Self::Empty } else { Self::Content }
+    }
+}
+
 /// Whether a stream continues after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// More may come.
     More,
+    /// More may come. The event gave one text, and the reader holds nothing back. An event with other strings at these
+    /// positions of its data gives the same event with another text.
+    Repeatable(Holes),
     /// The answer is complete. The rest of the body is not decoded.
     Finished,
 }

@@ -14,8 +14,11 @@ use crate::error::UnfinishedEvent;
 use crate::event::is_keep_alive;
 use crate::progress::{EventClass, Flow, Progress};
 use crate::request::Dialect;
-use crate::sse::{Decoder, Item, Report};
-use crate::{Answer, Config, Error, ErrorKind, Event, Head, Limit, Limits, Truncation, UnexpectedResponse};
+use crate::sse::{self, Decoder, Item, Report};
+use crate::template::{Edges, Match, Template};
+use crate::{
+    Answer, Config, Error, ErrorKind, Event, Head, Limit, Limits, SessionId, TextDelta, Truncation, UnexpectedResponse,
+};
 
 /// Reads one answer. [`new`](Self::new) takes its head, [`next`](Self::next) its body, and [`end`](Self::end) its end.
 ///
@@ -81,9 +84,57 @@ enum Mode {
 #[derive(Debug)]
 struct Stream {
     decoder: Decoder,
-    reader: Reader,
+    events: Events,
     /// Start of the body, while there is no event.
     start: Vec<u8>,
+}
+
+/// Reads the events of a stream.
+#[derive(Debug)]
+struct Events {
+    reader: Reader,
+    /// The last event, if the next one may differ in its text only.
+    template: Option<Template>,
+    /// Whether no event becomes a template, so that there is no fast path.
+    has_no_templates: bool,
+}
+
+impl Events {
+    fn new(reader: Reader) -> Self {
+        Self { reader, template: None, has_no_templates: false }
+    }
+
+    /// Reads an event into the queue. `edges` are those of the event, if it lies inside its chunk. `session_id` is that of the
+    /// answer.
+    fn read(
+        &mut self,
+        event: sse::Event<'_>,
+        edges: Option<Edges<'_>>,
+        session_id: &Option<SessionId>,
+        queue: &mut VecDeque<Event>,
+    ) -> Result<Flow, ErrorKind> {
+        // An event that spans chunks or has an id is decoded, but needs no JSON parser. Any other is like the next ones.
+        if edges.is_none()
+            && let Some(found) = self.template.as_ref().and_then(|template| template.match_event(event))
+            && let Some(text) = found.text(event.data_bytes())
+        {
+            let mut delta = TextDelta::new(text);
+            if found.has_session_id {
+                delta.session_id.clone_from(session_id);
+            }
+            queue.push_back(Event::Text(delta));
+            return Ok(Flow::More);
+        }
+        let flow = self.reader.read(event, queue);
+        match &flow {
+            Ok(Flow::Repeatable(holes)) if !self.has_no_templates => {
+                let has_session_id = matches!(queue.back(), Some(Event::Text(delta)) if delta.session_id.is_some());
+                Template::keep(&mut self.template, event, edges, holes, has_session_id);
+            }
+            _ => self.template = None,
+        }
+        flow
+    }
 }
 
 impl Receiver {
@@ -108,7 +159,7 @@ impl Receiver {
                 Some(ContentType::EventStream) => match dialect.reader(config) {
                     Some(reader) => {
                         let decoder = Decoder::with_limit(limits.event).reporting(Report::BLOCKS);
-                        Mode::Stream(Box::new(Stream { decoder, reader, start: Vec::new() }))
+                        Mode::Stream(Box::new(Stream { decoder, events: Events::new(reader), start: Vec::new() }))
                     }
                     None => failure(Some(UnexpectedResponse::ContentType)),
                 },
@@ -133,6 +184,16 @@ impl Receiver {
             cited_size: 0,
             unknown_size: 0,
         }
+    }
+
+    /// Removes the fast path. For tests and fuzz targets that compare it with the slow one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_fast_path(mut self) -> Self {
+        if let Mode::Stream(stream) = &mut self.mode {
+            stream.events.has_no_templates = true;
+        }
+        self
     }
 
     /// The status and headers.
@@ -168,7 +229,7 @@ impl Receiver {
     /// Whether the answer is complete, although the body may not have ended.
     pub(crate) fn is_complete(&self) -> bool {
         match &self.mode {
-            Mode::Stream(stream) => stream.reader.is_complete(),
+            Mode::Stream(stream) => stream.events.reader.is_complete(),
             Mode::Ended(error) => error.is_none(),
             _ => false,
         }
@@ -236,7 +297,85 @@ impl Receiver {
     ///
     /// An `error` event, JSON that does not match, or an exceeded limit. The answer is then over, and further bytes are
     /// dropped.
+    #[inline]
     pub fn next(&mut self, input: &mut &[u8]) -> Option<Result<Event, Error>> {
+        match self.next_similar(input) {
+            Some(delta) => Some(Ok(Event::Text(delta))),
+            None => self.next_any(input),
+        }
+    }
+
+    /// The next event, if the input starts with a text event like the last one. This is the fast path of
+    /// [`next`](Self::next). The [template](crate::template) says what it skips.
+    #[inline]
+    pub(crate) fn next_similar(&mut self, input: &mut &[u8]) -> Option<TextDelta> {
+        let found = self.match_template(input)?;
+        let mut delta = TextDelta::new(found.text(input)?);
+        if found.has_session_id {
+            // The template has the answer's id.
+            delta.session_id.clone_from(&self.answer.session_id);
+        }
+        self.answer.text.push_str(&delta.text);
+        self.skip(input, &found, delta.text.len());
+        Some(delta)
+    }
+
+    /// Merges text events at the start of the input into the answer, without returning them, while each is like the last one.
+    /// Returns the highest class of them.
+    pub(crate) fn merge_similar(&mut self, input: &mut &[u8]) -> Option<EventClass> {
+        /// Checking the UTF-8 of many short texts at once costs half of checking each. The bytes are bounded, because they are
+        /// checked again if the first event is of another form.
+        const WINDOW: usize = 2048;
+        let mut class = None;
+        loop {
+            let window = &input[..input.len().min(WINDOW)];
+            let mut valid = match str::from_utf8(window) {
+                Ok(valid) => valid,
+                Err(error) => str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            let whole = input.len();
+            while let Some(found) = self.match_template(input) {
+                let before = self.answer.text.len();
+                if found.append_to(valid, &mut self.answer.text).is_none() {
+                    break;
+                }
+                let added = &self.answer.text[before..];
+                class = class.max(Some(EventClass::of_text(added)));
+                valid = valid.get(found.len..).unwrap_or_default();
+                self.skip(input, &found, added.len());
+            }
+            if input.len() == whole {
+                return class;
+            }
+        }
+    }
+
+    /// The event at the start of the input, if it is like the last one and nothing else is due.
+    #[inline(always)]
+    fn match_template(&self, input: &[u8]) -> Option<Match> {
+        let Mode::Stream(stream) = &self.mode else { return None };
+        let template = stream.events.template.as_ref()?;
+        if !stream.decoder.is_between_events() || !self.queue.is_empty() || self.unknown_size > 0 {
+            return None;
+        }
+        let found = template.match_frame(input)?;
+        let size = (self.text_size + found.max_text_len()).saturating_add(self.cited_size);
+        (found.len <= self.config.limits.event && size <= self.config.limits.answer).then_some(found)
+    }
+
+    /// Removes an event from the input that added `text_len` bytes to the answer's text.
+    #[inline(always)]
+    fn skip(&mut self, input: &mut &[u8], found: &Match, text_len: usize) {
+        *input = &input[found.len..];
+        self.received += found.len as u64;
+        self.finished += 1;
+        self.text_size += text_len;
+        self.answer.events += 1;
+    }
+
+    /// Returns the next event, without the fast path.
+    #[inline(never)]
+    pub(crate) fn next_any(&mut self, input: &mut &[u8]) -> Option<Result<Event, Error>> {
         let whole = *input;
         let event = self.read(input);
         self.received += (whole.len() - input.len()) as u64;
@@ -258,7 +397,7 @@ impl Receiver {
     /// Queues the events that are still held, so that [`next`](Self::next) returns them. Returns whether any event is queued.
     pub(crate) fn release(&mut self) -> bool {
         if let Mode::Stream(stream) = &mut self.mode {
-            stream.reader.flush(&mut self.queue);
+            stream.events.reader.flush(&mut self.queue);
         }
         self.is_queued()
     }
@@ -281,10 +420,11 @@ impl Receiver {
             }
             Mode::Stream(stream) => {
                 let cut = if stream.decoder.is_incomplete() { Some(Truncation::InsideEvent) } else { short };
-                let ended = stream.reader.end(cut).map_err(ErrorKind::Truncated);
+                let ended = stream.events.reader.end(cut).map_err(ErrorKind::Truncated);
                 let has_events = self.answer.events > 0 || !self.queue.is_empty();
-                let is_foreign = !has_events && stream.reader.is_foreign(stream.decoder.has_only_unknown_fields());
-                stream.reader.flush(&mut self.queue);
+                let is_foreign =
+                    !has_events && stream.events.reader.is_foreign(stream.decoder.has_only_unknown_fields());
+                stream.events.reader.flush(&mut self.queue);
                 if is_foreign && cut.is_none() { Err(no_events(&stream.start)) } else { ended }
             }
             Mode::Json { .. } if short.is_some() => Err(ErrorKind::Truncated(Truncation::ContentLength)),
@@ -334,19 +474,24 @@ impl Receiver {
                 }
             }
             let Mode::Stream(stream) = &mut self.mode else { return self.read_whole(input) };
+            let (whole, is_whole) = (*input, stream.decoder.is_between_events());
             let Some(token) = stream.decoder.advance(input) else { return Ok(None) };
             self.finished += 1;
             let flow = match token {
                 Ok(token) => match stream.decoder.lend(token) {
-                    Item::Event(raw) => stream.reader.read(raw, &mut self.queue),
+                    Item::Event(raw) => {
+                        let frame = &whole[..whole.len() - input.len()];
+                        let edges = token.data().filter(|_| is_whole).and_then(|data| Edges::of(frame, data));
+                        stream.events.read(raw, edges, &self.answer.session_id, &mut self.queue)
+                    }
                     _ => Ok(Flow::More),
                 },
                 Err(error) => Err(over(Limit::Event, error.limit)),
             };
             match flow {
-                Ok(Flow::More) => {}
+                Ok(Flow::More | Flow::Repeatable(_)) => {}
                 Ok(Flow::Finished) => {
-                    stream.reader.flush(&mut self.queue);
+                    stream.events.reader.flush(&mut self.queue);
                     self.mode = Mode::Ended(None);
                 }
                 Err(kind) => self.stop(kind),
@@ -450,7 +595,7 @@ impl Receiver {
     fn stop(&mut self, kind: ErrorKind) {
         let error = self.error_of(kind);
         if let Mode::Stream(stream) = &mut self.mode {
-            stream.reader.flush(&mut self.queue);
+            stream.events.reader.flush(&mut self.queue);
         }
         self.mode = Mode::Ended(Some(error));
     }

@@ -1,8 +1,8 @@
 //! Surrogate escapes in JSON as real servers write them: pairs that are split over two strings, and lone halves.
 //!
 //! JSON can escape one half of a pair, `\ud83d`, which UTF-8 cannot represent. serde_json rejects such a string as text, but
-//! returns it as bytes in WTF-8, a superset of UTF-8 that can. This code is for that rare case: it runs only after
-//! serde_json has rejected the text.
+//! returns it as bytes in WTF-8, a superset of UTF-8 that can. The code for that rare case runs only after serde_json has
+//! rejected the text. [`unescape`] is for the usual case of the fast path.
 
 use std::fmt;
 
@@ -42,6 +42,41 @@ fn escaped_unit(json: &[u8], at: usize) -> Option<u16> {
     // `from_str_radix` would accept a sign.
     let digits = str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
     u16::from_str_radix(digits, 16).ok()
+}
+
+/// Appends a JSON string, given between its quotes. `None` if it is not valid UTF-8, an escape is not valid, or half of a pair
+/// is missing. A part may be appended then.
+pub(crate) fn unescape(raw: &[u8], out: &mut String) -> Option<()> {
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.push_str(str::from_utf8(&rest[..at]).ok()?);
+        let (c, len) = escaped_char(&rest[at..])?;
+        out.push(c);
+        rest = &rest[at + len..];
+    }
+    out.push_str(str::from_utf8(rest).ok()?);
+    Some(())
+}
+
+/// The character that an escape at the start stands for, and the length of the escape.
+fn escaped_char(escape: &[u8]) -> Option<(char, usize)> {
+    let c = match escape.get(1)? {
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'b' => '\x08',
+        b'f' => '\x0c',
+        &c @ (b'"' | b'\\' | b'/') => c.into(),
+        b'u' => {
+            let unit = escaped_unit(escape, 0)?;
+            let is_high = matches!(unit, 0xD800..=0xDBFF);
+            let low = if is_high { Some(escaped_unit(escape, ESCAPE)?) } else { None };
+            let c = char::decode_utf16([unit].into_iter().chain(low)).next()?.ok()?;
+            return Some((c, if is_high { 2 * ESCAPE } else { ESCAPE }));
+        }
+        _ => return None,
+    };
+    Some((c, 2))
 }
 
 /// A JSON string as WTF-8.
@@ -149,6 +184,45 @@ mod tests {
         ] {
             assert_eq!(replace_lone(json).as_deref(), replaced, "{json}");
         }
+    }
+
+    #[test]
+    fn strings_are_unescaped_as_by_serde_json() {
+        const PARTS: [&str; 22] = [
+            "a",
+            "é",
+            "\u{1f49a}",
+            r"\n",
+            r"\r",
+            r"\t",
+            r"\b",
+            r"\f",
+            "\\\"",
+            r"\\",
+            r"\/",
+            r"\u0000",
+            r"\u00e9",
+            r"\uFFFF",
+            r"\ud83d\ude00",
+            r"\ud83d",
+            r"\ude00",
+            r"\uD83D\u0061",
+            r"\u+123",
+            r"\u12",
+            r"\x",
+            r"\u00é",
+        ];
+        for first in PARTS {
+            for second in PARTS {
+                let raw = format!("{first}{second}");
+                let wanted = serde_json::from_str::<String>(&format!("\"{raw}\"")).ok();
+                let mut text = String::from("before");
+                let got = unescape(raw.as_bytes(), &mut text).map(|()| text["before".len()..].to_owned());
+                assert_eq!(got, wanted, "{raw}");
+            }
+        }
+        assert_eq!(unescape(b"a\\n\xff", &mut String::new()), None);
+        assert_eq!(unescape(b"\\", &mut String::new()), None);
     }
 
     /// A string of UTF-16 units in WTF-8.

@@ -38,7 +38,7 @@ async fn run() -> Result<(), Error> {
 }
 
 fn show(session: &Session) {
-    for turn in session.history() {
+    for turn in session.history().iter() {
         println!("> {}", turn.question);
         println!("{}\n", turn.answer().map_or("(no answer)", |answer| &answer.text));
     }

@@ -7,6 +7,7 @@ mod builder;
 mod connector;
 mod drain;
 mod in_flight;
+mod limited_read;
 mod pooled_stream;
 mod pools;
 mod resolver;

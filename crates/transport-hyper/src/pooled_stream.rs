@@ -12,6 +12,8 @@ use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, Connection};
 use tower_service::Service;
 
+use crate::limited_read;
+
 /// Size of a read after a write has failed.
 const LAST_READS: usize = 8 << 10;
 
@@ -139,7 +141,7 @@ impl<S: Read + Unpin> Read for PooledStream<S> {
             return if this.handle.is_closed() { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         if !this.send_side.has_failed() {
-            return Pin::new(&mut this.io).poll_read(cx, buf);
+            return limited_read::poll_read(&mut this.io, cx, buf);
         }
         let mut storage = [0; LAST_READS];
         let room = buf.remaining().min(storage.len());

@@ -99,6 +99,7 @@ members! {
         choices: &'a RawValue = b"choices",
         usage: &'a RawValue = b"usage",
         error: &'a RawValue = b"error",
+        obfuscation: &'a RawValue = b"obfuscation",
     }
 
     /// One of the answers that a server generates at the same time. `delta` is in a chunk, `message` in an object.
@@ -175,6 +176,14 @@ impl<'a> Chunk<'a> {
     }
 }
 
+impl<'a> Delta<'a> {
+    /// The content as it is written between its quotes, if it is a string and no other member changes what is held back.
+    pub(super) fn only_content(&self) -> Option<&'a str> {
+        let has_others = self.function_call.is_some() || self.annotations.is_some();
+        self.content.filter(|_| !has_others).and_then(inside_quotes)
+    }
+}
+
 /// Whether a choice that cannot be read has another index than 0.
 fn is_other(choice: &RawValue) -> bool {
     members! {
@@ -247,6 +256,11 @@ fn is_truthy(value: &RawValue) -> bool {
 /// A value that is a string.
 pub(super) fn string(value: Option<&RawValue>) -> Option<Str<'_>> {
     serde_json::from_str(value?.get()).ok()
+}
+
+/// What is between the quotes of a value that is a string, as it is written.
+pub(super) fn inside_quotes(value: &RawValue) -> Option<&str> {
+    value.get().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The text of a value that is a string and not empty.

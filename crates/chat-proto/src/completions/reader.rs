@@ -1,5 +1,6 @@
 //! Reads answers: chunks of a stream, JSON objects, errors. (contract-v1.md, section 0)
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::calls::Calls;
-use super::chunk::{Choice, Chunk, Delta, Shape, each, each_part, given_text, string};
+use super::chunk::{Choice, Chunk, Delta, Shape, each, each_part, given_text, inside_quotes, string};
 use super::links;
 use crate::config::Reading;
 use crate::content::{self, ContentType};
 use crate::progress::Flow;
 use crate::sessions;
 use crate::surrogates::{Joiner, replace_lone};
+use crate::template::{Holes, position};
 use crate::{
     Citation, Citations, ErrorKind, Event, FinishReason, Head, Limit, OtherEvent, Started, TextDelta, Truncation,
     Usage, sse,
@@ -106,23 +108,28 @@ impl Reader {
             .map_err(Stop::from)
             .and_then(|chunk| self.read_members(&json, &chunk, Form::Chunk, out));
         match read {
-            Ok(has_failed) if has_failed || is_error => error(),
+            Ok((has_failed, _)) if has_failed || is_error => error(),
+            Ok((_, Some(holes))) if matches!(json, Cow::Borrowed(_)) => Ok(Flow::Repeatable(holes)),
             Ok(_) => Ok(Flow::More),
             Err(Stop::Json(_)) if is_error => error(),
             Err(stop) => Err(self.error_of("chat.completion.chunk", &json, &stop)),
         }
     }
 
-    /// Reads a chunk or an object into `out`, which is empty. Returns whether it ends the answer as an error.
+    /// Reads a chunk or an object into `out`, which is empty. Returns whether it ends the answer as an error, and what may
+    /// differ in `json` if all that it gives is a text.
     fn read_members(
         &mut self,
         json: &str,
         chunk: &Chunk<'_>,
         form: Form,
         out: &mut VecDeque<Event>,
-    ) -> Result<bool, Stop> {
+    ) -> Result<(bool, Option<Holes>), Stop> {
         let mut has_failed = chunk.is_error();
+        let (mut choices, mut content) = (0, None);
         let read = chunk.each_choice(|choice| {
+            choices += 1;
+            content = choice.delta.as_ref().and_then(Delta::only_content);
             has_failed |= self.read_choice(choice, form, out)?;
             Ok(())
         });
@@ -140,7 +147,19 @@ impl Reader {
             out.push_front(Event::Chunk(json.into()));
         }
         read?;
-        if self.calls.held() + self.annotated > self.limit { Err(Stop::Full) } else { Ok(has_failed) }
+        if self.calls.held() + self.annotated > self.limit {
+            return Err(Stop::Full);
+        }
+        let is_text = matches!(out.front(), Some(Event::Text(delta)) if delta.finish_reason.is_none());
+        let is_only = choices == 1 && out.len() == 1 && !self.text.is_waiting();
+        let content = content.filter(|_| is_text && is_only);
+        let holes = content.map(|content| {
+            let text = position(content, json);
+            let padding = chunk.obfuscation.and_then(inside_quotes).map(|padding| position(padding, json));
+            let padding = padding.filter(|padding| padding.start > text.end);
+            Holes { text, may_be_empty: false, padding }
+        });
+        Ok((has_failed, holes))
     }
 
     /// The first id and the first model that are not empty count.
@@ -343,7 +362,7 @@ pub(crate) fn read_body(config: &Reading, body: &[u8], out: &mut VecDeque<Event>
         });
     }
     let read = reader.read_members(&json, &chunk, Form::Object, out);
-    let has_failed = read.map_err(|stop| reader.error_of(WHAT, &json, &stop))?;
+    let (has_failed, _) = read.map_err(|stop| reader.error_of(WHAT, &json, &stop))?;
     reader.flush(out);
     if has_failed || is_error {
         Err(ErrorKind::Stream { data: json.into_owned() })

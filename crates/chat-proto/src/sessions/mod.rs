@@ -8,7 +8,6 @@ mod error_member;
 mod model;
 pub(crate) mod reader;
 mod request;
-mod template;
 
 pub use model::{
     AssistantMessage, ChatMode, ChatResult, ChatSessionInput, ContinueInput, CreateInput, HttpValidationError, Message,

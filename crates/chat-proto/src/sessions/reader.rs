@@ -11,18 +11,16 @@ use serde::{Deserialize, Deserializer};
 
 use super::error_member::ErrorMember;
 use super::model::{ChatResult, HttpValidationError, RecordsCited};
-use super::template::Template;
 use crate::content::{self, ContentType};
 use crate::progress::Flow;
 use crate::serde_ext::{Object, Text};
 use crate::surrogates::{self, Joiner, Wtf8};
+use crate::template::{Holes, position};
 use crate::{Citations, ErrorKind, Event, FinishReason, Head, OtherEvent, SessionId, TextDelta, sse};
 
 /// Reads the events of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// `None` while half of a character is held back, so that the fast path does not need to check `halves`.
-    template: Option<Template>,
     /// The last id, which is shared if it comes again.
     session: Option<SessionId>,
     halves: Joiner,
@@ -31,13 +29,16 @@ pub(crate) struct Reader {
 impl Reader {
     #[inline]
     pub(crate) fn read(&mut self, event: sse::Event<'_>, out: &mut VecDeque<Event>) -> Result<Flow, ErrorKind> {
-        let event = match event.event_type_bytes() {
-            b"message_chunk" => Event::Text(self.read_chunk(event.data_bytes())?),
-            b"records_cited" => read_cited(event.data_bytes())?,
-            _ => read_other(event)?,
+        let (event, flow) = match event.event_type_bytes() {
+            b"message_chunk" => {
+                let (delta, holes) = self.read_chunk(event.data_bytes())?;
+                (Event::Text(delta), holes.map_or(Flow::More, Flow::Repeatable))
+            }
+            b"records_cited" => (read_cited(event.data_bytes())?, Flow::More),
+            _ => (read_other(event)?, Flow::More),
         };
         out.push_back(event);
-        Ok(Flow::More)
+        Ok(flow)
     }
 
     /// No more text follows. Adds U+FFFD if half of a character is held back.
@@ -46,28 +47,23 @@ impl Reader {
     }
 
     #[inline]
-    fn read_chunk(&mut self, data: &[u8]) -> Result<TextDelta, ErrorKind> {
-        if let Some(delta) = self.template.as_ref().and_then(|template| template.read(data)) {
-            return Ok(delta);
-        }
+    fn read_chunk(&mut self, data: &[u8]) -> Result<(TextDelta, Option<Holes>), ErrorKind> {
         let json = content::text(data);
         let chunk: ChunkRef<'_> = match serde_json::from_str(&json) {
             Ok(chunk) => chunk,
-            Err(error) => return self.read_halves(&json, &error),
+            Err(error) => return Ok((self.read_halves(&json, &error)?, None)),
         };
         if self.halves.is_waiting() {
             let text = self.halves.join(chunk.content_chunk.0.as_bytes());
-            return Ok(self.delta(text, chunk.chat_session_id, chunk.finish_reason));
+            return Ok((self.delta(text, chunk.chat_session_id, chunk.finish_reason), None));
         }
-        let borrowed = match (&json, &chunk.content_chunk.0) {
-            (Cow::Borrowed(json), Cow::Borrowed(text)) => Some((*json, *text)),
+        let holes = match (&json, &chunk.content_chunk.0, &chunk.finish_reason) {
+            (Cow::Borrowed(json), Cow::Borrowed(text), None) => {
+                Some(Holes { text: position(text, json), may_be_empty: true, padding: None })
+            }
             _ => None,
         };
-        let delta = self.delta(chunk.content_chunk.0, chunk.chat_session_id, chunk.finish_reason);
-        if let Some((json, text)) = borrowed {
-            Template::keep(&mut self.template, json, text, &delta);
-        }
-        Ok(delta)
+        Ok((self.delta(chunk.content_chunk.0, chunk.chat_session_id, chunk.finish_reason), holes))
     }
 
     /// Reads a chunk that serde_json rejected. It may have a lone surrogate, whose other half may be in the next chunk.
@@ -81,7 +77,6 @@ impl Reader {
         let RawText(Wtf8(text)) =
             serde_json::from_str(json).map_err(|error| ErrorKind::undecodable("message_chunk", json, &error))?;
         let text = self.halves.join(&text);
-        self.template = None;
         Ok(self.delta(text, chunk.chat_session_id, chunk.finish_reason))
     }
 

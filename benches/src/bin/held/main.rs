@@ -1,7 +1,10 @@
-//! Counts the memory of a stream that waits for its next event: that of the exchange, the driver and the transport.
+//! Counts the memory of a stream that waits for its next event: that of the exchange, the driver and the transport. Also
+//! counts the peak of streams that are read at full speed.
 //!
 //! It is a separate program, because the counting allocator would slow the benches down. `--bench transports` runs it with
 //! the port of its server.
+
+mod flood;
 
 use std::alloc::System;
 use std::future::{Pending, Ready, pending, ready};
@@ -24,10 +27,12 @@ use transport_async_std::AsyncStdTransport;
 use transport_hyper::HyperTransport;
 use transport_smol::SmolTransport;
 
+use crate::flood::Size;
+
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Number of streams at once.
+/// Number of streams at once that wait.
 const STREAMS: usize = 100;
 
 /// Events that each stream has received when its memory is counted.
@@ -36,11 +41,56 @@ const EVENTS: usize = 2;
 /// Maximum memory of an exchange in bytes.
 const GOAL: usize = 2048;
 
+/// Maximum number of events of each stream at full speed. hyper's read buffer has its full size after a megabyte.
+const FLOOD: usize = 20_000;
+
+/// Floor of the peak memory of a stream at full speed, in KiB.
+const FAST_FLOOR: usize = 250;
+
+/// Goal of the same.
+const FAST_GOAL: usize = 150;
+
 const EVENT: &str =
     "event: message_chunk\ndata: {\"chat_session_id\":\"cs_01J9ZK4Q8W3M6T\",\"content_chunk\":\"123456789\"}\n\n";
 
 fn main() {
-    let port = std::env::args().nth(1).and_then(|port| port.parse::<u16>().ok()).expect("usage: held PORT");
+    let args: Vec<usize> = std::env::args().skip(1).map_while(|arg| arg.parse().ok()).collect();
+    let [port, streams, events] = args[..] else { panic!("usage: held PORT STREAMS EVENTS") };
+    let port = u16::try_from(port).expect("a port");
+    println!("{}", waiting_streams(port));
+    println!("{}", fast_streams(port, Size { streams, events: events.min(FLOOD) }));
+}
+
+/// Peak memory of streams at full speed.
+fn fast_streams(port: u16, size: Size) -> Table {
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let two = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let rows = [
+        ("hyper, bytes discarded", one.block_on(flood::peak(port, size, flood::Plain::new))),
+        ("reqwest stack", one.block_on(flood::peak(port, size, flood::Stack::new))),
+        ("transport-hyper", one.block_on(flood::peak(port, size, flood::ours::<HyperTransport>))),
+        ("transport-hyper, in block_on", two.block_on(flood::peak(port, size, flood::ours::<HyperTransport>))),
+        ("transport-smol", async_io::block_on(flood::peak(port, size, flood::ours::<SmolTransport>))),
+        ("transport-async-std", async_std::task::block_on(flood::peak(port, size, flood::ours::<AsyncStdTransport>))),
+    ];
+    let title =
+        format!("Peak memory of a stream at full speed, KiB ({} streams of {} events)", size.streams, size.events);
+    let mut table = Table::new(title, &["client", "peak", "floor", "goal", "with growth"])
+        .legend("peak", "allocated bytes per stream without the texts of the answers, sampled at each event")
+        .legend("floor, goal", "what our clients must and should reach")
+        .legend("with growth", "the same with the unused capacity of the texts: a String doubles its capacity")
+        .legend("in block_on", "the reader is the main thread of a runtime with two workers");
+    for (name, peak) in rows {
+        let is_ours = name.starts_with("transport");
+        let limits = [FAST_FLOOR, FAST_GOAL].map(|limit| if is_ours { limit.to_string() } else { String::new() });
+        let [peak, with_growth] = [peak.without_texts, peak.with_growth].map(|bytes| (bytes >> 10).to_string());
+        table.row([name.to_owned(), peak].into_iter().chain(limits).chain([with_growth]));
+    }
+    table
+}
+
+/// Memory of streams that wait.
+fn waiting_streams(port: u16) -> Table {
     let core = of_exchanges();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let driver = tokio.block_on(of_replies(|_| builder().build_on(Memory)));
@@ -61,7 +111,7 @@ fn main() {
         let cells = [core, driver.saturating_sub(core), all.saturating_sub(driver), all];
         table.row(std::iter::once(name.to_owned()).chain(cells.map(|bytes| bytes.to_string())));
     }
-    println!("{table}");
+    table
 }
 
 fn builder<T: Transport>() -> ClientBuilder<T> {

@@ -1,0 +1,264 @@
+//! The fast path for events that differ in their text only.
+//!
+//! It skips the decoder, the JSON parser and the queue of events: an event is compared with the one before, and its text is
+//! read. An event costs less than half of the instructions (`typed` bench). The tests of `fast_path.rs` and the fuzz target
+//! `fast_path` compare it with a receiver that has no fast path.
+
+use std::ops::Range;
+
+use crate::sse;
+use crate::surrogates::unescape;
+
+/// The last event that was read as JSON, to compare the next ones with.
+///
+/// The receiver keeps it only while the reader holds nothing back, and drops it with the first event of another form. So an
+/// event with the same bytes and another text has the same meaning.
+#[derive(Debug)]
+pub(crate) struct Template {
+    event_type: Vec<u8>,
+    /// The event as it is in the stream: an `event` line or none, one `data` line, and a blank line.
+    frame: Vec<u8>,
+    /// Position of the data in `frame`.
+    data: Range<usize>,
+    /// Positions in `frame`.
+    holes: Holes,
+    has_session_id: bool,
+}
+
+/// What may differ in an event that gives one text: positions between the quotes of two strings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holes {
+    pub(crate) text: Range<usize>,
+    /// Whether an event without text gives an event too.
+    pub(crate) may_be_empty: bool,
+    /// A string after the text that has no meaning. OpenAI pads each chunk with one.
+    pub(crate) padding: Option<Range<usize>>,
+}
+
+impl Holes {
+    /// Moves all positions.
+    fn shifted(&self, by: usize) -> Self {
+        let shift = |range: &Range<usize>| range.start + by..range.end + by;
+        Self { text: shift(&self.text), padding: self.padding.as_ref().map(shift), ..*self }
+    }
+}
+
+/// The position of a part in the string that it was borrowed from.
+pub(crate) fn position(part: &str, whole: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
+
+/// An event that matches the template.
+#[derive(Clone, Debug)]
+pub(crate) struct Match {
+    /// Position of the text between its quotes, in the input.
+    text: Range<usize>,
+    has_escapes: bool,
+    /// Whether the event has the session id of the answer.
+    pub(crate) has_session_id: bool,
+    /// Length of the whole event.
+    pub(crate) len: usize,
+}
+
+impl Match {
+    /// Length of the text in JSON. The text itself is not longer.
+    pub(crate) fn max_text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The text. `None` if it is not valid UTF-8 or has half of a character.
+    #[inline]
+    pub(crate) fn text(&self, input: &[u8]) -> Option<String> {
+        let raw = &input[self.text.clone()];
+        if !self.has_escapes {
+            return str::from_utf8(raw).ok().map(str::to_owned);
+        }
+        let mut text = String::with_capacity(raw.len());
+        unescape(raw, &mut text)?;
+        Some(text)
+    }
+
+    /// Appends the text to `out`. `None` if it is not part of `valid`, the valid UTF-8 at the start of the input, or if it has
+    /// half of a character. Nothing changes then.
+    #[inline]
+    pub(crate) fn append_to(&self, valid: &str, out: &mut String) -> Option<()> {
+        let raw = valid.get(self.text.clone())?;
+        if !self.has_escapes {
+            out.push_str(raw);
+            return Some(());
+        }
+        let before = out.len();
+        let unescaped = unescape(raw.as_bytes(), out);
+        if unescaped.is_none() {
+            out.truncate(before);
+        }
+        unescaped
+    }
+}
+
+impl Template {
+    /// Maximum length of an event that is kept. Parsing larger ones costs little in comparison.
+    const MAX: usize = 1024;
+
+    /// Makes an event the template of the next ones. `holes` are positions in its data. `edges` are those of the event,
+    /// if it lies inside its chunk.
+    pub(crate) fn keep(
+        template: &mut Option<Self>,
+        event: sse::Event<'_>,
+        edges: Option<Edges<'_>>,
+        holes: &Holes,
+        has_session_id: bool,
+    ) {
+        let data = event.data_bytes();
+        if data.len() > Self::MAX {
+            *template = None;
+            return;
+        }
+        let (mut event_type, mut buffer) =
+            template.take().map_or_else(Default::default, |old| (old.event_type, old.frame));
+        event_type.clear();
+        event_type.extend_from_slice(event.event_type_bytes());
+        buffer.clear();
+        match edges {
+            Some(edges) => buffer.extend_from_slice(edges.before),
+            None if event_type == b"message" => buffer.extend_from_slice(b"data: "),
+            None => [b"event: ", &*event_type, b"\ndata: "].iter().for_each(|part| buffer.extend_from_slice(part)),
+        }
+        let start = buffer.len();
+        buffer.extend_from_slice(data);
+        buffer.extend_from_slice(edges.map_or(b"\n\n", |edges| edges.after));
+        let (data, holes) = (start..start + data.len(), holes.shifted(start));
+        *template = Some(Self { event_type, frame: buffer, data, holes, has_session_id });
+    }
+
+    /// The event at the start of the input, if it matches the template and is complete. The decoder must be between two events.
+    #[inline]
+    pub(crate) fn match_frame(&self, input: &[u8]) -> Option<Match> {
+        self.find(input, 0..self.frame.len())
+    }
+
+    /// A decoded event, if it matches the template.
+    #[inline]
+    pub(crate) fn match_event(&self, event: sse::Event<'_>) -> Option<Match> {
+        let data = event.data_bytes();
+        let found = self.find(data, self.data.clone())?;
+        (found.len == data.len() && event.event_type_bytes() == self.event_type).then_some(found)
+    }
+
+    /// Compares the input with this part of the frame.
+    #[inline(always)]
+    fn find(&self, input: &[u8], part: Range<usize>) -> Option<Match> {
+        let Holes { text, may_be_empty, padding } = &self.holes;
+        let before = &self.frame[part.start..text.start];
+        if !input.starts_with(before) {
+            return None;
+        }
+        let first = plain_end(input, before.len())?;
+        let has_escapes = input[first] == b'\\';
+        let end = if has_escapes { escaped_end(input, first)? } else { first };
+        if end == before.len() && !may_be_empty {
+            return None;
+        }
+        let (mut at, mut after) = (end, text.end);
+        if let Some(padding) = padding {
+            let between = &self.frame[after..padding.start];
+            if !input[at..].starts_with(between) {
+                return None;
+            }
+            (at, after) = (plain_end(input, at + between.len())?, padding.end);
+        }
+        let after = &self.frame[after..part.end];
+        let matches = input[at..].starts_with(after);
+        let len = at + after.len();
+        let text = before.len()..end;
+        matches.then_some(Match { text, has_escapes, has_session_id: self.has_session_id, len })
+    }
+}
+
+/// What is around the data of an event in the stream: at most an `event` line and the start of the `data` line, and the line
+/// ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edges<'i> {
+    before: &'i [u8],
+    after: &'i [u8],
+}
+
+impl<'i> Edges<'i> {
+    /// Finds the edges of an event whose `data` is a part of its bytes. `None` if it has other lines, or does not end in LF.
+    /// Then there is more to do than to skip its bytes.
+    pub(crate) fn of(event: &'i [u8], data: &[u8]) -> Option<Self> {
+        // The data of a line without a colon is an empty slice of another place.
+        let start = data.as_ptr().addr().checked_sub(event.as_ptr().addr())?;
+        let (before, rest) = event.split_at_checked(start)?;
+        let after = rest.get(data.len()..)?;
+        let lines = before.strip_suffix(b" ").unwrap_or(before).strip_suffix(b"data:")?;
+        let has_known_lines = lines.is_empty() || is_type_line(lines);
+        (has_known_lines && matches!(after, b"\n\n" | b"\r\n\r\n")).then_some(Self { before, after })
+    }
+}
+
+/// Whether this is one `event` line with its end.
+fn is_type_line(lines: &[u8]) -> bool {
+    let line = lines.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    line.is_some_and(|line| line.starts_with(b"event:") && memchr::memchr2(b'\n', b'\r', line).is_none())
+}
+
+/// Position of the first quote, backslash or control character of a JSON string from `at` on.
+///
+/// Texts are short, so 16 bytes at a time are faster than memchr. The compiler turns the closure into vector comparisons. The
+/// last lane overlaps bytes before `at`, which are shifted out, because one event per chunk usually ends within 16 bytes.
+#[inline(always)]
+fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const LANE: usize = 16;
+    let is_end = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    let ends = |lane: &[u8; LANE]| u128::from_le_bytes(lane.map(|byte| if is_end(byte) { 0xff } else { 0 }));
+    while let Some(lane) = bytes.get(at..)?.first_chunk() {
+        let hits = ends(lane);
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += LANE;
+    }
+    let rest = &bytes[at..];
+    match bytes.last_chunk() {
+        Some(lane) if !rest.is_empty() => {
+            let hits = ends(lane) >> (8 * (LANE - rest.len()));
+            (hits != 0).then(|| at + hits.trailing_zeros() as usize / 8)
+        }
+        _ => rest.iter().position(|&byte| is_end(byte)).map(|found| at + found),
+    }
+}
+
+/// Position of the quote that ends a string with a backslash at `at`.
+#[inline(never)]
+fn escaped_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while bytes.get(at) == Some(&b'\\') {
+        at = plain_end(bytes, at + 2)?;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_text_is_found_wherever_it_is() {
+        for len in 1..50 {
+            for start in 0..=len {
+                let mut bytes = vec![b'"'; start];
+                bytes.resize(len, b'\x7f');
+                assert_eq!(plain_end(&bytes, start), None);
+                for at in start..len {
+                    for end in [b'"', b'\\', b'\x1f', b'\0'] {
+                        let mut bytes = bytes.clone();
+                        bytes[at] = end;
+                        assert_eq!(plain_end(&bytes, start), Some(at), "{end} at {at} of {len} from {start}");
+                    }
+                }
+            }
+        }
+        assert_eq!(plain_end(b"a", 2), None);
+    }
+}
