@@ -10,8 +10,11 @@ use http::header::{HeaderMap, HeaderValue};
 use crate::check::cut_every;
 use crate::receiver::feed;
 
+/// Stands for a byte that is not valid UTF-8.
+const INVALID: &str = "\u{2}";
+
 /// Texts between their quotes.
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 18] = [
     "and ",
     "",
     "é💚",
@@ -28,6 +31,8 @@ const TEXTS: [&str; 16] = [
     "[1]",
     r"sixteen bytes ..\n",
     "\u{7f}\u{80}",
+    INVALID,
+    "some text \u{2}",
 ];
 
 /// Types, line ends and other lines of an event. `D` is the data, `T` the type of the dialect.
@@ -58,7 +63,7 @@ const SESSIONS: [&str; 8] = [
 ];
 
 /// Data of v1.
-const COMPLETIONS: [&str; 16] = [
+const COMPLETIONS: [&str; 18] = [
     r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"t"},"finish_reason":null}]}"#,
     r#"{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"t"}}],"obfuscation":"$"}"#,
     r#"{"obfuscation":"$","choices":[{"delta":{"content":"t"}}]}"#,
@@ -72,6 +77,8 @@ const COMPLETIONS: [&str; 16] = [
     r#"{"choices":[{"delta":{"reasoning":"","refusal":"","tool_calls":[],"content":"t"}}]}"#,
     r#"{"choices":[{"delta":{"content":"t","function_call":{"name":"f","arguments":"$"}}}]}"#,
     r#"{"choices":[{"delta":{"content":"t","annotations":[{"type":"url_citation","url_citation":{"url":"u"}}]}}]}"#,
+    r#"{"choices":[{"delta":{"reasoning":"\ud83d","content":"t"}}]}"#,
+    r#"{"choices":[{"delta":{"refusal":"\ud83d","content":"t"}}]}"#,
     r#"{"choices":[{"delta":{"content":["t"]}}],"usage":{"total_tokens":$}}"#,
     r#"{"choices":[{"delta":{"content":"t"},"finish_reason":"stop"}]}"#,
     r#"{"choices":[{"delta":{"content":"t"}}],"error":"t"}"#,
@@ -108,8 +115,7 @@ pub fn check_fast_path(bytes: &[u8]) {
         config = config.with_limits(limits);
     }
     config.raw_chunks = settings & 4 != 0;
-    let body = body(is_v1, &events[..events.len().min(3 * 40)]);
-    check_body(is_v1, &config, body.as_bytes());
+    check_body(is_v1, &config, &body(is_v1, &events[..events.len().min(3 * 40)]));
 }
 
 /// Compares both paths on a body, in chunks of many sizes.
@@ -124,7 +130,7 @@ fn check_body(is_v1: bool, config: &Config, body: &[u8]) {
 }
 
 /// A body of these events.
-fn body(is_v1: bool, events: &[u8]) -> String {
+fn body(is_v1: bool, events: &[u8]) -> Vec<u8> {
     let data = forms(is_v1);
     let pick = |list: &[&'static str], byte: u8| list[usize::from(byte) % list.len()];
     let mut body = String::new();
@@ -139,7 +145,13 @@ fn body(is_v1: bool, events: &[u8]) -> String {
         }
         body += &fill(is_v1, pick(&FRAMES, before[2]), pick(data, before[0]), pick(&TEXTS, event[1]), n);
     }
-    body
+    bytes(&body)
+}
+
+/// The body with its invalid bytes.
+fn bytes(body: &str) -> Vec<u8> {
+    let invalid = INVALID.as_bytes()[0];
+    body.bytes().map(|byte| if byte == invalid { 0xff } else { byte }).collect()
 }
 
 fn forms(is_v1: bool) -> &'static [&'static str] {
@@ -229,7 +241,7 @@ mod tests {
         for is_v1 in [false, true] {
             for (form, data) in forms(is_v1).iter().enumerate() {
                 let (first, frame) = (forms(is_v1)[0], FRAMES[form % FRAMES.len()]);
-                let texts = ["and ", "é💚", r#"a\n\"b\u00e9"#, "", r"x\ud83d", r"\ude00y", "last"];
+                let texts = ["and ", "é💚", r#"a\n\"b\u00e9"#, "", INVALID, "c", r"x\ud83d", r"\ude00y", "last"];
                 let events = texts.iter().map(|text| fill(is_v1, frame, first, text, 1));
                 let others = ["", "and ", "é💚", "b"].iter().map(|text| fill(is_v1, frame, data, text, text.len()));
                 let body: String = events.clone().chain(others).chain(events.take(3)).collect();
@@ -241,12 +253,28 @@ mod tests {
 
     /// Cuts the body at every byte.
     fn check_cuts(is_v1: bool, config: &Config, body: &str) {
-        let wanted = receive(is_v1, config, &[body.as_bytes()], false);
-        for cut in 0..body.len() {
-            let (one, other) = body.as_bytes().split_at(cut);
+        let bytes = bytes(body);
+        let wanted = receive(is_v1, config, &[&bytes], false);
+        for cut in 0..bytes.len() {
+            let (one, other) = bytes.split_at(cut);
             assert_eq!(receive(is_v1, config, &[one, other], true), wanted, "cut at {cut} of {body:?}");
+            let (answer, error) = merge(is_v1, config, &[one, other]);
+            assert_eq!((&answer, &error), (&wanted.answer, &wanted.error), "merged, cut at {cut} of {body:?}");
         }
-        check_body(is_v1, config, body.as_bytes());
+        check_body(is_v1, config, &bytes);
+    }
+
+    /// The UTF-8 of merged texts is checked in windows.
+    #[test]
+    fn windows_end_inside_characters() {
+        for padding in 0..4 {
+            let event = |text: &str| fill(false, FRAMES[0], SESSIONS[0], text, 1);
+            let mut body = event(&"x".repeat(padding));
+            body += &event("é💚漢字").repeat(100);
+            body += &event(INVALID);
+            body += &event("💚").repeat(100);
+            check_body(false, &Config::default(), &bytes(&body));
+        }
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Reply {
     }
 
     /// Returns the text by which the answer has grown, or `None` at the end. It joins the texts of all events that have
-    /// arrived, and costs no allocation for them. Other events are in the [`answer`](Self::answer).
+    /// arrived. Events that are like the one before cost no allocation, unless the feature `tracing` is on. Other events are
+    /// in the [`answer`](Self::answer).
     pub fn next_text(&mut self) -> Option<Result<&str, Error>> {
         match self.block_on(Self::poll_next_text)? {
             Ok(len) => {

@@ -76,7 +76,8 @@ impl<T: Transport> Reply<T> {
     }
 
     /// Returns the text by which the answer has grown, or `None` at the end. It joins the texts of all events that have
-    /// arrived, and costs no allocation for them. Other events are in the [`answer`](Self::answer).
+    /// arrived. Events that are like the one before cost no allocation, unless the feature `tracing` is on. Other events are
+    /// in the [`answer`](Self::answer).
     ///
     /// ```
     /// # use chat_client::{Error, Reply, Transport};
@@ -143,15 +144,20 @@ impl<T: Transport> Reply<T> {
     /// Polls until the answer's text grows. Returns what was added, or `None` at the end.
     fn poll_growth(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Range<usize>, Error>>> {
         let before = self.text_len();
-        self.call.merge_text();
-        while self.text_len() == before {
-            match ready!(self.poll_event(cx)) {
-                Some(Ok(_)) => self.call.merge_text(),
+        loop {
+            self.call.merge_text();
+            while self.call.poll_event().is_some() {
+                self.call.merge_text();
+            }
+            if self.text_len() > before {
+                return Poll::Ready(Some(Ok(before..self.text_len())));
+            }
+            match ready!(self.poll_call(cx)) {
+                Some(Ok(_)) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),
             }
         }
-        Poll::Ready(Some(Ok(before..self.text_len())))
     }
 
     fn text_len(&self) -> usize {

@@ -5,15 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use chat_net::MAX_READ;
 use futures_io::AsyncRead;
 use hyper::rt::ReadBufCursor;
-
-/// Maximum size of a read. hyper doubles its buffer when a read fills it, so this is a byte less than a power of two.
-///
-/// A fast stream holds two buffers: one that hyper reads into, and one with the events that are being decoded. Without this
-/// limit, only the limit of the head bounds them. Larger reads are hardly faster: four times as many take 1 to 2 % more CPU
-/// time.
-const MAX_READ: usize = (32 << 10) - 1;
 
 thread_local! {
     /// The memory that this thread reads into.

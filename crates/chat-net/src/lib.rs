@@ -33,7 +33,7 @@ pub use connect_error::ConnectError;
 pub use dial::{Dialed, Dialer, Runtime};
 pub use early::SendSide;
 pub use handshake::{Handshake, Step};
-pub use limits::{MAX_HEAD, MAX_HEADERS, MAX_INTERIM};
+pub use limits::{MAX_HEAD, MAX_HEADERS, MAX_INTERIM, MAX_READ};
 pub use origin::Origin;
 pub use proxy::Proxy;
 pub use proxy_error::ProxyError;

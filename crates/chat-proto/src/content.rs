@@ -68,6 +68,11 @@ pub(crate) fn text(data: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(data).map_or_else(|_| String::from_utf8_lossy(data), Cow::Borrowed)
 }
 
+/// The valid UTF-8 at the start.
+pub(crate) fn valid_start(data: &[u8]) -> &str {
+    str::from_utf8(data).or_else(|error| str::from_utf8(&data[..error.valid_up_to()])).unwrap_or_default()
+}
+
 /// The length of [`text`].
 pub(crate) fn text_len(data: &[u8]) -> usize {
     const REPLACEMENT: usize = char::REPLACEMENT_CHARACTER.len_utf8();

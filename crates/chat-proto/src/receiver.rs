@@ -113,7 +113,8 @@ impl Events {
         session_id: &Option<SessionId>,
         queue: &mut VecDeque<Event>,
     ) -> Result<Flow, ErrorKind> {
-        // An event that spans chunks or has an id is decoded, but needs no JSON parser. Any other is like the next ones.
+        // An event whose bytes cannot be compared as a whole is decoded, but needs no JSON parser. Any other becomes the
+        // template of the next ones.
         if edges.is_none()
             && let Some(found) = self.template.as_ref().and_then(|template| template.match_event(event))
             && let Some(text) = found.text(event.data_bytes())
@@ -324,30 +325,24 @@ impl Receiver {
     /// Returns the highest class of them.
     pub(crate) fn merge_similar(&mut self, input: &mut &[u8]) -> Option<EventClass> {
         /// Checking the UTF-8 of many short texts at once costs half of checking each. The bytes are bounded, because they are
-        /// checked again if the first event is of another form.
+        /// checked again in the next call if an event of another form is among them.
         const WINDOW: usize = 2048;
         let mut class = None;
-        loop {
-            let window = &input[..input.len().min(WINDOW)];
-            let mut valid = match str::from_utf8(window) {
-                Ok(valid) => valid,
-                Err(error) => str::from_utf8(&window[..error.valid_up_to()]).unwrap_or_default(),
-            };
-            let whole = input.len();
-            while let Some(found) = self.match_template(input) {
-                let before = self.answer.text.len();
-                if found.append_to(valid, &mut self.answer.text).is_none() {
-                    break;
-                }
-                let added = &self.answer.text[before..];
-                class = class.max(Some(EventClass::of_text(added)));
-                valid = valid.get(found.len..).unwrap_or_default();
-                self.skip(input, &found, added.len());
+        let mut valid = "";
+        while let Some(found) = self.match_template(input) {
+            if found.len > valid.len() {
+                valid = content::valid_start(&input[..input.len().min(WINDOW)]);
             }
-            if input.len() == whole {
-                return class;
+            let before = self.answer.text.len();
+            if found.append_to(valid, &mut self.answer.text).is_none() {
+                break;
             }
+            let added = &self.answer.text[before..];
+            class = class.max(Some(EventClass::of_text(added)));
+            valid = valid.get(found.len..).unwrap_or_default();
+            self.skip(input, &found, added.len());
         }
+        class
     }
 
     /// The event at the start of the input, if it is like the last one and nothing else is due.

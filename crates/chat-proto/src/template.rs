@@ -1,7 +1,8 @@
 //! The fast path for events that differ in their text only.
 //!
-//! It skips the decoder, the JSON parser and the queue of events: an event is compared with the one before, and its text is
-//! read. An event costs less than half of the instructions (`typed` bench). The tests of `fast_path.rs` and the fuzz target
+//! An event is compared with the one before, and its text is read. If it lies inside one chunk, this skips the decoder, the
+//! JSON parser and the queue of events; otherwise only the JSON parser. An event of v0 costs 40 % fewer instructions, a chunk
+//! of a chat completion 90 % fewer (`typed` bench). The test `every_form_at_every_cut`, a property test and the fuzz target
 //! `fast_path` compare it with a receiver that has no fast path.
 
 use std::ops::Range;

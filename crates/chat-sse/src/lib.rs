@@ -272,9 +272,9 @@ impl Decoder {
     /// Whether the decoder is between two blocks, with nothing left to do before the next one.
     ///
     /// A caller that knows the bytes of the next event may then remove them from the front of the input without decoding
-    /// them. The event must consist of at most one `event` line, one `data` line and a blank line that ends in LF, it must be
-    /// within the limit, and its `event` line must be the same as that of the last event that has one. Such an event changes
-    /// nothing in the decoder, so the following events are the same as if it had been decoded.
+    /// them. The event must consist of at most one `event` line, one `data` line and a blank line that ends in LF, and it must be
+    /// within the limit. Such an event changes no later one: the decoder keeps the last `event` line only to find the same
+    /// line faster.
     ///
     /// Returns `false` where that would be wrong: at the start of the stream, where a byte order mark may come; inside a block
     /// or a comment; after a CR at the end of a chunk, because a LF may follow; after an event that left large buffers to

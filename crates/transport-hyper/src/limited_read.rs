@@ -5,17 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BufMut as _;
+use chat_net::MAX_READ;
 use hyper::rt::{Read, ReadBufCursor};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
-
-/// Maximum size of a read. hyper doubles its buffer when a read fills it, so this is a byte less than a power of two.
-///
-/// A fast stream holds two buffers: one that hyper reads into, and one with the events that are being decoded. Without this
-/// limit, only the limit of the head bounds them. Larger reads are hardly faster: four times as many take 1 to 2 % more CPU
-/// time.
-const MAX_READ: usize = (32 << 10) - 1;
 
 /// Reads at most [`MAX_READ`] bytes.
 pub(crate) fn poll_read<T: Read + Unpin>(

@@ -177,7 +177,7 @@ impl<'a> Chunk<'a> {
 }
 
 impl<'a> Delta<'a> {
-    /// The content as it is written between its quotes, if it is a string and no other member changes what is held back.
+    /// The content as it is written between its quotes, if it is a string and no other member is held back until the end.
     pub(super) fn only_content(&self) -> Option<&'a str> {
         let has_others = self.function_call.is_some() || self.annotations.is_some();
         self.content.filter(|_| !has_others).and_then(inside_quotes)

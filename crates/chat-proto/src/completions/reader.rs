@@ -151,8 +151,9 @@ impl Reader {
             return Err(Stop::Full);
         }
         let is_text = matches!(out.front(), Some(Event::Text(delta)) if delta.finish_reason.is_none());
-        let is_only = choices == 1 && out.len() == 1 && !self.text.is_waiting();
-        let content = content.filter(|_| is_text && is_only);
+        let is_only = choices == 1 && out.len() == 1;
+        let holds_half = [&self.text, &self.reasoning, &self.refusal].into_iter().any(Joiner::is_waiting);
+        let content = content.filter(|_| is_text && is_only && !holds_half);
         let holes = content.map(|content| {
             let text = position(content, json);
             let padding = chunk.obfuscation.and_then(inside_quotes).map(|padding| position(padding, json));
