@@ -224,13 +224,11 @@ impl Decoder {
     /// The same as [`next`](Self::next).
     #[inline]
     pub fn advance<'i>(&mut self, input: &mut &'i [u8]) -> Option<Result<Token<'i>, LimitExceeded>> {
-        // Fast paths: an event that lies inside its chunk, the start of an `event` line, and more bytes of a `data` line.
+        // Fast paths: an event that lies inside its chunk, and more bytes of a `data` line.
         let state = self.state;
         match state {
             State::Line if self.seen == 0 => match self.whole_event(input) {
                 Ok(token) => Some(Ok(token)),
-                // The length is compared here, because most chunks have more than a line.
-                Err(None) if input.len() <= self.type_line.len() && self.begin_same_type(input) => None,
                 Err(start) => self.step(input, start),
             },
             State::Value(Field::Data) if input.len() == 1 && !is_line_end(input[0]) && self.size < self.limit => {
@@ -367,10 +365,14 @@ impl Decoder {
 
     #[inline]
     fn any_step<'i>(&mut self, input: &mut &'i [u8], start: Option<Start<'i>>) -> Step<'i> {
-        if start.is_none() && !matches!(self.state, State::Line) {
-            let token = self.resume(input)?;
-            if token.is_some() || input.is_empty() {
-                return Ok(token);
+        if start.is_none() {
+            if !matches!(self.state, State::Line) {
+                let token = self.resume(input)?;
+                if token.is_some() || input.is_empty() {
+                    return Ok(token);
+                }
+            } else if self.seen == 0 && self.begin_same_type(input) {
+                return Ok(None);
             }
         }
         self.lines(input, start)

@@ -8,10 +8,10 @@ use super::scan::after_line_end;
 use super::{Decoder, Field, State, TYPE};
 
 impl Decoder {
-    /// Begins the line, if the chunk ends inside it. Returns whether it does.
+    /// Begins the line at the start of a block, if the chunk ends inside it. Returns whether it does.
     ///
     /// The limit needs no check: the block is empty, and the type was within the limit last time.
-    #[inline(never)]
+    #[inline]
     pub(super) fn begin_same_type(&mut self, input: &mut &[u8]) -> bool {
         let begins = !input.is_empty() && self.type_line.starts_with(input);
         if begins {
