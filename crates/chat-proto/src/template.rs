@@ -16,14 +16,37 @@ use crate::surrogates::unescape;
 /// event with the same bytes and another text has the same meaning.
 #[derive(Debug)]
 pub(crate) struct Template {
-    event_type: Vec<u8>,
+    event_type: Box<[u8]>,
     /// The event as it is in the stream: an `event` line or none, one `data` line, and a blank line.
-    frame: Vec<u8>,
-    /// Position of the data in `frame`.
-    data: Range<usize>,
-    /// Positions in `frame`.
-    holes: Holes,
+    frame: Box<[u8]>,
+    /// Positions in `frame`: the data, and its [`Holes`].
+    data: Span,
+    text: Span,
+    padding: Option<Span>,
+    may_be_empty: bool,
     has_session_id: bool,
+}
+
+/// A range in a template. It is small, because each stream that waits holds some.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u16,
+    end: u16,
+}
+
+impl Span {
+    /// The range must be within [`Template::MAX`].
+    fn of(range: Range<usize>) -> Self {
+        Self { start: range.start as u16, end: range.end as u16 }
+    }
+
+    fn start(self) -> usize {
+        self.start.into()
+    }
+
+    fn end(self) -> usize {
+        self.end.into()
+    }
 }
 
 /// What may differ in an event that gives one text: positions between the quotes of two strings.
@@ -34,14 +57,6 @@ pub(crate) struct Holes {
     pub(crate) may_be_empty: bool,
     /// A string after the text that has no meaning. OpenAI pads each chunk with one.
     pub(crate) padding: Option<Range<usize>>,
-}
-
-impl Holes {
-    /// Moves all positions.
-    fn shifted(&self, by: usize) -> Self {
-        let shift = |range: &Range<usize>| range.start + by..range.end + by;
-        Self { text: shift(&self.text), padding: self.padding.as_ref().map(shift), ..*self }
-    }
 }
 
 /// The position of a part in the string that it was borrowed from.
@@ -111,26 +126,26 @@ impl Template {
         holes: &Holes,
         has_session_id: bool,
     ) {
-        let data = event.data_bytes();
-        if data.len() > Self::MAX {
+        let (event_type, data) = (event.event_type_bytes(), event.data_bytes());
+        let frame = match edges {
+            Some(edges) => [edges.before, data, edges.after].concat(),
+            None if event_type == b"message" => [b"data: ", data, b"\n\n"].concat(),
+            None => [b"event: ", event_type, b"\ndata: ", data, b"\n\n"].concat(),
+        };
+        if frame.len() > Self::MAX {
             *template = None;
             return;
         }
-        let (mut event_type, mut buffer) =
-            template.take().map_or_else(Default::default, |old| (old.event_type, old.frame));
-        event_type.clear();
-        event_type.extend_from_slice(event.event_type_bytes());
-        buffer.clear();
-        match edges {
-            Some(edges) => buffer.extend_from_slice(edges.before),
-            None if event_type == b"message" => buffer.extend_from_slice(b"data: "),
-            None => [b"event: ", &*event_type, b"\ndata: "].iter().for_each(|part| buffer.extend_from_slice(part)),
-        }
-        let start = buffer.len();
-        buffer.extend_from_slice(data);
-        buffer.extend_from_slice(edges.map_or(b"\n\n", |edges| edges.after));
-        let (data, holes) = (start..start + data.len(), holes.shifted(start));
-        *template = Some(Self { event_type, frame: buffer, data, holes, has_session_id });
+        let start = edges.map_or(frame.len() - data.len() - 2, |edges| edges.before.len());
+        *template = Some(Self {
+            event_type: event_type.into(),
+            frame: frame.into(),
+            data: Span::of(start..start + data.len()),
+            text: Span::of(start + holes.text.start..start + holes.text.end),
+            padding: holes.padding.as_ref().map(|padding| Span::of(start + padding.start..start + padding.end)),
+            may_be_empty: holes.may_be_empty,
+            has_session_id,
+        });
     }
 
     /// The event at the start of the input, if it matches the template and is complete. The decoder must be between two events.
@@ -143,31 +158,30 @@ impl Template {
     #[inline]
     pub(crate) fn match_event(&self, event: sse::Event<'_>) -> Option<Match> {
         let data = event.data_bytes();
-        let found = self.find(data, self.data.clone())?;
-        (found.len == data.len() && event.event_type_bytes() == self.event_type).then_some(found)
+        let found = self.find(data, self.data.start()..self.data.end())?;
+        (found.len == data.len() && event.event_type_bytes() == &*self.event_type).then_some(found)
     }
 
     /// Compares the input with this part of the frame.
     #[inline(always)]
     fn find(&self, input: &[u8], part: Range<usize>) -> Option<Match> {
-        let Holes { text, may_be_empty, padding } = &self.holes;
-        let before = &self.frame[part.start..text.start];
+        let before = &self.frame[part.start..self.text.start()];
         if !input.starts_with(before) {
             return None;
         }
         let first = plain_end(input, before.len())?;
         let has_escapes = input[first] == b'\\';
         let end = if has_escapes { escaped_end(input, first)? } else { first };
-        if end == before.len() && !may_be_empty {
+        if end == before.len() && !self.may_be_empty {
             return None;
         }
-        let (mut at, mut after) = (end, text.end);
-        if let Some(padding) = padding {
-            let between = &self.frame[after..padding.start];
+        let (mut at, mut after) = (end, self.text.end());
+        if let Some(padding) = self.padding {
+            let between = &self.frame[after..padding.start()];
             if !input[at..].starts_with(between) {
                 return None;
             }
-            (at, after) = (plain_end(input, at + between.len())?, padding.end);
+            (at, after) = (plain_end(input, at + between.len())?, padding.end());
         }
         let after = &self.frame[after..part.end];
         let matches = input[at..].starts_with(after);
