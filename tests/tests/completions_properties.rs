@@ -1,5 +1,7 @@
 //! Property tests of chat completions: generated chunk streams and objects, and mutated cases of the corpus.
 
+mod support;
+
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -9,7 +11,6 @@ use chat_tests::check_completions;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::RngAlgorithm;
 
 /// Members of a delta or a message, right and wrong ones.
 const DELTA: &[&str] = &[
@@ -129,14 +130,8 @@ fn mutation() -> impl Strategy<Value = (Index, usize, String)> {
     (any::<Index>(), 0..12usize, inserted)
 }
 
-/// Settings of the property tests. The default ChaCha generator takes most of the time in a debug build.
-fn config() -> ProptestConfig {
-    let rng_algorithm = RngAlgorithm::XorShift;
-    ProptestConfig { cases: 256, failure_persistence: None, rng_algorithm, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(support::config(256))]
 
     #[test]
     fn chunk_splits_and_settings_change_no_stream(settings in 0..8u8, body in stream()) {

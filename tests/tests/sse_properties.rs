@@ -1,12 +1,13 @@
 //! Property tests of the decoder: any body, any chunk split, any limit.
 
+mod support;
+
 use chat_proto::sse::Report;
 use chat_tests::naive::{self, Item};
 use chat_tests::{check_sse, cut_at, cut_every, decode, decode_with_limit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::RngAlgorithm;
 
 /// Parts of bodies that are difficult for decoders.
 const PARTS: &[&[u8]] = &[
@@ -73,14 +74,8 @@ fn event() -> impl Strategy<Value = (String, String, Option<String>)> {
     (line(12), data, prop::option::of(line(8)))
 }
 
-/// Settings of the property tests. The default ChaCha generator takes most of the time in a debug build.
-fn config() -> ProptestConfig {
-    let rng_algorithm = RngAlgorithm::XorShift;
-    ProptestConfig { cases: 512, failure_persistence: None, rng_algorithm, ..ProptestConfig::default() }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(support::config(512))]
 
     #[test]
     fn difficult_bytes_agree_with_the_reference(body in difficult_body()) {
