@@ -15,7 +15,7 @@ const READS: usize = 8;
 /// A connection: any type with hyper's I/O traits that does not borrow and needs no pinning. Every such type implements it.
 ///
 /// hyper's read buffer grows with the size of the reads, up to [`MAX_HEAD`](chat_net::MAX_HEAD). A [`Stream`](crate::Stream)
-/// reads less than 32 KiB at once.
+/// reads at most [`MAX_READ`](chat_net::MAX_READ) at once.
 pub trait Io: Read + Write + Unpin + 'static {}
 
 impl<T: Read + Write + Unpin + 'static> Io for T {}

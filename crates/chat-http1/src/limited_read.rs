@@ -23,7 +23,7 @@ pub(crate) fn poll_read<T: AsyncRead + Unpin>(
     cx: &mut Context<'_>,
     mut buf: ReadBufCursor<'_>,
 ) -> Poll<io::Result<()>> {
-    // There is none at the first read of a thread, in a read inside another one, and at the end of the thread.
+    // The memory is missing if the thread has not read before, if this read is inside another one, or if the thread ends.
     let kept = SPACE.try_with(Cell::take).ok().flatten();
     let mut space = kept.unwrap_or_else(|| vec![0; MAX_READ].into_boxed_slice());
     let length = buf.remaining().min(MAX_READ);

@@ -2,8 +2,9 @@
 
 /// Maximum size of the head of an answer, in bytes.
 ///
-/// Over HTTP/1.1 this counts the head as it is written. The last read may exceed it: by [`MAX_READ`], or by
-/// more with a custom connection that reads more at once.
+/// Over HTTP/1.1 this counts the head as it is written. The last read may exceed it by [`MAX_READ`], or by more if a custom
+/// connection reads more at once.
+///
 /// Over HTTP/2 it counts names, values, and 32 bytes for each header (RFC 9113, 6.5.2).
 pub const MAX_HEAD: usize = 128 << 10;
 
