@@ -117,12 +117,8 @@ impl Events {
         // template of the next ones.
         if edges.is_none()
             && let Some(found) = self.template.as_ref().and_then(|template| template.match_event(event))
-            && let Some(text) = found.text(event.data_bytes())
+            && let Some(delta) = found.delta(event.data_bytes(), session_id)
         {
-            let mut delta = TextDelta::new(text);
-            if found.has_session_id {
-                delta.session_id.clone_from(session_id);
-            }
             queue.push_back(Event::Text(delta));
             return Ok(Flow::More);
         }
@@ -130,7 +126,7 @@ impl Events {
         match &flow {
             Ok(Flow::Repeatable(holes)) if !self.has_no_templates => {
                 let has_session_id = matches!(queue.back(), Some(Event::Text(delta)) if delta.session_id.is_some());
-                Template::keep(&mut self.template, event, edges, holes, has_session_id);
+                self.template = Template::of(event, edges, holes, has_session_id);
             }
             _ => self.template = None,
         }
@@ -311,11 +307,7 @@ impl Receiver {
     #[inline]
     pub(crate) fn next_similar(&mut self, input: &mut &[u8]) -> Option<TextDelta> {
         let found = self.match_template(input)?;
-        let mut delta = TextDelta::new(found.text(input)?);
-        if found.has_session_id {
-            // The template has the answer's id.
-            delta.session_id.clone_from(&self.answer.session_id);
-        }
+        let delta = found.delta(input, &self.answer.session_id)?;
         self.answer.text.push_str(&delta.text);
         self.skip(input, &found, delta.text.len());
         Some(delta)

@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use crate::sse;
 use crate::surrogates::unescape;
+use crate::{SessionId, TextDelta, sse};
 
 /// The last event that was read as JSON, to compare the next ones with.
 ///
@@ -35,7 +35,7 @@ struct Span {
 }
 
 impl Span {
-    /// The range must be within [`Template::MAX`].
+    /// The range must be within a frame, which is hardly longer than [`Template::MAX`].
     fn of(range: Range<usize>) -> Self {
         Self { start: range.start as u16, end: range.end as u16 }
     }
@@ -59,10 +59,11 @@ pub(crate) struct Holes {
     pub(crate) padding: Option<Range<usize>>,
 }
 
-/// The position of a part in the string that it was borrowed from.
-pub(crate) fn position(part: &str, whole: &str) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
+/// The position of a part in the bytes that it was borrowed from. `None` if it is elsewhere, as an empty slice may be.
+pub(crate) fn position(part: &[u8], whole: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start + part.len();
+    (end <= whole.len()).then_some(start..end)
 }
 
 /// An event that matches the template.
@@ -72,7 +73,7 @@ pub(crate) struct Match {
     text: Range<usize>,
     has_escapes: bool,
     /// Whether the event has the session id of the answer.
-    pub(crate) has_session_id: bool,
+    has_session_id: bool,
     /// Length of the whole event.
     pub(crate) len: usize,
 }
@@ -83,9 +84,19 @@ impl Match {
         self.text.len()
     }
 
-    /// The text. `None` if it is not valid UTF-8 or has half of a character.
+    /// The event's text, and its session id if it has one: that of the answer. `None` if the text is not valid UTF-8 or has
+    /// half of a character.
     #[inline]
-    pub(crate) fn text(&self, input: &[u8]) -> Option<String> {
+    pub(crate) fn delta(&self, input: &[u8], session_id: &Option<SessionId>) -> Option<TextDelta> {
+        let mut delta = TextDelta::new(self.text(input)?);
+        if self.has_session_id {
+            delta.session_id.clone_from(session_id);
+        }
+        Some(delta)
+    }
+
+    #[inline]
+    fn text(&self, input: &[u8]) -> Option<String> {
         let raw = &input[self.text.clone()];
         if !self.has_escapes {
             return str::from_utf8(raw).ok().map(str::to_owned);
@@ -114,38 +125,33 @@ impl Match {
 }
 
 impl Template {
-    /// Maximum length of an event that is kept. Parsing larger ones costs little in comparison.
+    /// Maximum length of the type and the data of an event that is kept. Parsing larger ones costs little in comparison.
     const MAX: usize = 1024;
 
-    /// Makes an event the template of the next ones. `holes` are positions in its data. `edges` are those of the event,
-    /// if it lies inside its chunk.
-    pub(crate) fn keep(
-        template: &mut Option<Self>,
+    /// Makes the template of the events that follow. `holes` are positions in the event's data. `edges` are those of the event,
+    /// if it lies inside its chunk. `None` if the event is too large.
+    pub(crate) fn of(
         event: sse::Event<'_>,
         edges: Option<Edges<'_>>,
         holes: &Holes,
         has_session_id: bool,
-    ) {
+    ) -> Option<Self> {
         let (event_type, data) = (event.event_type_bytes(), event.data_bytes());
-        let frame = match edges {
-            Some(edges) => [edges.before, data, edges.after].concat(),
-            None if event_type == b"message" => [b"data: ", data, b"\n\n"].concat(),
-            None => [b"event: ", event_type, b"\ndata: ", data, b"\n\n"].concat(),
-        };
-        if frame.len() > Self::MAX {
-            *template = None;
-            return;
+        if event_type.len() + data.len() > Self::MAX {
+            return None;
         }
-        let start = edges.map_or(frame.len() - data.len() - 2, |edges| edges.before.len());
-        *template = Some(Self {
+        let usual = usual_start(event_type);
+        let Edges { before, after } = edges.unwrap_or(Edges { before: &usual, after: b"\n\n" });
+        let in_frame = |range: &Range<usize>| Span::of(before.len() + range.start..before.len() + range.end);
+        Some(Self {
             event_type: event_type.into(),
-            frame: frame.into(),
-            data: Span::of(start..start + data.len()),
-            text: Span::of(start + holes.text.start..start + holes.text.end),
-            padding: holes.padding.as_ref().map(|padding| Span::of(start + padding.start..start + padding.end)),
+            frame: [before, data, after].concat().into(),
+            data: in_frame(&(0..data.len())),
+            text: in_frame(&holes.text),
+            padding: holes.padding.as_ref().map(in_frame),
             may_be_empty: holes.may_be_empty,
             has_session_id,
-        });
+        })
     }
 
     /// The event at the start of the input, if it matches the template and is complete. The decoder must be between two events.
@@ -203,14 +209,17 @@ impl<'i> Edges<'i> {
     /// Finds the edges of an event whose `data` is a part of its bytes. `None` if it has other lines, or does not end in LF.
     /// Then there is more to do than to skip its bytes.
     pub(crate) fn of(event: &'i [u8], data: &[u8]) -> Option<Self> {
-        // The data of a line without a colon is an empty slice of another place.
-        let start = data.as_ptr().addr().checked_sub(event.as_ptr().addr())?;
-        let (before, rest) = event.split_at_checked(start)?;
-        let after = rest.get(data.len()..)?;
+        let Range { start, end } = position(data, event)?;
+        let (before, after) = (&event[..start], &event[end..]);
         let lines = before.strip_suffix(b" ").unwrap_or(before).strip_suffix(b"data:")?;
         let has_known_lines = lines.is_empty() || is_type_line(lines);
         (has_known_lines && matches!(after, b"\n\n" | b"\r\n\r\n")).then_some(Self { before, after })
     }
+}
+
+/// What most servers write before the data of an event of this type.
+fn usual_start(event_type: &[u8]) -> Vec<u8> {
+    if event_type == b"message" { b"data: ".to_vec() } else { [b"event: ", event_type, b"\ndata: "].concat() }
 }
 
 /// Whether this is one `event` line with its end.

@@ -154,13 +154,7 @@ impl Reader {
         let is_only = choices == 1 && out.len() == 1;
         let holds_half = [&self.text, &self.reasoning, &self.refusal].into_iter().any(Joiner::is_waiting);
         let content = content.filter(|_| is_text && is_only && !holds_half);
-        let holes = content.map(|content| {
-            let text = position(content, json);
-            let padding = chunk.obfuscation.and_then(inside_quotes).map(|padding| position(padding, json));
-            let padding = padding.filter(|padding| padding.start > text.end);
-            Holes { text, may_be_empty: false, padding }
-        });
-        Ok((has_failed, holes))
+        Ok((has_failed, content.and_then(|content| holes(json, content, chunk.obfuscation))))
     }
 
     /// The first id and the first model that are not empty count.
@@ -309,6 +303,15 @@ impl Reader {
             cut => Err(cut.unwrap_or(Truncation::Unfinished)),
         }
     }
+}
+
+/// What may differ in a chunk whose only meaning is its content.
+fn holes(json: &str, content: &str, obfuscation: Option<&RawValue>) -> Option<Holes> {
+    let position = |part: &str| position(part.as_bytes(), json.as_bytes());
+    let text = position(content)?;
+    let padding = obfuscation.and_then(inside_quotes).and_then(position);
+    let padding = padding.filter(|padding| padding.start > text.end);
+    Some(Holes { text, may_be_empty: false, padding })
 }
 
 /// Why an event is not read to its end.

@@ -59,7 +59,7 @@ impl Reader {
         }
         let holes = match (&json, &chunk.content_chunk.0, &chunk.finish_reason) {
             (Cow::Borrowed(json), Cow::Borrowed(text), None) => {
-                Some(Holes { text: position(text, json), may_be_empty: true, padding: None })
+                position(text.as_bytes(), json.as_bytes()).map(|text| Holes { text, may_be_empty: true, padding: None })
             }
             _ => None,
         };
