@@ -13,7 +13,9 @@
 //!
 //! README.md documents the other benches.
 
+pub mod clients;
 pub mod corpora;
+pub mod memory;
 pub mod runner;
 pub mod subjects;
 pub mod table;

@@ -6,56 +6,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use chat_bench::clients::{Pooled, request, uri};
 use http::Uri;
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use smol_hyper::rt::FuturesIo;
 
 use crate::measure::{Answer, Client, Counts};
-
-/// The request body of the clients that are not ours.
-pub(crate) const BODY: &str =
-    r#"{"integration_id":"i","chat_session":{"messages":[{"role":"user","content":"How?"}]},"stream":true}"#;
-/// The path of their requests.
-pub(crate) const PATH: &str = "/v0/chat_sessions/chat_results";
-
-fn request(uri: &Uri) -> http::Request<Full<Bytes>> {
-    let request = http::Request::post(uri.clone())
-        .header("host", uri.authority().expect("a valid URL").as_str())
-        .header("authorization", "Bearer k")
-        .header("content-type", "application/json");
-    request.body(Full::from(BODY)).expect("a request")
-}
-
-fn uri(base_url: &str) -> Uri {
-    format!("{base_url}{PATH}").parse().expect("a valid URL")
-}
-
-/// hyper-util's client: pooled connections with a task each.
-pub(crate) struct Pooled {
-    client: legacy::Client<HttpConnector, Full<Bytes>>,
-    uri: Uri,
-}
-
-impl Pooled {
-    pub(crate) fn new(base_url: &str) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        Self { client: legacy::Client::builder(TokioExecutor::new()).build(connector), uri: uri(base_url) }
-    }
-}
 
 impl Client for Pooled {
     type Answer = Incoming;
 
     async fn ask(&self) -> Incoming {
-        self.client.request(request(&self.uri)).await.expect("an answer").into_body()
+        self.ask().await
     }
 }
 

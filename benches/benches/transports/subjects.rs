@@ -1,5 +1,7 @@
 //! The clients under measurement.
 
+use chat_bench::clients::{Pooled, Stack};
+
 use crate::job::Job;
 use crate::measure::{Report, measure};
 use crate::runtime::Runtime;
@@ -64,12 +66,12 @@ macro_rules! subject {
 
 /// All subjects, in the order of the tables.
 pub(crate) const ALL: &[Subject] = &[
-    subject!("hyper limit, 1 thread", Limit, Tokio, limits::Pooled::new),
-    subject!("hyper limit, 2 workers", Limit, TokioTwo, limits::Pooled::new),
+    subject!("hyper limit, 1 thread", Limit, Tokio, Pooled::new),
+    subject!("hyper limit, 2 workers", Limit, TokioTwo, Pooled::new),
     subject!("hyper inline limit, 1 thread", Reference, Tokio, limits::inline_tokio),
     subject!("hyper inline limit, async-io", Limit, AsyncIo, limits::inline_async_io),
-    subject!("reqwest stack, 1 thread", Stack, Tokio, clients::Stack::new),
-    subject!("reqwest stack, 2 workers", Stack, TokioTwo, clients::Stack::new),
+    subject!("reqwest stack, 1 thread", Stack, Tokio, Stack::new),
+    subject!("reqwest stack, 2 workers", Stack, TokioTwo, Stack::new),
     subject!("transport-hyper, 1 thread", Ours, Tokio, clients::hyper),
     subject!("transport-hyper, 2 workers", Ours, TokioTwo, clients::hyper),
     subject!("transport-smol", Ours, AsyncIo, clients::smol),

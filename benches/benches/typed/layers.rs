@@ -2,21 +2,15 @@
 
 use std::hint::black_box;
 
+use chat_bench::memory::head;
 use chat_bench::subjects::{self, Sink, Subject};
 use chat_proto::completions::CompletionInput;
 use chat_proto::sessions::CreateInput;
 use chat_proto::{Attempt, Config, Elapsed, Endpoint, Exchange, Head, Limits, Output, Receiver, Request};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use crate::input::{Dialect, Input};
 use crate::sum::Sum;
-
-/// The head of every answer.
-pub(crate) fn head() -> http::Response<()> {
-    let mut head = http::Response::new(());
-    head.headers_mut().insert("content-type", HeaderValue::from_static("text/event-stream"));
-    head
-}
 
 /// The decoder: borrowed events, whose data is not read.
 pub(crate) fn decoder(input: &Input) -> Sum {

@@ -2,21 +2,12 @@
 
 use std::hint::black_box;
 
+use chat_bench::clients::MessageChunk;
 use chat_bench::subjects::{self, Sink, Subject};
 use serde::Deserialize;
 
 use crate::input::{Dialect, Input};
 use crate::sum::Sum;
-
-/// An event of a session.
-#[derive(Deserialize)]
-struct MessageChunk {
-    content_chunk: String,
-    #[serde(default)]
-    chat_session_id: Option<String>,
-    #[serde(default)]
-    finish_reason: Option<String>,
-}
 
 /// A chunk of a chat completion.
 #[derive(Deserialize)]

@@ -2,16 +2,17 @@
 
 use std::hint::black_box;
 
+use chat_bench::memory::Memory;
 use chat_client::completions::CompletionInput;
 use chat_client::sessions::CreateInput;
 use chat_client::{Client, Reply};
 
 use crate::input::{Dialect, Input};
-use crate::memory::{Memory, run};
+use crate::run::run;
 use crate::sum::Sum;
 
 fn client(input: &Input) -> Client<Memory> {
-    Client::builder().api_key("k").build_on(Memory(input.chunks)).expect("a client")
+    Client::builder().api_key("k").build_on(Memory { chunks: input.chunks, ends: true }).expect("a client")
 }
 
 /// A call without a history.

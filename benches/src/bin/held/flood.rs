@@ -1,21 +1,14 @@
 //! Counts the memory of streams that are read at full speed: the buffers between a socket and the events.
 
 use std::cell::Cell;
-use std::pin::Pin;
 
-use bytes::Bytes;
+use chat_bench::clients::{Events, MessageChunk, Pooled, Stack};
 use chat_client::driver::FromSettings;
 use chat_client::sessions::CreateInput;
 use chat_client::{Client, Event, Reply, Transport};
-use eventsource_stream::{EventStream, Eventsource as _};
-use futures_core::Stream;
 use futures_util::future::join_all;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use serde::Deserialize;
 use stats_alloc::Region;
 
 use crate::{ALLOCATOR, builder, live};
@@ -29,10 +22,6 @@ pub(crate) struct Size {
 
 /// Events per write of the server.
 const PER_WRITE: usize = 50;
-
-const PATH: &str = "/v0/chat_sessions/chat_results";
-const BODY: &str =
-    r#"{"integration_id":"i","chat_session":{"messages":[{"role":"user","content":"How?"}]},"stream":true}"#;
 
 /// A client under measurement.
 pub(crate) trait Reader {
@@ -124,25 +113,12 @@ impl<T: Transport> Answer for Reply<T> {
     }
 }
 
-/// hyper's client, which discards the bytes.
-pub(crate) struct Plain {
-    client: legacy::Client<HttpConnector, Full<Bytes>>,
-    url: String,
-}
-
-impl Plain {
-    pub(crate) fn new(base_url: &str) -> Self {
-        let client = legacy::Client::builder(TokioExecutor::new()).build_http();
-        Self { client, url: format!("{base_url}{PATH}") }
-    }
-}
-
-impl Reader for Plain {
+/// Discards the bytes.
+impl Reader for Pooled {
     type Answer = Incoming;
 
     async fn ask(&self) -> Incoming {
-        let request = http::Request::post(&self.url).body(Full::from(BODY)).expect("a request");
-        self.client.request(request).await.expect("an answer").into_body()
+        self.ask().await
     }
 }
 
@@ -152,40 +128,19 @@ impl Answer for Incoming {
     }
 }
 
-/// reqwest, eventsource-stream and serde_json, which drop each event.
-pub(crate) struct Stack {
-    client: reqwest::Client,
-    url: String,
-}
-
-#[derive(Deserialize)]
-struct Chunk {
-    #[allow(dead_code, reason = "a user's type has this field")]
-    content_chunk: String,
-}
-
-impl Stack {
-    pub(crate) fn new(base_url: &str) -> Self {
-        Self { client: reqwest::Client::new(), url: format!("{base_url}{PATH}") }
-    }
-}
-
-type Events = EventStream<Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>>>>>;
-
+/// Drops each event.
 impl Reader for Stack {
     type Answer = Events;
 
     async fn ask(&self) -> Events {
-        let response = self.client.post(&self.url).body(BODY).send().await.expect("an answer");
-        let bytes: Pin<Box<dyn Stream<Item = _>>> = Box::pin(response.bytes_stream());
-        bytes.eventsource()
+        self.ask().await
     }
 }
 
 impl Answer for Events {
     async fn next(&mut self) -> bool {
         let Some(event) = futures_util::StreamExt::next(self).await else { return false };
-        serde_json::from_str::<Chunk>(&event.expect("a complete answer").data).expect("valid JSON");
+        serde_json::from_str::<MessageChunk>(&event.expect("a complete answer").data).expect("valid JSON");
         true
     }
 }

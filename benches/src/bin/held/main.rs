@@ -7,21 +7,15 @@
 mod flood;
 
 use std::alloc::System;
-use std::future::{Pending, Ready, pending, ready};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
+use chat_bench::clients::{Pooled, Stack};
+use chat_bench::memory::{Memory, head};
 use chat_bench::table::Table;
-use chat_client::driver::{
-    BoxError, Config, Elapsed, Endpoint, Exchange, FromSettings, Output, Request, TransportError,
-};
+use chat_client::driver::{Config, Elapsed, Endpoint, Exchange, FromSettings, Output, Request};
 use chat_client::sessions::CreateInput;
 use chat_client::{Client, ClientBuilder, Error, Event, Reply, Transport};
 use futures_util::future::join_all;
-use http::HeaderValue;
-use http_body::Frame;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use transport_async_std::AsyncStdTransport;
 use transport_hyper::HyperTransport;
@@ -53,6 +47,9 @@ const FAST_GOAL: usize = 150;
 const EVENT: &str =
     "event: message_chunk\ndata: {\"chat_session_id\":\"cs_01J9ZK4Q8W3M6T\",\"content_chunk\":\"123456789\"}\n\n";
 
+/// What a stream in memory has received when its memory is counted.
+static CHUNKS: [Bytes; EVENTS] = [const { Bytes::from_static(EVENT.as_bytes()) }; EVENTS];
+
 fn main() {
     let args: Vec<usize> = std::env::args().skip(1).map_while(|arg| arg.parse().ok()).collect();
     let [port, streams, events] = args[..] else { panic!("usage: held PORT STREAMS EVENTS") };
@@ -66,8 +63,8 @@ fn fast_streams(port: u16, size: Size) -> Table {
     let one = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let two = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let rows = [
-        ("hyper, bytes discarded", one.block_on(flood::peak(port, size, flood::Plain::new))),
-        ("reqwest stack", one.block_on(flood::peak(port, size, flood::Stack::new))),
+        ("hyper, bytes discarded", one.block_on(flood::peak(port, size, Pooled::new))),
+        ("reqwest stack", one.block_on(flood::peak(port, size, Stack::new))),
         ("transport-hyper", one.block_on(flood::peak(port, size, flood::ours::<HyperTransport>))),
         ("transport-hyper, in block_on", two.block_on(flood::peak(port, size, flood::ours::<HyperTransport>))),
         ("transport-smol", async_io::block_on(flood::peak(port, size, flood::ours::<SmolTransport>))),
@@ -93,7 +90,7 @@ fn fast_streams(port: u16, size: Size) -> Table {
 fn waiting_streams(port: u16) -> Table {
     let core = of_exchanges();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let driver = tokio.block_on(of_replies(|_| builder().build_on(Memory)));
+    let driver = tokio.block_on(of_replies(|_| builder().build_on(Memory { chunks: &CHUNKS, ends: false })));
     let rows = [
         ("transport-hyper", tokio.block_on(of_replies(|streams| client::<HyperTransport>(port, streams)))),
         ("transport-smol", async_io::block_on(of_replies(|streams| client::<SmolTransport>(port, streams)))),
@@ -176,73 +173,10 @@ fn exchange() -> Exchange {
     let mut exchange = Exchange::new(request, &Config::default(), 1);
     let Output::Send(attempt, _) = exchange.poll_output(Elapsed::START) else { panic!("a request is due") };
     exchange.handle_head(attempt, head().into_parts().0, Elapsed::START);
-    for _ in 0..EVENTS {
-        exchange.handle_data(attempt, Bytes::from_static(EVENT.as_bytes()), Elapsed::START);
+    for chunk in &CHUNKS {
+        exchange.handle_data(attempt, chunk.clone(), Elapsed::START);
         assert!(matches!(exchange.poll_output(Elapsed::START), Output::Event(Event::Text(_))));
     }
     assert!(matches!(exchange.poll_output(Elapsed::START), Output::Read));
     exchange
-}
-
-/// The head of the server's answer.
-fn head() -> http::Response<()> {
-    let mut head = http::Response::new(());
-    for (name, value) in [
-        ("content-type", "text/event-stream"),
-        ("cache-control", "no-cache"),
-        ("x-request-id", "req_01J9ZK4Q8W3M6T"),
-        ("transfer-encoding", "chunked"),
-    ] {
-        head.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    head
-}
-
-/// A transport without sockets. Each answer has a head and the events, and does not end.
-struct Memory;
-
-struct MemoryBody(usize);
-
-impl http_body::Body for MemoryBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match self.0.checked_sub(1) {
-            Some(left) => {
-                self.0 = left;
-                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(EVENT.as_bytes())))))
-            }
-            None => Poll::Pending,
-        }
-    }
-}
-
-impl Transport for Memory {
-    type Send = Ready<Result<http::Response<MemoryBody>, BoxError>>;
-    type Body = MemoryBody;
-    type Error = BoxError;
-    type Sleep = Pending<()>;
-
-    const PRODUCT: &'static str = "memory/0.0.0";
-
-    fn send(&self, _: http::Request<Bytes>) -> Self::Send {
-        ready(Ok(head().map(|()| MemoryBody(EVENTS))))
-    }
-
-    fn now(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn sleep_until(&self, _: Duration) -> Pending<()> {
-        pending()
-    }
-
-    fn seed(&self) -> u64 {
-        1
-    }
-
-    fn classify(_: &BoxError) -> TransportError {
-        TransportError::MaybeSent
-    }
 }
