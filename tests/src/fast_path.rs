@@ -278,6 +278,17 @@ mod tests {
     }
 
     #[test]
+    fn large_events_are_read_too() {
+        let event = |text: &str| fill(false, FRAMES[0], SESSIONS[0], text, 1);
+        for len in [900, 1000, 1100, 70_000] {
+            let body = [event("a"), event(&"x".repeat(len)), event("b"), event(&"é".repeat(len)), event("c")].concat();
+            let forms =
+                [SESSIONS[3], SESSIONS[5]].map(|data| fill(false, FRAMES[1], data, &"y".repeat(len), 1).repeat(2));
+            check_body(false, &Config::default(), (body + &forms.concat()).as_bytes());
+        }
+    }
+
+    #[test]
     fn an_event_without_a_type_is_not_like_one_with_a_type() {
         let data = SESSIONS[0];
         let body = format!("event: message_chunk\ndata: {data}\n\ndata: {data}\n\n").repeat(2);

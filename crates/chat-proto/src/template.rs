@@ -285,4 +285,16 @@ mod tests {
         }
         assert_eq!(plain_end(b"a", 2), None);
     }
+
+    #[test]
+    fn a_large_event_is_no_template() {
+        let holes = Holes { text: 0..1, may_be_empty: true, padding: None };
+        let is_kept = |len: usize| {
+            let body = format!("event: e\ndata: {}\n\n", "x".repeat(len));
+            let mut decoder = sse::Decoder::new();
+            let event = decoder.next(&mut body.as_bytes()).expect("an event").expect("within the limit");
+            Template::of(event, None, &holes, false).is_some()
+        };
+        assert!(is_kept(Template::MAX - 1) && !is_kept(Template::MAX));
+    }
 }

@@ -7,6 +7,7 @@ mod end;
 mod faults;
 mod limits;
 mod memory;
+mod merge;
 mod retries;
 mod stream_content;
 #[path = "../support/mod.rs"]
