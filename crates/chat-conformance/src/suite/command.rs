@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
+use std::panic;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -17,6 +18,7 @@ use tempfile::TempPath;
 
 use super::call_line::settings;
 use super::harness::{Caller, Operation, Setup, TestCall};
+use super::row::Unsupported;
 use super::transcript::{ReceivedAnswer, ReceivedError, Transcript, received, received_mut};
 use crate::program::{CallLine, OperationName};
 
@@ -140,7 +142,7 @@ impl Caller for Program {
             Outcome::Completed(answer) => Some(Ok(answer)),
             Outcome::Error(error) => Some(Err(error)),
             Outcome::Dropped => None,
-            Outcome::Models { .. } => panic!("the program printed models after a question"),
+            Outcome::Models { .. } | Outcome::Unsupported => panic!("the program printed models after a question"),
         };
         // The event that starts a chat completion has no line. It brings the id of the answer.
         let started = transcript.result.as_ref().and_then(received).is_some_and(|answer| answer.id.is_some());
@@ -155,7 +157,9 @@ impl Caller for Program {
         match process.call(OperationName::Models, None, Value::Null, None, |_| {}) {
             Outcome::Models { models } => Ok(models),
             Outcome::Error(error) => Err(error.message),
-            Outcome::Completed(_) | Outcome::Dropped => Err("the program printed no models".to_owned()),
+            Outcome::Completed(_) | Outcome::Dropped | Outcome::Unsupported => {
+                Err("the program printed no models".to_owned())
+            }
         }
     }
 
@@ -201,6 +205,7 @@ enum Outcome {
     Error(ReceivedError),
     Dropped,
     Models { models: Vec<String> },
+    Unsupported,
 }
 
 #[derive(Deserialize)]
@@ -234,6 +239,7 @@ impl Process {
                 .unwrap_or_else(|error| panic!("not a line of the protocol: {error}: {line}"));
             assert_eq!(call, id, "a line of another call: {line}");
             match content {
+                Content::Outcome(Outcome::Unsupported) => panic::panic_any(Unsupported),
                 Content::Outcome(outcome) => return outcome,
                 Content::Event(EventContent { event, data }) => {
                     let text = data["content_chunk"].as_str().filter(|_| event == "message_chunk");

@@ -76,10 +76,16 @@ impl<'c, C> Row<'c, C> {
         let Self { name, at, check, .. } = self;
         let start = Instant::now();
         let result =
-            catch_unwind(AssertUnwindSafe(|| check(context))).unwrap_or_else(|panic| Err(panic_message(&*panic)));
+            catch_unwind(AssertUnwindSafe(|| check(context))).unwrap_or_else(|panic| match panic.is::<Unsupported>() {
+                true => Ok("not run: the client does not support the operation".to_owned()),
+                false => Err(panic_message(&*panic)),
+            });
         FinishedRow { name, at, result, took: start.elapsed() }
     }
 }
+
+/// A panic with this value ends a row whose operation the client does not support.
+pub(crate) struct Unsupported;
 
 /// A row that was run.
 pub(crate) struct FinishedRow {
