@@ -2,6 +2,8 @@
 
 #[path = "../examples/compio/runtime.rs"]
 mod runtime;
+#[path = "../examples/compio/socket.rs"]
+mod socket;
 #[path = "../examples/compio/transport.rs"]
 mod transport;
 
@@ -33,12 +35,18 @@ impl Harness for PerThread {
     }
 }
 
+/// The suite. Its name has the driver: io_uring, or polling if the system forbids io_uring.
+fn suite(wire: Wire) -> Suite {
+    let driver = RUNTIME.with(Runtime::driver_type);
+    Suite::new(format!("chat-http1 on compio ({driver:?})"), wire)
+}
+
 #[test]
 fn over_http1() {
-    Suite::new("chat-http1 on compio", Wire::Http1).run(&PerThread);
+    suite(Wire::Http1).run(&PerThread);
 }
 
 #[test]
 fn over_http1_and_tls() {
-    Suite::new("chat-http1 on compio", Wire::Http1Tls).run(&PerThread);
+    suite(Wire::Http1Tls).run(&PerThread);
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod runtime;
+mod socket;
 mod transport;
 
 use std::process::ExitCode;

@@ -10,7 +10,8 @@ use chat_client::{Error, Transport};
 use chat_http1::{Connector, Engine, SendError, Stream};
 use http::{Request, Response};
 
-use super::runtime::{Compio, Socket};
+use super::runtime::Compio;
+use super::socket::Socket;
 
 pub(crate) type AnswerBody = chat_http1::AnswerBody<Stream<Socket>>;
 
