@@ -36,9 +36,9 @@ impl<T: Io> AnswerBody<T> {
     /// Ends the reading. The connection is used again if the rest of the body is short and arrives soon. This is
     /// [`Transport::drain`](chat_client::Transport::drain).
     ///
-    /// What has arrived is read at once, without waiting. What follows is read when the connection is needed again, or when
-    /// [`Engine::close_idle`](crate::Engine::close_idle) runs after 1 s. If the rest is larger than 64 KiB, or not complete by
-    /// then, the connection closes.
+    /// What has arrived is read at once, without waiting. What follows is read as it arrives if
+    /// [`Engine::close_idle`](crate::Engine::close_idle) runs, or else when the connection is needed again. If the rest is
+    /// larger than 64 KiB, or not complete when the connection is needed or after 1 s, the connection closes.
     pub fn drain(self) {
         if let Some((mut connection, key)) = self.connection {
             connection.rest = Some(Rest::new(self.incoming));

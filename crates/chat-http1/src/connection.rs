@@ -34,9 +34,9 @@ impl<T: Io> Connection<T> {
 
     /// Whether another request can be sent, as far as this can be told without waiting: the last request is sent, its answer
     /// is read, and the peer has not closed. Pending if the end of the answer has not arrived.
-    pub(crate) fn poll_ready(&mut self) -> Poll<bool> {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if let Some(rest) = &mut self.rest {
-            let has_ended = ready!(rest.poll(&mut self.driver));
+            let has_ended = ready!(rest.poll(cx, &mut self.driver));
             if !has_ended {
                 return Poll::Ready(false);
             }
@@ -99,12 +99,15 @@ impl<T: Io> Driver<T> {
         Poll::Pending
     }
 
-    /// Polls like [`poll`](Self::poll), for a caller that does not wait. If the first poll only let other tasks run, the second
+    /// Polls like [`poll`](Self::poll), for a caller that may not wait. If the first poll only let other tasks run, the second
     /// one continues.
-    pub(crate) fn poll_now<R>(&mut self, mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> Poll<R> {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.poll(&mut cx, &mut poll) {
-            Poll::Pending => self.poll(&mut cx, poll),
+    pub(crate) fn poll_now<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        match self.poll(cx, &mut poll) {
+            Poll::Pending => self.poll(cx, poll),
             ready => ready,
         }
     }

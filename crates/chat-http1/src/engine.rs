@@ -82,7 +82,8 @@ impl<C: Connect> Engine<C> {
         &self.shared.connect
     }
 
-    /// Returns a future that closes idle connections when their time is up. Spawn it as a task of its own. It ends when the
+    /// Returns a future that closes idle connections when their time is up, and reads the rest of the answers that are
+    /// [drained](AnswerBody::drain). Spawn it as a task of its own. It ends when the
     /// engine and its clones are dropped.
     ///
     /// Without it, a connection whose time is up is closed at the next call.

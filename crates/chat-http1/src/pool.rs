@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Poll, Waker, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use chat_client::driver::DRAIN_TIME;
@@ -57,13 +57,13 @@ impl<T: Io> Idle<T> {
         max.checked_sub(self.since.elapsed()).filter(|left| !left.is_zero())
     }
 
-    /// The time until the connection is closed, after a last read of the rest of an answer whose time is up. That is at most
-    /// [`DRAIN_BYTES`](chat_client::driver::DRAIN_BYTES).
-    fn time_left_after_read(&mut self, max_idle_time: Duration) -> Option<Duration> {
-        self.time_left(max_idle_time).or_else(|| {
-            let is_ready = self.connection.rest.is_some() && self.connection.poll_ready() == Poll::Ready(true);
-            self.time_left(max_idle_time).filter(|_| is_ready)
-        })
+    /// The time until the connection is closed, after a read of the rest of an answer. That is at most
+    /// [`DRAIN_BYTES`](chat_client::driver::DRAIN_BYTES). The task is woken when more arrives.
+    fn time_left_after_read(&mut self, cx: &mut Context<'_>, max_idle_time: Duration) -> Option<Duration> {
+        if self.connection.rest.is_some() && self.connection.poll_ready(cx) == Poll::Ready(false) {
+            return None;
+        }
+        self.time_left(max_idle_time)
     }
 }
 
@@ -75,15 +75,17 @@ impl<T: Io> Pool<T> {
     /// Takes the usable connection that was used last.
     pub(crate) fn take(&self, key: &Key) -> Option<Connection<T>> {
         loop {
-            // The check may read from the socket, so it runs without the lock.
-            let mut idle = {
+            let (old, idle) = {
                 let idle = &mut self.lock().idle;
-                idle.retain(|idle| idle.time_left(self.max_idle_time).is_some());
-                let at = idle.iter().rposition(|idle| idle.key == *key)?;
-                idle.remove(at)
+                let old: Vec<_> = idle.extract_if(.., |idle| idle.time_left(self.max_idle_time).is_none()).collect();
+                let at = idle.iter().rposition(|idle| idle.key == *key);
+                (old, at.map(|at| idle.remove(at)))
             };
-            // The check reads, and so finds out if the server closed the connection meanwhile.
-            if idle.connection.poll_ready() == Poll::Ready(true) {
+            // Closing a connection may wake the task that reads from it, and the check may read. Both run without the lock.
+            drop(old);
+            let mut idle = idle?;
+            // The check finds out if the server closed the connection meanwhile.
+            if is_ready_now(&mut idle.connection) == Poll::Ready(true) {
                 return Some(idle.connection);
             }
         }
@@ -92,18 +94,17 @@ impl<T: Io> Pool<T> {
     /// Keeps a connection that is ready, or may become so. If the pool is full, the connection that has been idle the longest is
     /// closed.
     pub(crate) fn put(&self, key: Key, mut connection: Connection<T>) {
-        if self.max_idle_time.is_zero() || connection.poll_ready() == Poll::Ready(false) {
+        if self.max_idle_time.is_zero() || is_ready_now(&mut connection) == Poll::Ready(false) {
             return;
         }
         let is_draining = connection.rest.is_some();
-        let closing = {
+        let (oldest, closing) = {
             let State { idle, closing } = &mut *self.lock();
-            if idle.len() == MAX_IDLE {
-                idle.remove(0);
-            }
+            let oldest = (idle.len() == MAX_IDLE).then(|| idle.remove(0));
             idle.push(Idle { key, connection, since: Instant::now() });
-            if idle.len() == 1 || is_draining { closing.take() } else { None }
+            (oldest, if idle.len() == 1 || is_draining { closing.take() } else { None })
         };
+        drop(oldest);
         closing.into_iter().for_each(Waker::wake);
     }
 
@@ -111,14 +112,15 @@ impl<T: Io> Pool<T> {
         self.lock().idle.len()
     }
 
-    /// Closes the connections whose time is up, and returns the time until the next one is due. The task is woken when the pool
-    /// gets a connection that may be due earlier, and when the pool is dropped.
-    fn close_old(&self, waker: &Waker) -> Option<Duration> {
+    /// Reads the rest of answers, closes the connections whose time is up, and returns the time until the next one is due. The
+    /// task is woken when more of a rest arrives, when the pool gets a connection that may be due earlier, and when the pool is
+    /// dropped.
+    fn close_old(&self, cx: &mut Context<'_>) -> Option<Duration> {
         let State { idle, closing } = &mut *self.lock();
-        *closing = Some(waker.clone());
+        *closing = Some(cx.waker().clone());
         let mut next: Option<Duration> = None;
         idle.retain_mut(|idle| {
-            let left = idle.time_left_after_read(self.max_idle_time);
+            let left = idle.time_left_after_read(cx, self.max_idle_time);
             next = next.into_iter().chain(left).min();
             left.is_some()
         });
@@ -137,6 +139,11 @@ impl<T: Io> Drop for Pool<T> {
     }
 }
 
+/// Whether a connection can be used, for a caller that does not wait.
+fn is_ready_now<T: Io>(connection: &mut Connection<T>) -> Poll<bool> {
+    connection.poll_ready(&mut Context::from_waker(Waker::noop()))
+}
+
 /// Closes connections when their time is up, until the pool is dropped.
 pub(crate) async fn close_on_time<T, F>(pool: Weak<Pool<T>>, sleep: impl Fn(Duration) -> F)
 where
@@ -148,7 +155,7 @@ where
         loop {
             let Some(pool) = pool.upgrade() else { return Poll::Ready(()) };
             // A wake may come before the time of the last sleep, because another connection is due earlier.
-            sleeping = pool.close_old(cx.waker()).map(|next| Box::pin(sleep(next)));
+            sleeping = pool.close_old(cx).map(|next| Box::pin(sleep(next)));
             match &mut sleeping {
                 Some(sleeping) => ready!(sleeping.as_mut().poll(cx)),
                 None => return Poll::Pending,

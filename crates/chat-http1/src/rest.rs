@@ -1,7 +1,7 @@
 //! The rest of a body whose answer is complete.
 
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use chat_client::driver::DRAIN_BYTES;
@@ -24,10 +24,10 @@ impl Rest {
     }
 
     /// Reads what has arrived. Returns true at the end, and false after an error or more than [`DRAIN_BYTES`].
-    pub(crate) fn poll<T: Io>(&mut self, driver: &mut Driver<T>) -> Poll<bool> {
+    pub(crate) fn poll<T: Io>(&mut self, cx: &mut Context<'_>, driver: &mut Driver<T>) -> Poll<bool> {
         let mut incoming = Pin::new(&mut self.incoming);
         loop {
-            match ready!(driver.poll_now(|cx| incoming.as_mut().poll_frame(cx))) {
+            match ready!(driver.poll_now(cx, |cx| incoming.as_mut().poll_frame(cx))) {
                 Some(Ok(frame)) => match self.left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
                     Some(left) => self.left = left,
                     None => return Poll::Ready(false),

@@ -4,7 +4,7 @@ mod support;
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -166,4 +166,47 @@ fn the_task_for_idle_connections_closes_after_a_second() {
     assert!(line.is_dropped());
     assert!(!last.is_dropped(), "its rest has arrived in time");
     assert_eq!(engine.idle_connections(), 2);
+}
+
+#[test]
+fn the_task_for_idle_connections_reads_a_rest_as_it_arrives() {
+    let engine = Engine::new(Lines::default());
+    let mut closing = Box::pin(engine.close_idle(|_| Box::pin(poll_fn(|_| Poll::<()>::Pending))));
+    let task = Task::default();
+    assert!(task.poll(&mut closing).is_pending());
+    let (body, line) = begun(&engine);
+    body.drain();
+    for (piece, is_rest) in [(chunk(100), true), (END.to_owned(), true), (END.to_owned(), false)] {
+        assert!(task.wakes() <= 1 && task.poll(&mut closing).is_pending());
+        let reads = line.reads();
+        line.say(piece);
+        assert_eq!((task.wakes(), line.reads()), (usize::from(is_rest), reads));
+    }
+}
+
+/// A task that runs on the thread that wakes it, and uses the idle connections.
+struct Inline(Engine<Lines>);
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        self.0.idle_connections();
+    }
+}
+
+#[test]
+fn the_task_for_idle_connections_may_run_inside_a_wake() {
+    let engine = Engine::new(Lines::default());
+    let mut closing = Box::pin(engine.close_idle(|_| Box::pin(poll_fn(|_| Poll::<()>::Pending))));
+    let waker = Waker::from(Arc::new(Inline(engine.clone())));
+    let mut run = || assert!(closing.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    run();
+    let bodies: Vec<_> = (0..40).map(|_| begun(&engine).0).collect();
+    for body in bodies {
+        // From the 33rd on, this closes a connection that the task reads from.
+        body.drain();
+        run();
+    }
+    thread::sleep(DRAIN_TIME);
+    assert!(Task::default().poll(&mut send(&engine, post(URI))).is_pending());
+    assert_eq!(engine.idle_connections(), 0, "the call closes the connections whose time is up");
 }

@@ -15,6 +15,8 @@ mod async_std_surf;
 mod below_tower;
 #[path = "../../../crates/chat-blocking/tests/conformance.rs"]
 mod blocking;
+#[path = "../../../crates/chat-http1/tests/compio.rs"]
+mod http1_on_compio;
 #[path = "../../../crates/transport-hyper/tests/conformance.rs"]
 mod on_hyper;
 mod smol_on_async_std;
