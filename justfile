@@ -32,7 +32,7 @@ tree:
 
 # Run the gates that every change must pass, the quick ones first.
 ci:
-    .ci/gates fmt deps msrv deny clippy features test doc package demo examples corpora clients bench fuzz
+    .ci/gates fmt deps msrv deny clippy features no-std test doc docs-rs package demo examples corpora clients bench fuzz
 
 # Run all gates. The mutants take hours, the others minutes.
 ci-full: ci
@@ -55,6 +55,10 @@ features: (_features "clippy --quiet" "-- -D warnings")
 # Test each library alone, with the fewest and with all features.
 test-features: (_features "test --quiet" "")
 
+# Check that the decoder needs no standard library, and build it for the installed targets without one.
+no-std:
+    .ci/no_std
+
 _features command last:
     for crate in {{ libraries }}; do \
         tls=$(grep -qm1 '^webpki-roots' "crates/$crate/Cargo.toml" && echo ring,webpki-roots || true); \
@@ -73,6 +77,10 @@ test:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features --quiet
 
+# Build the docs of the libraries as docs.rs does, with the settings in their manifests.
+docs-rs:
+    python3 .ci/docs_rs.py {{ libraries }}
+
 # Check licences, bans, sources and duplicate versions of all dependencies, with deny.toml.
 deny:
     if .ci/tool cargo-deny; then \
@@ -89,9 +97,9 @@ deps:
 msrv:
     cargo metadata --format-version 1 --locked --all-features | python3 .ci/msrv.py
 
-# Package each crate as for publishing, and check the contents.
+# Do all of publishing except building and uploading, in the order of dependencies, and check the packages.
 package:
-    cargo package --locked --allow-dirty --no-verify --quiet {{ prepend("-p ", crates) }}
+    python3 .ci/publish.py {{ crates }}
     .ci/packages {{ crates }}
 
 # It starts from an empty folder, because cargo would reuse older builds of the same version.

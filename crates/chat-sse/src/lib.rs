@@ -1,15 +1,26 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![deny(missing_docs)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 mod block;
+mod connection;
+#[cfg(any(feature = "std", feature = "stream"))]
+mod error;
 mod event;
 mod lines;
+mod owned;
 mod pieces;
+#[cfg(feature = "std")]
+pub mod read;
 mod same_type;
 mod scan;
+#[cfg(feature = "stream")]
+pub mod stream;
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -18,8 +29,12 @@ use event::Kind;
 use lines::Start;
 use scan::is_line_end;
 
+pub use connection::InvalidId;
+#[cfg(any(feature = "std", feature = "stream"))]
+pub use error::Error;
 use event::text;
 pub use event::{Event, Item, LimitExceeded, Report, Token, Unfinished};
+pub use owned::OwnedEvent;
 
 /// Default limit of one event: 16 MiB.
 pub const DEFAULT_EVENT_LIMIT: usize = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! The decoder's output for a body, cut in every way. The workspace's `tests/` has the corpus and the properties.
 
-use chat_sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, Report};
+use chat_sse::{DEFAULT_EVENT_LIMIT, Decoder, Item, LimitExceeded, OwnedEvent, Report};
 
 /// Decodes a body in chunks of one size. Returns one line per item.
 fn decode(decoder: Decoder, body: &[u8], size: usize) -> Result<(String, Decoder), LimitExceeded> {
@@ -182,6 +182,104 @@ fn the_id_and_the_retry_time_outlive_their_block() {
     let decoder = in_any_chunks(Decoder::new, b"retry: 99999999999999999999\n", "");
     assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("", Some(u64::MAX)));
     assert_eq!(Decoder::default().retry_ms(), None);
+}
+
+/// The start of a stream that ends in the middle, and the items of the next stream on the same decoder.
+#[track_caller]
+fn after_reset(first: &str, second: &str, expected: &str) -> Decoder {
+    for size in 1..=first.len().max(1) {
+        let (_, mut decoder) = decode(Decoder::new(), first.as_bytes(), size).expect("within the limit");
+        decoder.reset();
+        assert!(!decoder.is_incomplete() && decoder.unfinished().is_none(), "{first:?} in chunks of {size}");
+        let (lines, _) = decode(decoder, second.as_bytes(), 3).expect("within the limit");
+        assert_eq!(lines, expected, "{second:?} after {first:?} in chunks of {size}");
+    }
+    let (_, mut decoder) = decode(Decoder::new(), first.as_bytes(), first.len().max(1)).expect("within the limit");
+    decoder.reset();
+    decoder
+}
+
+#[test]
+fn a_reset_drops_what_the_stream_left_unfinished() {
+    let (second, expected) = ("\u{feff}data: b\n\n", "message \"b\" \n");
+    for first in [
+        "",
+        "\u{feff}",
+        "d",
+        "data: a",
+        "data: a\n",
+        "data: a\r",
+        "event: x\ndata: a\n",
+        ": hi",
+        "x: y",
+        "retry: 5",
+        "id: 1\n",
+    ] {
+        after_reset(first, second, expected);
+    }
+    // A LF at the start is a blank line of the new stream, also if the old one ended with a CR.
+    after_reset("data: a\r", "\ndata: b\n\n", expected);
+    // The event type was known, but the block is a new one.
+    after_reset("event: x\ndata: a\n\nevent: x\n", "data: b\n\n", expected);
+}
+
+#[test]
+fn a_reset_keeps_the_last_event_id_and_the_reconnection_time() {
+    let decoder = after_reset("id: 1\nretry: 9\ndata: a\n\nid: 2\n", "data: b\n\n", "message \"b\" 1\n");
+    assert_eq!((decoder.last_event_id().as_ref(), decoder.retry_ms()), ("1", Some(9)));
+    after_reset("id: 1\n\n", "id\ndata: b\n\n", "message \"b\" \n");
+    after_reset("id: 1\n\n", "id: 3\ndata: b\n\n", "message \"b\" 3\n");
+}
+
+#[test]
+fn a_reset_keeps_the_limit_and_the_reports_but_not_the_error() {
+    let mut decoder = Decoder::with_limit(3).reporting(Report::COMMENTS);
+    assert!(decoder.next(&mut &b"data: long\n\n"[..]).expect("an error").is_err());
+    decoder.reset();
+    let (lines, mut decoder) = decode(decoder, b": a\n\ndata: b\n\n", 2).expect("within the limit");
+    assert_eq!(lines, "comment \" a\"\nmessage \"b\" \n");
+    assert_eq!(decoder.next(&mut &b"data: long\n\n"[..]).expect("an error").unwrap_err().limit, 3);
+}
+
+#[test]
+fn a_reset_forgets_the_fields_of_the_old_stream() {
+    let (_, mut decoder) = decode(Decoder::new(), b"{\"error\": 1}\n", 5).expect("within the limit");
+    assert!(decoder.has_only_unknown_fields());
+    decoder.reset();
+    assert!(!decoder.has_only_unknown_fields());
+}
+
+#[test]
+fn the_first_last_event_id_lasts_until_the_stream_sets_another() {
+    let new = || Decoder::new().with_last_event_id("7 é").expect("valid");
+    assert_eq!(new().last_event_id(), "7 é");
+    in_any_chunks(new, b"data: a\n\nid: 8\ndata: b\n\n", "message \"a\" 7 é\nmessage \"b\" 8\n");
+    in_any_chunks(new, b"id\ndata: a\n\n", "message \"a\" \n");
+    in_any_chunks(new, b"id: 8\0\ndata: a\n\n", "message \"a\" 7 é\n");
+    // An ID that is not UTF-8, as a stream may set it.
+    let decoder = Decoder::new().with_last_event_id(&b"\xff"[..]).expect("valid");
+    assert_eq!(decoder.last_event_id(), "\u{fffd}");
+    assert_eq!(Decoder::new().with_last_event_id("").expect("valid").last_event_id(), "");
+}
+
+#[test]
+fn a_last_event_id_that_no_stream_can_set_is_rejected() {
+    for id in ["\0", "a\0b", "a\n", "\rb", "a\r\nb"] {
+        let error = Decoder::new().with_last_event_id(id).unwrap_err();
+        assert_eq!(error.to_string(), "a last event ID contains NUL, LF or CR");
+    }
+}
+
+#[test]
+fn an_owned_event_has_the_id_and_the_retry_time_of_its_moment() {
+    let mut decoder = Decoder::new();
+    let mut input = &b"data: a\n\nretry: 5\n\nid: 1\ndata: b\xff\n\nevent: x\nretry: 6\ndata: c\n\n"[..];
+    let mut events = Vec::new();
+    while let Some(event) = decoder.next_owned(&mut input) {
+        let OwnedEvent { event, data, id, retry } = event.expect("within the limit");
+        events.push(format!("{event} {data} {id} {retry:?}"));
+    }
+    assert_eq!(events, ["message a  None", "message b\u{fffd} 1 Some(5ms)", "x c 1 Some(6ms)"]);
 }
 
 #[test]
