@@ -1,6 +1,5 @@
 //! The conformance suite, without the rows that need an executor.
 
-use chat_blocking::completions::Model;
 use chat_blocking::{Client, Error, SmolTransport, tls};
 use chat_conformance::{Caller, Operation, Setup, Suite, TestCall, Transcript, Wire};
 
@@ -26,14 +25,15 @@ impl Caller for Blocking {
         for event in reply.by_ref().map_while(Result::ok) {
             events.push(event);
             if call.is_enough(events.len()) {
-                return Transcript { events, result: None };
+                return Transcript::dropped(&events);
             }
         }
-        Transcript { events, result: Some(reply.finish()) }
+        Transcript::new(&events, reply.finish())
     }
 
-    fn list_models(&self, client: &Client) -> Result<Vec<Model>, Error> {
-        client.list_models()
+    fn list_models(&self, client: &Client) -> Result<Vec<String>, String> {
+        let models = client.list_models().map_err(|error| format!("{error:#}"))?;
+        Ok(models.into_iter().map(|model| model.id).collect())
     }
 }
 

@@ -87,7 +87,7 @@ impl Call {
 
     /// Returns the next event that needs no new input. Call it until it returns `None`, then call
     /// [`poll_output`](Self::poll_output). See [`Exchange::poll_event`].
-    #[inline]
+    #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.exchange_mut()?.poll_event()?;
         self.record(&event);
@@ -256,7 +256,7 @@ impl Call {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, event: &Event) {
         self.trace.event(event);
         if let Some(turn) = &mut self.turn {

@@ -165,7 +165,7 @@ impl<T: Transport> Reply<T> {
     }
 
     /// Polls for the next event. Returns `None` at the end.
-    #[inline]
+    #[inline(always)]
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Error>>> {
         match self.call.poll_event() {
             Some(event) => Poll::Ready(Some(Ok(event))),

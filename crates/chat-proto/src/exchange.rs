@@ -13,8 +13,8 @@ use crate::progress::EventClass;
 use crate::request::{Dialect, Idempotency};
 use crate::retry::{self, RetryClass, RetryContext};
 use crate::{
-    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, RetryPolicy, TimeoutKind,
-    TransportError, Truncation,
+    Answer, Config, Elapsed, Error, ErrorKind, Event, GaveUp, Head, Receiver, Request, RetryPolicy, TextDelta,
+    TimeoutKind, TransportError, Truncation,
 };
 
 /// What the driver does next. Exhaustive: it is the driver's contract.
@@ -133,10 +133,10 @@ impl Exchange {
     /// The next event that needs no new input. It takes no time, because decoding takes no time.
     ///
     /// Call it until it returns `None`, then call [`poll_output`](Self::poll_output).
-    #[inline]
+    #[inline(always)]
     pub fn poll_event(&mut self) -> Option<Event> {
         let State::Body(body) = &mut self.state else { return None };
-        if let Some(delta) = body.read_front(Receiver::next_similar) {
+        if let Some(delta) = body.next_similar() {
             self.clocks.event(EventClass::of_text(&delta.text));
             return Some(Event::Text(delta));
         }
@@ -469,6 +469,29 @@ impl Body {
         self.pending.is_empty() && self.end.is_none() && self.receiver.wants_more() && !self.receiver.is_queued()
     }
 
+    /// The fast path of [`poll`](Self::poll). It is not a use of [`read_front`](Self::read_front), because a function that is
+    /// passed as an argument is not inlined, and each call copies the event.
+    #[inline(always)]
+    fn next_similar(&mut self) -> Option<TextDelta> {
+        let chunk = self.pending.front_mut()?;
+        let mut rest = &chunk[..];
+        let delta = self.receiver.next_similar(&mut rest)?;
+        let used = chunk.len() - rest.len();
+        self.skip(used);
+        Some(delta)
+    }
+
+    /// Removes bytes from the first chunk.
+    #[inline(always)]
+    fn skip(&mut self, used: usize) {
+        if let Some(chunk) = self.pending.front_mut() {
+            chunk.advance(used);
+            if chunk.is_empty() {
+                self.pending.pop_front();
+            }
+        }
+    }
+
     /// Reads from the first chunk, and removes what was read.
     #[inline]
     fn read_front<R>(&mut self, read: impl FnOnce(&mut Receiver, &mut &[u8]) -> Option<R>) -> Option<R> {
@@ -476,10 +499,7 @@ impl Body {
         let mut rest = &chunk[..];
         let item = read(&mut self.receiver, &mut rest);
         let used = chunk.len() - rest.len();
-        chunk.advance(used);
-        if chunk.is_empty() {
-            self.pending.pop_front();
-        }
+        self.skip(used);
         item
     }
 

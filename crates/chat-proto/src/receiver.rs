@@ -304,7 +304,7 @@ impl Receiver {
 
     /// The next event, if the input starts with a text event like the last one. This is the fast path of
     /// [`next`](Self::next). The [template](crate::template) says what it skips.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_similar(&mut self, input: &mut &[u8]) -> Option<TextDelta> {
         let found = self.match_template(input)?;
         let delta = found.delta(input, &self.answer.session_id)?;

@@ -86,7 +86,7 @@ impl Match {
 
     /// The event's text, and its session id if it has one: that of the answer. `None` if the text is not valid UTF-8 or has
     /// half of a character.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn delta(&self, input: &[u8], session_id: &Option<SessionId>) -> Option<TextDelta> {
         let mut delta = TextDelta::new(self.text(input)?);
         if self.has_session_id {
@@ -95,7 +95,7 @@ impl Match {
         Some(delta)
     }
 
-    #[inline]
+    #[inline(always)]
     fn text(&self, input: &[u8]) -> Option<String> {
         let raw = &input[self.text.clone()];
         if !self.has_escapes {

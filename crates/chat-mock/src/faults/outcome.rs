@@ -9,9 +9,9 @@ use chat_proto::{Answer, Error, ErrorKind};
 #[non_exhaustive]
 pub struct FaultOutcome {
     /// `completed`, or the name of the error kind.
-    pub kind: &'static str,
+    pub kind: String,
     /// The timeout that fired.
-    pub timeout: Option<&'static str>,
+    pub timeout: Option<String>,
     /// The status, if a head arrived.
     pub status: Option<u16>,
     /// The text received so far. `None` if the body of a success had not begun.
@@ -42,8 +42,8 @@ impl FaultOutcome {
             }
         };
         Self {
-            kind,
-            timeout,
+            kind: kind.to_owned(),
+            timeout: timeout.map(str::to_owned),
             status: status.map(|status| status.as_u16()),
             text: answer.map(|answer| answer.text.clone()),
             tool_calls: answer.map_or_else(Vec::new, calls),
@@ -59,7 +59,7 @@ impl FaultOutcome {
     /// Returns an error of this kind and status after one request, without text.
     pub fn failed(kind: &'static str, status: u16) -> Self {
         Self {
-            kind,
+            kind: kind.to_owned(),
             timeout: None,
             status: Some(status),
             text: None,
@@ -103,7 +103,7 @@ impl FaultOutcome {
             Some(events) => Self::partial("timeout", events),
             None => Self { status: None, ..Self::failed("timeout", 0) },
         };
-        Self { timeout: Some(timeout), ..outcome }
+        Self { timeout: Some(timeout.to_owned()), ..outcome }
     }
 
     pub(super) fn after(self, requests: usize) -> Self {
@@ -118,8 +118,8 @@ fn calls(answer: &Answer) -> Vec<String> {
 /// The fields that are present, on one line: `timeout (idle), status 200, 1 event "Yes, ", 1 request`.
 impl fmt::Display for FaultOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind)?;
-        self.timeout.map_or(Ok(()), |timeout| write!(f, " ({timeout})"))?;
+        f.write_str(&self.kind)?;
+        self.timeout.as_ref().map_or(Ok(()), |timeout| write!(f, " ({timeout})"))?;
         self.status.map_or(Ok(()), |status| write!(f, ", status {status}"))?;
         if let Some(text) = &self.text {
             let s = if self.events == 1 { "" } else { "s" };

@@ -1,10 +1,11 @@
 //! Responses in pieces of one byte, and in pieces of megabytes.
 
-use chat_mock::faults::{COMMENT, FIRST, FaultOutcome, LAST, RESULT};
+use chat_mock::faults::{COMMENT, FIRST, LAST, RESULT};
 use chat_mock::{ScriptedReply, Step};
 
-use crate::harness::{Caller, TestCall};
-use crate::row::{Context, Row, RowResult, describe, ensure};
+use super::harness::{Caller, TestCall};
+use super::row::{Context, Row, RowResult, describe, ensure};
+use super::transcript::outcome;
 
 /// The number of events of a large answer.
 const MANY: usize = 20_000;
@@ -46,12 +47,13 @@ fn play<C: Caller>(context: &Context<'_, C>, reply: ScriptedReply, events: usize
     let fixture = context.servers.script(context.wire, vec![reply]).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     let transcript = context.caller.call(&client, &TestCall::create(true));
-    let result = transcript.result.ok_or("the call was dropped")?;
-    let observed = FaultOutcome::of(&result, fixture.server.requests().len());
+    let handed_out = transcript.events;
+    let result = transcript.finished()?;
+    let observed = outcome(&result, fixture.server.requests().len());
     let answer = result.map_err(describe)?;
     ensure(answer.text == text, || format!("{observed}; another text"))?;
-    let whole = (transcript.events.len(), observed.events as usize, observed.requests) == (events, events, 1);
-    ensure(whole, || format!("{observed}, {} handed out; not {events}", transcript.events.len()))?;
+    let whole = (handed_out, observed.events as usize, observed.requests) == (events, events, 1);
+    ensure(whole, || format!("{observed}, {handed_out} handed out; not {events}"))?;
     fixture.finish(context.caller, client)?;
     Ok(observed.to_string())
 }

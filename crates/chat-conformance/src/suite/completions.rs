@@ -1,16 +1,16 @@
 //! Chat completions and the list of models: the exact requests, and the answers of the mock server.
 
 use chat_client::completions::Message;
-use chat_client::{Answer, Event, FinishReason};
 use chat_mock::faults::completions::{DONE, FIRST, LAST, MODEL, RESULT};
 use chat_mock::{ScriptedReply, Server};
 use http::header::{self, HeaderName};
 use serde_json::json;
 
-use crate::harness::{Caller, KeyPlace, Operation, TestCall, Transcript};
-use crate::requests::sent;
-use crate::row::{Context, Row, RowResult, describe, ensure};
-use crate::sent::Sent;
+use super::harness::{Caller, KeyPlace, Operation, TestCall};
+use super::requests::sent;
+use super::row::{Context, Row, RowResult, describe, ensure};
+use super::sent::Sent;
+use super::transcript::ReceivedAnswer;
 
 /// A list of one model.
 const MODELS: &str = r#"{"object":"list","data":[{"id":"m-1","object":"model","owned_by":"o"}]}"#;
@@ -47,17 +47,19 @@ fn answers() -> [ScriptedReply; 2] {
 fn converse<C: Caller>(context: &Context<'_, C>, stream: bool) -> RowResult {
     let fixture = context.servers.server(context.wire, Server::builder().api_key("k")).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let ask = |messages: &[Message]| -> Result<Answer, String> {
+    let ask = |messages: &[Message]| -> Result<ReceivedAnswer, String> {
         let mut call = TestCall::complete(MODEL, stream);
         if let Operation::Complete(input) = &mut call.operation {
             input.messages = messages.to_vec();
         }
-        let Transcript { events, result } = context.caller.call(&client, &call);
-        let answer = result.ok_or("the call was dropped")?.map_err(describe)?;
-        let text: String = events.iter().filter_map(Event::text).collect();
+        let transcript = context.caller.call(&client, &call);
+        let text = transcript.text.clone();
+        let answer = transcript.finished()?.map_err(describe)?;
         ensure(text == answer.text && !text.is_empty(), || format!("handed out {text:?}, kept {answer:?}"))?;
-        ensure(answer.model() == Some(MODEL) && answer.id().is_some(), || format!("no model or id: {answer:?}"))?;
-        ensure(answer.finish_reason == Some(FinishReason::Stop), || format!("reason {:?}", answer.finish_reason))?;
+        ensure(answer.model.as_deref() == Some(MODEL) && answer.id.is_some(), || {
+            format!("no model or id: {answer:?}")
+        })?;
+        ensure(answer.finish_reason.as_deref() == Some("stop"), || format!("reason {:?}", answer.finish_reason))?;
         Ok(answer)
     };
     let question = Message::user("What is a transport?");
@@ -74,8 +76,8 @@ fn converse<C: Caller>(context: &Context<'_, C>, stream: bool) -> RowResult {
 fn models<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let fixture = context.servers.server(context.wire, Server::builder().api_key("k")).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let models = context.caller.list_models(&client).map_err(describe)?;
-    let is_there = models.iter().any(|model| model.id == chat_client::completions::QA_EXPERT);
+    let models = context.caller.list_models(&client)?;
+    let is_there = models.iter().any(|model| model == chat_client::completions::QA_EXPERT);
     ensure(is_there, || format!("{models:?}"))?;
     fixture.finish(context.caller, client)?;
     Ok(format!("{} models", models.len()))
@@ -88,10 +90,10 @@ fn with_key<C: Caller>(context: &Context<'_, C>, key: KeyPlace, headers: Vec<(He
     let mut fixture = context.servers.script(context.wire, replies).map_err(describe)?;
     fixture.setup.key = key;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let result = context.caller.call(&client, &TestCall::complete(MODEL, true)).result.ok_or("the call was dropped")?;
+    let result = context.caller.call(&client, &TestCall::complete(MODEL, true)).finished()?;
     result.map_err(describe)?;
-    let models = context.caller.list_models(&client).map_err(describe)?;
-    ensure(models.len() == 1 && models[0].id == "m-1", || format!("{models:?}"))?;
+    let models = context.caller.list_models(&client)?;
+    ensure(models.len() == 1 && models[0] == "m-1", || format!("{models:?}"))?;
     let requests = fixture.server.requests();
     ensure(requests.len() == 2, || format!("{} requests for 2 calls", requests.len()))?;
     let authority = fixture.authority();

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chat_client::completions::Model;
 use chat_client::{Client, Error};
 
-use crate::fixture::Servers;
-use crate::harness::{Caller, Harness, Operation, Setup, TestCall, Transcript};
+use super::fixture::Servers;
+use super::harness::{Caller, Harness, Operation, Setup, TestCall};
+use super::transcript::Transcript;
 
 /// A [`Caller`] for a [`Harness`]. Each call is one future, run to completion.
 pub(crate) struct Blocking<'a, H> {
@@ -34,15 +34,16 @@ impl<H: Harness> Caller for Blocking<'_, H> {
             while let Some(Ok(event)) = reply.next().await {
                 events.push(event);
                 if call.is_enough(events.len()) {
-                    return Transcript { events, result: None };
+                    return Transcript::dropped(&events);
                 }
             }
-            Transcript { events, result: Some(reply.finish().await) }
+            Transcript::new(&events, reply.finish().await)
         })
     }
 
-    fn list_models(&self, client: &Self::Client) -> Result<Vec<Model>, Error> {
-        self.harness.block_on(client.list_models())
+    fn list_models(&self, client: &Self::Client) -> Result<Vec<String>, String> {
+        let models = self.harness.block_on(client.list_models()).map_err(|error| format!("{error:#}"))?;
+        Ok(models.into_iter().map(|model| model.id).collect())
     }
 
     fn pause(&self, time: Duration) {

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 #[derive(Clone)]
 pub struct Identity {
     ca: CertificateDer<'static>,
+    ca_pem: String,
     config: ServerConfig,
 }
 
@@ -50,12 +51,16 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .expect(valid);
-        Self { ca: ca.der().clone(), config }
+        Self { ca: ca.der().clone(), ca_pem: ca.pem(), config }
     }
 
     /// Returns the certificate of the CA, for clients to trust.
     pub fn ca(&self) -> CertificateDer<'static> {
         self.ca.clone()
+    }
+
+    pub(crate) fn ca_pem(&self) -> String {
+        self.ca_pem.clone()
     }
 
     /// Returns the server side of TLS, with these ALPN protocols.

@@ -5,17 +5,18 @@ use std::thread;
 use std::time::Duration;
 
 use chat_client::Transport;
-use chat_client::completions::{CompletionInput, Model};
+use chat_client::completions::CompletionInput;
 use chat_client::driver::Config;
 use chat_client::driver::TransportSettings;
 use chat_client::sessions::{ContinueInput, CreateInput};
-use chat_client::{Answer, ClientBuilder, Error, Event};
+use chat_client::{ClientBuilder, Error};
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::wire::Wire;
+use super::transcript::Transcript;
+use super::wire::Wire;
 
 /// A transport under test, with the executor that it runs on.
 ///
@@ -62,12 +63,17 @@ pub trait Caller: Sync {
     /// Makes a call and reads the answer, to its end or until [`TestCall::take`] events.
     fn call(&self, client: &Self::Client, call: &TestCall) -> Transcript;
 
-    /// Returns the models of the server.
+    /// Returns the ids of the server's models.
     ///
     /// # Errors
     ///
-    /// Returns the client's error.
-    fn list_models(&self, client: &Self::Client) -> Result<Vec<Model>, Error>;
+    /// Returns the message of the client's error.
+    fn list_models(&self, client: &Self::Client) -> Result<Vec<String>, String>;
+
+    /// Returns the names of rows that this client cannot run, each with the reason. They are in the report.
+    fn not_run(&self) -> &[(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Waits. Override it if the client has tasks that run only while a thread waits for them.
     fn pause(&self, time: Duration) {
@@ -103,6 +109,7 @@ pub struct Setup {
     pub headers: Vec<(&'static str, &'static str)>,
     pub(crate) key: KeyPlace,
     pub(crate) ca: Option<CertificateDer<'static>>,
+    pub(crate) ca_pem: Option<String>,
     pub(crate) tls_cache: TlsCache,
 }
 
@@ -212,13 +219,4 @@ impl TestCall {
     pub fn is_enough(&self, events: usize) -> bool {
         self.take.is_some_and(|take| events >= take)
     }
-}
-
-/// The events and the result of a call.
-#[derive(Clone, Debug)]
-pub struct Transcript {
-    /// The events, in order.
-    pub events: Vec<Event>,
-    /// The answer or the error. `None` if the call was dropped.
-    pub result: Option<Result<Answer, Error>>,
 }

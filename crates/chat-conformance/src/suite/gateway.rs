@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use crate::identity::Identity;
+use super::identity::Identity;
 
 /// The maximum number of concurrent streams, and of streams that are reset quickly. No test needs more.
 const MANY_STREAMS: u32 = 10_000;

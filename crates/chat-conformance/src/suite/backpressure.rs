@@ -9,11 +9,11 @@ use chat_client::{Client, Reply, Transport};
 use chat_mock::faults::{COMMENT, FIRST, LAST};
 use chat_mock::{ScriptedReply, Step};
 
-use crate::blocking::Blocking;
-use crate::fast_server::FastServer;
-use crate::harness::{Caller, Harness};
-use crate::row::{Context, Row, RowResult, Schedule};
-use crate::row::{describe, ensure};
+use super::blocking::Blocking;
+use super::fast_server::FastServer;
+use super::harness::{Caller, Harness};
+use super::row::{Context, Row, RowResult, Schedule};
+use super::row::{describe, ensure};
 
 /// The size of the fast server's answer. No transport may buffer as much.
 const FAST: usize = 256 << 20;

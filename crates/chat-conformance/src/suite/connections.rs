@@ -9,11 +9,12 @@ use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{ScriptedReply, Step};
 use socket2::{Domain, Socket, Type};
 
-use crate::fixture::LONG;
-use crate::gateway::TlsClose;
-use crate::harness::{Caller, TestCall, Transcript};
-use crate::row::{Context, Row, RowResult, describe, ensure};
-use crate::wire::Wire;
+use super::fixture::LONG;
+use super::gateway::TlsClose;
+use super::harness::{Caller, TestCall};
+use super::row::{Context, Row, RowResult, describe, ensure};
+use super::transcript::Transcript;
+use super::wire::Wire;
 
 /// Long enough for a client to return a connection to its pool, or to notice that the server closed one, on a busy
 /// machine.
@@ -52,14 +53,11 @@ fn refused<C: Caller>(context: &Context<'_, C>) -> RowResult {
     fixture.setup.base_url = format!("{host}:{port}");
     fixture.setup.config.retry.base = Duration::from_millis(1);
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let result =
-        context.caller.call(&client, &TestCall::continue_session("s-1", true)).result.ok_or("the call was dropped")?;
+    let result = context.caller.call(&client, &TestCall::continue_session("s-1", true)).finished()?;
     let error = result.err().ok_or("an answer")?;
-    let (kind, attempts) = (error.kind().name(), error.attempts());
+    let (kind, attempts) = (error.kind.as_str(), error.attempts);
     let all = 1 + fixture.setup.config.retry.max_retries;
-    ensure((kind, attempts) == ("connect", all), || {
-        format!("{kind}, {attempts} of {all} attempts: {}", describe(error))
-    })?;
+    ensure((kind, attempts) == ("connect", all), || format!("{kind}, {attempts} of {all} attempts: {error}"))?;
     fixture.finish(context.caller, client)?;
     Ok(format!("connect, {all} attempts"))
 }
@@ -78,9 +76,9 @@ fn reuse<C: Caller>(context: &Context<'_, C>) -> RowResult {
         .map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     for (_, expected) in &replies {
-        let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+        let result = context.caller.call(&client, &TestCall::create(true)).finished()?;
         let seen = result.map(|answer| answer.text);
-        let seen = seen.as_deref().map_err(|error| error.status().map_or(0, |status| status.as_u16()));
+        let seen = seen.as_deref().map_err(|error| error.status.unwrap_or_default());
         ensure(seen == *expected, || format!("{seen:?}, not {expected:?}"))?;
         context.caller.pause(SETTLE);
     }
@@ -105,7 +103,7 @@ fn reuse_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     for _ in 0..CALLS {
         let call = TestCall::complete(completions::MODEL, true);
-        let result = context.caller.call(&client, &call).result.ok_or("the call was dropped")?;
+        let result = context.caller.call(&client, &call).finished()?;
         result.map_err(describe)?;
         // Longer than a client may take to read the rest.
         context.caller.pause(2 * SETTLE);
@@ -127,7 +125,7 @@ fn close_after_done<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     let call = TestCall::complete(completions::MODEL, true);
     let begun = Instant::now();
-    let answer = |transcript: Transcript| transcript.result.ok_or("the call was dropped")?.map_err(describe);
+    let answer = |transcript: Transcript| transcript.finished()?.map_err(describe);
     answer(context.caller.call(&client, &call))?;
     let took = begun.elapsed();
     ensure(took < LONG, || format!("complete after {took:?}"))?;
@@ -151,7 +149,7 @@ fn keep_alive<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let fixture =
         context.servers.script(context.wire, vec![ScriptedReply::json(200, &[], RESULT)]).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+    let result = context.caller.call(&client, &TestCall::create(true)).finished()?;
     result.map_err(describe)?;
     context.caller.pause(SETTLE);
     let port = fixture.setup.base_url.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -178,10 +176,10 @@ fn drops<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     for _ in 0..CALLS {
         let dropped = TestCall { take: Some(1), ..TestCall::create(true) };
-        let events = context.caller.call(&client, &dropped).events.len();
+        let events = context.caller.call(&client, &dropped).events;
         ensure(events == 1, || format!("{events} events before the drop"))?;
         fixture.wait_closed(context.caller)?;
-        let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+        let result = context.caller.call(&client, &TestCall::create(true)).finished()?;
         let text = result.map_err(describe)?.text;
         ensure(text == "Yes, no.", || format!("after the drop: {text:?}"))?;
     }
@@ -201,7 +199,7 @@ fn stale<C: Caller>(context: &Context<'_, C>, tls_close: TlsClose) -> RowResult 
     let fixture = context.servers.script_that_closes(context.wire, vec![reply], tls_close).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     for n in 1..=CALLS {
-        let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+        let result = context.caller.call(&client, &TestCall::create(true)).finished()?;
         result.map_err(describe)?;
         let requests = fixture.server.requests().len();
         ensure(requests == n, || format!("{requests} requests for {n} calls"))?;
@@ -218,13 +216,12 @@ fn race<C: Caller>(context: &Context<'_, C>) -> RowResult {
     let replies = vec![ScriptedReply::json(200, &[], RESULT), ScriptedReply::raw("")];
     let fixture = context.servers.script(context.wire, replies).map_err(describe)?;
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
-    let first = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+    let first = context.caller.call(&client, &TestCall::create(true)).finished()?;
     first.map_err(describe)?;
     context.caller.pause(SETTLE);
-    let result =
-        context.caller.call(&client, &TestCall::continue_session("s-1", true)).result.ok_or("the call was dropped")?;
+    let result = context.caller.call(&client, &TestCall::continue_session("s-1", true)).finished()?;
     let requests = fixture.server.requests().len();
-    let kind = result.as_ref().map_or_else(|error| error.kind().name(), |_| "completed");
+    let kind = result.as_ref().map_or_else(|error| error.kind.as_str(), |_| "completed");
     ensure((kind, requests) == ("transport", 2), || format!("{kind}, {requests} requests for 2 calls"))?;
     fixture.finish(context.caller, client)?;
     Ok("transport, no second request".to_owned())
@@ -246,7 +243,7 @@ fn unasked<C: Caller>(context: &Context<'_, C>) -> RowResult {
         let fixture = fixture.map_err(describe)?;
         let client = context.caller.client(&fixture.setup).map_err(describe)?;
         for _ in 0..2 {
-            let result = context.caller.call(&client, &TestCall::create(true)).result.ok_or("the call was dropped")?;
+            let result = context.caller.call(&client, &TestCall::create(true)).finished()?;
             let text = result.map_err(describe)?.text;
             ensure(text == "Yes, no.", || format!("{text:?}"))?;
             // Bytes that arrive after the next request look like its response.

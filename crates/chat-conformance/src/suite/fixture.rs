@@ -11,13 +11,13 @@ use chat_mock::{ScriptServer, ScriptedReply, Server, ServerBuilder};
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 
-use crate::early_server::{EarlyServer, Then};
-use crate::fast_server::FastServer;
-use crate::gateway::Gateway;
-use crate::gateway::TlsClose;
-use crate::harness::{Caller, KeyPlace, Setup, TlsCache};
-use crate::identity::Identity;
-use crate::wire::Wire;
+use super::early_server::{EarlyServer, Then};
+use super::fast_server::FastServer;
+use super::gateway::Gateway;
+use super::gateway::TlsClose;
+use super::harness::{Caller, KeyPlace, Setup, TlsCache};
+use super::identity::Identity;
+use super::wire::Wire;
 
 /// Longer than any wait takes.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -136,7 +136,8 @@ impl Servers {
         let mut config = Config::default();
         config.timeouts.connect = Some(LONG);
         let tls_cache = Arc::clone(&self.tls_cache);
-        let setup = Setup { wire, base_url, config, headers: Vec::new(), key: KeyPlace::Bearer, ca, tls_cache };
+        let ca_pem = wire.is_tls().then(|| identity.ca_pem());
+        let setup = Setup { wire, base_url, config, headers: Vec::new(), key: KeyPlace::Bearer, ca, ca_pem, tls_cache };
         Fixture { server, gateway, setup }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chat_mock::faults::format_rows;
 
-use crate::row::FinishedRow;
+use super::row::FinishedRow;
 
 /// The environment variable that lists the slowest rows: its value is their number.
 const SLOWEST: &str = "CHAT_CONFORMANCE_SLOWEST";

@@ -1,15 +1,16 @@
 //! The table of faults: plays each to the client, and compares the outcome.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use chat_client::{Error, ErrorKind};
+use chat_client::Timeouts;
 use chat_mock::faults::{self, FIRST, FaultCase, FaultOutcome, LAST};
 use chat_mock::{ScriptedReply, Step};
 
-use crate::gateway::TlsClose;
-use crate::harness::{Caller, TestCall, Transcript};
-use crate::row::{Context, Row, RowResult, causes, describe, ensure};
-use crate::wire::Wire;
+use super::gateway::TlsClose;
+use super::harness::{Caller, TestCall};
+use super::row::{Context, Row, RowResult, describe, ensure};
+use super::transcript::{CallResult, Transcript, outcome, received};
+use super::wire::Wire;
 
 pub(crate) fn rows<'c, C: Caller + 'c>(wire: Wire) -> Vec<Row<'c, C>> {
     let row = |tls_close: TlsClose| {
@@ -68,18 +69,16 @@ pub(crate) fn play<C: Caller>(fault: &FaultCase, context: &Context<'_, C>, tls_c
     let transcript = context.caller.call(&client, &call);
     let took = begun.elapsed();
     let result = transcript.result.as_ref().ok_or("the call was dropped")?;
-    let observed = FaultOutcome::of(result, fixture.server.requests().len());
+    let observed = outcome(result, fixture.server.requests().len());
     if !fits(fault, &observed, context.wire) {
-        return Err(format!("{observed}; expected {}{}", fault.expected, causes(result.as_ref().err())));
+        return Err(format!("{observed}; expected {}{}", fault.expected, message(result)));
     }
     check_transcript(fault, &transcript, &observed)?;
     if let Err(error) = result {
-        ensure(error.attempts() as usize == observed.requests, || {
-            format!("{} attempts, {observed}", error.attempts())
-        })?;
-        if let ErrorKind::Timeout { after, .. } = error.kind() {
-            ensure(took >= *after, || format!("timed out in {took:?}, before {after:?}"))?;
-        }
+        let attempts = error.attempts as usize;
+        ensure(attempts == observed.requests, || format!("{attempts} attempts, {observed}"))?;
+        let after = error.timeout.as_deref().and_then(|name| timeout(&fault.config.timeouts, name));
+        ensure(after.is_none_or(|after| took >= after), || format!("timed out in {took:?}, before {after:?}"))?;
     }
     if fault.may_keep {
         // Each attempt may have opened a connection.
@@ -101,20 +100,31 @@ fn fits(fault: &FaultCase, observed: &FaultOutcome, wire: Wire) -> bool {
     observed == expected
         || wire.is_http2()
             && fault.is_cut
-            && ["truncated", "transport"].contains(&observed.kind)
+            && ["truncated", "transport"].contains(&observed.kind.as_str())
             && so_far(expected).starts_with(&so_far(observed))
             && observed.requests <= expected.requests
 }
 
+/// Returns the timeout of this name.
+fn timeout(timeouts: &Timeouts, name: &str) -> Option<Duration> {
+    let Timeouts { connect, head, idle, content, total, .. } = timeouts;
+    let all = [("connect", connect), ("head", head), ("idle", idle), ("content", content), ("total", total)];
+    all.into_iter().find(|(other, _)| *other == name).and_then(|(_, time)| *time)
+}
+
+fn message(result: &CallResult) -> String {
+    result.as_ref().err().map_or_else(String::new, |error| format!(": {error}"))
+}
+
 /// Checks that the events match the answer.
 fn check_transcript(fault: &FaultCase, transcript: &Transcript, observed: &FaultOutcome) -> Result<(), String> {
-    let text: String = transcript.events.iter().filter_map(|event| event.text()).collect();
-    ensure(text == observed.text.clone().unwrap_or_default(), || format!("handed out {text:?}, {observed}"))?;
-    let events = transcript.events.len();
-    ensure(events as u64 == observed.events, || format!("handed out {events} events, {observed}"))?;
-    let answer = transcript.result.as_ref().and_then(|result| result.as_ref().map_or_else(Error::partial, Some));
+    let Transcript { text, events, .. } = transcript;
+    ensure(*text == observed.text.clone().unwrap_or_default(), || format!("handed out {text:?}, {observed}"))?;
+    ensure(*events as u64 == observed.events, || format!("handed out {events} events, {observed}"))?;
+    let answer = transcript.result.as_ref().and_then(received);
     // A session and its id belong to v0, the id of an answer to chat completions.
     let expected = if fault.model.is_some() { (None, Some("c-1")) } else { (Some("s-1"), None) };
-    let ids = answer.filter(|answer| answer.events > 0).map(|answer| (answer.session_id.as_deref(), answer.id()));
+    let ids =
+        answer.filter(|answer| answer.events > 0).map(|answer| (answer.session_id.as_deref(), answer.id.as_deref()));
     ensure(ids.is_none_or(|ids| ids == expected), || format!("session and id {ids:?}, {observed}"))
 }

@@ -4,7 +4,7 @@ use chat_mock::RecordedRequest;
 use http::header::{self, HeaderName};
 use serde_json::Value;
 
-use crate::row::{describe, ensure};
+use super::row::{describe, ensure};
 
 /// What a request must be.
 pub(crate) struct Sent<'a> {

@@ -1,21 +1,48 @@
 //! The suite: selects the rows and runs them.
 
+mod backpressure;
+mod blocking;
+mod call_line;
+mod cancellation;
+mod chunking;
+mod command;
+mod completions;
+mod connections;
+mod early_response;
+mod early_server;
+mod fast_server;
+mod fault_cases;
+mod fixture;
+mod gateway;
+mod harness;
+mod identity;
+mod report;
+mod requests;
+mod response_head;
+mod row;
+mod sent;
+mod slots;
+mod transcript;
+mod wire;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use crate::blocking::Blocking;
-use crate::fixture::Servers;
-use crate::harness::{Caller, Harness};
-use crate::report::{Exceptions, Report};
-use crate::row::{Context, FinishedRow, Row, Schedule};
-use crate::slots::Slots;
-use crate::wire::Wire;
-use crate::{
-    backpressure, cancellation, chunking, completions, connections, early_response, fault_cases, requests,
-    response_head,
-};
+use self::blocking::Blocking;
+use self::fixture::Servers;
+use self::report::Exceptions;
+use self::row::{Context, FinishedRow, Row, Schedule};
+use self::slots::Slots;
+
+pub use command::{Process, Program, command};
+pub use gateway::Gateway;
+pub use harness::{Caller, Harness, Operation, Setup, TestCall};
+pub use identity::Identity;
+pub use report::Report;
+pub use transcript::Transcript;
+pub use wire::Wire;
 
 /// The number of rows that run at once. Most of them wait, so that all of them take little longer than the slowest.
 const MAX_CONCURRENT: usize = 64;
@@ -111,8 +138,9 @@ impl Suite {
     ) -> Report {
         let start = Instant::now();
         let total = rows.len();
+        let rows = rows.into_iter().map(|row| row.not_run(caller.not_run()));
         let (concurrent, alone): (Vec<_>, Vec<_>) =
-            rows.into_iter().enumerate().partition(|(_, row)| row.schedule() == Schedule::Concurrent);
+            rows.enumerate().partition(|(_, row)| row.schedule() == Schedule::Concurrent);
         let finished = Mutex::new(Vec::with_capacity(total));
         let mut context = Context { caller, wire: self.wire, servers, idle_tasks: None };
         self.run_concurrently(&context, concurrent, &finished);

@@ -2,12 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use http::StatusCode;
-
-use crate::early_server::{BODY, Then};
-use crate::harness::{Caller, TestCall};
-use crate::row::{Context, Row, RowResult, describe, ensure};
-use crate::wire::Wire;
+use super::early_server::{BODY, Then};
+use super::harness::{Caller, TestCall};
+use super::row::{Context, Row, RowResult, describe, ensure};
+use super::wire::Wire;
 
 /// The size of the question, more than the socket buffers of both sides.
 const QUESTION: usize = 6 << 20;
@@ -31,9 +29,9 @@ fn play<C: Caller>(context: &Context<'_, C>, then: Then) -> RowResult {
     let client = context.caller.client(&fixture.setup).map_err(describe)?;
     let call = TestCall::with_text("x".repeat(QUESTION));
     for number in 1..=CALLS {
-        let result = context.caller.call(&client, &call).result.ok_or("the call was dropped")?;
+        let result = context.caller.call(&client, &call).finished()?;
         let error = result.err().ok_or("an answer")?;
-        let is_answer = error.status() == Some(StatusCode::PAYLOAD_TOO_LARGE) && error.body() == Some(BODY);
+        let is_answer = error.status == Some(413) && error.body.as_deref() == Some(BODY);
         ensure(is_answer, || format!("call {number} of {CALLS}: {}", describe(error)))?;
     }
     if !context.wire.is_http2() {

@@ -12,10 +12,10 @@ use chat_mock::faults::{FIRST, LAST, RESULT};
 use chat_mock::{ScriptServer, ScriptedReply, Step};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
-use crate::blocking::Blocking;
-use crate::fixture::{Fixture, wait_until};
-use crate::harness::{Caller, Harness, TestCall};
-use crate::row::{Context, Row, RowResult, Schedule, describe, ensure};
+use super::blocking::Blocking;
+use super::fixture::{Fixture, wait_until};
+use super::harness::{Caller, Harness, TestCall};
+use super::row::{Context, Row, RowResult, Schedule, describe, ensure};
 
 /// The number of calls that are dropped at random points.
 const DROPS: u64 = 2000;
