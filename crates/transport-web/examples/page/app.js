@@ -18,10 +18,13 @@ function make(tag, text = "", attributes = {}) {
   return made;
 }
 
-// A link, if the address is one of the web. An answer may have any.
+// An answer may have any address. Only those of the web are linked.
+function isWeb(address) {
+  return URL.canParse(address ?? "") && /^https?:$/.test(new URL(address).protocol);
+}
+
 function link(text, address) {
-  const isWeb = URL.canParse(address ?? "") && /^https?:$/.test(new URL(address).protocol);
-  return isWeb ? make("a", text, { href: address, target: "_blank", rel: "noopener noreferrer" }) : make("span", text);
+  return make("a", text, { href: address, target: "_blank", rel: "noopener noreferrer" });
 }
 
 function show(box, json) {
@@ -31,7 +34,9 @@ function show(box, json) {
     if (part.number === undefined) {
       text.append(part.text);
     } else {
-      const source = link(`[${part.number}]`, part.url);
+      const label = `[${part.number}]`;
+      const entry = `#${box.id}-source-${part.number}`;
+      const source = isWeb(part.url) ? link(label, part.url) : make("a", label, { href: entry });
       source.setAttribute("aria-label", `Source ${part.number}`);
       const raised = make("sup");
       raised.append(source);
@@ -43,8 +48,10 @@ function show(box, json) {
   if (sources.length > 0) {
     const list = make("ol");
     for (const { number, title, url } of sources) {
-      const item = make("li");
-      item.append(make("span", number == null ? "–" : `[${number}]`), link(title ?? url ?? "untitled", url));
+      const item = make("li", "", { id: `${box.id}-source-${number}` });
+      const name = title ?? url ?? "untitled";
+      item.append(make("span", number == null ? "–" : `[${number}]`), isWeb(url) ? link(name, url) : make("span", name));
+      if (url && title && !isWeb(url)) item.lastChild.append(make("small", url));
       list.append(item);
     }
     box.append(make("h2", "Sources"), list);
