@@ -32,10 +32,10 @@ tree:
 
 # Run the gates that every change must pass, the quick ones first.
 ci:
-    .ci/gates fmt deps msrv deny clippy features no-std test doc docs-rs package demo examples corpora clients bench fuzz
+    .ci/gates fmt deps msrv deny clippy features no-std test doc docs-rs package demo examples corpora clients web bench fuzz
 
 # Run all gates. The mutants take hours, the others minutes.
-ci-full: ci
+ci-full: web-toolchain ci
     .ci/gates unused spelling package-build api minimal powerset test-features coverage mutants
 
 # Check the formatting.
@@ -137,6 +137,15 @@ corpora:
 # Check the bundled server with the official clients: OpenAI's for Python and Node, and the AI SDK.
 clients:
     .ci/clients
+
+# It is skipped if the compiler for wasm32 or wasm-bindgen is missing.
+# Build for WebAssembly, and test the page and transport-web in Node and in headless Chromium.
+web:
+    .ci/web
+
+# Install what `web` needs, in some minutes: Debian's compiler for wasm32 into the cache, wasm-bindgen, Chromium.
+web-toolchain:
+    .ci/web-toolchain install
 
 # They are not optimised, because the numbers are not used. `cargo bench -p chat-bench` measures.
 # Run each bench once on little input, to check that all results agree.

@@ -31,6 +31,7 @@ fn transports_export_the_names_of_the_client() {
         ("transport-hyper", "chat_client", &with_transport[..]),
         ("transport-smol", "chat_client", &with_transport),
         ("transport-async-std", "chat_client", &with_transport),
+        ("transport-web", "chat_client", &with_transport),
         ("chat-blocking", "transport_smol::chat_client", &blocking),
     ] {
         let expected: BTreeSet<_> = names.iter().filter(|name| !own.contains(&name.as_str())).cloned().collect();
@@ -40,9 +41,15 @@ fn transports_export_the_names_of_the_client() {
 
 #[test]
 fn no_crate_exports_all_names_of_another() {
-    for name in
-        ["chat-client", "chat-http1", "chat-blocking", "transport-hyper", "transport-smol", "transport-async-std"]
-    {
+    for name in [
+        "chat-client",
+        "chat-http1",
+        "chat-blocking",
+        "transport-hyper",
+        "transport-smol",
+        "transport-async-std",
+        "transport-web",
+    ] {
         assert!(!root(name).contains("::*"), "{name}");
     }
 }

@@ -9,6 +9,7 @@ use chat_client::proto::DEFAULT_BASE_URL;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 
 const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
     error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
@@ -261,6 +262,16 @@ pub(crate) struct Serve {
     /// The only API key to accept; without it, any key is accepted
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) api_key: Option<String>,
+    /// Serve the files of this folder too, with `index.html` at `/`; its pages may ask the server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) web: Option<PathBuf>,
+    /// Let web pages of this origin ask the server, such as `https://example.com`; `*` allows all, which then can read
+    /// the documents
+    #[arg(long, value_name = "ORIGIN", value_parser = HeaderValue::from_str)]
+    pub(crate) allow_origin: Option<HeaderValue>,
+    /// Pause between two events of a stream, such as `50ms`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) delay: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -25,6 +25,19 @@ pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8>
     if let Some(key) = args.api_key {
         builder = builder.api_key(key);
     }
+    if let Some(dir) = args.web {
+        if !dir.is_dir() {
+            report(&format!("--web {}: it is not a folder", dir.display()), "Name a folder that contains index.html.");
+            return Ok(USAGE);
+        }
+        builder = builder.files(dir);
+    }
+    if let Some(origin) = args.allow_origin {
+        builder = builder.allow_origin(origin);
+    }
+    if let Some(delay) = args.delay {
+        builder = builder.chunk_delay(delay);
+    }
     let server = match builder.bind().await {
         Ok(server) => server,
         Err(error) => {

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use support::{Running, Serve, ask, chat, run};
@@ -182,4 +184,26 @@ fn an_event_above_the_limit_is_reported_before_the_end_line() {
     assert_eq!(lines[1], serde_json::json!({ "error": "limit", "limit": 16 << 20 }));
     assert_eq!((&lines[2]["end"]["last_event_id"], lines.len()), (&serde_json::json!("3"), 3));
     run.check_report();
+}
+
+#[test]
+fn a_server_serves_a_folder_beside_the_api() {
+    let folder = std::env::temp_dir().join(format!("chat-cli-web-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("index.html"), "<h1>Bees</h1>").expect("a file");
+    let path = folder.to_str().expect("text");
+    let server = Serve::start(&["--web", path, "--allow-origin", "https://page.example", "--delay", "1ms"]);
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).expect("it listens");
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("it reads");
+    let mut page = String::new();
+    connection.read_to_string(&mut page).expect("it answers");
+    let asked = run(&mut ask(&server.url, &["--json", "What is a transport?"]));
+    let index = folder.join("index.html");
+    let none = run(&mut chat(["serve", "--addr", "127.0.0.1:0", "--web", index.to_str().expect("text")]));
+    std::fs::remove_dir_all(&folder).expect("a folder");
+    assert!(page.contains("access-control-allow-origin: https://page.example"), "{page}");
+    assert!(page.ends_with("\r\n\r\n<h1>Bees</h1>"), "{page}");
+    assert_eq!(asked.outcome()["outcome"], "completed");
+    assert_eq!((none.status, none.stdout.as_str()), (Some(2), ""));
+    none.check_report();
 }

@@ -7,8 +7,11 @@ mod blackhole;
 mod body;
 mod canned;
 mod completions;
+mod cors;
 mod events;
 pub mod faults;
+#[cfg(feature = "files")]
+mod files;
 mod json;
 #[cfg(feature = "memory")]
 pub mod memory;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chat_proto::sessions::AssistantMessage;
+use http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::api_key::ApiKey;
 use crate::canned;
+use crate::cors::Cors;
 use crate::service::{Respond, Service};
 use crate::sessions::{History, Sessions};
 use crate::tcp::{Shutdown, TcpServer};
@@ -36,6 +38,9 @@ pub struct ServerBuilder {
     max_sessions: usize,
     session_id_prefix: String,
     chunk_delay: Duration,
+    cors: Option<Cors>,
+    #[cfg(feature = "files")]
+    files: Option<crate::files::Files>,
 }
 
 impl ServerBuilder {
@@ -95,6 +100,21 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets the web pages of an origin, such as `https://example.com`, ask this server, or with `*` those of all origins. The
+    /// default is none but the server's own.
+    pub fn allow_origin(mut self, origin: HeaderValue) -> Self {
+        self.cors = Some(Cors::new(origin));
+        self
+    }
+
+    /// Serves the files of a folder at all paths outside of the APIs, and its `index.html` at `/`. The pages of the folder may
+    /// ask this server, because they have its origin.
+    #[cfg(feature = "files")]
+    pub fn files(mut self, dir: impl AsRef<std::path::Path>) -> Self {
+        self.files = Some(crate::files::Files::new(dir));
+        self
+    }
+
     /// Binds the address and starts to serve, in tasks of the current tokio runtime.
     ///
     /// # Errors
@@ -105,12 +125,11 @@ impl ServerBuilder {
     ///
     /// If called outside of a tokio runtime.
     pub async fn bind(self) -> io::Result<Server> {
-        let service = Arc::new(Service::new(
-            self.api_key,
-            self.respond,
-            Sessions::new(self.max_sessions, self.session_id_prefix),
-            self.chunk_delay,
-        ));
+        let sessions = Sessions::new(self.max_sessions, self.session_id_prefix);
+        let service = Service::new(self.api_key, self.respond, sessions, self.chunk_delay).with_cors(self.cors);
+        #[cfg(feature = "files")]
+        let service = service.with_files(self.files);
+        let service = Arc::new(service);
         let listener = TcpListener::bind(self.addr).await?;
         let for_connections = Arc::clone(&service);
         let tcp = TcpServer::start(listener, move |stream, stop| serve(stream, stop, Arc::clone(&for_connections)))?;
@@ -149,6 +168,9 @@ impl Server {
             max_sessions: 1000,
             session_id_prefix: "session-".to_owned(),
             chunk_delay: Duration::ZERO,
+            cors: None,
+            #[cfg(feature = "files")]
+            files: None,
         }
     }
 

@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use crate::api_key::{self, ApiKey};
 use crate::body::{self, Body, BodyError};
 use crate::completions;
+use crate::cors::Cors;
 use crate::events::{self, events};
 use crate::json;
 use crate::rejection::Rejection;
@@ -33,6 +34,9 @@ pub(crate) struct Service {
     respond: Respond,
     sessions: Mutex<Sessions>,
     chunk_delay: Duration,
+    cors: Option<Cors>,
+    #[cfg(feature = "files")]
+    files: Option<crate::files::Files>,
     requests: AtomicU64,
 }
 
@@ -57,7 +61,25 @@ impl Operation {
 
 impl Service {
     pub(crate) fn new(api_key: Option<ApiKey>, respond: Respond, sessions: Sessions, chunk_delay: Duration) -> Self {
-        Self { api_key, respond, sessions: Mutex::new(sessions), chunk_delay, requests: AtomicU64::new(0) }
+        Self {
+            api_key,
+            respond,
+            sessions: Mutex::new(sessions),
+            chunk_delay,
+            cors: None,
+            #[cfg(feature = "files")]
+            files: None,
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn with_cors(self, cors: Option<Cors>) -> Self {
+        Self { cors, ..self }
+    }
+
+    #[cfg(feature = "files")]
+    pub(crate) fn with_files(self, files: Option<crate::files::Files>) -> Self {
+        Self { files, ..self }
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -71,14 +93,29 @@ impl Service {
         // The body is read even if the head alone decides, so that the connection can be reused.
         let body = body::read(body).await;
         let token = in_progress.upgrade();
-        let mut response = if completions::is_path(head.uri.path()) {
-            completions::finish(self.completions(number, &head, body))
-        } else {
-            self.chat_sessions(&head, body).unwrap_or_else(Rejection::into_response)
+        let mut response = match self.cors.as_ref().and_then(|cors| cors.preflight(&head)) {
+            Some(response) => response,
+            None => self.answer_to(number, &head, body).await,
         };
+        if let Some(cors) = &self.cors {
+            cors.allow(response.headers_mut());
+        }
         let id = HeaderValue::try_from(format!("req-{number:08x}")).expect("hexadecimal digits are a header value");
         response.headers_mut().insert(REQUEST_ID, id);
         response.map(|body| body.hold(token))
+    }
+
+    /// Answers a request to one of the APIs, or for a file.
+    async fn answer_to(&self, number: u64, head: &Parts, body: Result<Bytes, BodyError>) -> Response<Body> {
+        let path = head.uri.path();
+        if completions::is_path(path) {
+            return completions::finish(self.completions(number, head, body));
+        }
+        #[cfg(feature = "files")]
+        if let Some(files) = self.files.as_ref().filter(|_| !path.starts_with("/v0/")) {
+            return files.respond(head).await;
+        }
+        self.chat_sessions(head, body).unwrap_or_else(Rejection::into_response)
     }
 
     /// Answers a request to `/v1`.
