@@ -194,7 +194,7 @@ struct Line {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Content {
-    Outcome(Outcome),
+    Outcome(Box<Outcome>),
     Event(EventContent),
 }
 
@@ -239,8 +239,10 @@ impl Process {
                 .unwrap_or_else(|error| panic!("not a line of the protocol: {error}: {line}"));
             assert_eq!(call, id, "a line of another call: {line}");
             match content {
-                Content::Outcome(Outcome::Unsupported) => panic::panic_any(Unsupported),
-                Content::Outcome(outcome) => return outcome,
+                Content::Outcome(outcome) => match *outcome {
+                    Outcome::Unsupported => panic::panic_any(Unsupported),
+                    outcome => return outcome,
+                },
                 Content::Event(EventContent { event, data }) => {
                     let text = data["content_chunk"].as_str().filter(|_| event == "message_chunk");
                     on_event(text.unwrap_or_default());
