@@ -177,7 +177,8 @@ proptest! {
         // The retry time cannot be set, so a stream sets it.
         let mut new = Decoder::new().with_last_event_id(id).expect("valid");
         if let Some(retry) = retry {
-            prop_assert!(new.next(&mut format!("retry: {retry}\n\n").as_bytes()).is_none());
+            let line = format!("retry: {retry}\n\n");
+            prop_assert!(new.next(&mut line.as_bytes()).is_none());
             new.reset();
         }
         prop_assert_eq!(by_decoder(old, &chunks), by_decoder(new, &chunks));
