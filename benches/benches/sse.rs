@@ -42,21 +42,26 @@ fn main() {
     assert!(rows.iter().flat_map(|row| &row.measures).all(|measure| measure.wrong.is_none()), "not all decoders agree");
 }
 
-/// `--fixed LABEL PASSES`: the same work each time, to count instructions.
+/// `--fixed LABEL PASSES [SUBJECT]`: the same work each time, to count instructions. The subject is the head of a column.
 fn fixed(args: &[String]) {
     let words: Vec<_> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
-    let [wanted, passes] = words[..] else { panic!("usage: --fixed LABEL PASSES") };
+    let (wanted, passes, subject) = match words[..] {
+        [wanted, passes] => (wanted, passes, Subject::Ours.label()),
+        [wanted, passes, subject] => (wanted, passes, subject.as_str()),
+        _ => panic!("usage: --fixed LABEL PASSES [SUBJECT]"),
+    };
     let passes: usize = passes.parse().expect("a number of passes");
+    let subject = subjects::ALL.into_iter().find(|each| each.label() == subject).expect("a subject");
     for corpus in [corpora::small(2_000), corpora::mixed(1_000), corpora::big(3, 64 * 1024)] {
         for chunk in CHUNKS {
             if label(&corpus, chunk) == *wanted {
                 let start = Instant::now();
                 for _ in 0..passes {
-                    subjects::pass(Subject::Ours, corpus.body, chunk, &mut Scratch::default());
+                    subjects::pass(subject, corpus.body, chunk, &mut Scratch::default());
                 }
                 let len = corpus.body.len();
                 let speed = (passes * len) as f64 / 1e6 / start.elapsed().as_secs_f64();
-                println!("{wanted}: {passes} passes over {len} bytes, {speed:.0} MB/s");
+                println!("{wanted}: {passes} passes over {len} bytes, {} events, {speed:.0} MB/s", corpus.events());
             }
         }
     }

@@ -4,8 +4,8 @@
 //! cargo bench -p chat-bench --bench sse               all rows, about two minutes
 //! cargo bench -p chat-bench --bench sse -- small/     the rows whose label contains this
 //! cargo bench -p chat-bench --bench sse -- --quick    each row once on little input: checks that all agree
-//! cargo bench -p chat-bench --bench sse -- --fixed small/1400 N
-//!                                                     only N passes of ours, to count instructions
+//! cargo bench -p chat-bench --bench sse -- --fixed small/1400 N [SUBJECT]
+//!                                                     only N passes of ours or another, to count instructions
 //! ```
 //!
 //! To count the instructions of one pass, run `valgrind --tool=callgrind` on the last form with N = 1 and N = 2 and subtract.

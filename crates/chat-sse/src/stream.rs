@@ -28,7 +28,7 @@
 //! ```
 //!
 //! [`Event`], [`EventStream`] and [`EventStreamError`] have the names of that crate. Three things differ. Invalid UTF-8 is
-//! replaced and no error. An event has a limit of 16 MiB. The fields `id` and `retry` keep their values until the stream sets
+//! replaced and is not an error. An event has a limit of 16 MiB. The fields `id` and `retry` keep their values until the stream sets
 //! others.
 
 use alloc::borrow::Cow;
