@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 pub struct Conversation(Dialect);
 
 enum Dialect {
-    Completions(Chat),
+    Completions(Box<Chat>),
     Sessions(Session),
 }
 
@@ -25,7 +25,7 @@ impl Conversation {
     pub fn completions(server: &str, key: &str, model: &str, links: bool) -> Result<Self, JsError> {
         let chat = client(server, key)?.chat(model);
         let chat = if links { chat.with_tools([Tool::provide_links()]) } else { chat };
-        Ok(Self(Dialect::Completions(chat)))
+        Ok(Self(Dialect::Completions(Box::new(chat))))
     }
 
     /// Starts a session (v0).
