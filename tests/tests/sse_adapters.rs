@@ -38,6 +38,8 @@ const PARTS: &[&[u8]] = &[
     "é".as_bytes(),
 ];
 
+type Unfinished = (Option<Vec<u8>>, Option<Vec<u8>>, usize);
+
 /// What a stream gives: its events, and what its end leaves.
 #[derive(Debug, PartialEq)]
 struct Output {
@@ -46,7 +48,7 @@ struct Output {
     last_event_id: String,
     retry_ms: Option<u64>,
     /// Type, data and length of the unfinished event.
-    unfinished: Option<(Option<Vec<u8>>, Option<Vec<u8>>, usize)>,
+    unfinished: Option<Unfinished>,
     incomplete: bool,
 }
 
@@ -114,7 +116,8 @@ fn stream_of<'b>(
     chunks: &[&'b [u8]],
     errors: &[Option<ErrorKind>],
 ) -> impl Stream<Item = Result<&'b [u8], ErrorKind>> + Unpin {
-    let mut chunks = chunks.to_vec().into_iter();
+    // The stream does not borrow the slice of chunks.
+    let mut chunks = Vec::from(chunks).into_iter();
     let mut errors = errors.to_vec();
     stream::poll_fn(move |cx| match errors.pop().flatten() {
         Some(ErrorKind::Interrupted) => {
