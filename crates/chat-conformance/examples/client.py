@@ -31,6 +31,7 @@ class Response:
         name, key = call["api_key_header"], call["api_key"]
         headers += [(name, key) if name else ("authorization", f"Bearer {key}")] if key else []
         head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
+        self.socket.settimeout(2)
         with contextlib.suppress(OSError):  # The server may have answered already.
             self.socket.sendall(head.encode() + body)
         self.status, self.headers = self.read_head()
@@ -38,8 +39,7 @@ class Response:
     def start(self, clock):
         self.clocks[clock] = time.monotonic() + (self.limits[clock] or 1e9)
 
-    def read(self, method, size, lost="truncated"):
-        """Reads with the time that the clocks leave."""
+    def read(self, method, size, lost="truncated"):  # Reads with the time that the clocks leave.
         if "head" not in self.clocks:
             self.start("idle")
         clock = min(self.clocks, key=self.clocks.get)
@@ -68,8 +68,7 @@ class Response:
         self.start("content")
         return int(parts[1]), dict(headers)
 
-    def body(self):
-        """Yields the bytes of the body as they arrive. It must end as its framing says."""
+    def body(self):  # Yields the bytes as they arrive. The body must end as its framing says.
         chunked, length = "transfer-encoding" in self.headers, self.headers.get("content-length")
         while chunked or length is not None:
             size = re.match(rb"([0-9a-fA-F]+)[ ;\r]", self.read(self.file.readline, 4096)) if chunked else None
@@ -126,6 +125,7 @@ def attempt(call, total, line, emit):
         failed.line.update(status=200, partial=line)
         raise
     finally:
+        response.file.close()
         response.socket.close()
 
 def run(call):
