@@ -28,7 +28,7 @@ pub use reply::StoredReply;
 pub use sqlite::Sqlite;
 pub use store::Store;
 pub use talk::Talk;
-pub use turn::{Content, SessionTurn, StoredTurn};
 /// The crate of the server's configuration and of TLS for [`Postgres`].
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
+pub use turn::{Content, SessionTurn, StoredTurn};

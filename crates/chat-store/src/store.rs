@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chat_client::{Client, Transport};
 
 use crate::{
-    AppendError, ConversationId, DEFAULT_LAST, Head, Loaded, Position, StoreError, StoredConversation, StoredTurn, Summary, Talk,
+    AppendError, ConversationId, DEFAULT_LAST, Head, Loaded, Position, StoreError, StoredConversation, StoredTurn,
+    Summary, Talk,
 };
 
 /// A place where conversations are kept.

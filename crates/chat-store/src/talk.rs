@@ -51,9 +51,9 @@ impl<T: Transport> Talk<T> {
     /// Sets the turns and the session id to those of the store. The other settings do not change.
     pub(crate) fn reset(&mut self, about: &About, turns: &[StoredTurn]) -> Result<(), StoreError> {
         match (self, &about.dialect) {
-            (Self::Chat(chat), Dialect::Chat { .. }) => {
-                chat.set_turns(turns.iter().filter_map(chat_turn)).map_err(|error| StoreError::unreadable("a turn", error))
-            }
+            (Self::Chat(chat), Dialect::Chat { .. }) => chat
+                .set_turns(turns.iter().filter_map(chat_turn))
+                .map_err(|error| StoreError::unreadable("a turn", error)),
             (Self::Session(session), Dialect::Session { session_id, .. }) => {
                 if let Some(id) = session_id {
                     session.set_id(id.clone());

@@ -22,8 +22,9 @@ pub(crate) const MIGRATIONS: &[&str] = &["
 /// Makes other processes wait until the end of the transaction. The number is arbitrary.
 pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(7090706337402880564)";
 
-/// Whether the table with the version exists.
-pub(crate) const HAS_VERSION: &str = "SELECT to_regclass('chat_store_version') IS NOT NULL";
+/// Whether the table with the version exists. `to_regclass` would not see a table that was created while this process waited.
+pub(crate) const HAS_VERSION: &str = "
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE relname = 'chat_store_version' AND pg_table_is_visible(oid))";
 
 /// Creates the table with the version, which has one row.
 pub(crate) const CREATE_VERSION: &str =

@@ -145,7 +145,10 @@ impl Append {
         let key: Option<i64> = if place == 0 {
             transaction.prepare_cached(sql::CREATE)?.query_row(params![conversation, about], column).optional()?
         } else {
-            transaction.prepare_cached(sql::EXTEND)?.query_row(params![conversation, about, place], column).optional()?
+            transaction
+                .prepare_cached(sql::EXTEND)?
+                .query_row(params![conversation, about, place], column)
+                .optional()?
         };
         if let Some(key) = key {
             transaction.prepare_cached(sql::ADD)?.execute(params![key, place, turn.to_string(), content])?;

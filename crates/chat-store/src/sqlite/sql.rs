@@ -43,8 +43,7 @@ pub(crate) const HEAD: &str = "SELECT key, about, len FROM conversation WHERE id
 pub(crate) const TURN: &str = "SELECT id, content FROM turn WHERE conversation = ?1 AND place = ?2";
 
 /// Returns the last turns, newest first: the key of the conversation, number.
-pub(crate) const LAST: &str =
-    "SELECT id, content FROM turn WHERE conversation = ?1 ORDER BY place DESC LIMIT ?2";
+pub(crate) const LAST: &str = "SELECT id, content FROM turn WHERE conversation = ?1 ORDER BY place DESC LIMIT ?2";
 
 /// Lists conversations, newest first: number.
 pub(crate) const LIST: &str =

@@ -57,14 +57,18 @@ impl Server {
     pub(crate) fn schema(&self) -> String {
         let name = format!("s{}", TurnId::new()).replace('-', "");
         self.sql(&format!("CREATE SCHEMA {name}"));
-        format!("postgres://chat@127.0.0.1:{}/postgres?options=-csearch_path%3D{name}", self.port)
+        format!("{}?options=-csearch_path%3D{name}", self.url())
     }
 
-    /// Runs a statement and returns its rows.
-    pub(crate) fn sql(&self, sql: &str) -> String {
-        let port = self.port.to_string();
-        let output = self.run("psql", &["-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", &port, "-U", "chat", "-d", "postgres", "-c", sql]);
-        String::from_utf8(output.stdout).unwrap()
+    /// Runs statements.
+    pub(crate) fn sql(&self, sql: &str) {
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(async { client(&self.url()).await.batch_execute(sql).await.unwrap() });
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://chat@127.0.0.1:{}/postgres", self.port)
     }
 
     fn data(&self) -> String {
@@ -72,10 +76,9 @@ impl Server {
     }
 
     /// Runs a program as an ordinary user.
-    fn run(&self, program: &str, args: &[&str]) -> Output {
+    fn run(&self, program: &str, args: &[&str]) {
         let output = self.try_run(program, args);
         assert!(output.status.success(), "{program} {args:?}: {output:?}");
-        output
     }
 
     fn try_run(&self, program: &str, args: &[&str]) -> Output {
@@ -95,6 +98,13 @@ impl Server {
         let status = command.stdin(Stdio::null()).stdout(create(&out)).stderr(create(&err)).status().unwrap();
         Output { status, stdout: fs::read(out).unwrap(), stderr: fs::read(err).unwrap() }
     }
+}
+
+/// A connection to a server.
+pub(crate) async fn client(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    client
 }
 
 impl Drop for Server {
