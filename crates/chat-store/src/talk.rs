@@ -11,11 +11,13 @@ use crate::{About, Content, Dialect, SessionTurn, StoreError, StoredTurn};
 const TITLE_CHARS: usize = 80;
 
 /// A chat or a session.
+#[allow(clippy::large_enum_variant, reason = "there is one per conversation, and it is rarely moved")]
 #[non_exhaustive]
 pub enum Talk<T> {
     /// A chat (v1). The client keeps the history.
     Chat(Chat<T>),
-    /// A session (v0). The server keeps the history.
+    /// A session (v0). The server keeps the history. That of the session itself is empty, because its turns move to
+    /// [`StoredConversation::turns`](crate::StoredConversation::turns).
     Session(Session<T>),
 }
 

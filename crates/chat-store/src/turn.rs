@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use chat_client::completions::Message;
 use chat_client::{ChatTurn, Citation, Error, Turn};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +72,7 @@ impl StoredTurn {
         match &self.content {
             Content::Session(turn) => turn.question.clone(),
             Content::Chat(turn) if turn.is_continuation() => String::new(),
-            Content::Chat(turn) => turn.messages.iter().map(|message| message.text()).collect(),
+            Content::Chat(turn) => turn.messages.iter().map(Message::text).collect(),
         }
     }
 

@@ -269,7 +269,7 @@ struct Failing {
 impl Store for Failing {
     async fn append(&self, conversation: &Head, expected_len: u64, turn: &StoredTurn) -> Result<(), AppendError> {
         let left = self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        if left.unwrap_or(0) % 2 == 0 {
+        if left.unwrap_or(0).is_multiple_of(2) {
             self.store.append(conversation, expected_len, turn).await?;
         }
         left.map_or(Ok(()), |_| Err(StoreError::unavailable("down").into()))
