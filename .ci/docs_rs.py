@@ -13,6 +13,8 @@ OPTIONS = {
     "no-default-features": lambda value: ["--no-default-features"] if value else [],
     "features": lambda value: ["--features", ",".join(value)],
     "rustdoc-args": lambda value: [],
+    # The docs are built for this machine, because the standard library of other targets may be missing.
+    "targets": lambda value: [],
 }
 
 command = ["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"]
