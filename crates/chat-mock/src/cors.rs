@@ -22,7 +22,8 @@ impl Cors {
         Self(origin)
     }
 
-    /// Answers a preflight, which asks whether a method and headers are allowed: all are. `None` if it is none.
+    /// Answers a preflight, which asks for permission to use a method and headers. All are allowed. Returns `None` for any
+    /// other request.
     pub(crate) fn preflight(&self, head: &Parts) -> Option<Response<Body>> {
         let method = head.headers.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|_| head.method == Method::OPTIONS)?;
         let mut response = Response::new(Body::full(""));

@@ -100,8 +100,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets the web pages of an origin, such as `https://example.com`, ask this server, or with `*` those of all origins. The
-    /// default is none but the server's own.
+    /// Lets the web pages of an origin, such as `https://example.com`, ask this server, or with `*` those of all origins. By
+    /// default, only pages of the server's own origin may ask.
     pub fn allow_origin(mut self, origin: HeaderValue) -> Self {
         self.cors = Some(Cors::new(origin));
         self

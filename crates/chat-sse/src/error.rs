@@ -4,8 +4,8 @@ use core::fmt;
 
 use super::LimitExceeded;
 
-/// An error of [`read::Events`](crate::read::Events) or [`stream::EventStream`](crate::stream::EventStream). There is none for
-/// malformed input: every sequence of bytes is an event stream.
+/// An error of [`read::Events`](crate::read::Events) or [`stream::EventStream`](crate::stream::EventStream).
+/// Malformed input is not an error: every sequence of bytes is an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<E> {

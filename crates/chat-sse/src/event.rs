@@ -76,7 +76,7 @@ pub struct Event<'d> {
 }
 
 impl<'d> Event<'d> {
-    /// The type: the value of the last `event` line, or `message` if there is none or it is empty.
+    /// The type: the value of the last `event` line, or `message` without such a line or if it is empty.
     pub fn event_type(&self) -> Cow<'d, str> {
         text(self.event_type)
     }

@@ -8,11 +8,11 @@ use super::{Decoder, LimitExceeded};
 /// An event that borrows nothing. Invalid UTF-8 is replaced by U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnedEvent {
-    /// The type: the value of the last `event` line, or `message` if there is none or it is empty.
+    /// The type: the value of the last `event` line, or `message` without such a line or if it is empty.
     pub event: String,
     /// The data: the values of all `data` lines, joined by LF.
     pub data: String,
-    /// The last event ID string at the time of the event. Empty if there is none.
+    /// The last event ID string at the time of the event. It is empty until the stream sets one.
     pub id: String,
     /// The reconnection time at the time of the event, if the stream has set one. Like the ID, it stays until the stream sets
     /// another one.

@@ -29,7 +29,7 @@ async fn answer(call: &CallLine, client: Option<&Result<Client, Error>>) {
     }
 }
 
-/// Prints a line at once. If nobody reads it, the input ends too.
+/// Prints a line at once. A failure is ignored: if the harness stops reading, it also ends the input.
 fn print(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
