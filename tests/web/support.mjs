@@ -3,20 +3,10 @@ import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 
+export { check } from "../clients/checks.mjs";
+
 // The folder with the built examples.
 export const web = process.env.CHAT_WEB;
-
-// Runs a check and prints its result. A failure makes the exit code 1, and the other checks still run.
-export async function check(name, run) {
-  try {
-    await run();
-    console.log("ok", name);
-  } catch (error) {
-    console.log("FAILED", name);
-    console.log(error);
-    process.exitCode = 1;
-  }
-}
 
 // Waits until `ask` returns something true, and returns it.
 export async function until(what, ask, limit = 30_000) {
