@@ -57,6 +57,16 @@ fn an_exceeded_limit_ends_the_iterator() {
 }
 
 #[test]
+fn nothing_is_read_after_an_exceeded_limit() {
+    let mut script = Script::new([Ok("data: long\n\n"), Ok("data: b\n\n")]);
+    let mut events = Events::with_decoder(&mut script, Decoder::with_limit(2));
+    assert!(matches!(events.next(), Some(Err(Error::Limit(_)))));
+    assert!(events.next().is_none());
+    drop(events);
+    assert_eq!(script.0.len(), 1);
+}
+
+#[test]
 fn the_end_is_final_and_shows_what_it_cut() {
     let mut events = Events::new(Script::new([Ok("data: a\n\nevent: x\ndata: b"), Ok(""), Ok("\n\n")]));
     assert_eq!(data(events.next()), "a");
