@@ -54,8 +54,8 @@ class Response:
     def read_head(self):
         head = b""
         while head[-4:] != b"\r\n\r\n":
-            head += self.read(self.file.readline, 128 << 10, "transport")
-            if head[-1:] != b"\n" or head[:7] != b"HTTP/1." or len(head) > 128 << 10 or head.count(b"\n") > 102:
+            head += (line := self.read(self.file.readline, 128 << 10, "transport"))
+            if line[-1:] != b"\n" or head[:7] != b"HTTP/1." or len(head) > 128 << 10 or head.count(b"\n") > 102:
                 raise Failed("transport", "no valid response head: it ended early, or is larger than 128 KiB")
         parts = re.fullmatch(rb"HTTP/1.. (\d+).*\r\n((?:[!-9;-~]+:[^\0\n]*\n)*)\r\n", head)
         headers = re.findall(r"([^:\n]+):\s*(.*?)\s*\n", parts[2].decode("latin-1").lower()) if parts else []
@@ -66,7 +66,7 @@ class Response:
             return self.read_head()
         del self.clocks["head"]
         self.start("content")
-        return int(parts[1]), dict(headers)
+        return int(parts[1]), dict(headers) | ({"content-length": "0"} if parts[1] == b"204" else {})
 
     def body(self):  # Yields the bytes as they arrive. The body must end as its framing says.
         chunked, length = "transfer-encoding" in self.headers, self.headers.get("content-length")
@@ -86,15 +86,15 @@ class Response:
 def read_event(name, data, line, emit):
     try:
         value = json.loads(data) if name in ("message_chunk", "records_cited") else {}
-        text = (value.get("message") or {"content": value.get("content_chunk")})["content"]
-        line["content"] += text if name == "message_chunk" else ""
+        message = value.get("message") or {"content": value.get("content_chunk"), "records_cited": value}
+        line["content"] += message["content"] if name == "message_chunk" else ""
         line.update({name: value[name] for name in ("chat_session_id", "finish_reason") if name in value})
-        line["citations"] = value.get("citations", line["citations"])
+        line["citations"] = (message.get("records_cited") or line).get("citations", line["citations"])
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Failed("decode", f"not the expected JSON: {error}")
     if name == "error":
         raise Failed("stream", data)
-    emit(event=name, data={"content_chunk": text})
+    emit(event=name, data={"content_chunk": message["content"]})
 
 def read_stream(response, line, emit):
     name, data, rest = "", [], b""
@@ -107,7 +107,7 @@ def read_stream(response, line, emit):
                 read_event(name, "\n".join(data), line, emit)
                 response.start("content")
             name, data = (name, data) if text else ("", [])
-    if rest or data:
+    if rest and rest[:1] != b":" or data or name:
         raise Failed("truncated", "the stream ended inside an event")
 
 def attempt(call, total, line, emit):

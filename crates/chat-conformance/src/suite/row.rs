@@ -67,6 +67,11 @@ impl<'c, C> Row<'c, C> {
         }
     }
 
+    /// Returns the byte that distinguishes rows of the same name.
+    pub(crate) fn byte(&self) -> Option<usize> {
+        self.at
+    }
+
     pub(crate) fn schedule(&self) -> Schedule {
         self.schedule
     }
