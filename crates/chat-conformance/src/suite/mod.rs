@@ -44,8 +44,8 @@ pub use report::Report;
 pub use transcript::Transcript;
 pub use wire::Wire;
 
-/// The number of rows that run at once. Most of them wait, so that all of them take little longer than the slowest.
-const MAX_CONCURRENT: usize = 64;
+/// The default number of rows that run at once. Most of them wait, so that all of them take little longer than the slowest.
+const AT_ONCE: usize = 64;
 
 /// The rows that run alone in their suite. Three suites of the process may run one at once.
 static ALONE: Slots = Slots::new(3);
@@ -63,12 +63,14 @@ pub struct Suite {
     exceptions: Exceptions,
     /// Of the rows for each byte of a response, those whose byte is a multiple of this are run.
     byte_step: usize,
+    /// The number of rows that run at once.
+    at_once: usize,
 }
 
 impl Suite {
     /// Creates a suite of all rows, for a transport of this name.
     pub fn new(name: impl Into<String>, wire: Wire) -> Self {
-        Self { name: name.into(), wire, exceptions: Exceptions::default(), byte_step: 1 }
+        Self { name: name.into(), wire, exceptions: Exceptions::default(), byte_step: 1, at_once: AT_ONCE }
     }
 
     /// Expects the rows of a name to fail, for a reason. Use it for a difference that cannot be fixed and is documented.
@@ -95,6 +97,18 @@ impl Suite {
     pub fn every_nth_byte(mut self, step: usize) -> Self {
         assert_ne!(step, 0, "a step is at least one byte");
         self.byte_step = step;
+        self
+    }
+
+    /// Runs at most this many rows at once. Default: 64. Use a smaller number for a client that takes long to start, so that
+    /// it starts before the timeouts of its row.
+    ///
+    /// # Panics
+    ///
+    /// If the number is 0.
+    pub fn at_once(mut self, rows: usize) -> Self {
+        assert_ne!(rows, 0, "rows run one at a time at least");
+        self.at_once = rows;
         self
     }
 
@@ -183,7 +197,7 @@ impl Suite {
         let queue = Mutex::new(VecDeque::from(rows));
         let next = || if self.has_failed(finished) { None } else { lock(&queue).pop_front() };
         thread::scope(|scope| {
-            for _ in 0..MAX_CONCURRENT {
+            for _ in 0..self.at_once {
                 scope.spawn(|| {
                     while let Some((number, row)) = next() {
                         let row = row.run(context);
