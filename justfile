@@ -14,10 +14,10 @@ crates := `for m in crates/*/Cargo.toml; do basename "$(dirname "$m")"; done | x
 libraries := `for f in crates/*/src/lib.rs; do basename "$(dirname "$(dirname "$f")")"; done | xargs`
 
 # The feature of the command that includes every value of `--transport`.
-all_transports := "chat-cli/all-transports"
+all_transports := "chat-command/all-transports"
 
 # The crates that depend on async-std, which brings old versions of many crates.
-old_trees := "transport-async-std chat-cli chat-bench chat-tests"
+old_trees := "transport-async-std chat-command chat-bench chat-tests"
 
 # List the recipes.
 default:
@@ -110,7 +110,7 @@ package-build:
 
 # Run the first command of the README.
 demo:
-    cargo run --locked --quiet -p chat-cli -- demo "When is a call retried?"
+    cargo run --locked --quiet -p chat-command -- demo "When is a call retried?"
 
 # Run every example against the bundled server.
 examples:
@@ -180,7 +180,7 @@ minimal:
 # Lint each crate with every combination of its features.
 powerset:
     if .ci/tool cargo-hack; then \
-        for crate in {{ libraries }} chat-cli; do \
+        for crate in {{ libraries }} chat-command; do \
             tls=$(grep -om1 '^webpki-roots' "crates/$crate/Cargo.toml" || true); \
             cargo hack clippy --quiet --locked -p "$crate" --feature-powerset \
                 ${tls:+--at-least-one-of ring,aws-lc-rs --at-least-one-of webpki-roots,native-roots} -- -D warnings; \

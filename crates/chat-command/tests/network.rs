@@ -85,7 +85,7 @@ impl TlsServer {
                 });
             }
         });
-        let dir = std::env::temp_dir().join(format!("chat-cli-{name}-{}", std::process::id()));
+        let dir = std::env::temp_dir().join(format!("chat-command-{name}-{}", std::process::id()));
         fs::create_dir_all(&dir).expect("a directory");
         let write = |name: &str, identity: &Identity| {
             let (path, text) = (dir.join(name), BASE64_STANDARD.encode(identity.ca()));

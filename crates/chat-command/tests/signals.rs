@@ -151,7 +151,7 @@ impl UnreadAnswer {
     fn start() -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let docs = std::env::temp_dir().join(format!("chat-cli-unread-{}-{number}", std::process::id()));
+        let docs = std::env::temp_dir().join(format!("chat-command-unread-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&docs).expect("a folder");
         // One long word is cheap to index.
         let sentence = "x".repeat(3 << 20);

@@ -131,7 +131,7 @@ fn a_server_without_a_key_accepts_any_valid_key() {
 
 #[test]
 fn a_server_answers_from_a_folder() {
-    let folder = std::env::temp_dir().join(format!("chat-cli-docs-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("chat-command-docs-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("bees.md"), "# Bees\n\nA waggle dance tells where the nectar is.\n").expect("a file");
     let server = Serve::start(&["--docs", folder.to_str().expect("text")]);
@@ -188,7 +188,7 @@ fn an_event_above_the_limit_is_reported_before_the_end_line() {
 
 #[test]
 fn a_server_serves_a_folder_beside_the_api() {
-    let folder = std::env::temp_dir().join(format!("chat-cli-web-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("chat-command-web-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     std::fs::write(folder.join("index.html"), "<h1>Bees</h1>").expect("a file");
     let path = folder.to_str().expect("text");

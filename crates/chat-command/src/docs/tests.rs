@@ -14,7 +14,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn temporary_folder(name: &str) -> PathBuf {
-    let dir = std::env::temp_dir().join(format!("chat-cli-{name}-{}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("chat-command-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&dir).expect("a temporary folder");
     dir
 }
