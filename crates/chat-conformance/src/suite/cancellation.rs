@@ -17,6 +17,9 @@ use super::fixture::{Fixture, wait_until};
 use super::harness::{Caller, Harness, TestCall};
 use super::row::{Context, Row, RowResult, Schedule, describe, ensure};
 
+/// The pause between two chunks that must not arrive together, even on a busy machine.
+const CHUNK_PAUSE: Duration = Duration::from_millis(200);
+
 /// The number of calls that are dropped at random points.
 const DROPS: u64 = 2000;
 /// The number of these calls that run at once.
@@ -71,8 +74,7 @@ fn seeds<H: Harness>(context: &Context<'_, Blocking<'_, H>>) -> RowResult {
 
 /// Drops the call after its first pending poll, after its second, and so on, until one completes.
 fn every_await<H: Harness>(context: &Context<'_, Blocking<'_, H>>) -> RowResult {
-    let server =
-        context.servers.script(context.wire, vec![slow_stream(3, Duration::from_millis(20))]).map_err(describe)?;
+    let server = context.servers.script(context.wire, vec![slow_stream(3, CHUNK_PAUSE)]).map_err(describe)?;
     let caller = context.caller;
     let client = caller.client(&server.setup).map_err(describe)?;
     let mut awaits = 0;
