@@ -101,6 +101,31 @@ impl<T: Transport> Chat<T> {
         self.map(|history| history.with_reasoning(with_reasoning))
     }
 
+    /// Returns the settings of all requests, such as the model. Its messages are the instructions.
+    pub fn input(&self) -> &CompletionInput {
+        self.history.input()
+    }
+
+    /// Sets the turns, oldest first, in place of the current ones. Use it to continue a chat whose turns were saved one by one.
+    ///
+    /// ```
+    /// # use chat_client::{Chat, ChatTurn, Client, Error, Transport};
+    /// # fn restore<T: Transport>(client: &Client<T>, saved: &[String]) -> Result<Chat<T>, Box<dyn std::error::Error>> {
+    /// let turns: Vec<ChatTurn> = saved.iter().map(|json| serde_json::from_str(json)).collect::<Result<_, _>>()?;
+    /// let mut chat = client.chat("model-1").with_system("Be brief.");
+    /// chat.set_turns(turns.into_iter().map(Into::into))?;
+    /// # Ok(chat)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if results of tools do not follow their calls.
+    /// The turns are not changed then.
+    pub fn set_turns(&mut self, turns: impl IntoIterator<Item = Arc<ChatTurn>>) -> Result<(), Error> {
+        self.history.set_turns(turns)
+    }
+
     /// Returns the turns that are sent again, oldest first. The list is not copied: later turns do not change it.
     pub fn turns(&self) -> Arc<Vec<Arc<ChatTurn>>> {
         self.history.turns()

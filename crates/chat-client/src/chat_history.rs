@@ -64,16 +64,9 @@ impl ChatHistory {
             return Err(refuse(format!("has version {version}, and this library reads up to {VERSION}")));
         }
         let exported: Exported<ChatTurn> = serde_json::from_str(json).map_err(malformed)?;
-        let mut before = None;
-        for turn in &exported.turns {
-            if !turn.follows(before) {
-                return Err(refuse("has results of tools without their calls".to_owned()));
-            }
-            before = Some(turn);
-        }
         let mut history = Self::new(exported.model, defaults);
         history.input.messages = exported.system;
-        history.log.lock().turns = Arc::new(exported.turns.into_iter().map(Arc::new).collect());
+        history.set_turns(exported.turns.into_iter().map(Arc::new))?;
         Ok(history)
     }
 
@@ -119,6 +112,30 @@ impl ChatHistory {
     #[must_use]
     pub fn with_reasoning(self, with_reasoning: bool) -> Self {
         Self { with_reasoning, ..self }
+    }
+
+    /// Returns the settings of all requests. Its messages are the instructions.
+    pub fn input(&self) -> &CompletionInput {
+        &self.input
+    }
+
+    /// Sets the turns, oldest first, in place of the current ones.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](chat_proto::ErrorKind::InvalidRequest) naming `chat` if results of tools do not follow their calls.
+    /// The turns are not changed then.
+    pub fn set_turns(&self, turns: impl IntoIterator<Item = Arc<ChatTurn>>) -> Result<(), Error> {
+        let turns: Vec<_> = turns.into_iter().collect();
+        let mut before = None;
+        for turn in &turns {
+            if !turn.follows(before) {
+                return Err(Error::invalid_request("chat", "has results of tools without their calls"));
+            }
+            before = Some(&**turn);
+        }
+        self.log.lock().turns = Arc::new(turns);
+        Ok(())
     }
 
     /// Returns the turns that are sent again, oldest first. The list is not copied: later turns do not change it.

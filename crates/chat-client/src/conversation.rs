@@ -50,10 +50,14 @@ impl Conversation {
     /// Continues an existing session.
     #[must_use]
     pub fn with_id(self, id: impl Into<SessionId>) -> Self {
+        self.set_id(id);
+        self
+    }
+
+    /// Continues an existing session with the next question.
+    pub fn set_id(&self, id: impl Into<SessionId>) {
         let mut state = self.log.lock();
         (state.id, state.unusable_id) = (Some(id.into()), None);
-        drop(state);
-        self
     }
 
     /// Sets whether to request streamed answers.
@@ -84,6 +88,11 @@ impl Conversation {
     #[must_use]
     pub fn with_tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { tags: tags.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Returns the integration.
+    pub fn integration_id(&self) -> &str {
+        &self.integration_id
     }
 
     /// Returns the session id, once the server has sent it.

@@ -63,6 +63,11 @@ impl<T: Transport> Session<T> {
         self.map(|conversation| conversation.with_id(id))
     }
 
+    /// Continues an existing session with the next question.
+    pub fn set_id(&mut self, id: impl Into<SessionId>) {
+        self.conversation.set_id(id);
+    }
+
     /// Sets whether to request streamed answers. The default is the client's setting.
     #[must_use]
     pub fn with_streaming(self, streaming: bool) -> Self {
@@ -94,6 +99,11 @@ impl<T: Transport> Session<T> {
     #[must_use]
     pub fn with_tags(self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.map(|conversation| conversation.with_tags(tags))
+    }
+
+    /// Returns the integration.
+    pub fn integration_id(&self) -> &str {
+        self.conversation.integration_id()
     }
 
     /// Returns the session id, once the server has sent it.

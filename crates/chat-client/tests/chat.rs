@@ -428,6 +428,27 @@ fn an_imported_chat_continues_like_the_exported_one() {
 }
 
 #[test]
+fn turns_that_were_saved_one_by_one_continue() {
+    let (client, transport) =
+        client([calls(&[(Some("a"), "sum")]), Script::completion("Done."), Script::completion("Yes.")]);
+    let mut chat = client.chat("model-1").with_system("Be brief.");
+    assert_eq!((&*chat.input().model, chat.input().messages.len()), ("model-1", 1));
+    ask(&mut chat, "1?");
+    let turns = chat.turns();
+    answer(&mut chat, &[("a", "A")]).unwrap();
+
+    let mut restored = client.chat("model-1");
+    ask(&mut restored, "Lost?");
+    restored.set_turns(turns.iter().cloned()).unwrap();
+    assert_eq!(restored.open_calls().len(), 1);
+    let error = restored.set_turns([chat.turns()[1].clone()]).unwrap_err();
+    assert_eq!(refused(&error), ("chat", "has results of tools without their calls"));
+    assert_eq!(restored.turns(), turns, "nothing has changed");
+    run(restored.answer_tools([ToolResult::with_id("a", "A")]).finish()).unwrap_err();
+    assert_eq!(last_messages(&transport), ["user: 1?", "assistant: sum(a)", "tool: a= A"]);
+}
+
+#[test]
 fn an_import_checks_its_input() {
     let (client, _) = client([]);
     let import = |json: &str| client.import_chat(json).map(|chat| chat.turns().len());

@@ -177,8 +177,12 @@ fn a_session_with_an_unusable_id_does_not_continue() {
         assert_eq!((transport.requests().len(), one.history().len()), (1, 1));
         // The session continues with an id that the caller sets.
         let mut known = one.with_id("s 7");
+        assert_eq!((known.integration_id(), known.id().as_deref()), ("docs", Some("s 7")));
         run(known.ask("Sure?").finish()).unwrap();
         assert_eq!(sent(&transport)[1].0, "/v0/chat_sessions/s%207/chat_results");
+        known.set_id("s8");
+        run(known.ask("Still?").finish()).unwrap_err(); // no script is left
+        assert_eq!(sent(&transport)[2].0, "/v0/chat_sessions/s8/chat_results");
     }
     // A usable id is not replaced.
     let transport = MemoryTransport::new([answer("Yes."), named(""), answer("No.")]);

@@ -1,0 +1,72 @@
+//! A store of any type.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{AppendError, ConversationId, Head, Loaded, Position, Store, StoreError, StoredTurn, Summary};
+
+type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
+
+/// A store of any type: what `Arc<dyn Store>` would be. Use it if the kind of store is chosen at run time. Clones share the
+/// store, and each operation allocates its future.
+#[derive(Clone)]
+pub struct AnyStore(Arc<dyn Object>);
+
+impl AnyStore {
+    /// Makes a store of any type from a store.
+    pub fn new(store: impl Store + 'static) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+/// The required methods of [`Store`] with boxed futures.
+trait Object: Send + Sync {
+    fn append<'a>(&'a self, head: &'a Head, len: u64, turn: &'a StoredTurn) -> BoxFuture<'a, Result<(), AppendError>>;
+    fn load(&self, id: ConversationId, last: usize) -> BoxFuture<'_, Result<Option<Loaded>, StoreError>>;
+    fn list(&self, after: Option<Position>, limit: usize) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>>;
+    fn delete(&self, id: ConversationId) -> BoxFuture<'_, Result<bool, StoreError>>;
+}
+
+impl<S: Store> Object for S {
+    fn append<'a>(&'a self, head: &'a Head, len: u64, turn: &'a StoredTurn) -> BoxFuture<'a, Result<(), AppendError>> {
+        Box::pin(Store::append(self, head, len, turn))
+    }
+
+    fn load(&self, id: ConversationId, last: usize) -> BoxFuture<'_, Result<Option<Loaded>, StoreError>> {
+        Box::pin(Store::load(self, id, last))
+    }
+
+    fn list(&self, after: Option<Position>, limit: usize) -> BoxFuture<'_, Result<Vec<Summary>, StoreError>> {
+        Box::pin(Store::list(self, after, limit))
+    }
+
+    fn delete(&self, id: ConversationId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(Store::delete(self, id))
+    }
+}
+
+impl Store for AnyStore {
+    async fn append(&self, conversation: &Head, expected_len: u64, turn: &StoredTurn) -> Result<(), AppendError> {
+        self.0.append(conversation, expected_len, turn).await
+    }
+
+    async fn load(&self, conversation: ConversationId, last: usize) -> Result<Option<Loaded>, StoreError> {
+        self.0.load(conversation, last).await
+    }
+
+    async fn list(&self, after: Option<Position>, limit: usize) -> Result<Vec<Summary>, StoreError> {
+        self.0.list(after, limit).await
+    }
+
+    async fn delete(&self, conversation: ConversationId) -> Result<bool, StoreError> {
+        self.0.delete(conversation).await
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyStore").finish_non_exhaustive()
+    }
+}

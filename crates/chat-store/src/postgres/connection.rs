@@ -1,0 +1,134 @@
+//! The connection to the server, which is opened again after it is lost.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, Error, Row, Socket};
+
+use super::migrate::migrate;
+use crate::StoreError;
+
+/// Maximum time to connect, unless the configuration has one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Maximum time of an operation. A silent connection is given up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A parameter of a statement.
+pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+type Connect = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Client, Error>> + Send>> + Send + Sync;
+
+pub(crate) struct Connection {
+    connect: Box<Connect>,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Connection {
+    /// Connects, and migrates the tables.
+    pub(crate) async fn open<T>(mut config: Config, tls: T) -> Result<Self, StoreError>
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        let connect = move || {
+            let (config, tls) = (config.clone(), tls.clone());
+            let connect = async move {
+                let (client, connection) = config.connect(tls).await?;
+                // An error of the connection is also that of the statement.
+                tokio::spawn(async move { drop(connection.await) });
+                Ok(client)
+            };
+            Box::pin(connect) as Pin<Box<dyn Future<Output = _> + Send>>
+        };
+        let connection = Self { connect: Box::new(connect), client: Mutex::new(None) };
+        connection.client().await?;
+        Ok(connection)
+    }
+
+    /// Runs a statement. If the connection is lost, it is opened again, and the statement is repeated once: it must do no
+    /// harm if it runs twice.
+    pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        let client = self.client().await?;
+        match self.run(&client, sql, params).await {
+            Err(Failed::Lost(_)) => {}
+            result => return result.map_err(Failed::into_error),
+        }
+        let client = self.client().await?;
+        self.run(&client, sql, params).await.map_err(Failed::into_error)
+    }
+
+    async fn run(&self, client: &Arc<Client>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failed> {
+        // Without preparing it, so that it takes one round trip, and poolers such as PgBouncer need no session.
+        let error = match timeout(TIMEOUT, client.query_typed(sql, params)).await {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) if is_lost(client, &error) => Failed::Lost(error),
+            Ok(Err(error)) => return Err(Failed::Refused(StoreError::unavailable(error))),
+            Err(_) => Failed::Refused(StoreError::unavailable(format!("no answer within {} s", TIMEOUT.as_secs()))),
+        };
+        self.forget(client).await;
+        Err(error)
+    }
+
+    /// Returns the client of the open connection, or of a new one. The tables of a new one are checked.
+    async fn client(&self) -> Result<Arc<Client>, StoreError> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(StoreError::unavailable("Postgres needs a tokio runtime, and this is none"));
+        }
+        let mut slot = self.client.lock().await;
+        if let Some(client) = slot.as_ref().filter(|client| !client.is_closed()) {
+            return Ok(Arc::clone(client));
+        }
+        let open = async {
+            let mut client = (self.connect)().await.map_err(StoreError::unavailable)?;
+            migrate(&mut client).await?;
+            Ok(client)
+        };
+        let no_answer = |_| StoreError::unavailable(format!("no connection within {} s", TIMEOUT.as_secs()));
+        let client = Arc::new(timeout(TIMEOUT, open).await.map_err(no_answer)??);
+        *slot = Some(Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Closes a connection that can't be used again.
+    async fn forget(&self, client: &Arc<Client>) {
+        let mut slot = self.client.lock().await;
+        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, client)) {
+            *slot = None;
+        }
+    }
+}
+
+enum Failed {
+    /// The connection was lost.
+    Lost(Error),
+    /// Another attempt would not help.
+    Refused(StoreError),
+}
+
+impl Failed {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::Lost(error) => StoreError::unavailable(error),
+            Self::Refused(error) => error,
+        }
+    }
+}
+
+/// Whether the connection was lost: closed, or the server shuts down.
+fn is_lost(client: &Client, error: &Error) -> bool {
+    let shutdown = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    client.is_closed() || error.is_closed() || error.code().is_some_and(|code| shutdown.contains(code))
+}

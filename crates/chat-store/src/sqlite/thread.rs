@@ -1,0 +1,56 @@
+//! The thread that uses the file, so that no executor's thread waits for the disk.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+
+use futures_channel::oneshot;
+use rusqlite::Connection;
+
+use super::file;
+use crate::StoreError;
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle of the thread. The thread ends after the last handle is dropped and all jobs are done.
+#[derive(Clone)]
+pub(crate) struct Thread {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Thread {
+    /// Opens the file on a new thread.
+    pub(crate) async fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let (opened, is_open) = oneshot::channel();
+        let work = move || match file::open(&path) {
+            Ok(mut connection) => {
+                // If the caller is gone, the queue is closed too.
+                drop(opened.send(Ok(())));
+                for job in queue {
+                    job(&mut connection);
+                }
+            }
+            Err(error) => drop(opened.send(Err(error))),
+        };
+        thread::Builder::new().name("chat-store".to_owned()).spawn(work).map_err(StoreError::unavailable)?;
+        is_open.await.map_err(|_| ended())??;
+        Ok(Self { jobs })
+    }
+
+    /// Does a job on the thread. Jobs are done in order. A job is also done if the future is dropped.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let (done, result) = oneshot::channel();
+        let job = Box::new(move |connection: &mut Connection| drop(done.send(job(connection))));
+        self.jobs.send(job).map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
+    }
+}
+
+/// The error if the thread has panicked.
+fn ended() -> StoreError {
+    StoreError::unavailable("its thread has ended; open the store again")
+}

@@ -1,0 +1,82 @@
+//! What only SQLite has: a file, and a thread.
+
+mod support;
+
+use std::fs;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use chat_store::{ConversationId, Sqlite, Store, StoreError};
+use support::{Folder, head, turn};
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let path = folder.path().join("a/b/store.sqlite3");
+    let store = async_io::block_on(Sqlite::open(&path)).unwrap();
+    async_io::block_on(store.append(&head(ConversationId::new(), "t"), 0, &turn("?", "!"))).unwrap();
+    let mode = |name: &str| fs::metadata(path.with_file_name(name)).unwrap().permissions().mode() & 0o777;
+    for name in ["store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    assert_eq!((mode("."), mode("..")), (0o700, 0o700), "the folders");
+}
+
+#[test]
+fn other_files_are_rejected_and_not_changed() {
+    let folder = Folder::new();
+    let foreign = folder.path().join("foreign.sqlite3");
+    rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (a)").unwrap();
+    let text = folder.path().join("text");
+    fs::write(&text, "Dear diary, ".repeat(1000)).unwrap();
+    for (path, reason) in [
+        (foreign, "could not read the file: it is the SQLite file of another program"),
+        (text, "could not read the file: "),
+    ] {
+        let before = fs::read(&path).unwrap();
+        let error = async_io::block_on(Sqlite::open(&path)).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error:?}");
+        assert!(error.to_string().starts_with(reason), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    let error = async_io::block_on(Sqlite::open(folder.path())).unwrap_err();
+    assert!(error.to_string().starts_with("the store is not available: could not create "), "{error}");
+}
+
+#[test]
+fn the_executors_thread_does_not_wait_for_other_processes() {
+    let folder = Folder::new();
+    let path = folder.path().join("store.sqlite3");
+    let store = async_io::block_on(Sqlite::open(&path)).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (head, turn) = (head(ConversationId::new(), "t"), turn("?", "!"));
+    let mut append = pin!(store.append(&head, 0, &turn));
+    for _ in 0..1000 {
+        assert!(append.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    other.execute_batch("COMMIT").unwrap();
+    async_io::block_on(append).unwrap();
+}
+
+#[test]
+fn a_dropped_append_can_be_repeated() {
+    let folder = Folder::new();
+    let store = async_io::block_on(Sqlite::open(folder.path().join("store.sqlite3"))).unwrap();
+    let (head, turn) = (head(ConversationId::new(), "t"), turn("?", "!"));
+    {
+        let mut append = pin!(store.append(&head, 0, &turn));
+        let _ = append.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    }
+    async_io::block_on(store.append(&head, 0, &turn)).unwrap();
+    assert_eq!(async_io::block_on(store.load(head.id, 9)).unwrap().unwrap().turns, [turn]);
+}
+
+#[test]
+fn the_default_file_is_in_the_folder_for_state() {
+    let path = Sqlite::default_path().unwrap();
+    assert!(path.is_absolute() && path.ends_with("chat-rs/conversations.sqlite3"), "{}", path.display());
+}
