@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chat_store::{AnyStore, ConversationId, Store};
 use support::postgres::Server;
-use support::{Place, head, open, turn};
+use support::{Place, head, turn};
 
 /// Time of each measurement.
 const TIME: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ async fn appends(store: &AnyStore) -> f64 {
 /// Appends turns to 16 conversations, each on a thread with a store of its own.
 fn appends_at_once(place: &Place) -> f64 {
     std::thread::scope(|scope| {
-        let append = || place.run(async { appends(&open(&place.address()).await).await });
+        let append = || place.run(async { appends(&AnyStore::open(&place.address()).await.unwrap()).await });
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(append)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     })

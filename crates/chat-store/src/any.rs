@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::{AppendError, ConversationId, Head, Loaded, Position, Store, StoreError, StoredTurn, Summary};
+use crate::address::Address;
+use crate::{AppendError, ConversationId, Head, Loaded, Memory, Position, Store, StoreError, StoredTurn, Summary};
 
 type BoxFuture<'a, R> = Pin<Box<dyn Future<Output = R> + Send + 'a>>;
 
@@ -19,6 +20,59 @@ impl AnyStore {
     pub fn new(store: impl Store + 'static) -> Self {
         Self(Arc::new(store))
     }
+
+    /// Opens the store at an address, such as one in a configuration:
+    ///
+    /// | address | store | feature |
+    /// | --- | --- | --- |
+    /// | `sqlite:PATH`, or only the path | `Sqlite` | `sqlite` |
+    /// | `postgres://USER:PASSWORD@HOST/DATABASE`, or `postgresql://…` | `Postgres` without TLS | `postgres` |
+    /// | `memory:` | a new [`Memory`] | |
+    ///
+    /// `sqlite://PATH` is the same as `sqlite:PATH`, and the path is taken as it is. For Postgres with TLS, pass a
+    /// `Postgres::connect_with` to [`new`](Self::new).
+    ///
+    /// ```
+    /// # async_io::block_on(async {
+    /// use chat_store::{AnyStore, StoreError};
+    ///
+    /// let store = AnyStore::open("memory:").await?;
+    /// assert!(matches!(AnyStore::open("mysql://h").await, Err(StoreError::InvalidAddress(_))));
+    /// # Ok::<(), StoreError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidAddress`] if the address is none of these, and [`StoreError::NotBuilt`] if the feature is off.
+    /// Also the errors of the store. No error contains the password.
+    pub async fn open(address: &str) -> Result<Self, StoreError> {
+        match Address::parse(address)? {
+            Address::Memory => Ok(Self::new(Memory::default())),
+            Address::Sqlite(path) => sqlite(path).await,
+            Address::Postgres(url) => postgres(url).await,
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn sqlite(path: &str) -> Result<AnyStore, StoreError> {
+    Ok(AnyStore::new(crate::Sqlite::open(path).await?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn sqlite(_: &str) -> Result<AnyStore, StoreError> {
+    Err(StoreError::NotBuilt { feature: "sqlite" })
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<AnyStore, StoreError> {
+    Ok(AnyStore::new(crate::Postgres::connect(url).await?))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(_: &str) -> Result<AnyStore, StoreError> {
+    Err(StoreError::NotBuilt { feature: "postgres" })
 }
 
 /// The required methods of [`Store`] with boxed futures.

@@ -29,6 +29,13 @@ pub enum StoreError {
         /// What is wrong with it.
         source: BoxError,
     },
+    /// The address names no store. The text says why, and what to write.
+    InvalidAddress(String),
+    /// The store of this address needs a feature of this crate that is off.
+    NotBuilt {
+        /// The feature.
+        feature: &'static str,
+    },
     /// The file or the server failed. The operation may have been done or not. All operations can be repeated.
     Unavailable(BoxError),
 }
@@ -55,6 +62,12 @@ impl fmt::Display for StoreError {
                  up to {supported}; update the program, or use another store"
             ),
             Self::Unreadable { what, source } => write!(f, "could not read {what}: {source}"),
+            Self::InvalidAddress(reason) => f.write_str(reason),
+            Self::NotBuilt { feature } => write!(
+                f,
+                "this program was built without the feature `{feature}` of chat-store; build it with this feature, or use \
+                 another store"
+            ),
             Self::Unavailable(source) => write!(f, "the store is not available: {source}"),
         }
     }
@@ -65,7 +78,7 @@ impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Unreadable { source, .. } | Self::Unavailable(source) => source.source(),
-            Self::NotFound(_) | Self::NewerVersion { .. } => None,
+            Self::NotFound(_) | Self::NewerVersion { .. } | Self::InvalidAddress(_) | Self::NotBuilt { .. } => None,
         }
     }
 }
@@ -162,5 +175,19 @@ impl StdError for AskError {
             Self::Call(error) => error.source(),
             Self::NotSaved(not_saved) => not_saved.error.source(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_not_built_names_its_feature() {
+        let error = StoreError::NotBuilt { feature: "postgres" }.to_string();
+        assert!(
+            error.starts_with("this program was built without the feature `postgres` of chat-store; build "),
+            "{error}"
+        );
     }
 }

@@ -2,10 +2,12 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod address;
 mod any;
 mod conversation;
 mod error;
 mod id;
+mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
@@ -20,6 +22,7 @@ pub use any::AnyStore;
 pub use conversation::{DEFAULT_LAST, StoredConversation};
 pub use error::{AppendError, AskError, NotSaved, StoreError};
 pub use id::{ConversationId, TurnId};
+pub use memory::Memory;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 pub use record::{About, Dialect, Head, Loaded, Position, Summary};

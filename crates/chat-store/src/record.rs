@@ -1,8 +1,6 @@
 //! What a store knows about a conversation besides its turns.
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use chat_client::SessionId;
 use chat_client::completions::Message;
@@ -122,9 +120,9 @@ impl Loaded {
 }
 
 impl Summary {
-    /// Creates an entry of a list.
+    /// Creates an entry of a list. The time is rounded down to milliseconds.
     pub fn new(id: ConversationId, about: About, len: u64, updated: SystemTime) -> Self {
-        Self { id, about, len, updated }
+        Self { id, about, len, updated: from_millis(to_millis(updated)) }
     }
 
     /// Returns where the next page begins if this is the last entry of a page.
@@ -134,14 +132,12 @@ impl Summary {
 }
 
 /// Converts a time to milliseconds since 1970. Times before are 0.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn to_millis(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Converts milliseconds since 1970 to a time. Times before are 1970.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
 }

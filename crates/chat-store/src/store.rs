@@ -12,8 +12,8 @@ use crate::{
 
 /// A place where conversations are kept.
 ///
-/// Implement the first four methods to keep them in a place of your own: the [crate page](crate#a-store-of-your-own) has a
-/// complete example. No method needs a certain runtime, but an implementation may. A method can be called again after an
+/// Implement the first four methods to keep them in a place of your own: the source of [`Memory`](crate::Memory) is an example
+/// to copy. No method needs a certain runtime, but an implementation may. A method can be called again after an
 /// error, and after its future was dropped: it does no harm if the store has done the operation already.
 ///
 /// A trait with `async` methods is not object safe. [`AnyStore`](crate::AnyStore) holds a store of any type, as

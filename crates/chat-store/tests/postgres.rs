@@ -2,7 +2,7 @@
 
 mod support;
 
-use chat_store::{ConversationId, Postgres, Store};
+use chat_store::{AnyStore, ConversationId, Postgres, Store};
 use support::postgres::Server;
 use support::{head, turn};
 
@@ -37,9 +37,51 @@ fn a_lost_connection_is_opened_again() {
     assert_eq!(error.to_string(), "the store is not available: Postgres needs a tokio runtime, and this is none");
 }
 
-#[test]
-fn an_invalid_url_is_an_error() {
+/// Opens a store at an address, which fails, and returns the text of the error.
+fn failure(address: &str) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let error = runtime.block_on(Postgres::connect("postgres://h/?nonsense=1")).unwrap_err();
-    assert!(error.to_string().starts_with("the store is not available: "), "{error}");
+    let error = runtime.block_on(AnyStore::open(address)).unwrap_err();
+    format!("{error} {error:?}")
+}
+
+#[test]
+fn an_invalid_url_is_an_error_without_the_password() {
+    for url in [
+        "postgres://u:secret@h/?nonsense=1",
+        "postgres://u:secret@h:port/d",
+        "postgres://u:p@secret@h/d",
+        "postgres://u:p@h?secret=1@h/d",
+        "postgres://u:p?secret@h/d",
+        "postgres://h/d?password=p&secret=1",
+        "postgres://h/d?password=secret@h",
+        "postgres:secret",
+    ] {
+        let error = failure(url);
+        assert!(error.starts_with("the URL of the Postgres server is not valid; write postgres://"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn a_refused_connection_is_an_error_without_the_password() {
+    // A port that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = failure(&format!("postgres://u:secret@127.0.0.1:{port}/d"));
+    assert!(error.starts_with("the store is not available: error connecting to server: "), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
+fn a_refused_password_is_not_in_the_error_and_not_in_debug() {
+    let Some(server) = Server::start() else { return };
+    let error = failure(&server.schema().replace("chat@", "nobody:secret@"));
+    assert!(error.contains("role \"nobody\" does not exist"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // The server of the tests takes any password.
+    let url = server.schema().replace("chat@", "chat:secret@");
+    let postgres = runtime.block_on(Postgres::connect(&url)).unwrap();
+    let any = runtime.block_on(AnyStore::open(&url.replace("postgres:", "postgresql:"))).unwrap();
+    assert_eq!(runtime.block_on(any.list(None, 1)).unwrap(), []);
+    assert_eq!(format!("{postgres:?} {any:?}"), "Postgres { .. } AnyStore { .. }");
 }

@@ -2,11 +2,12 @@
 
 mod support;
 
-use std::fs;
 use std::pin::pin;
+use std::process::Command;
 use std::task::{Context, Waker};
+use std::{env, fs};
 
-use chat_store::{ConversationId, Sqlite, Store, StoreError};
+use chat_store::{AnyStore, ConversationId, Sqlite, Store, StoreError};
 use support::{Folder, head, turn};
 
 #[cfg(unix)]
@@ -79,4 +80,41 @@ fn a_dropped_append_can_be_repeated() {
 fn the_default_file_is_in_the_folder_for_state() {
     let path = Sqlite::default_path().unwrap();
     assert!(path.is_absolute() && path.ends_with("chat-rs/conversations.sqlite3"), "{}", path.display());
+}
+
+#[test]
+fn an_address_opens_a_file() {
+    let folder = Folder::new();
+    let path = folder.path().join("a b:c.sqlite3").display().to_string();
+    let (head, turn) = (head(ConversationId::new(), "t"), turn("?", "!"));
+    async_io::block_on(async {
+        let store = AnyStore::open(&path).await.unwrap();
+        store.append(&head, 0, &turn).await.unwrap();
+        for address in [format!("sqlite:{path}"), format!("sqlite://{path}")] {
+            let loaded = AnyStore::open(&address).await.unwrap().load(head.id, 9).await.unwrap();
+            assert_eq!(loaded.unwrap().turns[0], turn, "{address}");
+        }
+        assert_eq!(AnyStore::open("memory:").await.unwrap().list(None, 1).await.unwrap(), []);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_may_have_a_name_that_sqlite_treats_specially() {
+    const NAME: &str = "CHAT_STORE_TEST_NAME";
+    let (head, turn) = (head(ConversationId::new(), "t"), turn("?", "!"));
+    // The other process, whose current folder is the one of the file.
+    if let Ok(name) = env::var(NAME) {
+        let store = async_io::block_on(Sqlite::open(name)).unwrap();
+        return async_io::block_on(store.append(&head, 0, &turn)).unwrap();
+    }
+    let folder = Folder::new();
+    for name in [":memory:", "file:a?mode=memory"] {
+        let mut other = Command::new(env::current_exe().unwrap());
+        other.args(["a_file_may_have_a_name_that_sqlite_treats_specially", "--exact"]);
+        let output = other.current_dir(folder.path()).env(NAME, name).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let store = async_io::block_on(Sqlite::open(folder.path().join(name))).unwrap();
+        assert_eq!(async_io::block_on(store.list(None, 9)).unwrap().len(), 1, "{name}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The connection to the server, which is opened again after it is lost.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -75,7 +76,7 @@ impl Connection {
         let error = match timeout(TIMEOUT, client.query_typed(sql, params)).await {
             Ok(Ok(rows)) => return Ok(rows),
             Ok(Err(error)) if is_lost(client, &error) => Failed::Lost(error),
-            Ok(Err(error)) => return Err(Failed::Refused(StoreError::unavailable(error))),
+            Ok(Err(error)) => return Err(Failed::Refused(failed(error))),
             Err(_) => Failed::Refused(StoreError::unavailable(format!("no answer within {} s", TIMEOUT.as_secs()))),
         };
         self.forget(client).await;
@@ -92,7 +93,7 @@ impl Connection {
             return Ok(Arc::clone(client));
         }
         let open = async {
-            let mut client = (self.connect)().await.map_err(StoreError::unavailable)?;
+            let mut client = (self.connect)().await.map_err(failed)?;
             migrate(&mut client).await?;
             Ok(client)
         };
@@ -121,7 +122,7 @@ enum Failed {
 impl Failed {
     fn into_error(self) -> StoreError {
         match self {
-            Self::Lost(error) => StoreError::unavailable(error),
+            Self::Lost(error) => failed(error),
             Self::Refused(error) => error,
         }
     }
@@ -131,4 +132,12 @@ impl Failed {
 fn is_lost(client: &Client, error: &Error) -> bool {
     let shutdown = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
     client.is_closed() || error.is_closed() || error.code().is_some_and(|code| shutdown.contains(code))
+}
+
+/// The error of an operation. The cause is in its text, because that of tokio-postgres is only `db error`.
+pub(crate) fn failed(error: Error) -> StoreError {
+    match error.source() {
+        Some(cause) => StoreError::unavailable(format!("{error}: {cause}")),
+        None => StoreError::unavailable(error),
+    }
 }

@@ -45,14 +45,15 @@ pub struct Postgres {
 
 impl Postgres {
     /// Connects without TLS, and migrates the tables if they are of an older version. Several processes may do so at the same
-    /// time. The format of the URL is that of [`Config`](tokio_postgres::Config).
+    /// time. The URL is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with the options of
+    /// [`Config`](tokio_postgres::Config).
     ///
     /// # Errors
     ///
-    /// [`StoreError::NewerVersion`] if a newer version of this library wrote the tables, and [`StoreError::Unavailable`] if
-    /// the URL is not valid or there is no connection.
+    /// [`StoreError::InvalidAddress`] if the URL is not valid, [`StoreError::NewerVersion`] if a newer version of this library
+    /// wrote the tables, and [`StoreError::Unavailable`] if there is no connection. No error contains the password.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::connect_with(url.parse().map_err(StoreError::unavailable)?, NoTls).await
+        Self::connect_with(config(url)?, NoTls).await
     }
 
     /// Connects with a configuration and with TLS. Otherwise like [`connect`](Self::connect).
@@ -135,6 +136,19 @@ impl Store for Postgres {
         let id = Uuid::from_bytes(*conversation.as_bytes());
         Ok(!self.connection.query(sql::DELETE, &[(&id, Type::UUID)]).await?.is_empty())
     }
+}
+
+/// Reads a URL. The parser's reason may contain a part of the password, so it is not in the error. For the same reason, the
+/// credentials must end at the only `@`: otherwise, a part of the password would be the name of a host or a database.
+fn config(url: &str) -> Result<Config, StoreError> {
+    let is_clear = url.rsplit_once('@').is_none_or(|(credentials, _)| !credentials.contains(['@', '?']));
+    url.parse().ok().filter(|_| is_clear).ok_or_else(|| {
+        StoreError::InvalidAddress(
+            "the URL of the Postgres server is not valid; write postgres://USER:PASSWORD@HOST:PORT/DATABASE, and `@`, `?`, \
+             `&` and `%` in the password as %40, %3F, %26 and %25"
+                .to_owned(),
+        )
+    })
 }
 
 fn stored_turn(row: &Row) -> Result<StoredTurn, StoreError> {

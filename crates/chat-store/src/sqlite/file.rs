@@ -30,6 +30,8 @@ pub(crate) fn default_path() -> Result<PathBuf, StoreError> {
 
 /// Opens the file, creates it if it does not exist, and brings it to the newest version.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+    // For SQLite, `:memory:`, `file:…` and an empty path are no names of files.
+    let path = &Path::new(".").join(path);
     create(path).map_err(|error| {
         StoreError::unavailable(io::Error::new(error.kind(), format!("could not create {}: {error}", path.display())))
     })?;

@@ -25,6 +25,7 @@ pub(crate) fn loading_the_last_turns_reads_only_them(place: &Place) {
         place.run(store.append(&head(short, "t"), len, &turn("?", "!"))).unwrap();
     }
     match place {
+        Place::Memory(_) => unreachable!("it reads no file"),
         Place::Sqlite(_) => fill_sqlite(&place.address(), long),
         Place::Postgres(runtime, url) => runtime.block_on(fill_postgres(url, long)),
     }
@@ -33,6 +34,7 @@ pub(crate) fn loading_the_last_turns_reads_only_them(place: &Place) {
     let loaded = place.run(store.load(long, 10)).unwrap().unwrap();
     assert_eq!((loaded.len, loaded.turns.len(), &loaded.turns[9]), (TURNS as u64, 10, &last));
     match place {
+        Place::Memory(_) => unreachable!("it reads no file"),
         Place::Sqlite(_) => check_sqlite(&place.address(), long, short),
         Place::Postgres(runtime, url) => runtime.block_on(check_postgres(url, long)),
     }

@@ -4,9 +4,9 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use chat_store::{AppendError, ConversationId, Store, StoredTurn};
+use chat_store::{AnyStore, AppendError, ConversationId, Store, StoredTurn};
 
-use crate::support::{Place, head, open, turn};
+use crate::support::{Place, head, turn};
 
 /// What a child is to do: `OPEN ADDRESS`, or `APPEND ADDRESS CONVERSATION NAME COUNT`.
 const ORDER: &str = "CHAT_STORE_TEST_ORDER";
@@ -49,7 +49,7 @@ pub(crate) fn obey() {
     let order: Vec<&str> = order.lines().collect();
     let run = async {
         match order[..] {
-            ["OPEN", address] => drop(open(address).await.list(None, 1).await.unwrap()),
+            ["OPEN", address] => drop(AnyStore::open(address).await.unwrap().list(None, 1).await.unwrap()),
             ["APPEND", address, id, name, count] => append(address, id, name, count.parse().unwrap()).await,
             _ => panic!("{order:?}"),
         }
@@ -63,7 +63,7 @@ pub(crate) fn obey() {
 
 /// Appends turns after those of all processes, and prints a line for each.
 async fn append(address: &str, id: &str, name: &str, count: usize) {
-    let (store, id): (_, ConversationId) = (open(address).await, id.parse().unwrap());
+    let (store, id): (_, ConversationId) = (AnyStore::open(address).await.unwrap(), id.parse().unwrap());
     let mut len = store.load(id, 0).await.unwrap().map_or(0, |loaded| loaded.len);
     for number in 0..count {
         let turn = numbered(name, number);

@@ -7,11 +7,10 @@ pub(crate) mod postgres;
 use std::fs;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 
 use chat_client::Client;
 use chat_mock::memory::{MemoryTransport, Script};
-use chat_store::{About, AnyStore, Content, ConversationId, Dialect, Head, Sqlite, StoredTurn, TurnId};
+use chat_store::{About, AnyStore, Content, ConversationId, Dialect, Head, Memory, StoredTurn, TurnId};
 use serde_json::json;
 
 /// A folder that is removed at the end.
@@ -35,16 +34,19 @@ impl Drop for Folder {
     }
 }
 
-type Open<'a> = Pin<Box<dyn Future<Output = AnyStore> + 'a>>;
-
-/// One of the two kinds of store.
+/// A place of one kind of store.
 pub(crate) enum Place {
+    Memory(Memory),
     Sqlite(Folder),
     /// A runtime, and the URL of a schema.
     Postgres(tokio::runtime::Runtime, String),
 }
 
 impl Place {
+    pub(crate) fn memory() -> Self {
+        Self::Memory(Memory::default())
+    }
+
     pub(crate) fn sqlite() -> Self {
         Self::Sqlite(Folder::new())
     }
@@ -56,6 +58,7 @@ impl Place {
     /// What another process needs to open it.
     pub(crate) fn address(&self) -> String {
         match self {
+            Self::Memory(_) => panic!("no other process can open it"),
             Self::Sqlite(folder) => folder.path().join("state/store.sqlite3").display().to_string(),
             Self::Postgres(_, url) => url.clone(),
         }
@@ -63,27 +66,19 @@ impl Place {
 
     /// Opens the store.
     pub(crate) fn open(&self) -> AnyStore {
-        self.run(open(&self.address()))
+        match self {
+            Self::Memory(store) => AnyStore::new(store.clone()),
+            Self::Sqlite(_) | Self::Postgres(..) => self.run(AnyStore::open(&self.address())).unwrap(),
+        }
     }
 
     /// Runs a future on an executor that the store can be used on.
     pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
         match self {
-            Self::Sqlite(_) => async_io::block_on(future),
+            Self::Memory(_) | Self::Sqlite(_) => async_io::block_on(future),
             Self::Postgres(runtime, _) => runtime.block_on(future),
         }
     }
-}
-
-/// Opens the store at an address.
-pub(crate) fn open(address: &str) -> Open<'_> {
-    Box::pin(async move {
-        if address.starts_with("postgres:") {
-            AnyStore::new(chat_store::Postgres::connect(address).await.unwrap())
-        } else {
-            AnyStore::new(Sqlite::open(address).await.unwrap())
-        }
-    })
 }
 
 /// A client that answers from these scripts, and its transport.
