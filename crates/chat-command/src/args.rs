@@ -1,5 +1,6 @@
 //! The command-line arguments.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid
     error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
     ended by an error event, 130 interrupted by Ctrl-C.";
 
+#[cfg(feature = "terminal")]
+const REPL_HELP: &str = "In the terminal, /help lists the commands and keys.";
+
 /// An unofficial command-line client for the Inkeep chat API and for servers of chat completions, with a server for offline use.
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, arg_required_else_help = true)]
@@ -26,14 +30,38 @@ pub(crate) struct Cli {
 impl Cli {
     /// Parses the command line and the environment variables that it may leave out. Exits on a usage error.
     pub(crate) fn parse_with_env() -> Self {
-        let matches = Self::command().get_matches();
+        Self::parse_args(std::env::args_os())
+    }
+
+    fn parse_args(args: impl IntoIterator<Item = OsString>) -> Self {
+        let matches = Self::command().get_matches_from(args);
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         match (&mut cli.command, matches.subcommand()) {
-            (Command::Ask(ask), Some((_, matches))) => ask.resolve_env(matches),
+            (Command::Ask(ask), Some((_, matches))) => ask.options.resolve_env(matches),
             (Command::Models(models), Some((_, matches))) => models.connection.resolve_env(matches),
+            #[cfg(feature = "terminal")]
+            (Command::Repl(options), Some((_, matches))) => options.resolve_env(matches),
+            #[cfg(feature = "terminal")]
+            (Command::Sessions(sessions), Some((_, matches))) => {
+                if let (Some(SessionsCommand::Resume { options, .. }), Some((_, matches))) =
+                    (&mut sessions.command, matches.subcommand())
+                {
+                    options.resolve_env(matches);
+                }
+            }
             _ => {}
         }
         cli
+    }
+
+    /// The options of `chat repl` with these arguments.
+    #[cfg(feature = "terminal")]
+    pub(crate) fn repl_options(args: &[&str]) -> Box<Options> {
+        let args = ["chat", "repl"].iter().chain(args).map(OsString::from);
+        match Self::parse_args(args).command {
+            Command::Repl(options) => options,
+            other => unreachable!("these are the arguments of repl, not of {other:?}"),
+        }
     }
 }
 
@@ -44,10 +72,21 @@ pub(crate) enum Command {
         /// The first question
         #[arg(default_value = "What is a transport?")]
         question: String,
+        /// Ask your own questions
+        #[cfg(feature = "terminal")]
+        #[arg(long, short, conflicts_with = "question")]
+        interactive: bool,
     },
     /// Ask a question and stream the answer
     #[command(after_help = EXIT_STATUS, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
+    /// Ask questions in a terminal
+    #[cfg(feature = "terminal")]
+    #[command(after_help = REPL_HELP)]
+    Repl(Box<Options>),
+    /// List, show and delete stored conversations
+    #[cfg(feature = "store")]
+    Sessions(Box<Sessions>),
     /// List the models of a server of chat completions (v1)
     #[command(after_help = EXIT_STATUS)]
     Models(Box<Models>),
@@ -91,7 +130,16 @@ impl Connection {
     }
 }
 
-impl Ask {
+impl Options {
+    /// Whether they continue a conversation.
+    pub(crate) fn continues(&self) -> bool {
+        #[cfg(feature = "store")]
+        if self.stored.last || self.stored.resume.is_some() {
+            return true;
+        }
+        self.session.session.is_some()
+    }
+
     fn resolve_env(&mut self, matches: &ArgMatches) {
         self.connection.resolve_env(matches);
         let from_env = &mut self.connection.from_env;
@@ -104,6 +152,13 @@ impl Ask {
 pub(crate) struct Ask {
     /// The question; `-` reads standard input
     pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// The options of a conversation: those of `chat ask` and `chat repl`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
     /// API of the server: `sessions` (v0, the server keeps the history) or `completions` (v1, chat completions)
     #[arg(long, value_name = "API", env = "INKEEP_API", default_value = "sessions", value_parser = parse_api)]
     pub(crate) api: Api,
@@ -113,9 +168,142 @@ pub(crate) struct Ask {
     #[arg(long)]
     pub(crate) no_stream: bool,
     #[command(flatten)]
+    pub(crate) output: Output,
+    #[cfg(feature = "store")]
+    #[command(flatten)]
+    pub(crate) stored: StoredArgs,
+    #[command(flatten)]
     pub(crate) session: SessionArgs,
     #[command(flatten)]
     pub(crate) completion: CompletionArgs,
+}
+
+/// How answers are printed to a terminal.
+#[cfg(feature = "terminal")]
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Print the text as it arrives, without rendering its Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+    /// When to use colors and links
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: Color,
+}
+
+/// Without the feature `terminal`, answers are printed as they arrive.
+#[cfg(not(feature = "terminal"))]
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {}
+
+/// The values of `--color`.
+#[cfg(feature = "terminal")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// on a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`
+    #[default]
+    Auto,
+    /// always, even in a pipe
+    Always,
+    /// never
+    Never,
+}
+
+/// Where the conversation is kept, and which one is continued.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of stored conversations")]
+pub(crate) struct StoredArgs {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Continue the conversation that was used last
+    #[arg(long, conflicts_with_all = ["session", "resume"])]
+    pub(crate) last: bool,
+    /// Continue the stored conversation with this id, or with a part of an id that only it has
+    #[arg(long, value_name = "ID", conflicts_with = "session")]
+    pub(crate) resume: Option<String>,
+}
+
+#[cfg(feature = "terminal")]
+impl StoredArgs {
+    /// Continues the conversation with this id.
+    pub(crate) fn resume(self, id: String) -> Self {
+        Self { resume: Some(id), ..self }
+    }
+}
+
+/// The store of conversations.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Store of conversations: a file, `sqlite:FILE`, `memory:`, or `postgres://…` with the feature `postgres` [default: a
+    /// file in the user's folder for state]
+    #[arg(long, value_name = "URL", env = "CHAT_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// Keep no conversation after the end of the program
+    #[arg(long)]
+    pub(crate) no_store: bool,
+}
+
+/// `chat sessions`.
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Sessions {
+    #[command(subcommand)]
+    pub(crate) command: Option<SessionsCommand>,
+    #[command(flatten)]
+    pub(crate) list: List,
+}
+
+#[cfg(feature = "store")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionsCommand {
+    /// List the conversations, those used last first
+    List(List),
+    /// Print the turns of a conversation
+    Show {
+        /// The id, or a part of an id that only this conversation has
+        id: String,
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        output: Output,
+        /// Print the last N turns
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        turns: usize,
+        /// Print one JSON object per turn
+        #[arg(long)]
+        json: bool,
+    },
+    /// Continue a conversation in the terminal; the same as `chat repl --resume ID`
+    #[cfg(feature = "terminal")]
+    Resume {
+        /// The id, or a part of an id that only this conversation has
+        id: String,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
+    /// Delete conversations
+    Delete {
+        /// The ids, or parts of ids that only these conversations have
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[cfg(feature = "store")]
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Maximum number of conversations
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print one JSON object per conversation
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The options of `--api sessions`.

@@ -4,69 +4,130 @@ use std::io;
 
 use chat_client::completions::Tool;
 use chat_client::driver::FromSettings;
-use chat_client::{Answer, Client, Error, FinishReason, Reply};
+use chat_client::{Answer, Client, Error, FinishReason, Reply, Transport};
 
-use crate::args::{Api, Ask, Transport};
+use crate::args::{self, Api, Ask, Options};
 #[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
 use crate::connect::not_included;
 use crate::connect::{configure, key_of, names};
 use crate::interrupt::Interrupt;
 use crate::print::{Printer, note};
+#[cfg(any(not(feature = "store"), feature = "blocking"))]
 use crate::question::Question;
+#[cfg(feature = "store")]
+use crate::request::read_message;
 use crate::shell::{self, Shell};
 
 /// Asks with the transport of `--transport`.
 ///
 /// The transports that do not use tokio have their own thread for I/O, which wakes this one.
 pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
-    match args.connection.transport {
-        Transport::Hyper => ask::<transport_hyper::HyperTransport>(args, interrupt).await,
+    match args.options.connection.transport {
+        args::Transport::Hyper => ask::<transport_hyper::HyperTransport>(args, interrupt).await,
         #[cfg(feature = "async-std")]
-        Transport::AsyncStd => ask::<transport_async_std::AsyncStdTransport>(args, interrupt).await,
+        args::Transport::AsyncStd => ask::<transport_async_std::AsyncStdTransport>(args, interrupt).await,
         #[cfg(feature = "smol")]
-        Transport::Smol => ask::<transport_smol::SmolTransport>(args, interrupt).await,
+        args::Transport::Smol => ask::<transport_smol::SmolTransport>(args, interrupt).await,
         #[cfg(feature = "blocking")]
-        Transport::Blocking => ask_blocking(args, interrupt).await,
+        args::Transport::Blocking => ask_blocking(args, interrupt).await,
         #[cfg(not(all(feature = "async-std", feature = "smol", feature = "blocking")))]
-        transport => printer(&args).outcome(&Err(not_included(transport))),
+        transport => printer(&args.options).outcome(&Err(not_included(transport))),
     }
 }
 
 /// The printer of an answer.
-fn printer(args: &Ask) -> Printer {
-    Printer::new(args.connection.json).with_api(args.api).with_names(names(&args.connection))
+pub(crate) fn printer(args: &Options) -> Printer {
+    Printer::new(args.connection.json).with_output(args.output).with_api(args.api).with_names(names(&args.connection))
 }
 
+#[cfg(not(feature = "store"))]
 async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = printer(&args);
+    let mut printer = printer(&args.options);
     let reply = tokio::select! {
         biased;
-        () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
+        () = interrupt.wait() => Err(Error::cancelled()),
         reply = start::<T>(&args) => reply,
     };
     let mut reply = match reply {
         Ok(reply) => reply,
         Err(error) => return printer.outcome(&Err(error)),
     };
+    let outcome = match stream(&mut reply, &mut printer, &mut interrupt).await? {
+        End::Interrupted => reply.cancel(),
+        End::Complete => reply.finish().await,
+    };
+    finish(&args.options, &mut printer, &outcome)
+}
+
+/// Asks in a stored conversation, and stores the turn.
+#[cfg(feature = "store")]
+async fn ask<T: FromSettings>(mut args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
+    use crate::stored;
+
+    let mut printer = printer(&args.options);
+    let started = async {
+        let client = configure(Client::<T>::builder(), &args.options.connection)?.build()?;
+        let store = stored::store(&args.options.stored.place).await?;
+        let conversation = stored::conversation(&client, &store, &args.options).await?;
+        Ok((conversation, read_message(&args.message).await?))
+    };
+    let started = tokio::select! {
+        biased;
+        () = interrupt.wait() => Err(Error::cancelled()),
+        started = started => started,
+    };
+    let (mut conversation, question) = match started {
+        Ok(started) => started,
+        Err(error) => return printer.outcome(&Err(error)),
+    };
+    args.options.api = stored::api(&conversation);
+    let mut printer = printer.with_api(args.options.api);
+    let mut reply = conversation.ask(question);
+    let ended = match stream(&mut reply, &mut printer, &mut interrupt).await? {
+        End::Interrupted => reply.cancel().await,
+        End::Complete => reply.finish().await,
+    };
+    let (outcome, unsaved) = stored::split(ended);
+    let status = finish(&args.options, &mut printer, &outcome)?;
+    if let Some(error) = unsaved {
+        note(&format!("The question and its answer are not stored: {error}"));
+    }
+    Ok(status)
+}
+
+/// Why a reply is not read any more.
+pub(crate) enum End {
+    /// It has no more events.
+    Complete,
+    /// The user has pressed Ctrl-C.
+    Interrupted,
+}
+
+/// Prints the events of a reply until its end, or until Ctrl-C.
+pub(crate) async fn stream<T: Transport>(
+    reply: &mut Reply<T>,
+    printer: &mut Printer,
+    interrupt: &mut Interrupt,
+) -> io::Result<End> {
+    printer.wait();
     loop {
         tokio::select! {
             biased;
-            () = interrupt.wait() => return finish(&args, &mut printer, &reply.cancel()),
+            () = interrupt.wait() => return Ok(End::Interrupted),
             event = reply.next() => match event {
                 Some(Ok(event)) => printer.event(&event)?,
-                Some(Err(_)) | None => break,
+                Some(Err(_)) | None => return Ok(End::Complete),
             }
         }
     }
-    finish(&args, &mut printer, &reply.finish().await)
 }
 
 /// Asks with the blocking client. The call runs on its own thread, and Ctrl-C cancels it.
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = printer(&args);
+    let mut printer = printer(&args.options);
     let started = async {
-        let client = configure(chat_blocking::Client::builder(), &args.connection)?.build()?;
+        let client = configure(chat_blocking::Client::builder(), &args.options.connection)?.build()?;
         Ok(match Question::read(&args).await? {
             Question::Create(input) => client.create(&input),
             Question::Continue(id, input) => client.continue_session(&id, &input),
@@ -87,7 +148,7 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
         while let Some(Ok(event)) = reply.next() {
             printer.event(&event)?;
         }
-        finish(&args, &mut printer, &reply.finish())
+        finish(&args.options, &mut printer, &reply.finish())
     });
     tokio::select! {
         biased;
@@ -98,7 +159,21 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
 }
 
 /// Prints the outcome. Without `--json`, adds notes on how the answer ended and how to continue.
-fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
+fn finish(args: &Options, printer: &mut Printer, outcome: &Result<Answer, Error>) -> io::Result<u8> {
+    let status = outcome_with_notes(args, printer, outcome)?;
+    if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some).filter(|_| !args.connection.json) {
+        // A session can continue after an incomplete answer too.
+        note_session(args, answer);
+    }
+    Ok(status)
+}
+
+/// Prints the outcome. Without `--json`, adds notes on how the answer ended.
+pub(crate) fn outcome_with_notes(
+    args: &Options,
+    printer: &mut Printer,
+    outcome: &Result<Answer, Error>,
+) -> io::Result<u8> {
     let status = printer.outcome(outcome)?;
     if args.connection.json {
         return Ok(status);
@@ -114,14 +189,13 @@ fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) ->
     }
     if let Some(answer) = outcome.as_ref().map_or_else(Error::partial, Some) {
         note_refusal_and_calls(args, answer);
-        // A session can continue after an incomplete answer too.
-        note_session(args, answer);
     }
     Ok(status)
 }
 
+#[cfg(not(feature = "store"))]
 async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
-    let client = configure(Client::<T>::builder(), &args.connection)?.build()?;
+    let client = configure(Client::<T>::builder(), &args.options.connection)?.build()?;
     Ok(match Question::read(args).await? {
         Question::Create(input) => client.create(&input),
         Question::Continue(id, input) => client.continue_session(&id, &input),
@@ -130,7 +204,7 @@ async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
 }
 
 /// Prints a note if the answer did not end with the finish reason `stop`.
-fn note_end(args: &Ask, answer: &Answer) {
+fn note_end(args: &Options, answer: &Answer) {
     let kind = answer.head.headers.get("content-type").map_or(&b""[..], |kind| kind.as_bytes());
     let streamed = kind.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/"));
     match &answer.finish_reason {
@@ -148,7 +222,7 @@ fn note_end(args: &Ask, answer: &Answer) {
 }
 
 /// Prints the refusal of the model and its tool calls. Calls of the service's own tools are left out.
-fn note_refusal_and_calls(args: &Ask, answer: &Answer) {
+fn note_refusal_and_calls(args: &Options, answer: &Answer) {
     if let Some(refusal) = &answer.refusal {
         note_redacted(args, &format!("The model refused: {refusal}"));
     }
@@ -158,8 +232,8 @@ fn note_refusal_and_calls(args: &Ask, answer: &Answer) {
 }
 
 /// Prints the flag that continues the session, if this call created the session.
-fn note_session(args: &Ask, answer: &Answer) {
-    let Some(id) = answer.session_id.as_deref().filter(|_| args.session.session.is_none()) else { return };
+fn note_session(args: &Options, answer: &Answer) {
+    let Some(id) = answer.session_id.as_deref().filter(|_| !args.continues()) else { return };
     if key_of(&args.connection).is_some_and(|key| key.redact(id) != id) {
         return note("The session cannot be continued with this command: its id contains the API key.");
     }
@@ -170,6 +244,6 @@ fn note_session(args: &Ask, answer: &Answer) {
 }
 
 /// Prints a note that quotes the server, with the API key redacted.
-fn note_redacted(args: &Ask, line: &str) {
+fn note_redacted(args: &Options, line: &str) {
     note(&key_of(&args.connection).map_or(line.into(), |key| key.redact(line)));
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use chat_mock::Server;
 use transport_hyper::{Client, Error, Session};
 
+#[cfg(feature = "terminal")]
+use crate::args::Cli;
 use crate::docs::{self, Library};
 use crate::interrupt::Interrupt;
 use crate::print::Printer;
@@ -16,9 +18,7 @@ const FOLLOW_UP: &str = "And then?";
 const CHUNK_DELAY: Duration = Duration::from_millis(12);
 
 pub(crate) async fn run(question: &str, mut interrupt: Interrupt) -> io::Result<u8> {
-    let server =
-        Server::builder().respond_with(docs::responder(Library::bundled())).chunk_delay(CHUNK_DELAY).bind().await?;
-    writeln!(io::stdout(), "A bundled server listens on {}. It answers from this project's documents.", server.url())?;
+    let server = start().await?;
     let mut printer = Printer::new(false);
     let client = match Client::builder().base_url(server.url()).api_key("demo").build() {
         Ok(client) => client,
@@ -41,6 +41,24 @@ pub(crate) async fn run(question: &str, mut interrupt: Interrupt) -> io::Result<
         writeln!(io::stdout(), "\nBoth questions belong to session {id}. The server keeps its history.")?;
     }
     Ok(0)
+}
+
+/// Starts the server, and lets the user ask it.
+#[cfg(feature = "terminal")]
+pub(crate) async fn interactive(interrupt: Interrupt) -> io::Result<u8> {
+    let server = start().await?;
+    let url = server.url();
+    let options =
+        ["--api", "completions", "--server", &url, "--api-key", "demo", "--model", "demo", "--links", "--no-store"];
+    crate::repl::run(*Cli::repl_options(&options), interrupt).await
+}
+
+/// Starts a server that answers from this project's documents.
+async fn start() -> io::Result<Server> {
+    let server =
+        Server::builder().respond_with(docs::responder(Library::bundled())).chunk_delay(CHUNK_DELAY).bind().await?;
+    writeln!(io::stdout(), "A bundled server listens on {}. It answers from this project's documents.", server.url())?;
+    Ok(server)
 }
 
 async fn ask(session: &mut Session, question: &str, printer: &mut Printer) -> io::Result<u8> {

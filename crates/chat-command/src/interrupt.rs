@@ -1,4 +1,6 @@
 //! Ctrl-C and SIGTERM. The first signal asks the program to finish, the second one ends it at once.
+//!
+//! In `chat repl`, the first signal stops the answer, and the program goes on.
 
 use std::io;
 use std::thread;
@@ -17,13 +19,13 @@ const TERMINATED: u8 = 143;
 #[derive(Clone)]
 pub(crate) struct Interrupt {
     signalled: watch::Sender<bool>,
-    grace: Duration,
+    grace: Option<Duration>,
 }
 
 impl Interrupt {
     /// Listens for Ctrl-C. After the first one, the program exits when `grace` is over: it may be blocked on an output
-    /// that is not read.
-    pub(crate) fn listen(grace: Duration) -> io::Result<Self> {
+    /// that is not read. If it is `None`, only a second signal ends the program.
+    pub(crate) fn listen(grace: Option<Duration>) -> io::Result<Self> {
         let interrupt = Self { signalled: watch::Sender::new(false), grace };
         let handler = interrupt.clone();
         ctrlc::set_handler(move || handler.on_signal(STATUS)).map_err(io::Error::other)?;
@@ -48,13 +50,19 @@ impl Interrupt {
     /// The first call starts the grace period, the second one exits.
     fn on_signal(&self, status: u8) {
         if self.signalled.send_replace(true) {
-            std::process::exit(status.into());
+            exit(status);
         }
-        let grace = self.grace;
+        let Some(grace) = self.grace else { return };
         thread::spawn(move || {
             thread::sleep(grace);
-            std::process::exit(status.into());
+            exit(status);
         });
+    }
+
+    /// Forgets the signal. The next one is a first one again.
+    #[cfg(feature = "terminal")]
+    pub(crate) fn reset(&self) {
+        self.signalled.send_replace(false);
     }
 
     /// Completes when a signal has arrived.
@@ -62,4 +70,10 @@ impl Interrupt {
         // This never fails, because `self` holds the sender.
         let _ = self.signalled.subscribe().wait_for(|&signalled| signalled).await;
     }
+}
+
+fn exit(status: u8) -> ! {
+    #[cfg(feature = "terminal")]
+    crate::terminal::echo::restore();
+    std::process::exit(status.into());
 }

@@ -8,13 +8,25 @@ mod demo;
 mod docs;
 mod input;
 mod interrupt;
+#[cfg(feature = "terminal")]
+mod markdown;
 mod message;
 mod models;
 mod print;
+#[cfg(any(not(feature = "store"), feature = "blocking"))]
 mod question;
+#[cfg(feature = "terminal")]
+mod repl;
+mod request;
 mod serve;
+#[cfg(feature = "store")]
+mod sessions;
 mod shell;
 mod sse;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(feature = "terminal")]
+mod terminal;
 mod verbose;
 
 use std::io;
@@ -51,33 +63,60 @@ fn run(cli: Cli) -> io::Result<u8> {
         // Ctrl-C may end it at once: every decoded event has been printed.
         Command::Sse { chunk, file } => block_on(Builder::new_current_thread(), sse::run(&file, chunk)),
         Command::Decode(args) => {
-            let interrupt = Interrupt::listen(GRACE)?;
+            let interrupt = Interrupt::listen(Some(GRACE))?;
             block_on(Builder::new_current_thread(), decode::run(&args, interrupt))
         }
         Command::Serve(args) => {
-            let interrupt = Interrupt::listen(SERVER_GRACE)?;
+            let interrupt = Interrupt::listen(Some(SERVER_GRACE))?;
             block_on(Builder::new_multi_thread(), serve::run(args, interrupt))
         }
         // There is one answer at a time, so more threads would only add overhead.
         Command::Ask(args) => {
-            if args.connection.verbose {
+            if args.options.connection.verbose {
                 verbose::enable();
             }
-            let interrupt = Interrupt::listen(GRACE)?;
+            let interrupt = Interrupt::listen(Some(GRACE))?;
             block_on(Builder::new_current_thread(), ask::run(*args, interrupt))
         }
         Command::Models(args) => {
             if args.connection.verbose {
                 verbose::enable();
             }
-            let interrupt = Interrupt::listen(GRACE)?;
+            let interrupt = Interrupt::listen(Some(GRACE))?;
             block_on(Builder::new_current_thread(), models::run(&args, interrupt))
         }
-        Command::Demo { question } => {
-            let interrupt = Interrupt::listen(GRACE)?;
+        #[cfg(feature = "terminal")]
+        Command::Repl(options) => repl(*options),
+        #[cfg(feature = "store")]
+        Command::Sessions(args) => match args.command {
+            #[cfg(feature = "terminal")]
+            Some(args::SessionsCommand::Resume { id, options }) => {
+                repl(args::Options { stored: options.stored.resume(id), ..*options })
+            }
+            _ => block_on(Builder::new_current_thread(), sessions::run(*args)),
+        },
+        #[cfg(feature = "terminal")]
+        Command::Demo { interactive: true, .. } => {
+            let interrupt = Interrupt::listen(None)?;
+            block_on(Builder::new_multi_thread(), demo::interactive(interrupt))
+        }
+        Command::Demo { question, .. } => {
+            let interrupt = Interrupt::listen(Some(GRACE))?;
             block_on(Builder::new_current_thread(), demo::run(&question, interrupt))
         }
     }
+}
+
+#[cfg(feature = "terminal")]
+fn repl(options: args::Options) -> io::Result<u8> {
+    if options.connection.verbose {
+        verbose::enable();
+    }
+    let interrupt = Interrupt::listen(None)?;
+    // The prompt blocks the main thread. The other one attends to idle connections meanwhile.
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(1);
+    block_on(runtime, repl::run(options, interrupt))
 }
 
 fn block_on(mut runtime: tokio::runtime::Builder, future: impl Future<Output = io::Result<u8>>) -> io::Result<u8> {

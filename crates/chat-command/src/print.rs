@@ -8,7 +8,7 @@ use chat_client::proto::lines::{EventLine, OutcomeLine, write_line};
 use chat_client::{Answer, Error, ErrorKind, Event, OneLine};
 use serde::Serialize;
 
-use crate::args::Api;
+use crate::args::{Api, Output};
 use crate::message::{Names, message};
 
 /// Exit status of wrong usage or an invalid request.
@@ -33,12 +33,42 @@ pub(crate) struct Printer {
     out: Stdout,
     /// Whether standard output is a terminal. If it is, control characters from the server are removed.
     is_terminal: bool,
+    /// Renders the answer on a terminal.
+    #[cfg(feature = "terminal")]
+    view: Option<crate::terminal::View>,
 }
 
 impl Printer {
     pub(crate) fn new(json: bool) -> Self {
         let out = io::stdout();
-        Self { json, api: Api::default(), names: Names::default(), is_terminal: out.is_terminal(), out }
+        Self {
+            json,
+            api: Api::default(),
+            names: Names::default(),
+            is_terminal: out.is_terminal(),
+            out,
+            #[cfg(feature = "terminal")]
+            view: None,
+        }
+    }
+
+    /// Sets how the answer is rendered.
+    #[cfg(feature = "terminal")]
+    pub(crate) fn with_output(self, output: Output) -> Self {
+        Self { view: crate::terminal::View::new(output).filter(|_| !self.json), ..self }
+    }
+
+    #[cfg(not(feature = "terminal"))]
+    pub(crate) fn with_output(self, _: Output) -> Self {
+        self
+    }
+
+    /// A call begins: the answer is awaited.
+    pub(crate) fn wait(&mut self) {
+        #[cfg(feature = "terminal")]
+        if let Some(view) = &mut self.view {
+            view.wait();
+        }
     }
 
     /// Sets the API of the answers.
@@ -56,11 +86,27 @@ impl Printer {
         if self.json {
             return EventLine::new(event).map_or(Ok(()), |line| json_line(&mut self.out, &line));
         }
+        #[cfg(feature = "terminal")]
+        if let Some(view) = &mut self.view {
+            LINE_IS_OPEN.store(view.event(event, &mut self.out)?, Ordering::Relaxed);
+            return Ok(());
+        }
         let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
         let text = self.sanitize(text);
         LINE_IS_OPEN.store(!text.ends_with('\n'), Ordering::Relaxed);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
+    }
+
+    /// Ends an answer that the user has stopped.
+    #[cfg(feature = "terminal")]
+    pub(crate) fn stopped(&mut self, outcome: &Result<Answer, Error>) -> io::Result<()> {
+        let has_text = outcome.as_ref().map_or_else(Error::partial, Some).is_some_and(|answer| !answer.text.is_empty());
+        if !self.end_view(outcome)? && LINE_IS_OPEN.swap(false, Ordering::Relaxed) {
+            writeln!(self.out)?;
+        }
+        note(if has_text { "Stopped. What has arrived is kept." } else { "Stopped before the answer had begun." });
+        Ok(())
     }
 
     /// Prints the outcome and returns the exit status.
@@ -75,7 +121,7 @@ impl Printer {
                 Err(error) => line.with_message(message(error, &self.names)),
             };
             json_line(&mut self.out, &line)?;
-        } else {
+        } else if !self.end_view(outcome)? {
             if LINE_IS_OPEN.swap(false, Ordering::Relaxed) {
                 writeln!(self.out)?;
             }
@@ -94,6 +140,18 @@ impl Printer {
         let request = error.request_id().map(|id| format!(" The id of the request is {id}.")).unwrap_or_default();
         report(&message(error, &self.names), &(error.advice().to_owned() + &request));
         Ok(status(error))
+    }
+
+    /// Ends the rendered answer. Returns whether there is one.
+    fn end_view(&mut self, outcome: &Result<Answer, Error>) -> io::Result<bool> {
+        #[cfg(feature = "terminal")]
+        if let Some(view) = self.view.take() {
+            view.end(outcome.as_ref().map_or_else(Error::partial, Some), &mut self.out)?;
+            LINE_IS_OPEN.store(false, Ordering::Relaxed);
+            return Ok(true);
+        }
+        let _ = outcome;
+        Ok(false)
     }
 
     /// Removes control characters from the text if it is printed to a terminal.

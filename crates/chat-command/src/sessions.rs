@@ -1,0 +1,248 @@
+//! `chat sessions`: the stored conversations.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use chat_client::{Citation, Error, OneLine};
+use chat_store::{AnyStore, Content, Dialect, Store, StoredTurn, Summary};
+use serde::Serialize;
+
+use crate::args::{List, Output, Place, Sessions, SessionsCommand};
+use crate::print::{Printer, json_line};
+use crate::stored;
+
+pub(crate) async fn run(args: Sessions) -> io::Result<u8> {
+    let command = args.command.unwrap_or(SessionsCommand::List(args.list));
+    let mut out = io::stdout();
+    let done = match command {
+        SessionsCommand::List(args) => list(&args, &mut out).await?,
+        SessionsCommand::Show { id, place, output, turns, json } => match load(&place, &id, turns).await {
+            Ok(turns) => turns.iter().try_for_each(|turn| show(turn, output, json, &mut out)).map(Ok)?,
+            Err(error) => Err(error),
+        },
+        SessionsCommand::Delete { ids, place } => delete(&place, &ids, &mut out).await?,
+        #[cfg(feature = "terminal")]
+        SessionsCommand::Resume { .. } => unreachable!("main runs it as `chat repl`"),
+    };
+    match done {
+        Ok(()) => Ok(0),
+        Err(error) => Printer::new(false).outcome(&Err(error)),
+    }
+}
+
+async fn list(args: &List, out: &mut impl Write) -> io::Result<Result<(), Error>> {
+    let listed = async { stored::list(&stored::store(&args.place).await?, None, args.limit).await };
+    let list = match listed.await {
+        Ok(list) => list,
+        Err(error) => return Ok(Err(error)),
+    };
+    if args.json {
+        list.iter().try_for_each(|summary| json_line(out, &Line::new(summary)))?;
+    } else {
+        write!(out, "{}", table(&list))?;
+    }
+    Ok(Ok(()))
+}
+
+async fn load(place: &Place, id: &str, turns: usize) -> Result<Vec<StoredTurn>, Error> {
+    let store = stored::store(place).await?;
+    let id = stored::find(&store, id).await?;
+    let loaded = store.load(id, turns).await.map_err(|error| stored::refuse("the conversation", &error))?;
+    loaded.map(|loaded| loaded.turns).ok_or_else(|| missing(&id.to_string()))
+}
+
+async fn delete(place: &Place, ids: &[String], out: &mut impl Write) -> io::Result<Result<(), Error>> {
+    let store = match stored::store(place).await {
+        Ok(store) => store,
+        Err(error) => return Ok(Err(error)),
+    };
+    for id in ids {
+        match delete_one(&store, id).await {
+            Ok(id) => writeln!(out, "deleted {id}")?,
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(()))
+}
+
+async fn delete_one(store: &AnyStore, part: &str) -> Result<String, Error> {
+    let id = stored::find(store, part).await?;
+    match store.delete(id).await {
+        Ok(true) => Ok(id.to_string()),
+        Ok(false) => Err(missing(&id.to_string())),
+        Err(error) => Err(stored::refuse("the store", &error)),
+    }
+}
+
+fn missing(id: &str) -> Error {
+    Error::invalid_request(
+        format!("the conversation {id}"),
+        "is not in the store; `chat sessions` lists the conversations",
+    )
+}
+
+/// A conversation as a JSON line.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: String,
+    api: &'static str,
+    /// The model or the integration.
+    name: &'a str,
+    session_id: Option<&'a str>,
+    title: &'a str,
+    turns: u64,
+    updated: String,
+}
+
+impl<'a> Line<'a> {
+    fn new(summary: &'a Summary) -> Self {
+        let (api, name, session_id) = match &summary.about.dialect {
+            Dialect::Session { integration_id, session_id } => {
+                ("sessions", integration_id.as_str(), session_id.as_deref())
+            }
+            Dialect::Chat { model, .. } => ("completions", model.as_str(), None),
+            _ => ("", "", None),
+        };
+        Self {
+            id: summary.id.to_string(),
+            api,
+            name,
+            session_id,
+            title: &summary.about.title,
+            turns: summary.len,
+            updated: humantime::format_rfc3339_millis(summary.updated).to_string(),
+        }
+    }
+}
+
+/// A turn as a JSON line.
+#[derive(Serialize)]
+struct TurnLine<'a> {
+    id: String,
+    question: String,
+    answer: String,
+    citations: &'a [Citation],
+    partial: bool,
+    turn: &'a Content,
+}
+
+/// The conversations as lines of text, the one used last first.
+pub(crate) fn table(list: &[Summary]) -> String {
+    if list.is_empty() {
+        return "There are no stored conversations.\n".to_owned();
+    }
+    let now = SystemTime::now();
+    let mut text = String::new();
+    for summary in list {
+        let line = Line::new(summary);
+        let age = age(now.duration_since(summary.updated).unwrap_or_default());
+        let turns = format!("{} {}", line.turns, if line.turns == 1 { "turn" } else { "turns" });
+        let row = format!("{}  {age:>11}  {turns:>9}  {}  {}", line.id, line.name, line.title);
+        let _ = writeln!(text, "{}", OneLine(&row));
+    }
+    text
+}
+
+/// The largest unit of a time, such as `5 min ago`.
+fn age(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (count, unit) = match seconds {
+        0..60 => return "just now".to_owned(),
+        60..3600 => (seconds / 60, "min"),
+        3600..86_400 => (seconds / 3600, "h"),
+        _ => (seconds / 86_400, "d"),
+    };
+    format!("{count} {unit} ago")
+}
+
+fn show(turn: &StoredTurn, output: Output, json: bool, out: &mut impl Write) -> io::Result<()> {
+    if !json {
+        return writeln!(out, "{}", self::turn(turn, output));
+    }
+    let line = TurnLine {
+        id: turn.id.to_string(),
+        question: turn.question(),
+        answer: turn.answer(),
+        citations: citations(turn),
+        partial: turn.is_partial(),
+        turn: &turn.content,
+    };
+    json_line(out, &line)
+}
+
+/// The sources of a turn, as far as they are stored.
+pub(crate) fn citations(turn: &StoredTurn) -> &[Citation] {
+    match &turn.content {
+        Content::Session(turn) => &turn.citations,
+        _ => &[],
+    }
+}
+
+/// A turn as text: the question, the answer and the sources.
+pub(crate) fn turn(turn: &StoredTurn, output: Output) -> String {
+    let mut text = String::new();
+    let question = turn.question();
+    if !question.is_empty() {
+        for line in question.lines() {
+            let _ = writeln!(text, "> {}", OneLine(line));
+        }
+        text.push('\n');
+    }
+    text += &answer(&turn.answer(), output);
+    let sources = sources(citations(turn), output);
+    if !sources.is_empty() {
+        let _ = write!(text, "\n{sources}");
+    }
+    if turn.is_partial() {
+        text += "(The answer is incomplete.)\n";
+    }
+    text
+}
+
+/// The whole answer, rendered on a terminal.
+#[cfg(feature = "terminal")]
+fn answer(text: &str, output: Output) -> String {
+    crate::terminal::render(text, output)
+}
+
+#[cfg(feature = "terminal")]
+use crate::terminal::sources;
+
+#[cfg(not(feature = "terminal"))]
+fn answer(text: &str, _: Output) -> String {
+    let mut lines = String::new();
+    for line in text.lines() {
+        let _ = writeln!(lines, "{}", OneLine(line));
+    }
+    lines
+}
+
+#[cfg(not(feature = "terminal"))]
+fn sources(citations: &[Citation], _: Output) -> String {
+    let line = |citation: &Citation| {
+        let (title, url) = (citation.title().unwrap_or_default(), citation.url().unwrap_or_default());
+        format!("{}\n", OneLine(&format!("[{}] {title}: {url}", citation.number.unwrap_or_default())))
+    };
+    citations.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_has_its_largest_unit() {
+        for (seconds, text) in [
+            (0, "just now"),
+            (59, "just now"),
+            (60, "1 min ago"),
+            (3599, "59 min ago"),
+            (3600, "1 h ago"),
+            (86_399, "23 h ago"),
+            (864_000, "10 d ago"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Conversations that are stored.
+
+use chat_client::{Answer, Chat, Client, Error, Session, Transport};
+use chat_store::{
+    AnyStore, AppendError, AskError, ConversationId, Memory, Sqlite, Store, StoreError, StoredConversation, Summary,
+    Talk,
+};
+
+use crate::args::{Api, Options, Place};
+use crate::print::note;
+use crate::request::{complete, integration, model, refuse_other_api};
+
+/// A conversation of the command.
+pub(crate) type Conversation<T> = StoredConversation<AnyStore, T>;
+
+/// The number of conversations to read from the store at once.
+const PAGE: usize = 500;
+
+/// The store of the arguments.
+///
+/// Without an argument, a default file that can't be used is no error: the question is more important. A note says that
+/// nothing is stored.
+pub(crate) async fn store(place: &Place) -> Result<AnyStore, Error> {
+    if place.no_store {
+        return Ok(AnyStore::new(Memory::default()));
+    }
+    match place.store.as_deref().map(str::trim).filter(|url| !url.is_empty()) {
+        Some(url) => AnyStore::open(url).await.map_err(|error| refuse("--store", &error)),
+        None => Ok(match Sqlite::open_default().await {
+            Ok(store) => AnyStore::new(store),
+            Err(error) => {
+                note(&format!("Conversations are not stored: {error}"));
+                AnyStore::new(Memory::default())
+            }
+        }),
+    }
+}
+
+/// The conversation that the options select, or a new one.
+pub(crate) async fn conversation<T: Transport>(
+    client: &Client<T>,
+    store: &AnyStore,
+    options: &Options,
+) -> Result<Conversation<T>, Error> {
+    let id = match &options.stored.resume {
+        Some(part) => Some(find(store, part).await?),
+        None if options.stored.last => Some(last(store).await?),
+        None => None,
+    };
+    match id {
+        Some(id) => resume(client, store, id, options).await,
+        None => start(client, store, options),
+    }
+}
+
+/// A new conversation.
+pub(crate) fn start<T: Transport>(
+    client: &Client<T>,
+    store: &AnyStore,
+    options: &Options,
+) -> Result<Conversation<T>, Error> {
+    refuse_other_api(options)?;
+    Ok(match options.api {
+        Api::Sessions => store.start(session(client, options)?),
+        Api::Completions => store.start(chat(client, options)?),
+    })
+}
+
+/// A stored conversation. The options replace its settings where they are given.
+pub(crate) async fn resume<T: Transport>(
+    client: &Client<T>,
+    store: &AnyStore,
+    id: ConversationId,
+    options: &Options,
+) -> Result<Conversation<T>, Error> {
+    let conversation = store.conversation(client, id).await.map_err(|error| refuse("the conversation", &error))?;
+    let Talk::Chat(chat) = conversation.talk() else {
+        return Ok(conversation.with_session(|session| session.with_streaming(!options.no_stream)));
+    };
+    let stored = chat.input();
+    let is_given = options.completion.model.is_some() && !options.connection.from_env.model;
+    let model = if is_given { model(options)? } else { &stored.model };
+    let mut input = complete(options, model)?;
+    if options.completion.system.is_none() {
+        input.messages.clone_from(&stored.messages);
+    }
+    Ok(conversation.with_chat(|chat| chat.with_settings(|_| input)))
+}
+
+fn session<T: Transport>(client: &Client<T>, options: &Options) -> Result<Session<T>, Error> {
+    let args = &options.session;
+    let mut session = client.session(integration(options)?).with_streaming(!options.no_stream);
+    if let Some(id) = &args.session {
+        session = session.with_id(id.clone());
+    }
+    if let Some(mode) = &args.chat_mode {
+        session = session.with_chat_mode(mode.as_str());
+    }
+    if let Some(guidance) = &args.guidance {
+        session = session.with_guidance(guidance);
+    }
+    if let Some(context) = &args.context {
+        session = session.with_context(context);
+    }
+    Ok(if args.tags.is_empty() { session } else { session.with_tags(&args.tags) })
+}
+
+fn chat<T: Transport>(client: &Client<T>, options: &Options) -> Result<Chat<T>, Error> {
+    let model = model(options)?;
+    let input = complete(options, model)?;
+    Ok(client.chat(model).with_settings(|_| input))
+}
+
+/// The API of a conversation.
+pub(crate) fn api<T: Transport>(conversation: &Conversation<T>) -> Api {
+    match conversation.talk() {
+        Talk::Session(_) => Api::Sessions,
+        _ => Api::Completions,
+    }
+}
+
+/// Finds the conversation whose id has this part.
+pub(crate) async fn find(store: &AnyStore, part: &str) -> Result<ConversationId, Error> {
+    let part = part.trim().to_ascii_lowercase();
+    if let Ok(id) = part.parse() {
+        return Ok(id);
+    }
+    let none = |reason: &str| Error::invalid_request(format!("the conversation {part:?}"), reason.to_owned());
+    if part.is_empty() {
+        return Err(none("is an empty id"));
+    }
+    let (mut found, mut after) = (None, None);
+    loop {
+        let page = list(store, after, PAGE).await?;
+        for summary in page.iter().filter(|summary| summary.id.to_string().contains(&part)) {
+            if found.replace(summary.id).is_some() {
+                return Err(none("may be several; write more of its id"));
+            }
+        }
+        match page.last() {
+            Some(summary) if page.len() == PAGE => after = Some(summary.position()),
+            _ => return found.ok_or_else(|| none("is not in the store; `chat sessions` lists the conversations")),
+        }
+    }
+}
+
+/// The conversation that was used last.
+pub(crate) async fn last(store: &AnyStore) -> Result<ConversationId, Error> {
+    let first = list(store, None, 1).await?.pop();
+    let none = || Error::invalid_request("--last", "has nothing to continue: the store has no conversation");
+    first.map(|summary| summary.id).ok_or_else(none)
+}
+
+pub(crate) async fn list(
+    store: &AnyStore,
+    after: Option<chat_store::Position>,
+    limit: usize,
+) -> Result<Vec<Summary>, Error> {
+    store.list(after, limit).await.map_err(|error| refuse("the store", &error))
+}
+
+/// The error of a call that a store prevents.
+pub(crate) fn refuse(what: &'static str, error: &StoreError) -> Error {
+    Error::invalid_request(what, format!("cannot be used: {error}"))
+}
+
+/// The outcome of a call, and why its turn is not stored.
+pub(crate) fn split(ended: Result<Answer, AskError>) -> (Result<Answer, Error>, Option<AppendError>) {
+    match ended {
+        Ok(answer) => (Ok(answer), None),
+        Err(AskError::NotSaved(not_saved)) => (not_saved.outcome, Some(not_saved.error)),
+        Err(AskError::Call(error)) => (Err(error), None),
+        Err(other) => (Err(Error::invalid_request("the store", other.to_string())), None),
+    }
+}

@@ -1,0 +1,106 @@
+//! Answers on a terminal: rendered while they arrive, with a spinner before and the sources after.
+
+pub(crate) mod echo;
+mod sources;
+mod spinner;
+mod style;
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use chat_client::{Answer, Event, OneLine, Usage};
+
+pub(crate) use self::sources::number;
+use self::spinner::Spinner;
+pub(crate) use self::style::{Style, width};
+use crate::args::Output;
+use crate::markdown::Markdown;
+
+/// One answer on a terminal.
+pub(crate) struct View {
+    style: Style,
+    markdown: Markdown,
+    spinner: Option<Spinner>,
+    started: Instant,
+    has_text: bool,
+}
+
+impl View {
+    /// The view of the next answer. `None` if the text is printed as it arrives.
+    pub(crate) fn new(output: Output) -> Option<Self> {
+        let style = Style::of(output)?;
+        let markdown = Markdown::new(style.markdown());
+        Some(Self { style, markdown, spinner: None, started: Instant::now(), has_text: false })
+    }
+
+    /// The answer is awaited.
+    pub(crate) fn wait(&mut self) {
+        self.started = Instant::now();
+        self.spinner = self.style.spinner.then(Spinner::start);
+    }
+
+    /// Prints what can be printed after this event. Returns whether the cursor is in the middle of a line.
+    pub(crate) fn event(&mut self, event: &Event, out: &mut impl Write) -> io::Result<bool> {
+        if let (Event::Reasoning(_), Some(spinner)) = (event, &self.spinner) {
+            spinner.say("thinking");
+        }
+        let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(self.markdown.line_is_open()) };
+        let rendered = self.markdown.push(text, width());
+        if !rendered.is_empty() {
+            self.has_text = true;
+            self.spinner = None;
+            out.write_all(rendered.as_bytes())?;
+            out.flush()?;
+        }
+        Ok(self.markdown.line_is_open())
+    }
+
+    /// Prints the rest of the text, the sources, and how long the answer took.
+    pub(crate) fn end(mut self, answer: Option<&Answer>, out: &mut impl Write) -> io::Result<()> {
+        self.spinner = None;
+        let rest = self.markdown.finish(width());
+        self.has_text |= !rest.is_empty();
+        out.write_all(rest.as_bytes())?;
+        let Some(answer) = answer else { return Ok(()) };
+        let sources = sources::render(answer.citations(), self.style);
+        if !sources.is_empty() {
+            write!(out, "\n{sources}")?;
+        }
+        if self.has_text || !sources.is_empty() {
+            let status = status(self.started.elapsed(), answer);
+            writeln!(out, "\n{}", self.style.dim(&OneLine(&status).to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The sources of an answer, one per line.
+pub(crate) fn sources(citations: &[chat_client::Citation], output: Output) -> String {
+    sources::render(citations, Style::of(output).unwrap_or_default())
+}
+
+/// One line on a finished answer: the time, the tokens and the model, as far as they are known.
+fn status(time: Duration, answer: &Answer) -> String {
+    let mut parts = vec![format!("{:.1} s", time.as_secs_f64())];
+    parts.extend(answer.usage.as_deref().and_then(tokens));
+    parts.extend(answer.model().map(str::to_owned));
+    parts.join(" · ")
+}
+
+fn tokens(usage: &Usage) -> Option<String> {
+    match (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) {
+        (Some(prompt), Some(completion), _) => Some(format!("{prompt} + {completion} tokens")),
+        (.., Some(total)) => Some(format!("{total} tokens")),
+        _ => None,
+    }
+}
+
+/// A whole answer: rendered on a terminal, and as it is in a pipe.
+pub(crate) fn render(text: &str, output: Output) -> String {
+    let Some(style) = Style::of(output) else {
+        return if text.ends_with('\n') || text.is_empty() { text.to_owned() } else { format!("{text}\n") };
+    };
+    let mut markdown = Markdown::new(style.markdown());
+    let width = width();
+    markdown.push(text, width) + &markdown.finish(width)
+}
