@@ -1,6 +1,8 @@
 //! The command-line arguments.
 
 use std::ffi::OsString;
+#[cfg(feature = "terminal")]
+use std::io::{self, IsTerminal};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -29,7 +31,13 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Parses the command line and the environment variables that it may leave out. Exits on a usage error.
+    ///
+    /// Without arguments, it is `chat repl` on a terminal.
     pub(crate) fn parse_with_env() -> Self {
+        #[cfg(feature = "terminal")]
+        if std::env::args_os().len() == 1 && io::stdin().is_terminal() && io::stdout().is_terminal() {
+            return Self::parse_args(["chat", "repl"].map(OsString::from));
+        }
         Self::parse_args(std::env::args_os())
     }
 

@@ -99,6 +99,7 @@ struct Repl<T> {
 
 impl<T: FromSettings> Repl<T> {
     async fn run(mut self, mut conversation: Conversation<T>) -> io::Result<u8> {
+        let _silence = echo::Silence::start();
         self.greet(&conversation);
         self.recall(&conversation)?;
         let status = loop {
@@ -142,14 +143,13 @@ impl<T: FromSettings> Repl<T> {
     async fn ask(&mut self, conversation: &mut Conversation<T>, question: String) -> io::Result<()> {
         self.interrupt.reset();
         self.question = Some(question.clone());
-        let silence = echo::Silence::start();
+        print("\n")?;
         let mut printer = printer(&self.options);
         let mut reply = conversation.ask(question);
         let ended = match stream(&mut reply, &mut printer, &mut self.interrupt).await? {
             End::Interrupted => reply.cancel().await,
             End::Complete => reply.finish().await,
         };
-        drop(silence);
         let (outcome, unsaved) = stored::split(ended);
         if matches!(&outcome, Err(error) if matches!(error.kind(), ErrorKind::Cancelled)) {
             printer.stopped(&outcome)?;

@@ -1,6 +1,4 @@
-//! The echo of what the user types, off while an answer is printed.
-//!
-//! What is typed meanwhile is not lost: the next prompt reads it.
+//! The keys that are pressed while an answer is printed: they are not echoed, and the next prompt reads them.
 
 #[cfg(unix)]
 pub(crate) use unix::{Silence, restore};
@@ -23,7 +21,8 @@ mod unix {
         pub(crate) fn start() -> Self {
             if let Ok(saved) = tcgetattr(io::stdin()) {
                 let mut silent = saved.clone();
-                silent.local_modes.remove(LocalModes::ECHO);
+                // Not line by line either: the prompt reads key by key, and a change of that mode may delay what was typed.
+                silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
                 *SAVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &silent);
             }
