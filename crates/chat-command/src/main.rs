@@ -8,6 +8,8 @@ mod demo;
 mod docs;
 mod input;
 mod interrupt;
+#[cfg(feature = "terminal")]
+mod markdown;
 mod message;
 mod models;
 mod print;
