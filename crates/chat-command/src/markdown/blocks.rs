@@ -435,7 +435,7 @@ impl<'a> Builder<'a> {
             if ends.is_empty() { self.push(range.start, body) } else { self.piece(word.gap, None, body) }
             ends.push(end);
         }
-        if let (Some(end), false) = (ends.last(), self.source.ends_with(char::is_whitespace)) {
+        if let (Some(end), false) = (ends.last(), self.source.ends_with([' ', '\t', '\n'])) {
             self.wait = self.wait.min(*end);
         }
         let safe = first + ends.partition_point(|end| *end < self.wait);

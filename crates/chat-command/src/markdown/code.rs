@@ -27,7 +27,7 @@ impl Fence {
 
     /// The line before the block, with the name of the language.
     pub(super) fn first_line(&self, info: &str) -> Body {
-        let language = info.split([' ', ',']).next().unwrap_or_default();
+        let language = info.split([' ', '\t', ',']).next().unwrap_or_default();
         Body::Line(Span { text: clean(&format!("{}{language}", self.marks)).into_owned(), look: Look::dim() })
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Lines {
     /// The look of the text before the cursor.
     look: Look,
     is_open: bool,
+    /// Whether nothing is written in the open line.
+    is_empty: bool,
     has_text: bool,
 }
 
@@ -30,7 +32,7 @@ impl Lines {
 
     /// Whether the cursor is in the middle of a line.
     pub(super) fn is_open(&self) -> bool {
-        self.is_open
+        self.is_open && !self.is_empty
     }
 
     /// The text since the last call.
@@ -89,6 +91,7 @@ impl Lines {
         self.start = columns(prefix);
         self.column = self.start;
         self.look = Look::default();
+        self.is_empty = prefix.is_empty();
         (self.is_open, self.has_text) = (true, true);
     }
 
@@ -172,6 +175,7 @@ impl Lines {
         }
         look.write(text, self.style, &mut self.out);
         self.column += columns(text);
+        self.is_empty = false;
         self.look = look.clone();
     }
 }

@@ -261,5 +261,5 @@ impl Markdown {
 
 fn ends_word(c: char) -> bool {
     // Languages that are written without spaces.
-    c.is_whitespace() || c >= '\u{2e80}'
+    matches!(c, ' ' | '\t' | '\n') || c >= '\u{2e80}'
 }

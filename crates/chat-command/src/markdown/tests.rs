@@ -119,6 +119,34 @@ proptest! {
         prop_assert_eq!(md.work.failures, 0);
         strip(&out);
     }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal(text in markdown(), width in 1..50usize, rich in any::<bool>()) {
+        let out = whole(&text, if rich { RICH } else { PLAIN }, width);
+        let mut is_code = false;
+        for line in strip(&out).lines() {
+            let text = line.trim_start_matches(|c: char| c.is_ascii_digit() || " │•.☐☑".contains(c));
+            let is_fence = text.starts_with("```") || text.starts_with("~~~");
+            is_code ^= is_fence;
+            // Lines of code are not broken. Indented ones have no fence.
+            if !is_fence && !is_code && !line.contains("    ") {
+                prop_assert!(columns(line) <= width || is_unbreakable(line), "{line:?} in {out}");
+            }
+        }
+    }
+
+    #[test]
+    fn prose_keeps_its_words(
+        words in prop::collection::vec("[a-zA-Z,.;?'\"é日本👩‍👩‍👧-]{1,12}", 0..60), breaks in prop::collection::vec(" |\n", 60), width in 20..90usize
+    ) {
+        let text: String = words.iter().zip(&breaks).flat_map(|(word, end)| ["a", word, end]).collect();
+        let out = whole(&text, PLAIN, width);
+        let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+        prop_assert_eq!(without_spaces(&out), without_spaces(&text));
+        if words.iter().all(|word| word.is_ascii() && !word.contains('-')) {
+            prop_assert_eq!(collapsed(&out), collapsed(&text));
+        }
+    }
 }
 
 #[test]
@@ -126,15 +154,21 @@ fn repairs_rate() {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::default();
-    let (mut repaired, mut failed, mut n) = (0, 0, 0);
+    let (mut repaired, mut failed, mut n, mut differ) = (0, 0, 0, 0);
     let mut shown = 0;
     for _ in 0..std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(2000) {
         let text = markdown().new_tree(&mut runner).unwrap().current();
-        let (_, md) = pieces(split(&text, &[1]), PLAIN, 40);
+        let (out, md) = pieces(split(&text, &[1]), PLAIN, 40);
+        let mut batch = Markdown::new(PLAIN);
+        batch.source = text.chars().filter(|c| super::is_clean(*c)).collect();
+        let batch = batch.finish(40);
         n += 1;
         repaired += usize::from(md.work.repairs > 0);
         failed += usize::from(md.work.failures > 0);
-        if (md.work.repairs > 0 || md.work.failures > 0) && text.len() < 60 && shown < 12 { shown += 1; println!("{:?} {text:?}", md.work); }
+        if batch != out {
+            differ += 1;
+            if text.len() < 80 && shown < 15 { shown += 1; println!("{:?} {text:?}\n{out}---\n{batch}=====", md.work); }
+        }
     }
-    println!("{n} {repaired} {failed}");
+    println!("{n} {repaired} {failed} {differ}");
 }
