@@ -9,7 +9,7 @@ use chat_client::{Chat, ChatTurn, Client, Error, Session, ToolCall, ToolResult, 
 
 use crate::reply::StoredReply;
 use crate::talk::{Talk, title};
-use crate::{AppendError, ConversationId, Head, Loaded, Store, StoreError, StoredTurn};
+use crate::{About, AppendError, ConversationId, Head, Loaded, Store, StoreError, StoredTurn};
 
 /// The number of turns that [`Store::conversation`] loads.
 pub const DEFAULT_LAST: usize = 100;
@@ -98,6 +98,26 @@ impl<S: Store, T: Transport> StoredConversation<S, T> {
         self.id
     }
 
+    /// Returns the title: the start of the first question. It is empty before that.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Returns the number of turns in the store.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing is stored yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Returns the title and the dialect, with the current settings: what the next append stores, and what a list shows.
+    pub fn about(&self) -> About {
+        self.talk.about(&self.title)
+    }
+
     /// Returns the chat or the session.
     pub fn talk(&self) -> &Talk<T> {
         &self.talk
@@ -105,7 +125,8 @@ impl<S: Store, T: Transport> StoredConversation<S, T> {
 
     /// Changes the settings of the chat, such as its tools. Does nothing to a session.
     ///
-    /// Turns that are removed here are not sent again. They stay in the store.
+    /// The next append stores the model and the instructions. Turns that are removed here are not sent again. They stay in
+    /// the store, so a [`resume`](Self::resume) has them.
     #[must_use]
     pub fn with_chat(mut self, change: impl FnOnce(Chat<T>) -> Chat<T>) -> Self {
         self.collect();
@@ -195,7 +216,7 @@ impl<S: Store, T: Transport> StoredConversation<S, T> {
     pub async fn save(&mut self) -> Result<(), AppendError> {
         self.collect();
         while let Some(turn) = self.unsaved.front() {
-            let head = Head::new(self.id, self.talk.about(&self.title));
+            let head = Head::new(self.id, self.about());
             self.store.append(&head, self.len, turn).await?;
             self.len += 1;
             self.turns.extend(self.unsaved.pop_front());

@@ -2,6 +2,12 @@
 
 mod support;
 
+#[cfg(unix)]
+use std::fs::Permissions;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
+#[cfg(unix)]
+use std::path::Path;
 use std::pin::pin;
 use std::process::Command;
 use std::task::{Context, Waker};
@@ -10,20 +16,42 @@ use std::{env, fs};
 use chat_store::{AnyStore, ConversationId, Sqlite, Store, StoreError};
 use support::{Folder, head, turn};
 
+/// Appends a turn to a file, and returns the modes of its folder and of the three files while it is open.
+#[cfg(unix)]
+fn modes(path: &Path) -> [u32; 4] {
+    let store = async_io::block_on(Sqlite::open(path)).unwrap();
+    async_io::block_on(store.append(&head(ConversationId::new(), "t"), 0, &turn("?", "!"))).unwrap();
+    ["", "store", "store-wal", "store-shm"].map(|name| mode(&path.with_file_name(name)))
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
 #[cfg(unix)]
 #[test]
-fn only_the_owner_can_read_the_files() {
-    use std::os::unix::fs::PermissionsExt;
-
+fn only_the_owner_can_read_new_files() {
     let folder = Folder::new();
-    let path = folder.path().join("a/b/store.sqlite3");
-    let store = async_io::block_on(Sqlite::open(&path)).unwrap();
-    async_io::block_on(store.append(&head(ConversationId::new(), "t"), 0, &turn("?", "!"))).unwrap();
-    let mode = |name: &str| fs::metadata(path.with_file_name(name)).unwrap().permissions().mode() & 0o777;
-    for name in ["store.sqlite3", "store.sqlite3-wal", "store.sqlite3-shm"] {
-        assert_eq!(mode(name), 0o600, "{name}");
+    let path = folder.path().join("a/b/store");
+    for _ in 0..2 {
+        assert_eq!(modes(&path), [0o700, 0o600, 0o600, 0o600]);
     }
-    assert_eq!((mode("."), mode("..")), (0o700, 0o700), "the folders");
+    assert_eq!(mode(&folder.path().join("a")), 0o700, "the folder above");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_exist_keep_their_modes() {
+    for mode in [0o644, 0o660, 0o600] {
+        let folder = Folder::new();
+        let path = folder.path().join("store");
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        set(folder.path(), 0o750);
+        fs::write(&path, "").unwrap();
+        set(&path, mode);
+        assert_eq!(modes(&path), [0o750, mode, mode, mode]);
+    }
 }
 
 #[test]

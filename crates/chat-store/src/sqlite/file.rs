@@ -49,8 +49,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Creates an empty file that only its owner can read, and its folder. SQLite gives the mode of the file to its `-wal` and
-/// `-shm`.
+/// Creates an empty file that only its owner can read, and its folder. Those that exist are not changed. SQLite gives the mode
+/// of the file to its `-wal` and `-shm`.
 fn create(path: &Path) -> io::Result<()> {
     let mut folders = DirBuilder::new();
     let mut file = OpenOptions::new();

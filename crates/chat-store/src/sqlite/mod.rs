@@ -19,9 +19,11 @@ use crate::{
 /// A store in a file of SQLite, for the processes of one machine. Clones share a thread, which does all work: use it on any
 /// executor.
 ///
-/// The file has a write-ahead log, so there are up to three files: `X`, `X-wal` and `X-shm`. On Unix, only their owner can read
-/// them. An append is on the disk before it returns. Processes wait for each other for up to 30 s. The file must not be on a
-/// network file system.
+/// The file has a write-ahead log, so there are up to three files: `X`, `X-wal` and `X-shm`. An append is on the disk before it
+/// returns. Processes wait for each other for up to 30 s. The file must not be on a network file system.
+///
+/// On Unix, a new file has mode 0600, and a new folder 0700: only their owner can read them. A file or folder that exists keeps
+/// its mode, so that a group can share it. `X-wal` and `X-shm` get the mode of the file.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use chat_client::ToolResult;
-use chat_client::completions::Message;
+use chat_client::completions::{CompletionInput, Message};
 use chat_mock::memory::{MemoryTransport, Script};
 use chat_store::{
     AnyStore, AppendError, AskError, ConversationId, Dialect, Head, Loaded, Position, Store, StoreError,
@@ -88,6 +88,34 @@ pub(crate) fn a_chat_continues(place: &Place) {
     assert_eq!(texts(shorter.turns()), owned(&[("3?", "Three.")]));
     let debug = format!("{shorter:?} {:?}", shorter.turns());
     assert!(!debug.contains("Three."), "{debug}");
+}
+
+pub(crate) fn changed_settings_are_stored_with_the_next_turn(place: &Place) {
+    let (first, _) = client(["One.", "Two."].map(Script::completion));
+    let mut conversation = place.open().start(first.chat("model-1").with_system("Be brief."));
+    assert_eq!((conversation.title(), conversation.len(), conversation.is_empty()), ("", 0, true));
+    place.run(conversation.ask("1?").finish()).unwrap();
+    assert_eq!((conversation.title(), conversation.len(), conversation.is_empty()), ("1?", 1, false));
+    let stored = || place.run(place.open().list(None, 1)).unwrap().remove(0).about;
+    let before = conversation.about();
+    assert_eq!(stored(), before);
+
+    let model = |mut input: CompletionInput| {
+        input.model = "model-2".to_owned();
+        input
+    };
+    let mut conversation = conversation.with_chat(|chat| chat.with_system("Be kind.").with_settings(model));
+    assert_eq!(stored(), before, "not yet");
+    place.run(conversation.ask("2?").finish()).unwrap();
+    assert_eq!((stored(), conversation.title(), conversation.len()), (conversation.about(), "1?", 2));
+
+    let (second, transport) = client([Script::completion("Three.")]);
+    let mut conversation = place.run(place.open().conversation(&second, conversation.id())).unwrap();
+    assert_eq!((conversation.about(), conversation.len()), (stored(), 2));
+    place.run(conversation.ask("3?").finish()).unwrap();
+    assert_eq!(last_messages(&transport)[0], "system: Be kind.");
+    let body: Value = serde_json::from_slice(transport.requests()[0].body()).unwrap();
+    assert_eq!(body["model"], "model-2");
 }
 
 pub(crate) fn calls_of_tools_are_answered_after_a_resume(place: &Place) {

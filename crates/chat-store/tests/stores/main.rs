@@ -56,6 +56,7 @@ cases! {
         lists::pages_have_every_conversation_once
         lists::a_deleted_conversation_is_gone
         conversations::a_chat_continues
+        conversations::changed_settings_are_stored_with_the_next_turn
         conversations::calls_of_tools_are_answered_after_a_resume
         conversations::a_resume_goes_back_to_the_question
         conversations::a_session_continues

@@ -1,0 +1,174 @@
+use proptest::prelude::*;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{Markdown, Style};
+
+const PLAIN: Style = Style { color: false, hyperlinks: false };
+const RICH: Style = Style { color: true, hyperlinks: true };
+
+fn whole(text: &str, style: Style, width: usize) -> String {
+    let mut markdown = Markdown::new(style);
+    markdown.push(text, width) + &markdown.finish(width)
+}
+
+/// The output of a source in pieces. Each piece of the output is checked.
+fn pieces<'a>(text: impl Iterator<Item = &'a str>, style: Style, width: usize) -> (String, Markdown) {
+    let mut markdown = Markdown::new(style);
+    let mut out = String::new();
+    for piece in text {
+        let piece = markdown.push(piece, width);
+        assert_closed(&piece);
+        out.push_str(&piece);
+        assert_eq!(markdown.line_is_open(), !out.is_empty() && !out.ends_with('\n'));
+    }
+    let rest = markdown.finish(width);
+    assert_closed(&rest);
+    out.push_str(&rest);
+    assert!(out.is_empty() || out.ends_with('\n'));
+    assert!(!markdown.line_is_open());
+    (out, markdown)
+}
+
+/// Splits a text into pieces of some characters each. The sizes repeat.
+fn split<'a>(text: &'a str, sizes: &'a [usize]) -> impl Iterator<Item = &'a str> {
+    let mut rest = text;
+    let mut sizes = sizes.iter().cycle();
+    std::iter::from_fn(move || {
+        let size = *sizes.next()?;
+        let end = rest.char_indices().nth(size).map_or(rest.len(), |(at, _)| at);
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty() || !after.is_empty()).then_some(piece)
+    })
+}
+
+/// Removes the escape sequences. Panics if there are others than those of styles and links.
+fn strip(text: &str) -> String {
+    let mut parts = text.split('\x1b');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = if let Some(sgr) = part.strip_prefix('[') {
+            let (code, rest) = sgr.split_once('m').expect("a style");
+            assert!(code.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'), "{code:?}");
+            rest
+        } else if let Some(url) = part.strip_prefix("]8;;") {
+            assert!(url.bytes().all(|byte| byte.is_ascii_graphic()), "{url:?}");
+            ""
+        } else {
+            part.strip_prefix('\\').expect("the end of a link")
+        };
+        out.push_str(rest);
+    }
+    assert!(out.chars().all(|c| c == '\n' || super::is_clean(c) && c != '\t'), "{out:?}");
+    out
+}
+
+/// Neither a style nor a link is open at the end.
+fn assert_closed(text: &str) {
+    assert!(text.rfind("\x1b[").is_none_or(|at| text[at..].starts_with("\x1b[0m")), "{text:?}");
+    assert!(text.rfind("\x1b]8;;").is_none_or(|at| text[at..].starts_with("\x1b]8;;\x1b")), "{text:?}");
+}
+
+fn columns(line: &str) -> usize {
+    line.graphemes(true).map(|grapheme| grapheme.width()).sum()
+}
+
+/// Whether a line is too wide only because it has one character.
+fn is_unbreakable(line: &str) -> bool {
+    line.trim_start_matches([' ', '│']).graphemes(true).filter(|grapheme| grapheme.width() > 0).count() <= 1
+}
+
+fn collapsed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Pieces of Markdown, whole and broken.
+fn markdown() -> impl Strategy<Value = String> {
+    let fragments = prop::sample::select(vec![
+        "word", "a longer word", " ", " ", " ", " ", "\n", "\n", "\n", "\n\n", "\n\n", "  ", "    ", "\t", "  \n", "\\\n",
+        "*", "**", "***", "_", "__", "~", "~~", "`", "``", "```", "````", "~~~", "[", "]", "(", ")", "![", "](", "[1]",
+        "[text](https://example.com/a)", "[a](b c)", "![alt](http://e.com/p.png)", "[x]: https://e.com/x\n", "[x]", "[x][y]",
+        "<", ">", "<b>", "</b>", "<div>", "<!--", "-->", "<https://e.com>", "<a@b.c>", "&amp;", "&#27;", "&", "&lt", "\\", "\\*",
+        "# ", "## ", "#", "####### ", "- ", "* ", "+ ", "1. ", "2) ", "10. ", "-", "---", "===", "***\n", "> ", ">", "- [ ] ",
+        "- [x] ", "\n- ", "\n1. ", "\n  - ", "\n   ", "\n> ", "\n# ", "\n---\n", "\n===\n", "\n```\n", "\n```rust\n", "\n~~~\n",
+        "|", " | ", "| a | b |\n", "|---|---|\n", "|:-:|--:|\n", "| 1 | **2** |\n", "a | b\n--|--\n", "\n| x |\n|---|\n",
+        "日本語", "、", "。", "「", "한국어", "é", "e\u{301}", "👩‍👩‍👧", "🇩🇪", "שלום", "مرحبا", "\u{202e}", "\u{7f}", "\u{1b}[31m", "\u{a0}", "\u{3000}",
+        "snake_case_name", "5*3", "~5", "a*b*c", "**bold**", "*it*", "~~no~~", "`code`", "***both***", ":", ".", "!", "?", "x",
+        "https://example.com/path/to/something-long", "supercalifragilisticexpialidocious", "$", "{}", "\r\n", "\u{2028}",
+    ]);
+    let piece = prop_oneof![20 => fragments.prop_map(str::to_owned), 1 => any::<char>().prop_map(String::from), 1 => "[ -~\n]{0,6}"];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn cases() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_output_does_not_depend_on_the_pieces(
+        text in markdown(), sizes in prop::collection::vec(0..9usize, 1..5), width in 1..50usize, rich in any::<bool>()
+    ) {
+        prop_assume!(sizes.iter().any(|size| *size > 0));
+        let style = if rich { RICH } else { PLAIN };
+        let (out, md) = pieces(split(&text, &sizes), style, width);
+        prop_assert_eq!(&out, &whole(&text, style, width));
+        prop_assert_eq!(md.work.failures, 0);
+        strip(&out);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal(text in markdown(), width in 1..50usize, rich in any::<bool>()) {
+        let out = whole(&text, if rich { RICH } else { PLAIN }, width);
+        let mut is_code = false;
+        for line in strip(&out).lines() {
+            let text = line.trim_start_matches(|c: char| c.is_ascii_digit() || " │•.☐☑".contains(c));
+            let is_fence = text.starts_with("```") || text.starts_with("~~~");
+            is_code ^= is_fence;
+            // Lines of code are not broken. Indented ones have no fence.
+            if !is_fence && !is_code && !line.contains("    ") {
+                prop_assert!(columns(line) <= width || is_unbreakable(line), "{line:?} in {out}");
+            }
+        }
+    }
+
+    #[test]
+    fn prose_keeps_its_words(
+        words in prop::collection::vec("[a-zA-Z,.;?'\"é日本👩‍👩‍👧-]{1,12}", 0..60), breaks in prop::collection::vec(" |\n", 60), width in 20..90usize
+    ) {
+        let text: String = words.iter().zip(&breaks).flat_map(|(word, end)| ["a", word, end]).collect();
+        let out = whole(&text, PLAIN, width);
+        let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+        prop_assert_eq!(without_spaces(&out), without_spaces(&text));
+        if words.iter().all(|word| word.is_ascii() && !word.contains('-')) {
+            prop_assert_eq!(collapsed(&out), collapsed(&text));
+        }
+    }
+}
+
+#[test]
+fn repairs_rate() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::default();
+    let (mut repaired, mut failed, mut n, mut differ) = (0, 0, 0, 0);
+    let mut shown = 0;
+    for _ in 0..std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(2000) {
+        let text = markdown().new_tree(&mut runner).unwrap().current();
+        let (out, md) = pieces(split(&text, &[1]), PLAIN, 40);
+        let mut batch = Markdown::new(PLAIN);
+        batch.source = text.chars().filter(|c| super::is_clean(*c)).collect();
+        let batch = batch.finish(40);
+        n += 1;
+        repaired += usize::from(md.work.repairs > 0);
+        failed += usize::from(md.work.failures > 0);
+        if batch != out {
+            differ += 1;
+            if text.len() < 80 && shown < 15 { shown += 1; println!("{:?} {text:?}\n{out}---\n{batch}=====", md.work); }
+        }
+    }
+    println!("{n} {repaired} {failed} {differ}");
+}

@@ -1,0 +1,97 @@
+//! A server that sends what the test says, when it says it.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use serde_json::json;
+
+/// A server of chat completions. Each request gets a stream; the test sends its text.
+pub(crate) struct Tap {
+    url: String,
+    steps: Sender<Step>,
+    requests: Receiver<String>,
+}
+
+enum Step {
+    Send(String),
+    /// The last event, with the token usage.
+    Finish,
+}
+
+impl Tap {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let ((steps, next), (received, requests)) = (channel(), channel());
+        thread::spawn(move || {
+            for connection in listener.incoming().map_while(Result::ok) {
+                // The client may have closed the connection: then the next request is answered.
+                let _ = answer(connection, &received, &next);
+            }
+        });
+        Self { url, steps, requests }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits for the next request, and returns it.
+    #[track_caller]
+    pub(crate) fn request(&self) -> String {
+        self.requests.recv_timeout(std::time::Duration::from_secs(60)).expect("a request")
+    }
+
+    /// Sends a piece of text.
+    pub(crate) fn send(&self, text: &str) {
+        self.steps.send(Step::Send(text.to_owned())).expect("the server runs");
+    }
+
+    /// Ends the answer.
+    pub(crate) fn finish(&self) {
+        self.steps.send(Step::Finish).expect("the server runs");
+    }
+}
+
+fn answer(mut connection: TcpStream, received: &Sender<String>, steps: &Receiver<Step>) -> std::io::Result<()> {
+    let request = read_request(&mut connection)?;
+    // Steps for an earlier request are over.
+    while steps.try_recv().is_ok() {}
+    let _ = received.send(request);
+    write!(connection, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
+    for step in steps {
+        match step {
+            Step::Send(text) => {
+                event(&mut connection, &json!({ "choices": [{ "delta": { "content": text }}]}))?;
+            }
+            Step::Finish => {
+                event(&mut connection, &json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }]}))?;
+                let usage = json!({ "prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46 });
+                event(&mut connection, &json!({ "choices": [], "usage": usage }))?;
+                return write!(connection, "data: [DONE]\n\n");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn event(connection: &mut TcpStream, data: &serde_json::Value) -> std::io::Result<()> {
+    write!(connection, "data: {data}\n\n")
+}
+
+/// Reads a request with its body.
+fn read_request(connection: &mut TcpStream) -> std::io::Result<String> {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        connection.read_exact(&mut byte)?;
+        request.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&request).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")).and_then(|n| n.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    connection.read_exact(&mut body)?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
