@@ -258,7 +258,8 @@ impl<T: FromSettings> Repl<T> {
             Talk::Session(session) => format!("integration {}", session.integration_id()),
             _ => String::new(),
         };
-        note(&format!("chat on {server}, {about}. /help lists the commands."));
+        note(&format!("chat on {server}, {about}"));
+        note("/help lists the commands.");
     }
 
     /// Prints the last turn of a conversation that is continued.

@@ -1,9 +1,10 @@
 //! The command on a terminal of its own: a pty, and an emulator that keeps the screen.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ struct Shared {
     /// All that the program has written.
     bytes: Vec<u8>,
     ended: bool,
+    /// Whether the terminal reads nothing.
+    stopped: bool,
 }
 
 impl Screen {
@@ -48,8 +51,8 @@ impl Screen {
             .spawn(pts)
             .expect("the command starts");
         let pty = Arc::new(pty);
-        let emulator = vt100::Parser::new(rows, columns, 0);
-        let shared = Arc::new(Mutex::new(Shared { emulator, bytes: Vec::new(), ended: false }));
+        let emulator = vt100::Parser::new(count(rows), count(columns), 0);
+        let shared = Arc::new(Mutex::new(Shared { emulator, bytes: Vec::new(), ended: false, stopped: false }));
         thread::spawn({
             let (pty, shared) = (Arc::clone(&pty), Arc::clone(&shared));
             move || read(&pty, &shared)
@@ -72,8 +75,17 @@ impl Screen {
     }
 
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
-        self.shared().emulator.screen_mut().set_size(rows, columns);
+        self.shared().emulator.screen_mut().set_size(count(rows), count(columns));
         self.pty.resize(Size::new(rows, columns)).expect("a size");
+    }
+
+    /// Reads nothing that the program writes, until `resume`.
+    pub(crate) fn stop(&self) {
+        self.shared().stopped = true;
+    }
+
+    pub(crate) fn resume(&self) {
+        self.shared().stopped = false;
     }
 
     /// The visible screen, without white space at the ends of its lines.
@@ -138,8 +150,8 @@ impl Screen {
         }
     }
 
-    fn shared(&self) -> std::sync::MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
     }
 }
 
@@ -151,21 +163,34 @@ impl Drop for Screen {
 }
 
 /// Reads what the program writes until its end.
-fn read(pty: &Pty, shared: &Mutex<Shared>) {
+fn read(pty: &Pty, mutex: &Mutex<Shared>) {
     let mut buffer = [0; 4096];
     let mut pty = pty;
     // At the end, a terminal reports an error.
     while let Ok(read @ 1..) = pty.read(&mut buffer) {
-        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(mutex);
         shared.bytes.extend_from_slice(&buffer[..read]);
         shared.emulator.process(&buffer[..read]);
+        while shared.stopped {
+            drop(shared);
+            thread::sleep(Duration::from_millis(5));
+            shared = lock(mutex);
+        }
     }
-    shared.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+    lock(mutex).ended = true;
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn contents(shared: &Shared) -> String {
     let screen = shared.emulator.screen();
-    let columns = screen.size().1;
+    let columns = screen.size().1.get();
     let lines: Vec<String> = screen.rows(0, columns).map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n").trim_end().to_owned()
+}
+
+fn count(of: u16) -> NonZero<u16> {
+    NonZero::new(of).expect("a terminal has rows and columns")
 }

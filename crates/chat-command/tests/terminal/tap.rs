@@ -15,6 +15,7 @@ pub(crate) struct Tap {
 }
 
 enum Step {
+    Head,
     Send(String),
     /// The last event, with the token usage.
     Finish,
@@ -44,6 +45,11 @@ impl Tap {
         self.requests.recv_timeout(std::time::Duration::from_secs(60)).expect("a request")
     }
 
+    /// Sends the head of the response. A piece of text does so too.
+    pub(crate) fn head(&self) {
+        self.steps.send(Step::Head).expect("the server runs");
+    }
+
     /// Sends a piece of text.
     pub(crate) fn send(&self, text: &str) {
         self.steps.send(Step::Send(text.to_owned())).expect("the server runs");
@@ -60,9 +66,13 @@ fn answer(mut connection: TcpStream, received: &Sender<String>, steps: &Receiver
     // Steps for an earlier request are over.
     while steps.try_recv().is_ok() {}
     let _ = received.send(request);
-    write!(connection, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
+    let mut head = Some("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
     for step in steps {
+        if let Some(head) = head.take() {
+            connection.write_all(head.as_bytes())?;
+        }
         match step {
+            Step::Head => {}
             Step::Send(text) => {
                 event(&mut connection, &json!({ "choices": [{ "delta": { "content": text }}]}))?;
             }
