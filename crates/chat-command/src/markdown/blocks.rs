@@ -180,7 +180,9 @@ impl<'a> Builder<'a> {
                 self.leaf(&range).push(" ", &look, at);
             }
             Event::HardBreak => self.leaf(&range).hard_break(),
-            Event::TaskListMarker(is_done) => self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None),
+            Event::TaskListMarker(is_done) => {
+                self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None)
+            }
             Event::Rule => {
                 self.block(&range, false);
                 self.push(range.start, Body::Rule);
@@ -432,7 +434,11 @@ impl<'a> Builder<'a> {
         let mut ends = Vec::new();
         for (word, end) in leaf.words() {
             let body = Body::Word(word.spans);
-            if ends.is_empty() { self.push(range.start, body) } else { self.piece(word.gap, None, body) }
+            if ends.is_empty() {
+                self.push(range.start, body)
+            } else {
+                self.piece(word.gap, None, body)
+            }
             ends.push(end);
         }
         if let (Some(end), false) = (ends.last(), self.source.ends_with([' ', '\t', '\n'])) {

@@ -129,7 +129,10 @@ impl Markdown {
             return;
         }
         let mut blocks = self.parse(is_complete);
-        let fence = blocks.segments.last().filter(|last| !is_complete && last.is_fence && self.source[last.source..].contains('\n'));
+        let fence = blocks
+            .segments
+            .last()
+            .filter(|last| !is_complete && last.is_fence && self.source[last.source..].contains('\n'));
         let fence = fence.map(|fence| fence.piece);
         let safe = fence.unwrap_or(blocks.safe).max(self.printed.len());
         let next = blocks.segments.last().and_then(|segment| blocks.pieces.get(segment.piece)).cloned();
@@ -241,13 +244,18 @@ impl Markdown {
         let printed = self.printed.len().saturating_sub(tail.piece);
         let Some(end) = printed.checked_sub(1).and_then(|last| tail.ends.get(last)) else { return };
         let cuts = tail.cuts.iter().rev().skip_while(|(text, _)| text > end);
-        let Some((text, source)) = cuts.copied().find(|(text, _)| tail.ends.binary_search(text).is_ok()) else { return };
+        let Some((text, source)) = cuts.copied().find(|(text, _)| tail.ends.binary_search(text).is_ok()) else {
+            return;
+        };
         if blocks.segments.last().is_none_or(|last| last.source > tail.source) {
             return;
         }
         self.source.replace_range(tail.source..source, LETTER);
         let words = tail.piece..tail.piece + tail.ends.partition_point(|end| *end <= text);
-        let first = Piece { body: Body::Word(vec![Span { text: LETTER.to_owned(), look: Look::default() }]), ..self.printed[words.start].clone() };
+        let first = Piece {
+            body: Body::Word(vec![Span { text: LETTER.to_owned(), look: Look::default() }]),
+            ..self.printed[words.start].clone()
+        };
         self.printed.splice(words, [first]);
     }
 

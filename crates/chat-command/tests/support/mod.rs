@@ -37,10 +37,14 @@ pub(crate) fn chat<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>)
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let upper = text.to_ascii_uppercase();
-        if ["INKEEP_", "SSL_CERT_"].iter().any(|prefix| upper.starts_with(prefix)) || upper.ends_with("_PROXY") {
+        if ["CHAT_STORE", "INKEEP_", "SSL_CERT_"].iter().any(|prefix| upper.starts_with(prefix))
+            || upper.ends_with("_PROXY")
+        {
             command.env_remove(name);
         }
     }
+    // No test writes into the store of the user who runs it.
+    command.env("CHAT_STORE", "memory:");
     command.args(args).stdin(Stdio::null());
     command
 }

@@ -12,7 +12,7 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
 
 /// A screen that does not change as expected for so long is wrong, even on a slow machine.
-const HUNG: Duration = Duration::from_secs(60);
+const HUNG: Duration = Duration::from_secs(10);
 
 /// A program on a terminal.
 pub(crate) struct Screen {
@@ -127,10 +127,24 @@ impl Screen {
         }
     }
 
+    /// Waits for the end of the program. Returns all that it has written.
+    #[track_caller]
+    pub(crate) fn raw_at_end(&self) -> String {
+        self.wait_for_end();
+        self.raw()
+    }
+
     /// Waits for the end of the program. Returns its status and the last screen.
     #[track_caller]
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait().expect("the program ends");
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(start.elapsed() < HUNG, "the program does not end\n{}", self.contents());
+            thread::sleep(Duration::from_millis(5));
+        };
         self.wait_for_end();
         (status, self.contents())
     }

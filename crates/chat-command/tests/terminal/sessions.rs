@@ -1,0 +1,154 @@
+//! `chat sessions`, and `chat ask` in stored conversations.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::screen::Screen;
+use crate::support::{self, KEY, Run, Serve};
+use crate::{home, serve};
+
+/// A user with a store, and the bundled server.
+struct User {
+    home: tempfile::TempDir,
+    server: Serve,
+}
+
+impl User {
+    fn new() -> Self {
+        Self { home: home(), server: serve() }
+    }
+
+    #[track_caller]
+    fn chat(&self, args: &[&str]) -> Run {
+        support::run(&mut self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = support::chat(args);
+        command.env("CHAT_STORE", self.store()).env("INKEEP_API_KEY", KEY).env("INKEEP_API_BASE_URL", &self.server.url);
+        command
+    }
+
+    fn store(&self) -> String {
+        self.home.path().join("store.sqlite3").display().to_string()
+    }
+
+    /// The stored conversations, the newest one first.
+    #[track_caller]
+    fn list(&self) -> Vec<Value> {
+        self.chat(&["sessions", "--json"]).lines()
+    }
+
+    #[track_caller]
+    fn ask(&self, args: &[&str]) -> Run {
+        let run = self.chat(&[&["ask"], args].concat());
+        assert_eq!(run.status, Some(0), "{run:?}");
+        run
+    }
+}
+
+#[test]
+fn both_apis_are_stored_and_continued() {
+    let user = User::new();
+    user.ask(&["--integration", "i", "When is a call retried?"]);
+    user.ask(&["--api", "completions", "--model", "m", "--system", "Be brief.", "What is a transport?"]);
+    let list = user.list();
+    let field = |name: &str| list.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
+    assert_eq!(field("title"), ["What is a transport?", "When is a call retried?"]);
+    assert_eq!(field("api"), ["completions", "sessions"]);
+    assert_eq!(field("turns"), [1, 1]);
+    assert_eq!(field("name"), ["m", "i"]);
+    assert!(list[1]["session_id"].is_string(), "{list:?}");
+
+    // Neither needs the options of its first question.
+    let run = user.ask(&["--last", "And then?"]);
+    assert!(run.stdout.contains("This is question 2"), "{run:?}");
+    let session = list[1]["id"].as_str().unwrap();
+    let part = &session[session.len() - 8..];
+    let run = user.ask(&["--resume", part, "And then?"]);
+    assert!(run.stdout.contains("This is question 2"), "{run:?}");
+    assert_eq!(user.list()[0]["id"], session, "the one used last comes first");
+
+    let show = user.chat(&["sessions", "show", part]);
+    assert!(show.stdout.starts_with("> When is a call retried?\n\n"), "{show:?}");
+    assert!(show.stdout.contains("\n> And then?\n\n") && show.stdout.contains("\n[1] "), "{show:?}");
+    let turns = user.chat(&["sessions", "show", part, "--json", "--turns", "1"]).lines();
+    assert_eq!((turns.len(), &turns[0]["question"]), (1, &Value::from("And then?")));
+
+    let run = user.chat(&["sessions", "delete", part]);
+    assert_eq!(run.stdout, format!("deleted {session}\n"));
+    assert_eq!(user.list().len(), 1);
+}
+
+#[test]
+fn nothing_is_stored_without_a_store() {
+    let user = User::new();
+    user.ask(&["--no-store", "--integration", "i", "When is a call retried?"]);
+    assert!(!Path::new(&user.store()).exists());
+    assert_eq!(user.chat(&["sessions"]).stdout, "There are no stored conversations.\n");
+}
+
+#[test]
+fn wrong_ids_and_stores_are_errors() {
+    let user = User::new();
+    user.ask(&["--integration", "i", "When?"]);
+    user.ask(&["--integration", "i", "When?"]);
+    for (args, part) in [
+        (&["ask", "--resume", "nothing", "x"][..], "is not in the store"),
+        (&["ask", "--resume", "-", "x"], "may be several"),
+        (&["sessions", "show", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
+        (&["sessions", "delete", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
+        (&["ask", "--no-store", "--last", "x"], "--last has nothing to continue"),
+        (&["sessions", "--store", "mysql://host/x"], "--store"),
+        (&["sessions", "--store", "/dev/null/x"], "--store"),
+        (&["ask", "--last", "--resume", "x", "y"], "cannot be used with"),
+    ] {
+        let run = user.chat(args);
+        assert_eq!(run.status, Some(2), "{args:?}: {run:?}");
+        assert!(run.stderr.contains(part), "{args:?}: {run:?}");
+    }
+}
+
+#[test]
+fn the_question_is_answered_if_the_default_store_cannot_be_used() {
+    let user = User::new();
+    let mut command = user.command(&["ask", "--integration", "i", "When is a call retried?"]);
+    command.env_remove("CHAT_STORE").env("HOME", "/dev/null").env("XDG_STATE_HOME", "/dev/null");
+    let run = support::run(&mut command);
+    assert_eq!(run.status, Some(0), "{run:?}");
+    assert!(run.stderr.contains("Conversations are not stored: "), "{run:?}");
+}
+
+#[test]
+fn a_conversation_is_resumed_in_the_terminal() {
+    let user = User::new();
+    user.ask(&["--api", "completions", "--model", "m", "When is a call retried?"]);
+    let id = user.list()[0]["id"].as_str().unwrap().to_owned();
+    let args = ["sessions", "resume", &id, "--store", &user.store(), "--server", &user.server.url, "--api-key", KEY];
+    let screen = Screen::start(&args, user.home.path(), (80, 24));
+    screen.wait_for("This conversation has 1 turn");
+    screen.wait_for_prompt();
+    screen.line("And then?");
+    screen.wait_for("This is question 2");
+    screen.wait_for_prompt();
+    drop(screen);
+    assert_eq!(user.list()[0]["turns"], 2);
+}
+
+#[test]
+fn an_incomplete_answer_is_stored_as_such() {
+    let user = User::new();
+    let tap = crate::Tap::start();
+    let mut command = user.command(&["ask", "--api", "completions", "--model", "m", "How?"]);
+    command.env("INKEEP_API_BASE_URL", tap.url());
+    let mut asking = support::Running::start(&mut command);
+    tap.request();
+    tap.send("You begin\n");
+    assert_eq!(asking.line(), "You begin");
+    asking.interrupt();
+    assert_eq!(asking.end().status, Some(130));
+    let show = user.chat(&["sessions", "show", user.list()[0]["id"].as_str().unwrap()]);
+    assert_eq!(show.stdout, "> How?\n\nYou begin\n(The answer is incomplete.)\n\n");
+}

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::json;
@@ -10,7 +11,8 @@ use serde_json::json;
 /// A server of chat completions. Each request gets a stream; the test sends its text.
 pub(crate) struct Tap {
     url: String,
-    steps: Sender<Step>,
+    /// The answer to the last request.
+    current: Arc<Mutex<Option<Sender<Step>>>>,
     requests: Receiver<String>,
 }
 
@@ -25,14 +27,20 @@ impl Tap {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let ((steps, next), (received, requests)) = (channel(), channel());
+        let (received, requests) = channel();
+        let current = Arc::new(Mutex::new(None));
+        let answering = Arc::clone(&current);
         thread::spawn(move || {
-            for connection in listener.incoming().map_while(Result::ok) {
-                // The client may have closed the connection: then the next request is answered.
-                let _ = answer(connection, &received, &next);
+            for mut connection in listener.incoming().map_while(Result::ok) {
+                let Ok(request) = read_request(&mut connection) else { continue };
+                let (sender, steps) = channel();
+                *answering.lock().expect("no panic") = Some(sender);
+                let _ = received.send(request);
+                // The client may have closed the connection.
+                thread::spawn(move || drop(answer(connection, steps)));
             }
         });
-        Self { url, steps, requests }
+        Self { url, current, requests }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -47,25 +55,27 @@ impl Tap {
 
     /// Sends the head of the response. A piece of text does so too.
     pub(crate) fn head(&self) {
-        self.steps.send(Step::Head).expect("the server runs");
+        self.step(Step::Head);
     }
 
     /// Sends a piece of text.
     pub(crate) fn send(&self, text: &str) {
-        self.steps.send(Step::Send(text.to_owned())).expect("the server runs");
+        self.step(Step::Send(text.to_owned()));
     }
 
     /// Ends the answer.
     pub(crate) fn finish(&self) {
-        self.steps.send(Step::Finish).expect("the server runs");
+        self.step(Step::Finish);
+    }
+
+    fn step(&self, step: Step) {
+        let current = self.current.lock().expect("no panic");
+        // A client that has stopped the answer takes no more of it.
+        let _ = current.as_ref().expect("a request").send(step);
     }
 }
 
-fn answer(mut connection: TcpStream, received: &Sender<String>, steps: &Receiver<Step>) -> std::io::Result<()> {
-    let request = read_request(&mut connection)?;
-    // Steps for an earlier request are over.
-    while steps.try_recv().is_ok() {}
-    let _ = received.send(request);
+fn answer(mut connection: TcpStream, steps: Receiver<Step>) -> std::io::Result<()> {
     let mut head = Some("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
     for step in steps {
         if let Some(head) = head.take() {
