@@ -8,9 +8,9 @@ import sys
 import tarfile
 import tomllib
 
-# The warnings that are expected. Packages have no tests, and there is no public repository yet.
+# The warnings that are expected. Packages have no tests and benches, and there is no public repository yet.
 EXPECTED = [
-    r"ignoring test `\w+` as `[\w/.]+` is not included in the published package",
+    r"ignoring (test|benchmark) `\w+` as `[\w/.]+` is not included in the published package",
     r"manifest has no documentation, homepage or repository",
     r"aborting upload due to dry run",
     r"spurious network error.*",
