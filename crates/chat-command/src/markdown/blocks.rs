@@ -293,10 +293,10 @@ impl<'a> Builder<'a> {
                 self.close();
                 self.depth -= 1;
                 self.end_block(block, &range);
+                if !matches!(block, TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) {
+                    self.end = Some(range.end);
+                }
             }
-        }
-        if !matches!(tag, TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) {
-            self.end = Some(range.end);
         }
     }
 
@@ -479,6 +479,8 @@ impl<'a> Builder<'a> {
 
     /// Whether the heading begins with `#`. Its text may already be printed if its line below makes it a heading.
     fn is_atx(&self, range: &Range<usize>) -> bool {
-        self.source[range.start..].trim_start().starts_with('#')
+        let text = self.source[range.start..].trim_start_matches(' ');
+        let rest = text.trim_start_matches('#');
+        (1..=6).contains(&(text.len() - rest.len())) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n']))
     }
 }

@@ -170,6 +170,7 @@ impl Markdown {
             if blocks.pieces.starts_with(&self.printed) {
                 return blocks;
             }
+            if std::env::var("DBG").is_ok() { let n = blocks.pieces.iter().zip(&self.printed).take_while(|(a,b)| a==b).count(); eprintln!("DBG {:?} parsed {} at {n}: printed {:?} now {:?}", self.source, self.parsed, self.printed.get(n), blocks.pieces.get(n)); }
             let rest = self.source.get(self.parsed..).unwrap_or_default();
             let markup = rest.find(|c: char| c.is_ascii_punctuation()).filter(|_| repairs < MAX_REPAIRS);
             let Some(markup) = markup else {
