@@ -145,8 +145,9 @@ proptest! {
     }
 }
 
+/// Streaming prints what a parse of the whole source prints, except where what was printed early turned out to be markup.
 #[test]
-fn repairs_rate() {
+fn zz_rate() {
     use proptest::strategy::ValueTree as _;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::default();
@@ -154,7 +155,9 @@ fn repairs_rate() {
     let mut shown = 0;
     for _ in 0..std::env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(2000) {
         let text = markdown().new_tree(&mut runner).unwrap().current();
-        let (out, md) = pieces(split(&text, &[1]), PLAIN, 40);
+        let mut md = Markdown::new(PLAIN);
+        md.max_paragraph = 64;
+        let out = md.push(&text, 40) + &md.finish(40);
         let mut batch = Markdown::new(PLAIN);
         batch.source = text.chars().filter(|c| super::is_clean(*c)).collect();
         let batch = batch.finish(40);
@@ -162,12 +165,12 @@ fn repairs_rate() {
         repaired += usize::from(md.work.repairs > 0);
         failed += usize::from(md.work.failures > 0);
         if md.work.failures > 0 { println!("FAILED {:?} {text:?}\n{out}---\n{batch}=====", md.work); }
-        if batch != out && false {
+        if batch != out && md.work.repairs == 0 {
             differ += 1;
-            if text.len() < 80 && shown < 15 { shown += 1; println!("{:?} {text:?}\n{out}---\n{batch}=====", md.work); }
+            if shown < 10 && text.len() < 250 { shown += 1; println!("{:?} {text:?}\n{out}---\n{batch}=====", md.work); }
         }
     }
-    println!("{n} {repaired} {failed} {differ}");
+    println!("{n} repaired {repaired} failed {failed} differ {differ}");
 }
 
 /// One megabyte of each kind of block.
@@ -225,23 +228,5 @@ fn the_work_is_linear() {
         let start = std::time::Instant::now();
         let w = whole(&text, PLAIN, 80);
         println!("{name:30} {:6.1} {five:8.2?} {:8.2?} {:?} {}", markdown.work.parsed as f64 / text.len() as f64, start.elapsed(), markdown.work, w == out);
-    }
-}
-
-#[test]
-fn dbg_failures() {
-    for text in ["\n\n- [x] ####### (.|:-:|--:|\n\n  - [x] 、「<  \n  |---|---|\n\u{7f}`code`>***bold**\n~~~</b><https://e.com>word",
-     "####### \n!*![alt](http://e.com/p.png)\\\n|> &lt@[text](https://example.com/a)~5<<a@b.c>日本語\u{3000}\n===\n\n```rust\n2) \u{7f} ~5مرحبا",
-     "\n   \n| x |\n|---|\n####### $\n- [x] \\\n<a@b.c>```\n1. &snake_case_name[10.     \n\n\n   :- [x] \n       \u{7f}>``مرحبا`<!--<a@b.c>%    שלום\n1. "] {
-        eprintln!("=====");
-        pieces(split(text, &[1]), PLAIN, 40);
-    }
-}
-
-#[test]
-fn dbg_events() {
-    for text in ["1. &snake_case_name[10.     \n\n\n   :- [x] \n", "1. &snake_case_name[10.     \n\n\n   :- [x] \n       >``%`<!--<a@b.c>% "] {
-        for e in pulldown_cmark::Parser::new_ext(text, pulldown_cmark::Options::ENABLE_TABLES).into_offset_iter() { println!("{e:?}"); }
-    println!();
     }
 }
