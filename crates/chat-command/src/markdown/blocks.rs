@@ -180,7 +180,9 @@ impl<'a> Builder<'a> {
                 self.leaf(&range).push(" ", &look, at);
             }
             Event::HardBreak => self.leaf(&range).hard_break(),
-            Event::TaskListMarker(is_done) => self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None),
+            Event::TaskListMarker(is_done) => {
+                self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None)
+            }
             Event::Rule => {
                 self.block(&range, false);
                 self.push(range.start, Body::Rule);
@@ -372,6 +374,7 @@ impl<'a> Builder<'a> {
 
     fn text(&mut self, text: &str, range: &Range<usize>) {
         let look = self.look();
+        self.leaf(range);
         let is_verbatim = self.source[range.clone()] == *text;
         let at = |offset: usize| (is_verbatim && self.inlines.is_empty()).then_some(range.start + offset);
         let (start, outer) = (at(0), self.inlines.first().map(|inline| inline.start));
@@ -382,8 +385,11 @@ impl<'a> Builder<'a> {
             for (offset, _) in text.match_indices(['*', '_', '`', '[', '<', '&', '~', '\\']) {
                 match source::marker(self.source, range.start + offset) {
                     Some(Marker::Wait) => wait = wait.min(offset),
-                    Some(Marker::Literal) => literal.push(range.start + offset),
-                    None => {}
+                    // Markup that waits may be code or a URL, where a backslash is text.
+                    Some(Marker::Literal) if self.wait == usize::MAX && wait == text.len() => {
+                        literal.push(range.start + offset);
+                    }
+                    Some(Marker::Literal) | None => {}
                 }
             }
         }
@@ -432,7 +438,11 @@ impl<'a> Builder<'a> {
         let mut ends = Vec::new();
         for (word, end) in leaf.words() {
             let body = Body::Word(word.spans);
-            if ends.is_empty() { self.push(range.start, body) } else { self.piece(word.gap, None, body) }
+            if ends.is_empty() {
+                self.push(range.start, body)
+            } else {
+                self.piece(word.gap, None, body)
+            }
             ends.push(end);
         }
         if let (Some(end), false) = (ends.last(), self.source.ends_with([' ', '\t', '\n'])) {

@@ -95,7 +95,7 @@ impl Markdown {
 
     /// Ends the source. Returns the rest, which ends with a line break if anything was printed.
     pub(crate) fn finish(&mut self, width: usize) -> String {
-        if self.fence.is_some() && !self.source.is_empty() {
+        if self.fence.is_some() && !self.source.trim().is_empty() {
             self.code_line(width);
         }
         match self.fence.take() {
@@ -131,7 +131,10 @@ impl Markdown {
             return;
         }
         let mut blocks = self.parse(is_complete);
-        let fence = blocks.segments.last().filter(|last| !is_complete && last.is_fence && self.source[last.source..].contains('\n'));
+        let fence = blocks
+            .segments
+            .last()
+            .filter(|last| !is_complete && last.is_fence && self.source[last.source..].contains('\n'));
         let fence = fence.map(|fence| fence.piece);
         let safe = fence.unwrap_or(blocks.safe).max(self.printed.len());
         let next = blocks.segments.last().and_then(|segment| blocks.pieces.get(segment.piece)).cloned();
@@ -245,7 +248,9 @@ impl Markdown {
         let printed = self.printed.len().saturating_sub(tail.piece);
         let Some(end) = printed.checked_sub(1).and_then(|last| tail.ends.get(last)) else { return };
         let cuts = tail.cuts.iter().rev().skip_while(|(text, _)| text > end);
-        let Some((text, source)) = cuts.copied().find(|(text, _)| tail.ends.binary_search(text).is_ok()) else { return };
+        let Some((text, source)) = cuts.copied().find(|(text, _)| tail.ends.binary_search(text).is_ok()) else {
+            return;
+        };
         if blocks.segments.last().is_none_or(|last| last.source > tail.source) {
             return;
         }
