@@ -295,10 +295,10 @@ impl<'a> Builder<'a> {
                 self.close();
                 self.depth -= 1;
                 self.end_block(block, &range);
+                if !matches!(block, TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) {
+                    self.end = Some(range.end);
+                }
             }
-        }
-        if !matches!(tag, TagEnd::Item | TagEnd::List(_) | TagEnd::BlockQuote(_)) {
-            self.end = Some(range.end);
         }
     }
 
@@ -374,6 +374,7 @@ impl<'a> Builder<'a> {
 
     fn text(&mut self, text: &str, range: &Range<usize>) {
         let look = self.look();
+        self.leaf(range);
         let is_verbatim = self.source[range.clone()] == *text;
         let at = |offset: usize| (is_verbatim && self.inlines.is_empty()).then_some(range.start + offset);
         let (start, outer) = (at(0), self.inlines.first().map(|inline| inline.start));
@@ -384,8 +385,11 @@ impl<'a> Builder<'a> {
             for (offset, _) in text.match_indices(['*', '_', '`', '[', '<', '&', '~', '\\']) {
                 match source::marker(self.source, range.start + offset) {
                     Some(Marker::Wait) => wait = wait.min(offset),
-                    Some(Marker::Literal) => literal.push(range.start + offset),
-                    None => {}
+                    // Markup that waits may be code or a URL, where a backslash is text.
+                    Some(Marker::Literal) if self.wait == usize::MAX && wait == text.len() => {
+                        literal.push(range.start + offset);
+                    }
+                    Some(Marker::Literal) | None => {}
                 }
             }
         }
@@ -485,6 +489,8 @@ impl<'a> Builder<'a> {
 
     /// Whether the heading begins with `#`. Its text may already be printed if its line below makes it a heading.
     fn is_atx(&self, range: &Range<usize>) -> bool {
-        self.source[range.start..].trim_start().starts_with('#')
+        let text = self.source[range.start..].trim_start_matches(' ');
+        let rest = text.trim_start_matches('#');
+        (1..=6).contains(&(text.len() - rest.len())) && (rest.is_empty() || rest.starts_with([' ', '\t', '\n']))
     }
 }

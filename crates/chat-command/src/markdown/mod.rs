@@ -28,8 +28,8 @@ use self::style::{Look, is_clean};
 const GROWTH: usize = 32;
 /// A paragraph whose source is longer is cut where it is printed, in bytes.
 const MAX_PARAGRAPH: usize = 1024;
-/// What takes its place.
-const LETTER: &str = "x";
+/// What takes its place: two lines, so that the rest is not the head of a table.
+const CUT: &str = "x\nx";
 /// How many characters are made literal to keep what is printed.
 const MAX_REPAIRS: usize = 8;
 
@@ -52,6 +52,7 @@ pub(crate) struct Markdown {
     parsed: usize,
     /// The length of `source` when it was looked at last.
     checked: usize,
+    max_paragraph: usize,
     #[cfg(test)]
     work: Work,
 }
@@ -77,6 +78,7 @@ impl Markdown {
             number: None,
             parsed: 0,
             checked: 0,
+            max_paragraph: MAX_PARAGRAPH,
             #[cfg(test)]
             work: Work::default(),
         }
@@ -93,7 +95,7 @@ impl Markdown {
 
     /// Ends the source. Returns the rest, which ends with a line break if anything was printed.
     pub(crate) fn finish(&mut self, width: usize) -> String {
-        if self.fence.is_some() && !self.source.is_empty() {
+        if self.fence.is_some() && !self.source.trim().is_empty() {
             self.code_line(width);
         }
         match self.fence.take() {
@@ -178,7 +180,9 @@ impl Markdown {
             let Some(markup) = markup else {
                 #[cfg(test)]
                 (self.work.failures += 1);
-                self.printed.truncate(blocks.pieces.len());
+                // Text is printed twice rather than lost.
+                let same = blocks.pieces.iter().zip(&self.printed).take_while(|(new, old)| new == old).count();
+                self.printed.truncate(same);
                 return blocks;
             };
             #[cfg(test)]
@@ -238,9 +242,9 @@ impl Markdown {
         self.lines.put(&Piece { gap: Gap::Line, prefix: None, body }, width);
     }
 
-    /// Cuts what is printed out of a long paragraph. A letter takes its place, so that the rest stays a paragraph.
+    /// Cuts what is printed out of a long paragraph. Two letters take its place, so that the rest stays a paragraph.
     fn cut(&mut self, blocks: &Blocks) {
-        let Some(tail) = blocks.tail.as_ref().filter(|_| self.source.len() > MAX_PARAGRAPH) else { return };
+        let Some(tail) = blocks.tail.as_ref().filter(|_| self.source.len() > self.max_paragraph) else { return };
         let printed = self.printed.len().saturating_sub(tail.piece);
         let Some(end) = printed.checked_sub(1).and_then(|last| tail.ends.get(last)) else { return };
         let cuts = tail.cuts.iter().rev().skip_while(|(text, _)| text > end);
@@ -250,13 +254,13 @@ impl Markdown {
         if blocks.segments.last().is_none_or(|last| last.source > tail.source) {
             return;
         }
-        self.source.replace_range(tail.source..source, LETTER);
+        // The backslash of an escaped character is before the text.
+        let start = self.source[..tail.source].strip_suffix('\\').map_or(tail.source, str::len);
+        self.source.replace_range(start..source, CUT);
         let words = tail.piece..tail.piece + tail.ends.partition_point(|end| *end <= text);
-        let first = Piece {
-            body: Body::Word(vec![Span { text: LETTER.to_owned(), look: Look::default() }]),
-            ..self.printed[words.start].clone()
-        };
-        self.printed.splice(words, [first]);
+        let body = Body::Word(vec![Span { text: "x".to_owned(), look: Look::default() }]);
+        let first = Piece { body: body.clone(), ..self.printed[words.start].clone() };
+        self.printed.splice(words, [first, Piece { gap: Gap::Space, prefix: None, body }]);
     }
 
     fn restart(&mut self) {

@@ -24,7 +24,7 @@ pub(super) fn is_unclear(source: &str) -> bool {
     }
     let text = line.trim_start_matches(|c: char| c.is_ascii_digit() || " \t>-+*.)=_:|#`~[]".contains(c));
     let hashes = content.len() - content.trim_start_matches('#').len();
-    text.is_empty()
+    text.is_empty() && line.len() <= MAX_WAIT
         || content.starts_with("```")
         || content.starts_with("~~~")
         || (1..=6).contains(&hashes) && content[hashes..].starts_with([' ', '\t'])
