@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Models(Box<Models>),
     /// Run the bundled server
     Serve(Serve),
+    /// Decode a recorded call again; prints what the call printed
+    Replay(Replay),
     /// Decode a stream of server-sent events; prints one JSON object per line
     Sse {
         /// Feed the decoder N bytes at a time instead of whole reads
@@ -112,10 +114,39 @@ pub(crate) struct Ask {
     /// Request the answer as one JSON object instead of a stream
     #[arg(long)]
     pub(crate) no_stream: bool,
+    /// Save the bytes of the call with their timing to a new file, without the key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
     #[command(flatten)]
     pub(crate) completion: CompletionArgs,
+}
+
+impl Ask {
+    /// The arguments of a recorded call, as far as they change what is printed.
+    pub(crate) fn as_recorded(api: Api, continues_session: bool, json: bool) -> Self {
+        let api = if api == Api::Completions { "completions" } else { "sessions" };
+        let mut args = vec!["chat", "ask", "--api", api, "--no-api-key", "any"];
+        args.extend(continues_session.then_some("--session=any"));
+        args.extend(json.then_some("--json"));
+        match Cli::parse_from(args).command {
+            Command::Ask(ask) => *ask,
+            _ => unreachable!("these are arguments of `ask`"),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The file that `chat ask --record` wrote
+    pub(crate) file: PathBuf,
+    /// Do not wait between the chunks
+    #[arg(long)]
+    pub(crate) fast: bool,
+    /// Print one JSON object per line: each event and then the outcome
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The options of `--api sessions`.
@@ -256,6 +287,9 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787", value_parser = parse_addr)]
     pub(crate) addr: SocketAddr,
+    /// Answer with a recorded call, whatever the question is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["docs", "api_key", "web", "allow_origin", "delay"])]
+    pub(crate) replay: Option<PathBuf>,
     /// Answer from the Markdown files in this folder instead of this project's docs
     #[arg(long, value_name = "DIR")]
     pub(crate) docs: Option<PathBuf>,

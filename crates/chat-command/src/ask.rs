@@ -1,9 +1,10 @@
 //! `chat ask`: asks one question.
 
 use std::io;
+use std::sync::Arc;
 
 use chat_client::completions::Tool;
-use chat_client::driver::FromSettings;
+use chat_client::driver::{FromSettings, TransportSettings};
 use chat_client::{Answer, Client, Error, FinishReason, Reply};
 
 use crate::args::{Api, Ask, Transport};
@@ -13,6 +14,7 @@ use crate::connect::{configure, key_of, names};
 use crate::interrupt::Interrupt;
 use crate::print::{Printer, note};
 use crate::question::Question;
+use crate::record::{Recorder, start_log};
 use crate::shell::{self, Shell};
 
 /// Asks with the transport of `--transport`.
@@ -37,12 +39,29 @@ fn printer(args: &Ask) -> Printer {
     Printer::new(args.connection.json).with_api(args.api).with_names(names(&args.connection))
 }
 
-async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = printer(&args);
+async fn ask<T: FromSettings>(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
+    let Some(file) = &args.record else { return show(&args, start(&args, T::from_settings), interrupt).await };
+    let log = match start_log(file, &args.connection, T::PRODUCT) {
+        Ok(log) => Arc::new(log),
+        Err(error) => return printer(&args).outcome(&Err(error)),
+    };
+    let record = |settings: &TransportSettings| Ok(Recorder::new(T::from_settings(settings)?, Arc::clone(&log)));
+    let status = show(&args, start(&args, record), interrupt).await?;
+    log.outcome(status);
+    Ok(status)
+}
+
+/// Prints the reply to a question.
+pub(crate) async fn show<T: chat_client::Transport>(
+    args: &Ask,
+    reply: impl Future<Output = Result<Reply<T>, Error>>,
+    mut interrupt: Interrupt,
+) -> io::Result<u8> {
+    let mut printer = printer(args);
     let reply = tokio::select! {
         biased;
         () = interrupt.wait() => return printer.outcome(&Err(Error::cancelled())),
-        reply = start::<T>(&args) => reply,
+        reply = reply => reply,
     };
     let mut reply = match reply {
         Ok(reply) => reply,
@@ -51,20 +70,24 @@ async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result
     loop {
         tokio::select! {
             biased;
-            () = interrupt.wait() => return finish(&args, &mut printer, &reply.cancel()),
+            () = interrupt.wait() => return finish(args, &mut printer, &reply.cancel()),
             event = reply.next() => match event {
                 Some(Ok(event)) => printer.event(&event)?,
                 Some(Err(_)) | None => break,
             }
         }
     }
-    finish(&args, &mut printer, &reply.finish().await)
+    finish(args, &mut printer, &reply.finish().await)
 }
 
 /// Asks with the blocking client. The call runs on its own thread, and Ctrl-C cancels it.
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut printer = printer(&args);
+    if args.record.is_some() {
+        let reason = "cannot be used with --transport blocking; use --transport smol, which has the same connections";
+        return printer.outcome(&Err(Error::invalid_request("--record", reason)));
+    }
     let started = async {
         let client = configure(chat_blocking::Client::builder(), &args.connection)?.build()?;
         Ok(match Question::read(&args).await? {
@@ -120,8 +143,11 @@ fn finish(args: &Ask, printer: &mut Printer, outcome: &Result<Answer, Error>) ->
     Ok(status)
 }
 
-async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
-    let client = configure(Client::<T>::builder(), &args.connection)?.build()?;
+async fn start<T: chat_client::Transport>(
+    args: &Ask,
+    make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
+) -> Result<Reply<T>, Error> {
+    let client = configure(Client::<T>::builder(), &args.connection)?.build_with(make)?;
     Ok(match Question::read(args).await? {
         Question::Create(input) => client.create(&input),
         Question::Continue(id, input) => client.continue_session(&id, &input),

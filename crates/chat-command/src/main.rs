@@ -12,6 +12,8 @@ mod message;
 mod models;
 mod print;
 mod question;
+mod record;
+mod replay;
 mod serve;
 mod shell;
 mod sse;
@@ -72,6 +74,10 @@ fn run(cli: Cli) -> io::Result<u8> {
             }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), models::run(&args, interrupt))
+        }
+        Command::Replay(args) => {
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), replay::run(&args, interrupt))
         }
         Command::Demo { question } => {
             let interrupt = Interrupt::listen(GRACE)?;
