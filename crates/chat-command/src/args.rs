@@ -9,6 +9,7 @@ use chat_client::proto::DEFAULT_BASE_URL;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use http::HeaderValue;
 
 const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
@@ -31,6 +32,7 @@ impl Cli {
         match (&mut cli.command, matches.subcommand()) {
             (Command::Ask(ask), Some((_, matches))) => ask.resolve_env(matches),
             (Command::Models(models), Some((_, matches))) => models.connection.resolve_env(matches),
+            (Command::Doctor(doctor), Some((_, matches))) => doctor.resolve_env(matches),
             _ => {}
         }
         cli
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     /// List the models of a server of chat completions (v1)
     #[command(after_help = EXIT_STATUS)]
     Models(Box<Models>),
+    /// Check key, URL, proxy, DNS, connection, TLS and first byte, one line each
+    Doctor(Box<Doctor>),
     /// Run the bundled server
     Serve(Serve),
     /// Decode a recorded call again; prints what the call printed
@@ -66,6 +70,11 @@ pub(crate) enum Command {
     /// Decode a saved answer; prints one JSON object per line
     #[command(after_help = EXIT_STATUS)]
     Decode(Decode),
+    /// Print the script that completes the arguments of chat in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Which settings came from environment variables.
@@ -207,6 +216,29 @@ pub(crate) struct CompletionArgs {
 pub(crate) struct Models {
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// API to check: `sessions` (v0) or `completions` (v1)
+    #[arg(long, value_name = "API", env = "INKEEP_API", default_value = "sessions", value_parser = parse_api)]
+    pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Id of the integration; only a question can check it
+    #[arg(long, value_name = "ID", env = "INKEEP_INTEGRATION_ID")]
+    pub(crate) integration: Option<String>,
+    /// Model to look for in the server's list
+    #[arg(long, value_name = "NAME", env = "INKEEP_MODEL")]
+    pub(crate) model: Option<String>,
+}
+
+impl Doctor {
+    fn resolve_env(&mut self, matches: &ArgMatches) {
+        self.connection.resolve_env(matches);
+        self.connection.from_env.integration = resolve(matches, "integration", &mut self.integration);
+        self.connection.from_env.model = resolve(matches, "model", &mut self.model);
+    }
 }
 
 /// The options that every call has.

@@ -2,10 +2,12 @@
 
 mod args;
 mod ask;
+mod completions;
 mod connect;
 mod decode;
 mod demo;
 mod docs;
+mod doctor;
 mod input;
 mod interrupt;
 mod message;
@@ -79,6 +81,11 @@ fn run(cli: Cli) -> io::Result<u8> {
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), replay::run(&args, interrupt))
         }
+        Command::Doctor(args) => {
+            let interrupt = Interrupt::listen(GRACE)?;
+            block_on(Builder::new_current_thread(), doctor::run(&args, interrupt))
+        }
+        Command::Completions { shell } => completions::print(shell),
         Command::Demo { question } => {
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), demo::run(&question, interrupt))
