@@ -12,9 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use clap_complete::Shell;
 use http::HeaderValue;
 
-const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
-    error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
-    ended by an error event, 130 interrupted by Ctrl-C.";
+use crate::help;
 
 /// An unofficial command-line client for the Inkeep chat API and for servers of chat completions, with a server for offline use.
 #[derive(Debug, Parser)]
@@ -42,24 +40,29 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the bundled server and ask it two questions; needs no key and no network
+    #[command(after_help = help::DEMO)]
     Demo {
         /// The first question
         #[arg(default_value = "What is a transport?")]
         question: String,
     },
     /// Ask a question and stream the answer
-    #[command(after_help = EXIT_STATUS, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
+    #[command(after_help = help::ASK, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
     /// List the models of a server of chat completions (v1)
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = help::MODELS)]
     Models(Box<Models>),
     /// Check key, URL, proxy, DNS, connection, TLS and first byte, one line each
+    #[command(after_help = help::DOCTOR)]
     Doctor(Box<Doctor>),
     /// Run the bundled server
+    #[command(after_help = help::SERVE)]
     Serve(Serve),
     /// Decode a recorded call again; prints what the call printed
+    #[command(after_help = help::REPLAY)]
     Replay(Replay),
     /// Decode a stream of server-sent events; prints one JSON object per line
+    #[command(after_help = help::SSE)]
     Sse {
         /// Feed the decoder N bytes at a time instead of whole reads
         #[arg(long, value_name = "N")]
@@ -68,9 +71,10 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Decode a saved answer; prints one JSON object per line
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = help::DECODE)]
     Decode(Decode),
     /// Print the script that completes the arguments of chat in a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell
         shell: Shell,

@@ -8,6 +8,7 @@ mod decode;
 mod demo;
 mod docs;
 mod doctor;
+mod help;
 mod input;
 mod interrupt;
 mod message;

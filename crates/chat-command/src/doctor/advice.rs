@@ -75,18 +75,6 @@ fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Optio
     std::iter::successors(Some(error), next).find_map(<dyn StdError>::downcast_ref)
 }
 
-/// The message of an error and of its sources.
-pub(crate) fn with_sources(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let sources = std::iter::successors(error.source(), |&error| error.source());
-    for source in sources.map(ToString::to_string) {
-        if !text.ends_with(&source) {
-            text = format!("{text}: {source}");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,7 +24,7 @@ use crate::args::{Api, Doctor, Transport};
 use crate::connect::not_included;
 use crate::connect::{configure, given, key_of, names};
 use crate::interrupt::{self, Interrupt};
-use crate::message::message;
+use crate::message::{message, with_sources};
 use crate::print::USAGE;
 use net::{Connection, Net};
 use report::{Check, Report};
@@ -113,7 +113,7 @@ fn key(args: &Doctor) -> Check {
         return Check::failed(CHECK, USAGE, format!("the key from {origin} {reason}"), "Copy the key again.");
     }
     let header = connection.api_key_header.as_deref().unwrap_or("authorization");
-    let detail = format!("{} characters, from {origin}, in the header {header}", key.len());
+    let detail = format!("length {}, from {origin}, in the header {header}", key.len());
     if key.starts_with(['"', '\'']) || key.ends_with(['"', '\'']) {
         return Check::warning(
             CHECK,
@@ -215,7 +215,7 @@ async fn connect(dialer: &Dialer<Net>, origin: &Origin) -> (Check, Option<Box<dy
             (Check::ok(CHECK, format!("TCP to {address}")).took(start.elapsed()), Some(dialed.stream.into_inner()))
         }
         Err(error) => {
-            let detail = advice::with_sources(&error);
+            let detail = with_sources(&error);
             (Check::failed(CHECK, CONNECTION, detail, advice::of_connect(&error)).took(start.elapsed()), None)
         }
     }
@@ -255,7 +255,7 @@ async fn secure(
     let failed = |detail: String, advice: &str| Check::failed(CHECK, CONNECTION, detail, advice).took(start.elapsed());
     match within(args.connection.connect_timeout.0, handshake).await {
         None => failed("the handshake took too long".to_owned(), "Check the proxy, or raise --connect-timeout."),
-        Some(Err(error)) => failed(advice::with_sources(&error), advice::of_tls(&error)),
+        Some(Err(error)) => failed(with_sources(&error), advice::of_tls(&error)),
         Some(Ok(stream)) => {
             let version = match stream.get_ref().1.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -349,7 +349,7 @@ async fn send<T: FromSettings>(args: &Doctor, endpoint: &Endpoint) -> Result<Sta
     };
     match within(args.connection.head_timeout.0, transport.send(request)).await {
         None => Err(failed("there was no answer in time".to_owned())),
-        Some(Err(error)) => Err(failed(advice::with_sources(&*error.into()))),
+        Some(Err(error)) => Err(failed(with_sources(&*error.into()))),
         Some(Ok(response)) => Ok(response.status()),
     }
 }

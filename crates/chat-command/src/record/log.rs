@@ -53,12 +53,15 @@ pub(crate) struct Settings {
 impl Log {
     /// Creates the file. Only its owner can read it. A file that exists is not replaced.
     pub(crate) fn create(path: &Path, secrets: Secrets, settings: &Settings, product: &str) -> Result<Self, Error> {
-        let refuse = |error: io::Error| {
-            let reason = match error.kind() {
-                io::ErrorKind::AlreadyExists => "names a file that exists; name another one, or delete it",
-                _ => "names a file that cannot be created",
-            };
-            Error::invalid_request("--record", format!("{reason}: {}", path.display())).with_source(error)
+        let refuse = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                let reason = format!("names a file that exists, {}; name another one, or delete it", path.display());
+                Error::invalid_request("--record", reason)
+            }
+            _ => {
+                let reason = format!("names a file that cannot be created: {}", path.display());
+                Error::invalid_request("--record", reason).with_source(error)
+            }
         };
         let (file, is_new) = open(path).map_err(refuse)?;
         let log = Self {

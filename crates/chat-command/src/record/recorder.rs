@@ -16,6 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::log::Log;
 use super::recording::End;
+use crate::message::with_sources;
 
 /// Records the calls of a transport.
 pub(crate) struct Recorder<T> {
@@ -103,7 +104,7 @@ impl<T: Transport> Attempt<T> {
     }
 
     fn failed(&mut self, class: TransportError, error: &BoxError) {
-        self.end(&End::Failed(class, with_sources(error)));
+        self.end(&End::Failed(class, with_sources(&**error)));
     }
 }
 
@@ -198,16 +199,4 @@ impl From<Failed> for BoxError {
     fn from(failed: Failed) -> Self {
         failed.error
     }
-}
-
-/// The message of an error and of its sources, as the outcome of a call prints them.
-fn with_sources(error: &BoxError) -> String {
-    let mut text = error.to_string();
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    for source in sources.map(ToString::to_string) {
-        if !text.ends_with(&source) {
-            text = format!("{text}: {source}");
-        }
-    }
-    text
 }
