@@ -47,10 +47,10 @@ pub(crate) enum Command {
         question: String,
     },
     /// Ask a question and stream the answer
-    #[command(after_help = help::ASK, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
+    #[command(after_help = help::with_exit_status(help::ASK), override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
     /// List the models of a server of chat completions (v1)
-    #[command(after_help = help::MODELS)]
+    #[command(after_help = help::with_exit_status(help::MODELS))]
     Models(Box<Models>),
     /// Check key, URL, proxy, DNS, connection, TLS and first byte, one line each
     #[command(after_help = help::DOCTOR)]
@@ -71,7 +71,7 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Decode a saved answer; prints one JSON object per line
-    #[command(after_help = help::DECODE)]
+    #[command(after_help = help::with_exit_status(help::DECODE))]
     Decode(Decode),
     /// Print the script that completes the arguments of chat in a shell
     #[command(after_help = help::COMPLETIONS)]

@@ -2,6 +2,15 @@
 //!
 //! A test runs the examples in this order, in one folder, with the bundled server at the address in them.
 
+const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
+    error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
+    ended by an error event, 130 interrupted by Ctrl-C.";
+
+/// Adds the exit status of a call to examples.
+pub(crate) fn with_exit_status(examples: &str) -> String {
+    format!("{examples}\n\n{EXIT_STATUS}")
+}
+
 /// The end of `chat demo --help`.
 pub(crate) const DEMO: &str = r#"Examples:
   chat demo
@@ -23,16 +32,12 @@ pub(crate) const ASK: &str = r#"Examples:
   echo "What is a chunk?" | chat ask --server http://127.0.0.1:8787 \
       --api-key any --integration any --json -
   chat ask --server http://127.0.0.1:8787 --api-key any \
-      --integration any --record call.rec "How do I start?"
-
-Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or ended by an error event, 130 interrupted by Ctrl-C."#;
+      --integration any --record call.rec "How do I start?""#;
 
 /// The end of `chat models --help`.
 pub(crate) const MODELS: &str = r#"Examples:
   chat models --server http://127.0.0.1:8787 --api-key any
-  chat models --server http://127.0.0.1:8787 --api-key any --json
-
-The exit status is that of chat ask."#;
+  chat models --server http://127.0.0.1:8787 --api-key any --json"#;
 
 /// The end of `chat doctor --help`.
 pub(crate) const DOCTOR: &str = r#"Examples:
@@ -58,9 +63,7 @@ pub(crate) const SSE: &str = r#"Examples:
 /// The end of `chat decode --help`.
 pub(crate) const DECODE: &str = r#"Examples:
   printf 'event: message_chunk\ndata: {"content_chunk":"Yes."}\n\n' > saved.txt
-  chat decode --status 200 --content-type text/event-stream saved.txt
-
-The exit status is that of chat ask."#;
+  chat decode --status 200 --content-type text/event-stream saved.txt"#;
 
 /// The end of `chat completions --help`.
 pub(crate) const COMPLETIONS: &str = r#"Examples:

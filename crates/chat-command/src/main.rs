@@ -83,6 +83,9 @@ fn run(cli: Cli) -> io::Result<u8> {
             block_on(Builder::new_current_thread(), replay::run(&args, interrupt))
         }
         Command::Doctor(args) => {
+            if args.connection.verbose {
+                verbose::enable();
+            }
             let interrupt = Interrupt::listen(GRACE)?;
             block_on(Builder::new_current_thread(), doctor::run(&args, interrupt))
         }

@@ -108,6 +108,9 @@ fn a_missing_key_does_not_end_the_checks_of_the_network() {
     let malformed = run(&mut chat(["doctor", "--json", "--server", &server.url, "--api-key", "sk secret"]));
     assert_eq!(malformed.lines()[0]["result"], "failed");
     assert!(!malformed.stdout.contains("secret"), "{malformed:?}");
+    let header = run(&mut doctor(&format!("{}/{KEY}", server.url), &["--api-key-header", "a b"]));
+    assert_eq!(header.lines()[0]["result"], "failed");
+    assert!(header.lines()[1]["detail"].as_str().is_some_and(|url| url.contains("/***")), "{header:?}");
 }
 
 #[test]

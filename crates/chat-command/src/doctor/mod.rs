@@ -44,24 +44,24 @@ pub(crate) async fn run(args: &Doctor, mut interrupt: Interrupt) -> io::Result<u
 
 /// Makes the checks in order. A check that needs one that failed is skipped.
 async fn check_all(args: &Doctor) -> io::Result<u8> {
-    let mut report = Report::new(args.connection.json);
-    let has_key = report.add(&key(args))?;
+    let mut report = Report::new(args.connection.json, key_of(&args.connection));
+    let has_key = report.add(key(args))?;
     let server = server(args);
-    report.add(&url(args, &server))?;
+    report.add(url(args, &server))?;
     let Ok((endpoint, origin)) = server else {
         return skip(report, &["proxy", "dns", "connect", "tls", "first_byte", "access"]);
     };
 
     let proxies = Proxy::from_env();
     let proxy = proxies.select(&origin).map(Option::<&ProxyServer>::cloned);
-    if !report.add(&proxy_check(&proxies, &origin, proxy.as_ref().map(Option::as_ref)))? {
+    if !report.add(proxy_check(&proxies, &origin, proxy.as_ref().map(Option::as_ref)))? {
         return skip(report, &["dns", "connect", "tls", "first_byte", "access"]);
     }
     let target = proxy.ok().flatten().map_or_else(|| origin.clone(), |proxy| proxy.origin().clone());
 
     let limit = args.connection.connect_timeout.0;
     let (check, addresses) = dns(&target, limit).await;
-    if !report.add(&check)? {
+    if !report.add(check)? {
         return skip(report, &["connect", "tls", "first_byte", "access"]);
     }
 
@@ -69,26 +69,26 @@ async fn check_all(args: &Doctor) -> io::Result<u8> {
     let tls = roots(args);
     let net = Net::new(target.host.clone(), addresses, tls.as_ref().ok().cloned());
     let (check, connection) = connect(&Dialer::new(net, proxies, limit), &origin).await;
-    report.add(&check)?;
+    report.add(check)?;
     let Some(connection) = connection else { return skip(report, &["tls", "first_byte", "access"]) };
 
-    if !report.add(&secure(args, &origin, tls, connection).await)? {
+    if !report.add(secure(args, &origin, tls, connection).await)? {
         return skip(report, &["first_byte", "access"]);
     }
     let (check, status) = first_byte(args, &endpoint).await;
-    report.add(&check)?;
+    report.add(check)?;
     let access = match status {
         None => Check::skipped("access", "an earlier check failed"),
         Some(_) if !has_key => Check::skipped("access", "there is no key"),
         Some(status) => access(args, status).await,
     };
-    report.add(&access)?;
+    report.add(access)?;
     Ok(report.status())
 }
 
 fn skip(mut report: Report, checks: &[&'static str]) -> io::Result<u8> {
     for check in checks {
-        report.add(&Check::skipped(check, "an earlier check failed"))?;
+        report.add(Check::skipped(check, "an earlier check failed"))?;
     }
     Ok(report.status())
 }
@@ -113,6 +113,9 @@ fn key(args: &Doctor) -> Check {
         return Check::failed(CHECK, USAGE, format!("the key from {origin} {reason}"), "Copy the key again.");
     }
     let header = connection.api_key_header.as_deref().unwrap_or("authorization");
+    if let Err(error) = Endpoint::new(DEFAULT_BASE_URL).and_then(|endpoint| endpoint.with_key_header(header)) {
+        return Check::failed(CHECK, USAGE, error.to_string(), "Correct --api-key-header.");
+    }
     let detail = format!("length {}, from {origin}, in the header {header}", key.len());
     if key.starts_with(['"', '\'']) || key.ends_with(['"', '\'']) {
         return Check::warning(
@@ -128,8 +131,9 @@ fn key(args: &Doctor) -> Check {
 fn server(args: &Doctor) -> Result<(Endpoint, Origin), Error> {
     let base_url = given(&args.connection.server).unwrap_or(DEFAULT_BASE_URL);
     let mut endpoint = Endpoint::new(base_url)?;
-    if let Some(name) = &args.connection.api_key_header {
-        endpoint = endpoint.with_key_header(name)?;
+    // An invalid name is an error of the key.
+    if let Some(named) = args.connection.api_key_header.as_ref().map(|name| endpoint.clone().with_key_header(name)) {
+        endpoint = named.unwrap_or(endpoint);
     }
     let uri: Uri = endpoint.base_url().parse().map_err(|error: http::uri::InvalidUri| {
         Error::invalid_request("base_url", "is not a URL").with_source(error)
@@ -331,8 +335,7 @@ async fn send<T: FromSettings>(args: &Doctor, endpoint: &Endpoint) -> Result<Sta
             request.map(|_| bytes::Bytes::new())
         }
     };
-    let key = key_of(&args.connection);
-    if let Some(key) = &key {
+    if let Some(key) = key_of(&args.connection) {
         key.authorize(&mut request);
     }
     let mut settings = TransportSettings::default();
@@ -343,7 +346,6 @@ async fn send<T: FromSettings>(args: &Doctor, endpoint: &Endpoint) -> Result<Sta
     }
     let transport = T::from_settings(&settings).map_err(usage)?;
     let failed = |detail: String| {
-        let detail = key.as_ref().map_or(detail.clone(), |key| key.redact(&detail).into_owned());
         let advice = "Try again. If it fails again, check the port of the base URL, and any proxy.";
         Failure { status: CONNECTION, detail, advice }
     };

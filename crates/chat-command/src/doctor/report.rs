@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use chat_client::OneLine;
+use chat_client::driver::ApiKey;
 use serde::Serialize;
 
 use crate::print::json_line;
@@ -82,20 +83,25 @@ impl Check {
 #[derive(Debug)]
 pub(crate) struct Report {
     json: bool,
+    /// The key, which is never printed.
+    key: Option<ApiKey>,
     /// The exit status of the first check that failed.
     status: u8,
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json, status: 0 }
+    pub(crate) fn new(json: bool, key: Option<ApiKey>) -> Self {
+        Self { json, key, status: 0 }
     }
 
     /// Prints a check. Returns whether it has not failed.
-    pub(crate) fn add(&mut self, check: &Check) -> io::Result<bool> {
+    pub(crate) fn add(&mut self, mut check: Check) -> io::Result<bool> {
+        if let Some(key) = &self.key {
+            check.detail = key.redact(&check.detail).into_owned();
+        }
         let mut out = io::stdout();
         if self.json {
-            json_line(&mut out, check)?;
+            json_line(&mut out, &check)?;
         } else {
             // The text may quote the server.
             writeln!(out, "{}", OneLine(&check.line()))?;

@@ -426,7 +426,7 @@ mod tests {
             ("9.000 response", "x response", 16, "begins with"),
             ("9.000 response", "9.y response", 16, "`9.y` is not a time"),
             ("10.000 data", "10.000 end\n10.001 data", 20, "cannot stand here"),
-            ("outcome completed", "outcome fine", 24, "the outcome is"),
+            ("outcome completed", "outcome fine", 25, "the outcome is"),
         ] {
             let error = broken(from, to);
             assert_eq!(error.line, line, "{from} {to}: {error}");
