@@ -1,9 +1,10 @@
 //! `chat ask`: asks one question.
 
 use std::io;
+use std::sync::Arc;
 
 use chat_client::completions::Tool;
-use chat_client::driver::FromSettings;
+use chat_client::driver::{FromSettings, TransportSettings};
 use chat_client::{Answer, Client, Error, FinishReason, Reply, Transport};
 
 use crate::args::{self, Api, Ask, Options};
@@ -14,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::print::{Printer, note};
 #[cfg(any(not(feature = "store"), feature = "blocking"))]
 use crate::question::Question;
+use crate::record::{Recorder, start_log};
 #[cfg(feature = "store")]
 use crate::request::read_message;
 use crate::shell::{self, Shell};
@@ -40,33 +42,49 @@ pub(crate) fn printer(args: &Options) -> Printer {
     Printer::new(args.connection.json).with_output(args.output).with_api(args.api).with_names(names(&args.connection))
 }
 
-#[cfg(not(feature = "store"))]
-async fn ask<T: FromSettings>(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
-    let mut printer = printer(&args.options);
-    let reply = tokio::select! {
-        biased;
-        () = interrupt.wait() => Err(Error::cancelled()),
-        reply = start::<T>(&args) => reply,
+/// Asks, and records the call if that is wanted.
+async fn ask<T: FromSettings>(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
+    let Some(file) = &args.record else { return ask_on(args, T::from_settings, interrupt).await };
+    let log = match start_log(file, &args.options.connection, T::PRODUCT) {
+        Ok(log) => Arc::new(log),
+        Err(error) => return printer(&args.options).outcome(&Err(error)),
     };
-    let mut reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return printer.outcome(&Err(error)),
-    };
-    let outcome = match stream(&mut reply, &mut printer, &mut interrupt).await? {
-        End::Interrupted => reply.cancel(),
-        End::Complete => reply.finish().await,
-    };
-    finish(&args.options, &mut printer, &outcome)
+    let recorded = Arc::clone(&log);
+    let record = move |settings: &TransportSettings| Ok(Recorder::new(T::from_settings(settings)?, recorded));
+    let status = ask_on(args, record, interrupt).await?;
+    log.outcome(status);
+    Ok(status)
 }
 
-/// Asks in a stored conversation, and stores the turn.
+/// Asks on the transport that `make` makes.
+#[cfg(not(feature = "store"))]
+async fn ask_on<T: Transport>(
+    args: Ask,
+    make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
+    interrupt: Interrupt,
+) -> io::Result<u8> {
+    let reply = async {
+        let client = configure(Client::<T>::builder(), &args.options.connection)?.build_with(make)?;
+        Ok(match Question::read(&args).await? {
+            Question::Create(input) => client.create(&input),
+            Question::Continue(id, input) => client.continue_session(&id, &input),
+            Question::Complete(input) => client.complete(&input),
+        })
+    };
+    show(&args.options, reply, interrupt).await
+}
+
+/// Asks in a stored conversation on the transport that `make` makes, and stores the turn.
 #[cfg(feature = "store")]
-async fn ask<T: FromSettings>(mut args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
+async fn ask_on<T: Transport>(
+    mut args: Ask,
+    make: impl FnOnce(&TransportSettings) -> Result<T, Error>,
+    mut interrupt: Interrupt,
+) -> io::Result<u8> {
     use crate::stored;
 
-    let mut printer = printer(&args.options);
     let started = async {
-        let client = configure(Client::<T>::builder(), &args.options.connection)?.build()?;
+        let client = configure(Client::<T>::builder(), &args.options.connection)?.build_with(make)?;
         let store = stored::store(&args.options.stored.place).await?;
         let conversation = stored::conversation(&client, &store, &args.options).await?;
         Ok((conversation, read_message(&args.message).await?))
@@ -78,10 +96,10 @@ async fn ask<T: FromSettings>(mut args: Ask, mut interrupt: Interrupt) -> io::Re
     };
     let (mut conversation, question) = match started {
         Ok(started) => started,
-        Err(error) => return printer.outcome(&Err(error)),
+        Err(error) => return printer(&args.options).outcome(&Err(error)),
     };
     args.options.api = stored::api(&conversation);
-    let mut printer = printer.with_api(args.options.api);
+    let mut printer = printer(&args.options);
     let mut reply = conversation.ask(question);
     let ended = match stream(&mut reply, &mut printer, &mut interrupt).await? {
         End::Interrupted => reply.cancel().await,
@@ -93,6 +111,29 @@ async fn ask<T: FromSettings>(mut args: Ask, mut interrupt: Interrupt) -> io::Re
         note(&format!("The question and its answer are not stored: {error}"));
     }
     Ok(status)
+}
+
+/// Prints the reply to a question.
+pub(crate) async fn show<T: Transport>(
+    args: &Options,
+    reply: impl Future<Output = Result<Reply<T>, Error>>,
+    mut interrupt: Interrupt,
+) -> io::Result<u8> {
+    let mut printer = printer(args);
+    let reply = tokio::select! {
+        biased;
+        () = interrupt.wait() => Err(Error::cancelled()),
+        reply = reply => reply,
+    };
+    let mut reply = match reply {
+        Ok(reply) => reply,
+        Err(error) => return printer.outcome(&Err(error)),
+    };
+    let outcome = match stream(&mut reply, &mut printer, &mut interrupt).await? {
+        End::Interrupted => reply.cancel(),
+        End::Complete => reply.finish().await,
+    };
+    finish(args, &mut printer, &outcome)
 }
 
 /// Why a reply is not read any more.
@@ -126,6 +167,10 @@ pub(crate) async fn stream<T: Transport>(
 #[cfg(feature = "blocking")]
 async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     let mut printer = printer(&args.options);
+    if args.record.is_some() {
+        let reason = "cannot be used with --transport blocking; use --transport smol, which has the same connections";
+        return printer.outcome(&Err(Error::invalid_request("--record", reason)));
+    }
     let started = async {
         let client = configure(chat_blocking::Client::builder(), &args.options.connection)?.build()?;
         Ok(match Question::read(&args).await? {
@@ -191,16 +236,6 @@ pub(crate) fn outcome_with_notes(
         note_refusal_and_calls(args, answer);
     }
     Ok(status)
-}
-
-#[cfg(not(feature = "store"))]
-async fn start<T: FromSettings>(args: &Ask) -> Result<Reply<T>, Error> {
-    let client = configure(Client::<T>::builder(), &args.options.connection)?.build()?;
-    Ok(match Question::read(args).await? {
-        Question::Create(input) => client.create(&input),
-        Question::Continue(id, input) => client.continue_session(&id, &input),
-        Question::Complete(input) => client.complete(&input),
-    })
 }
 
 /// Prints a note if the answer did not end with the finish reason `stop`.

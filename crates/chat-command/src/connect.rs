@@ -12,6 +12,10 @@ use crate::message::Names;
 /// Environment variable with the model.
 pub(crate) const ENV_MODEL: &str = "INKEEP_MODEL";
 
+/// Where a key came from, in the error of a rejected key.
+pub(crate) const KEY_FROM_ENV: &str = "the environment variable INKEEP_API_KEY";
+pub(crate) const KEY_FROM_FLAG: &str = "--api-key";
+
 /// Applies the arguments to a client builder.
 pub(crate) fn configure<T>(builder: ClientBuilder<T>, args: &Connection) -> Result<ClientBuilder<T>, Error> {
     let timeouts = Timeouts::default()
@@ -44,7 +48,7 @@ fn key_source(args: &Connection) -> Result<KeySource, Error> {
         };
     }
     let key = given(&args.api_key).ok_or_else(|| missing("api_key", ENV_API_KEY))?;
-    let origin = if args.from_env.api_key { "the environment variable INKEEP_API_KEY" } else { "--api-key" };
+    let origin = if args.from_env.api_key { KEY_FROM_ENV } else { KEY_FROM_FLAG };
     Ok(KeySource::Fixed { key: ApiKey::new(key)?, origin })
 }
 

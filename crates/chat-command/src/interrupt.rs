@@ -65,6 +65,11 @@ impl Interrupt {
         self.signalled.send_replace(false);
     }
 
+    /// Does what a signal does, without the grace period.
+    pub(crate) fn trigger(&self) {
+        self.signalled.send_replace(true);
+    }
+
     /// Completes when a signal has arrived.
     pub(crate) async fn wait(&mut self) {
         // This never fails, because `self` holds the sender.

@@ -2,10 +2,13 @@
 
 mod args;
 mod ask;
+mod completions;
 mod connect;
 mod decode;
 mod demo;
 mod docs;
+mod doctor;
+mod help;
 mod input;
 mod interrupt;
 #[cfg(feature = "terminal")]
@@ -15,8 +18,10 @@ mod models;
 mod print;
 #[cfg(any(not(feature = "store"), feature = "blocking"))]
 mod question;
+mod record;
 #[cfg(feature = "terminal")]
 mod repl;
+mod replay;
 mod request;
 mod serve;
 #[cfg(feature = "store")]
@@ -85,6 +90,18 @@ fn run(cli: Cli) -> io::Result<u8> {
             let interrupt = Interrupt::listen(Some(GRACE))?;
             block_on(Builder::new_current_thread(), models::run(&args, interrupt))
         }
+        Command::Replay(args) => {
+            let interrupt = Interrupt::listen(Some(GRACE))?;
+            block_on(Builder::new_current_thread(), replay::run(&args, interrupt))
+        }
+        Command::Doctor(args) => {
+            if args.connection.verbose {
+                verbose::enable();
+            }
+            let interrupt = Interrupt::listen(Some(GRACE))?;
+            block_on(Builder::new_current_thread(), doctor::run(&args, interrupt))
+        }
+        Command::Completions { shell } => completions::print(shell),
         #[cfg(feature = "terminal")]
         Command::Repl(options) => repl(*options),
         #[cfg(feature = "store")]

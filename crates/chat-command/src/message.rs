@@ -11,6 +11,18 @@ pub(crate) fn message(error: &Error, names: &Names) -> String {
     }
 }
 
+/// The message of an error and of its sources, as the outcome of a call has it.
+pub(crate) fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    for source in sources.map(ToString::to_string) {
+        if !text.ends_with(&source) {
+            text = format!("{text}: {source}");
+        }
+    }
+    text
+}
+
 /// The names of settings for the user of the command: the flag or the variable that each value came from.
 pub(crate) struct Names {
     pub(crate) api_key: &'static str,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,12 +12,12 @@ use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use crate::completions;
 use crate::events::events_of_text;
-use crate::tcp::TcpServer;
+use crate::tcp::{Shutdown, TcpServer};
 
 /// The maximum size of a request head.
 const MAX_HEAD: usize = 64 << 10;
@@ -198,16 +199,23 @@ impl ScriptServer {
     ///
     /// If called outside of a tokio runtime.
     pub fn start(replies: Vec<ScriptedReply>) -> io::Result<Self> {
-        let script =
-            Arc::new(Script { replies: Mutex::new(replies), requests: Mutex::default(), idle: AtomicUsize::new(0) });
-        let for_connections = Arc::clone(&script);
-        let tcp = TcpServer::on_free_port(move |stream, _| {
-            let script = Arc::clone(&for_connections);
-            async move {
-                // The peer's test sees an I/O error; there is nothing to do here.
-                let _ = serve(stream, &script).await;
-            }
-        })?;
+        let script = Arc::new(Script::new(replies, false));
+        let tcp = TcpServer::on_free_port(serve_with(&script))?;
+        Ok(Self { tcp, script })
+    }
+
+    /// Starts a server on this address that plays the replies in turn, and after the last one the first again.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, e.g. because it is in use.
+    ///
+    /// # Panics
+    ///
+    /// If called outside of a tokio runtime.
+    pub async fn cycle(addr: SocketAddr, replies: Vec<ScriptedReply>) -> io::Result<Self> {
+        let script = Arc::new(Script::new(replies, true));
+        let tcp = TcpServer::start(TcpListener::bind(addr).await?, serve_with(&script))?;
         Ok(Self { tcp, script })
     }
 
@@ -254,11 +262,17 @@ impl ScriptServer {
 #[derive(Debug)]
 struct Script {
     replies: Mutex<Vec<ScriptedReply>>,
+    /// Whether the first reply follows the last one.
+    cycles: bool,
     requests: Mutex<Vec<RecordedRequest>>,
     idle: AtomicUsize,
 }
 
 impl Script {
+    fn new(replies: Vec<ScriptedReply>, cycles: bool) -> Self {
+        Self { replies: Mutex::new(replies), cycles, requests: Mutex::default(), idle: AtomicUsize::new(0) }
+    }
+
     fn requests(&self) -> MutexGuard<'_, Vec<RecordedRequest>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -267,11 +281,26 @@ impl Script {
     fn next(&self, request: RecordedRequest) -> Option<ScriptedReply> {
         let mut requests = self.requests();
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        let reply = replies.get(requests.len()).or(replies.last()).cloned();
+        let number = if self.cycles { requests.len() % replies.len().max(1) } else { requests.len() };
+        let reply = replies.get(number).or(replies.last()).cloned();
         requests.push(request);
         reply
     }
 }
+
+/// Returns a function that serves a connection.
+fn serve_with(script: &Arc<Script>) -> impl Fn(TcpStream, Shutdown) -> BoxFuture + Send + 'static + use<> {
+    let script = Arc::clone(script);
+    move |stream, _| {
+        let script = Arc::clone(&script);
+        Box::pin(async move {
+            // The peer's test sees an I/O error; there is nothing to do here.
+            let _ = serve(stream, &script).await;
+        })
+    }
+}
+
+type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 async fn serve(mut stream: TcpStream, script: &Script) -> io::Result<()> {
     stream.set_nodelay(true)?;

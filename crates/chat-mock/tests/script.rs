@@ -54,6 +54,19 @@ async fn a_request_is_recorded_as_received() {
 }
 
 #[tokio::test]
+async fn a_cycle_begins_again_after_its_last_reply() {
+    let replies = vec![ScriptedReply::raw("one"), ScriptedReply::raw("two")];
+    let server = ScriptServer::cycle(([127, 0, 0, 1], 0).into(), replies).await.expect("a free port");
+    for expected in ["one", "two", "one", "two", "one"] {
+        let mut answer = String::new();
+        asked(&server).await.read_to_string(&mut answer).await.expect("an end in order");
+        assert_eq!(answer, expected);
+    }
+    let taken = ScriptServer::cycle(server.local_addr(), Vec::new()).await;
+    assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+#[tokio::test]
 async fn common_replies_are_http() {
     let server = start(vec![
         ScriptedReply::json(429, &[("retry-after", "2")], r#"{"detail":"slow"}"#),

@@ -150,6 +150,24 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Returns the name of the setting that has a proxy for the scheme of this server, such as `HTTPS_PROXY`, also if the
+    /// server is an exception. Use it to explain what [`select`](Self::select) returns.
+    ///
+    /// ```
+    /// use chat_net::{Origin, Proxy};
+    ///
+    /// let proxy = Proxy::url("http://proxy.example")?.except("api.example");
+    /// let server = Origin::of(&"https://api.example".parse()?);
+    /// assert_eq!((proxy.select(&server)?.is_none(), proxy.setting(&server)), (true, Some("proxy")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn setting(&self, origin: &Origin) -> Option<&'static str> {
+        let setting = if origin.is_https { &self.https } else { &self.http };
+        setting.as_ref().map(|setting| setting.field)
+    }
+}
+
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.server {

@@ -15,19 +15,19 @@ use crate::error::UnfinishedEvent;
 use crate::{Answer, ApiKey, Error, ErrorKind, FinishReason, Head, Location, SessionId, ValidationError};
 
 /// Replaces a key.
-const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// Minimum length of a key that is hidden. A shorter one would be found in many words.
-const SHORTEST: usize = 8;
+pub(crate) const SHORTEST: usize = 8;
 
 /// Minimum part of a key that is hidden where text was cut.
 const PART: usize = 4;
 
 /// Minimum part of a key that is hidden at the end of a body, which may have been cut anywhere.
-const PART_AT_END: usize = 8;
+pub(crate) const PART_AT_END: usize = 8;
 
 /// Marks where a text was shortened.
-const ELLIPSIS: &str = "…";
+pub(crate) const ELLIPSIS: &str = "…";
 
 impl Error {
     /// Replaces the key with `***` wherever the server's text has it. Drivers that send a key call this.
@@ -86,9 +86,7 @@ impl ApiKey {
         if key.len() < SHORTEST {
             return Cow::Borrowed(text);
         }
-        // The number of backslashes in a row depends on the depth of escaping, so any number counts as one.
-        let mut plain = key.as_bytes().to_vec();
-        plain.dedup_by(|next, last| *next == b'\\' && *last == b'\\');
+        let plain = plain(self);
         let bytes = text.as_bytes();
         let (mut shown, mut copied, mut at) = (String::new(), 0, 0);
         while at < bytes.len() {
@@ -105,8 +103,16 @@ impl ApiKey {
     }
 }
 
+/// The key as [`found`] wants it: the number of backslashes in a row depends on the depth of escaping, so any number counts
+/// as one.
+pub(crate) fn plain(key: &ApiKey) -> Vec<u8> {
+    let mut plain = key.as_str().as_bytes().to_vec();
+    plain.dedup_by(|next, last| *next == b'\\' && *last == b'\\');
+    plain
+}
+
 /// The end of the key that begins at `at`, or of the part of a key next to a cut.
-fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
+pub(crate) fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
     let behind_cut = text[..at].ends_with(ELLIPSIS.as_bytes());
     let rest = &text[at..];
     match matched(rest, key) {
@@ -127,7 +133,7 @@ fn found(text: &[u8], at: usize, key: &[u8], part: usize) -> Option<usize> {
 
 /// The number of bytes of the key that the text begins with, and their length in the text. If a byte can be read in several
 /// ways, the longest match counts.
-fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
+pub(crate) fn matched(text: &[u8], key: &[u8]) -> (usize, usize) {
     let Some((&byte, rest)) = key.split_first() else { return (0, 0) };
     let ways = [escaped(text, byte), entity(text, byte)]
         .into_iter()

@@ -1,5 +1,9 @@
 //! The command-line arguments.
 
+mod output;
+#[cfg(feature = "store")]
+mod stored;
+
 use std::ffi::OsString;
 #[cfg(feature = "terminal")]
 use std::io::{self, IsTerminal};
@@ -12,11 +16,15 @@ use chat_client::proto::DEFAULT_BASE_URL;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use http::HeaderValue;
 
-const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
-    error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
-    ended by an error event, 130 interrupted by Ctrl-C.";
+#[cfg(feature = "terminal")]
+pub(crate) use self::output::Color;
+pub(crate) use self::output::Output;
+#[cfg(feature = "store")]
+pub(crate) use self::stored::{List, Place, Sessions, SessionsCommand, StoredArgs};
+use crate::help;
 
 #[cfg(feature = "terminal")]
 const REPL_HELP: &str = "In the terminal, /help lists the commands and keys.";
@@ -57,6 +65,7 @@ impl Cli {
                     options.resolve_env(matches);
                 }
             }
+            (Command::Doctor(doctor), Some((_, matches))) => doctor.resolve_env(matches),
             _ => {}
         }
         cli
@@ -76,6 +85,7 @@ impl Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the bundled server and ask it two questions; needs no key and no network
+    #[command(after_help = help::DEMO)]
     Demo {
         /// The first question
         #[arg(default_value = "What is a transport?")]
@@ -86,7 +96,7 @@ pub(crate) enum Command {
         interactive: bool,
     },
     /// Ask a question and stream the answer
-    #[command(after_help = EXIT_STATUS, override_usage = "chat ask [OPTIONS] <MESSAGE>")]
+    #[command(after_help = help::with_exit_status(help::ASK), override_usage = "chat ask [OPTIONS] <MESSAGE>")]
     Ask(Box<Ask>),
     /// Ask questions in a terminal
     #[cfg(feature = "terminal")]
@@ -96,11 +106,19 @@ pub(crate) enum Command {
     #[cfg(feature = "store")]
     Sessions(Box<Sessions>),
     /// List the models of a server of chat completions (v1)
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = help::with_exit_status(help::MODELS))]
     Models(Box<Models>),
+    /// Check key, URL, proxy, DNS, connection, TLS and first byte, one line each
+    #[command(after_help = help::DOCTOR)]
+    Doctor(Box<Doctor>),
     /// Run the bundled server
+    #[command(after_help = help::SERVE)]
     Serve(Serve),
+    /// Decode a recorded call again; prints what the call printed
+    #[command(after_help = help::REPLAY)]
+    Replay(Replay),
     /// Decode a stream of server-sent events; prints one JSON object per line
+    #[command(after_help = help::SSE)]
     Sse {
         /// Feed the decoder N bytes at a time instead of whole reads
         #[arg(long, value_name = "N")]
@@ -109,8 +127,14 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Decode a saved answer; prints one JSON object per line
-    #[command(after_help = EXIT_STATUS)]
+    #[command(after_help = help::with_exit_status(help::DECODE))]
     Decode(Decode),
+    /// Print the script that completes the arguments of chat in a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Which settings came from environment variables.
@@ -160,6 +184,9 @@ impl Options {
 pub(crate) struct Ask {
     /// The question; `-` reads standard input
     pub(crate) message: String,
+    /// Save the bytes of the call with their timing to a new file, without the key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: Options,
 }
@@ -186,130 +213,28 @@ pub(crate) struct Options {
     pub(crate) completion: CompletionArgs,
 }
 
-/// How answers are printed to a terminal.
-#[cfg(feature = "terminal")]
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Output {
-    /// Print the text as it arrives, without rendering its Markdown
-    #[arg(long, conflicts_with = "json")]
-    pub(crate) raw: bool,
-    /// When to use colors and links
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
-    pub(crate) color: Color,
-}
-
-/// Without the feature `terminal`, answers are printed as they arrive.
-#[cfg(not(feature = "terminal"))]
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Output {}
-
-/// The values of `--color`.
-#[cfg(feature = "terminal")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Color {
-    /// on a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`
-    #[default]
-    Auto,
-    /// always, even in a pipe
-    Always,
-    /// never
-    Never,
-}
-
-/// Where the conversation is kept, and which one is continued.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Options of stored conversations")]
-pub(crate) struct StoredArgs {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Continue the conversation that was used last
-    #[arg(long, conflicts_with_all = ["session", "resume"])]
-    pub(crate) last: bool,
-    /// Continue the stored conversation with this id, or with a part of an id that only it has
-    #[arg(long, value_name = "ID", conflicts_with = "session")]
-    pub(crate) resume: Option<String>,
-}
-
-#[cfg(feature = "terminal")]
-impl StoredArgs {
-    /// Continues the conversation with this id.
-    pub(crate) fn resume(self, id: String) -> Self {
-        Self { resume: Some(id), ..self }
+impl Ask {
+    /// The arguments of a recorded call, as far as they change what is printed.
+    pub(crate) fn as_recorded(api: Api, continues_session: bool, json: bool) -> Self {
+        let api = if api == Api::Completions { "completions" } else { "sessions" };
+        let mut args = vec!["chat", "ask", "--api", api, "--no-api-key", "any"];
+        args.extend(continues_session.then_some("--session=any"));
+        args.extend(json.then_some("--json"));
+        match Cli::parse_from(args).command {
+            Command::Ask(ask) => *ask,
+            _ => unreachable!("these are arguments of `ask`"),
+        }
     }
 }
 
-/// The store of conversations.
-#[cfg(feature = "store")]
 #[derive(Debug, Args)]
-pub(crate) struct Place {
-    /// Store of conversations: a file, `sqlite:FILE`, `memory:`, or `postgres://…` with the feature `postgres` [default: a
-    /// file in the user's folder for state]
-    #[arg(long, value_name = "URL", env = "CHAT_STORE", hide_env_values = true)]
-    pub(crate) store: Option<String>,
-    /// Keep no conversation after the end of the program
+pub(crate) struct Replay {
+    /// The file that `chat ask --record` wrote
+    pub(crate) file: PathBuf,
+    /// Do not wait between the chunks
     #[arg(long)]
-    pub(crate) no_store: bool,
-}
-
-/// `chat sessions`.
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Sessions {
-    #[command(subcommand)]
-    pub(crate) command: Option<SessionsCommand>,
-    #[command(flatten)]
-    pub(crate) list: List,
-}
-
-#[cfg(feature = "store")]
-#[derive(Debug, Subcommand)]
-pub(crate) enum SessionsCommand {
-    /// List the conversations, those used last first
-    List(List),
-    /// Print the turns of a conversation
-    Show {
-        /// The id, or a part of an id that only this conversation has
-        id: String,
-        #[command(flatten)]
-        place: Place,
-        #[command(flatten)]
-        output: Output,
-        /// Print the last N turns
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        turns: usize,
-        /// Print one JSON object per turn
-        #[arg(long)]
-        json: bool,
-    },
-    /// Continue a conversation in the terminal; the same as `chat repl --resume ID`
-    #[cfg(feature = "terminal")]
-    Resume {
-        /// The id, or a part of an id that only this conversation has
-        id: String,
-        #[command(flatten)]
-        options: Box<Options>,
-    },
-    /// Delete conversations
-    Delete {
-        /// The ids, or parts of ids that only these conversations have
-        #[arg(required = true)]
-        ids: Vec<String>,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-#[cfg(feature = "store")]
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Maximum number of conversations
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
-    /// Print one JSON object per conversation
+    pub(crate) fast: bool,
+    /// Print one JSON object per line: each event and then the outcome
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -372,6 +297,29 @@ pub(crate) struct CompletionArgs {
 pub(crate) struct Models {
     #[command(flatten)]
     pub(crate) connection: Connection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// API to check: `sessions` (v0) or `completions` (v1)
+    #[arg(long, value_name = "API", env = "INKEEP_API", default_value = "sessions", value_parser = parse_api)]
+    pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Id of the integration; only a question can check it
+    #[arg(long, value_name = "ID", env = "INKEEP_INTEGRATION_ID")]
+    pub(crate) integration: Option<String>,
+    /// Model to look for in the server's list
+    #[arg(long, value_name = "NAME", env = "INKEEP_MODEL")]
+    pub(crate) model: Option<String>,
+}
+
+impl Doctor {
+    fn resolve_env(&mut self, matches: &ArgMatches) {
+        self.connection.resolve_env(matches);
+        self.connection.from_env.integration = resolve(matches, "integration", &mut self.integration);
+        self.connection.from_env.model = resolve(matches, "model", &mut self.model);
+    }
 }
 
 /// The options that every call has.
@@ -452,6 +400,9 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787", value_parser = parse_addr)]
     pub(crate) addr: SocketAddr,
+    /// Answer with a recorded call, whatever the question is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["docs", "api_key", "web", "allow_origin", "delay"])]
+    pub(crate) replay: Option<PathBuf>,
     /// Answer from the Markdown files in this folder instead of this project's docs
     #[arg(long, value_name = "DIR")]
     pub(crate) docs: Option<PathBuf>,
