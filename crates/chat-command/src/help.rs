@@ -34,6 +34,26 @@ pub(crate) const ASK: &str = r#"Examples:
   chat ask --server http://127.0.0.1:8787 --api-key any \
       --integration any --record call.rec "How do I start?""#;
 
+/// The end of `chat repl --help`. The question of `--last` is one of the examples of `chat ask`.
+#[cfg(feature = "terminal")]
+pub(crate) const REPL: &str = r#"Examples:
+  chat demo --interactive
+  chat repl --server http://127.0.0.1:8787 --api-key any --integration any
+  chat repl --server http://127.0.0.1:8787 --api-key any \
+      --api completions --model any --links
+  chat repl --server http://127.0.0.1:8787 --api-key any --last
+
+In the terminal, /help lists the commands and keys."#;
+
+/// The end of `chat sessions --help`.
+#[cfg(feature = "store")]
+pub(crate) const SESSIONS: &str = r#"Examples:
+  chat sessions
+  chat sessions list --limit 5 --json
+  chat ask --server http://127.0.0.1:8787 --api-key any --last "And then?"
+
+An ID may be a part of an id that only one conversation has."#;
+
 /// The end of `chat models --help`.
 pub(crate) const MODELS: &str = r#"Examples:
   chat models --server http://127.0.0.1:8787 --api-key any

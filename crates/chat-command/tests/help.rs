@@ -85,6 +85,7 @@ fn the_examples_run() {
                 None => command.env_remove(name),
             };
         }
+        command.env("CHAT_STORE", folder.join("store.sqlite3"));
         command.args(["-c", line]).env("PATH", &path).current_dir(&folder).stdin(Stdio::null());
         command
     };

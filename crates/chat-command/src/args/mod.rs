@@ -26,9 +26,6 @@ pub(crate) use self::output::Output;
 pub(crate) use self::stored::{List, Place, Sessions, SessionsCommand, StoredArgs};
 use crate::help;
 
-#[cfg(feature = "terminal")]
-const REPL_HELP: &str = "In the terminal, /help lists the commands and keys.";
-
 /// An unofficial command-line client for the Inkeep chat API and for servers of chat completions, with a server for offline use.
 #[derive(Debug, Parser)]
 #[command(name = "chat", version, arg_required_else_help = true)]
@@ -100,10 +97,11 @@ pub(crate) enum Command {
     Ask(Box<Ask>),
     /// Ask questions in a terminal
     #[cfg(feature = "terminal")]
-    #[command(after_help = REPL_HELP)]
+    #[command(after_help = help::REPL)]
     Repl(Box<Options>),
     /// List, show and delete stored conversations
     #[cfg(feature = "store")]
+    #[command(after_help = help::SESSIONS)]
     Sessions(Box<Sessions>),
     /// List the models of a server of chat completions (v1)
     #[command(after_help = help::with_exit_status(help::MODELS))]

@@ -1,7 +1,7 @@
 //! How a piece of text looks, and the escape sequences for it.
 
 use std::borrow::Cow;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Effects};
 use chat_client::OneLine;
@@ -27,7 +27,7 @@ pub(super) struct Look {
     pub(super) dim: bool,
     pub(super) code: bool,
     /// The target of a link, ready for an escape sequence.
-    pub(super) link: Option<Rc<str>>,
+    pub(super) link: Option<Arc<str>>,
 }
 
 impl Look {
@@ -73,7 +73,7 @@ const MAX_URL: usize = 2000;
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`');
 
 /// The target of a link for its escape sequence. `None` if it has another scheme than http, https and mailto.
-pub(super) fn target(url: &str) -> Option<Rc<str>> {
+pub(super) fn target(url: &str) -> Option<Arc<str>> {
     let (scheme, _) = url.split_once(':')?;
     let known = ["http", "https", "mailto"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     let encoded = utf8_percent_encode(url, UNSAFE).to_string();

@@ -32,7 +32,7 @@ fn repl(tap: &Tap, home: &Path, size: (u16, u16), more: &[&str]) -> Screen {
     let args = repl_args(tap);
     let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
     let screen = Screen::start(&args, home, size);
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen
 }
 

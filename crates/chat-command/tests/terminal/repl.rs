@@ -43,7 +43,7 @@ fn an_answer_is_rendered_while_it_streams() {
     tap.send("```\n");
     tap.finish();
     check(
-        &screen.wait_for_prompt(),
+        &screen.wait_for_prompt("34 toke"),
         "> How?\n\nIt is simple:\n\n1. Install chat,\n2. ask the docs (https://example.com/docs).\n\n```sh\nchat ask 'How?'\n```\n\n\
          TIME · 12 + 34 tokens\n\n>",
     );
@@ -73,7 +73,7 @@ fn lines_have_the_new_width_after_a_resize() {
     screen.resize(24, 24);
     tap.send(&"narrow words ".repeat(4));
     tap.finish();
-    let screen = screen.wait_for_prompt();
+    let screen = screen.wait_for_prompt("34 toke");
     assert!(screen.contains("\nnarrow words narrow\nwords narrow words\n"), "{screen}");
 }
 
@@ -88,7 +88,7 @@ fn a_narrow_terminal() {
     );
     tap.finish();
     check(
-        &screen.wait_for_prompt(),
+        &screen.wait_for_prompt("34 toke"),
         "> How?\n\nA heading that is\nlong\n\n• an item that is\n  longer than the\n  terminal\n  • inner item,\n    longer than that\n\n\
          TIME · 12 + 34 toke\nns\n\n>",
     );
@@ -103,7 +103,7 @@ fn wide_and_right_to_left_characters_fit_the_width() {
     tap.send("日本語の文章は空白がありません。次の行に続きます。\n\nשלום עולם, זה טקסט בעברית.\n\n👩‍👩‍👧 e\u{301}\n");
     tap.finish();
     check(
-        &screen.wait_for_prompt(),
+        &screen.wait_for_prompt("34 toke"),
         "> ?\n\n日本語の文章は空白が\nありません。次の行に\n続きます。\n\nשלום עולם, זה טקסט\nבעברית.\n\n👩‍👩‍👧 e\u{301}\n\n\
          TIME · 12 + 34 toke\nns\n\n>",
     );
@@ -116,7 +116,7 @@ fn ctrl_c_before_the_head_stops_the_answer() {
     screen.line("How?");
     tap.request();
     screen.ctrl_c();
-    check(&screen.wait_for_prompt(), "> How?\n\nStopped before the answer had begun.\n\n>");
+    check(&screen.wait_for_prompt("Stopped"), "> How?\n\nStopped before the answer had begun.\n\n>");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn ctrl_c_after_the_head_stops_the_answer() {
     tap.head();
     screen.wait_for("waiting");
     screen.ctrl_c();
-    check(&screen.wait_for_prompt(), "> How?\n\nStopped before the answer had begun.\n\n>");
+    check(&screen.wait_for_prompt("Stopped"), "> How?\n\nStopped before the answer had begun.\n\n>");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn ctrl_c_while_streaming_keeps_what_has_arrived() {
     tap.send("You begin **with ");
     screen.wait_for("You begin");
     screen.ctrl_c();
-    let stopped = screen.wait_for_prompt();
+    let stopped = screen.wait_for_prompt("Stopped");
     assert!(stopped.contains("You begin **with\n"), "{stopped}");
     assert!(stopped.contains("Stopped. What has arrived is kept."), "{stopped}");
     let request = converse(&screen, &tap, "And?", "Then you go on.");
@@ -154,7 +154,7 @@ fn ctrl_c_at_the_prompt_clears_the_line_and_then_exits() {
     screen.keys("half a question");
     screen.wait_for("> half a question");
     screen.ctrl_c();
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.ctrl_c();
     assert_eq!(screen.end().0.code(), Some(130));
 }
@@ -168,7 +168,7 @@ fn a_second_ctrl_c_exits() {
     tap.send("You begin ");
     screen.wait_for("You begin");
     screen.ctrl_c();
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("Stopped");
     screen.ctrl_c();
     assert_eq!(screen.end().0.code(), Some(130));
 }
@@ -232,7 +232,7 @@ fn an_error_says_what_to_do_and_the_terminal_goes_on() {
     // Nothing listens on port 1.
     let args = ["repl", "--server", "http://127.0.0.1:1", "--integration", "i", "--api-key", "k", "--max-retries", "0"];
     let screen = Screen::start(&args, home.path(), SIZE);
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("How?");
     let text = screen.wait_until("an error", |screen| screen.contains("refused") && screen.ends_with("\n>"));
     assert!(text.contains("> How?\n\nchat: "), "{text}");
@@ -286,7 +286,7 @@ fn tab_completes_commands_and_up_finds_questions() {
     screen.keys("/ret\t");
     screen.wait_for("> /retry");
     screen.ctrl_c();
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.keys("\x1b[A");
     screen.wait_until("the question", |screen| screen.ends_with("\n> How?"));
     // The history outlives the program, and only its owner can read it.
@@ -327,7 +327,7 @@ fn a_megabyte_arrives_whole() {
     screen.wait_until("the end", |screen| {
         screen.contains("49999 is a\nnumber.") || screen.contains("49999 is a number.")
     });
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     let raw = screen.raw();
     let start = raw.find("0 is a number.").expect("the text has begun");
     let seen = raw[start..].split_whitespace();
@@ -349,7 +349,7 @@ fn a_slow_terminal_loses_nothing() {
     tap.finish();
     screen.resume();
     screen.wait_for("word19999");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     let raw = screen.raw();
     let count = raw.split_whitespace().filter(|word| word.starts_with("word")).count();
     assert_eq!(count, 20_000);
@@ -370,7 +370,7 @@ fn ctrl_c_stops_an_answer_on_a_terminal_that_is_not_read() {
     screen.ctrl_c();
     screen.resume();
     screen.wait_for("Stopped. What has arrived is kept.");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
 }
 
 #[test]
@@ -404,12 +404,12 @@ fn links_are_links_where_the_terminal_has_them() {
     let args = crate::repl_args(&tap);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let screen = Screen::start_with(&args, home.path(), SIZE, &[("FORCE_HYPERLINK", "1")]);
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("How?");
     tap.request();
     tap.send("See [the docs](https://example.com/docs).\n");
     tap.finish();
-    check(&screen.wait_for_prompt(), "> How?\n\nSee the docs.\n\nTIME · 12 + 34 tokens\n\n>");
+    check(&screen.wait_for_prompt("34 toke"), "> How?\n\nSee the docs.\n\nTIME · 12 + 34 tokens\n\n>");
     assert!(screen.raw().contains("\x1b]8;;https://example.com/docs\x1b\\"), "{:?}", screen.raw());
 }
 
@@ -419,19 +419,19 @@ fn a_session_goes_on_and_has_its_sources() {
     let server = crate::serve();
     let args = ["repl", "--server", &server.url, "--integration", "i", "--api-key", KEY];
     let screen = Screen::start(&args, home.path(), (100, 40));
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("When is a call retried?");
     screen.wait_until("the sources", |screen| screen.contains("\n[1] ") && screen.ends_with("\n>"));
     screen.line("And then?");
     screen.wait_for("This is question 2 of this session");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("/model x");
     screen.wait_for("/model is for chat completions");
     screen.kill();
     // The session goes on after the end of the process, and its sources are still there.
     let screen = Screen::start(&["repl", "--last", "--server", &server.url, "--api-key", KEY], home.path(), (100, 40));
     screen.wait_for("This conversation has 2 turns.");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("/citations");
     screen.wait_until("the sources", |screen| screen.matches("\n[1] ").count() == 2);
     screen.line("And then?");

@@ -12,7 +12,7 @@ use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
 
 /// A screen that does not change as expected for so long is wrong, even on a slow machine.
-const HUNG: Duration = Duration::from_secs(10);
+const HUNG: Duration = Duration::from_secs(60);
 
 /// A program on a terminal.
 pub(crate) struct Screen {
@@ -104,10 +104,11 @@ impl Screen {
         self.wait_until(text, |screen| screen.contains(text))
     }
 
-    /// Waits for a prompt in the last line.
+    /// Waits for a prompt in the last line, with this text above it.
     #[track_caller]
-    pub(crate) fn wait_for_prompt(&self) -> String {
-        self.wait_until("a prompt", |screen| screen.ends_with("\n>") || screen == ">")
+    pub(crate) fn wait_for_prompt(&self, text: &str) -> String {
+        let what = format!("{text}, and a prompt");
+        self.wait_until(&what, |screen| screen.contains(text) && (screen.ends_with("\n>") || screen == ">"))
     }
 
     /// Waits until the screen is as wanted, and returns it.

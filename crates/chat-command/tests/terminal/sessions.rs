@@ -129,10 +129,10 @@ fn a_conversation_is_resumed_in_the_terminal() {
     let args = ["sessions", "resume", &id, "--store", &user.store(), "--server", &user.server.url, "--api-key", KEY];
     let screen = Screen::start(&args, user.home.path(), (80, 24));
     screen.wait_for("This conversation has 1 turn");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     screen.line("And then?");
     screen.wait_for("This is question 2");
-    screen.wait_for_prompt();
+    screen.wait_for_prompt("");
     drop(screen);
     assert_eq!(user.list()[0]["turns"], 2);
 }
