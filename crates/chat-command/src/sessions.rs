@@ -138,10 +138,15 @@ pub(crate) fn table(list: &[Summary]) -> String {
         let line = Line::new(summary);
         let age = age(now.duration_since(summary.updated).unwrap_or_default());
         let turns = format!("{} {}", line.turns, if line.turns == 1 { "turn" } else { "turns" });
-        let row = format!("{}  {age:>11}  {turns:>9}  {}  {}", line.id, line.name, line.title);
+        let row = format!("{}  {age:>11}  {turns:>9}  {}: {}", short(&line.id), line.name, line.title);
         let _ = writeln!(text, "{}", OneLine(&row));
     }
     text
+}
+
+/// The end of an id. It is random, and the start is the time.
+fn short(id: &str) -> &str {
+    &id[id.len().saturating_sub(8)..]
 }
 
 /// The largest unit of a time, such as `5 min ago`.
