@@ -5,7 +5,9 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use chat_mock::faults::{self, FaultCase};
 use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::Value;
 use support::{
@@ -115,6 +117,37 @@ fn errors_are_replayed_with_their_messages() {
         asked.error(kind);
         assert!(!recording.contains("s3cret"), "{recording}");
     }
+}
+
+/// Every fault of the table. Of the rows that differ in a byte only, some.
+#[test]
+fn faults_are_replayed() {
+    let limits = format!("{:?}", chat_client::Limits::default());
+    let is_possible = |fault: &FaultCase| {
+        format!("{:?}", fault.config.limits) == limits && fault.at.is_none_or(|byte| byte % 20 == 0)
+    };
+    let faults: Vec<(usize, FaultCase)> = faults::table().into_iter().filter(is_possible).enumerate().collect();
+    assert!(faults.len() > 100, "{}", faults.len());
+    // Some rows wait for seconds.
+    const GROUPS: usize = 12;
+    all_at_once(0..GROUPS, |group| faults.iter().skip(group).step_by(GROUPS).for_each(check_fault));
+}
+
+#[track_caller]
+fn check_fault((number, fault): &(usize, FaultCase)) {
+    println!("{number}: {fault}");
+    let server = Script::start(fault.replies.clone());
+    let timeouts = &fault.config.timeouts;
+    let limit = |limit: Option<Duration>| limit.map_or("off".to_owned(), |limit| format!("{}ms", limit.as_millis()));
+    let mut asking = match fault.model {
+        Some(_) => complete(&server.url()),
+        None => ask(&server.url(), &["--json"]),
+    };
+    asking.args(fault.session.iter().flat_map(|session| ["--session", *session]));
+    asking.args(["--max-retries", &fault.config.retry.max_retries.to_string(), "--timeout", &limit(timeouts.total)]);
+    asking.args(["--head-timeout", &limit(timeouts.head), "--idle-timeout", &limit(timeouts.idle)]);
+    asking.args(["--content-timeout", &limit(timeouts.content), "hi"]);
+    recorded(asking, &format!("fault-{number}.rec"));
 }
 
 #[test]
