@@ -176,6 +176,23 @@ fn timeouts_are_replayed() {
     );
 }
 
+#[test]
+fn a_timeout_fires_at_the_recorded_end_only() {
+    let call = "chat-recording 1\nidle-timeout: 1s\n\n\
+        0 request POST http://127.0.0.1/v0/chat_sessions/chat_results\n\
+        5 response HTTP/1.1 200\n< content-type: text/event-stream\n\
+        1500 data\n| event: message_chunk\\n\n| data: {\"content_chunk\":\"Hi\"}\\n\\n\n";
+    let file = path("late.rec");
+    let replayed = |end: &str| {
+        fs::write(&file, format!("{call}{end}")).expect("a file");
+        run(&mut chat(["replay", "--fast", "--json", text(&file)]))
+    };
+    // The machine was slow, and the chunk was read before the timer.
+    replayed("1600 end\n1600 outcome completed\n").answer("Hi");
+    let error = replayed("2501 dropped\n2501 outcome error\n").error("timeout");
+    assert_eq!((&error["timeout"], &error["partial"]["content"]), (&Value::from("idle"), &Value::from("Hi")));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_is_replayed() {
