@@ -5,7 +5,9 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use chat_mock::faults::{self, FaultCase};
 use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::Value;
 use support::{
@@ -117,6 +119,37 @@ fn errors_are_replayed_with_their_messages() {
     }
 }
 
+/// Every fault of the table. Of the rows that differ in a byte only, some.
+#[test]
+fn faults_are_replayed() {
+    let limits = format!("{:?}", chat_client::Limits::default());
+    let is_possible = |fault: &FaultCase| {
+        format!("{:?}", fault.config.limits) == limits && fault.at.is_none_or(|byte| byte % 20 == 0)
+    };
+    let faults: Vec<(usize, FaultCase)> = faults::table().into_iter().filter(is_possible).enumerate().collect();
+    assert!(faults.len() > 100, "{}", faults.len());
+    // Some rows wait for seconds.
+    const GROUPS: usize = 12;
+    all_at_once(0..GROUPS, |group| faults.iter().skip(group).step_by(GROUPS).for_each(check_fault));
+}
+
+#[track_caller]
+fn check_fault((number, fault): &(usize, FaultCase)) {
+    println!("{number}: {fault}");
+    let server = Script::start(fault.replies.clone());
+    let timeouts = &fault.config.timeouts;
+    let limit = |limit: Option<Duration>| limit.map_or("off".to_owned(), |limit| format!("{}ms", limit.as_millis()));
+    let mut asking = match fault.model {
+        Some(_) => complete(&server.url()),
+        None => ask(&server.url(), &["--json"]),
+    };
+    asking.args(fault.session.iter().flat_map(|session| ["--session", *session]));
+    asking.args(["--max-retries", &fault.config.retry.max_retries.to_string(), "--timeout", &limit(timeouts.total)]);
+    asking.args(["--head-timeout", &limit(timeouts.head), "--idle-timeout", &limit(timeouts.idle)]);
+    asking.args(["--content-timeout", &limit(timeouts.content), "hi"]);
+    recorded(asking, &format!("fault-{number}.rec"));
+}
+
 #[test]
 fn failed_connections_are_replayed() {
     let port =
@@ -141,6 +174,23 @@ fn timeouts_are_replayed() {
             assert!(recording.contains(" dropped\n"), "{recording}");
         },
     );
+}
+
+#[test]
+fn a_timeout_fires_at_the_recorded_end_only() {
+    let call = "chat-recording 1\nidle-timeout: 1s\n\n\
+        0 request POST http://127.0.0.1/v0/chat_sessions/chat_results\n\
+        5 response HTTP/1.1 200\n< content-type: text/event-stream\n\
+        1500 data\n| event: message_chunk\\n\n| data: {\"content_chunk\":\"Hi\"}\\n\\n\n";
+    let file = path("late.rec");
+    let replayed = |end: &str| {
+        fs::write(&file, format!("{call}{end}")).expect("a file");
+        run(&mut chat(["replay", "--fast", "--json", text(&file)]))
+    };
+    // The machine was slow, and the chunk was read before the timer.
+    replayed("1600 end\n1600 outcome completed\n").answer("Hi");
+    let error = replayed("2501 dropped\n2501 outcome error\n").error("timeout");
+    assert_eq!((&error["timeout"], &error["partial"]["content"]), (&Value::from("idle"), &Value::from("Hi")));
 }
 
 #[cfg(unix)]

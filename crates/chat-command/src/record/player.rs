@@ -40,6 +40,8 @@ pub(crate) struct Clock {
     next: Cell<Option<Duration>>,
     /// When the call was cancelled.
     cancel: Cell<Option<Duration>>,
+    /// When the current attempt ends. No timer fires before.
+    end: Cell<Duration>,
 }
 
 /// What happens next.
@@ -98,6 +100,9 @@ impl Transport for Player {
             self.clock.cancel.set(cancelled(&self.recording).map(|at| now + at.saturating_sub(start)));
         }
         let start = self.recording.attempts.get(number).map_or(now, |attempt| attempt.start);
+        // The recording shows that no timeout ended the attempt before, even if the machine was slow.
+        let ended = self.recording.attempts.get(number).and_then(|attempt| attempt.end.as_ref());
+        self.clock.end.set(ended.map_or(now, |ended| now + ended.at.saturating_sub(start)));
         Sending(Attempted { recording: Rc::clone(&self.recording), number, clock: Rc::clone(&self.clock), start, now })
     }
 
@@ -248,7 +253,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if self.clock.has_come(self.deadline) { Poll::Ready(()) } else { Poll::Pending }
+        if self.clock.has_come(self.deadline.max(self.clock.end.get())) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
