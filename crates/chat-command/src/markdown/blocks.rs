@@ -181,7 +181,7 @@ impl<'a> Builder<'a> {
             }
             Event::HardBreak => self.leaf(&range).hard_break(),
             Event::TaskListMarker(is_done) => {
-                self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None)
+                self.leaf(&range).push(if is_done { "☑ " } else { "☐ " }, &Look::default(), None);
             }
             Event::Rule => {
                 self.block(&range, false);
@@ -251,13 +251,9 @@ impl<'a> Builder<'a> {
             self.is_new = true;
             // The items of a list are its segments.
             let source = source::line_start(self.source, range.start);
-            self.segment(Segment { source, piece: 0, is_fence, is_item: false, number: None });
+            let piece = self.blocks.pieces.len();
+            self.blocks.segments.push(Segment { source, piece, is_fence, is_item: false, number: None });
         }
-    }
-
-    fn segment(&mut self, segment: Segment) {
-        let piece = self.blocks.pieces.len();
-        self.blocks.segments.push(Segment { piece, ..segment });
     }
 
     fn item(&mut self, start: usize) {
@@ -266,7 +262,8 @@ impl<'a> Builder<'a> {
             // The first item replaces the list.
             self.blocks.segments.pop_if(|list| !list.is_item);
             let source = source::line_start(self.source, start);
-            self.segment(Segment { source, piece: 0, is_fence: false, is_item: true, number });
+            let piece = self.blocks.pieces.len();
+            self.blocks.segments.push(Segment { source, piece, is_fence: false, is_item: true, number });
         }
         if let Some(number) = self.lists.last_mut().and_then(Option::as_mut) {
             *number = number.saturating_add(1);
@@ -439,9 +436,9 @@ impl<'a> Builder<'a> {
         for (word, end) in leaf.words() {
             let body = Body::Word(word.spans);
             if ends.is_empty() {
-                self.push(range.start, body)
+                self.push(range.start, body);
             } else {
-                self.piece(word.gap, None, body)
+                self.piece(word.gap, None, body);
             }
             ends.push(end);
         }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::UnicodeWidthStr;
 
 use super::{Markdown, Style};
 
@@ -71,7 +71,7 @@ fn assert_closed(text: &str) {
 }
 
 fn columns(line: &str) -> usize {
-    line.graphemes(true).map(|grapheme| grapheme.width()).sum()
+    line.graphemes(true).map(UnicodeWidthStr::width).sum()
 }
 
 /// Whether a line is too wide only because it has one character.
@@ -384,3 +384,62 @@ fn a_sample_at_three_widths() {
     for (width, expected) in
         [(80, include_str!("sample_80.txt")), (40, include_str!("sample_40.txt")), (20, include_str!("sample_20.txt"))]
     {
+        assert_eq!(pieces(split(SAMPLE, &[3]), PLAIN, width).0, expected, "{width}");
+    }
+}
+
+#[test]
+fn styles_and_links_are_escape_sequences() {
+    let text = "# A *b*\n\n**c d** ~~e~~ `f` [g h](https://e.com/ü) <m@e.com> [i](file:///x) ![](http://e.com/p)";
+    assert_eq!(
+        whole(text, RICH, 80).replace('\x1b', "^"),
+        "^[1mA^[0m ^[1m^[3mb^[0m\n\n^[1mc^[0m^[1m d^[0m ^[9me^[0m ^[36mf^[0m \
+         ^]8;;https://e.com/%C3%BC^\\^[4mg^[0m^]8;;^\\^]8;;https://e.com/%C3%BC^\\^[4m h^[0m^]8;;^\\ \
+         ^]8;;mailto:m@e.com^\\^[4mm@e.com^[0m^]8;;^\\ i (file:///x) ^]8;;http://e.com/p^\\^[4mhttp://e.com/p^[0m^]8;;^\\\n"
+    );
+}
+
+#[test]
+fn characters_that_control_a_terminal_are_removed() {
+    let text = "a\u{1b}[2Jb &#27;[31m \u{202e}c [d](http://e.com/\u{9b}2J&#27;) `\u{7}e`\n\n```\u{1b}x\n\u{1b}y\n```";
+    assert_eq!(whole(text, PLAIN, 80), "a[2Jb [31m c d (http://e.com/2J) `e`\n\n```x\ny\n```\n");
+    // In an escape sequence, the character that the entity stands for is encoded.
+    assert!(whole("[d](http://e.com/&#27;&#7;) ", RICH, 80).contains("\x1b]8;;http://e.com/%1B%07\x1b\\"));
+}
+
+#[test]
+fn wide_characters_and_clusters_are_not_split() {
+    assert_eq!(whole("日本語、テキスト", PLAIN, 7), "日本\n語、テ\nキスト\n");
+    assert_eq!(whole("👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧", PLAIN, 4), "👩‍👩‍👧👩‍👩‍👧\n👩‍👩‍👧\n");
+    assert_eq!(whole("e\u{301}e\u{301}e\u{301}", PLAIN, 2), "e\u{301}e\u{301}\ne\u{301}\n");
+    assert_eq!(whole("شكرا جزيلا", PLAIN, 5), "شكرا\nجزيلا\n");
+}
+
+#[test]
+fn the_width_may_change() {
+    let mut markdown = Markdown::new(PLAIN);
+    let out = markdown.push("one two three ", 80) + &markdown.push("four five six ", 8) + &markdown.finish(8);
+    assert_eq!(out, "one two three\nfour\nfive six\n");
+}
+
+#[test]
+fn a_table_that_is_too_wide_becomes_lines() {
+    let table = "| name | value |\n|---|---|\n| first | one two three |\n| second | |\n";
+    assert_eq!(whole(table, PLAIN, 16), "name: first\nvalue: one two\nthree\n\nname: second\n");
+}
+
+#[test]
+fn tables_without_outer_pipes_are_text() {
+    assert_eq!(whole("a | b\n--|--\n1 | 2\n", PLAIN, 80), "a | b --|-- 1 | 2\n");
+}
+
+#[test]
+fn long_urls_break_only_if_they_must() {
+    assert_eq!(whole("see https://e.com/a-b/c now", PLAIN, 20), "see\nhttps://e.com/a-b/c\nnow\n");
+}
+
+#[test]
+fn lists_keep_their_numbers_and_their_empty_lines() {
+    assert_eq!(whole("7. a\n1. b\n\n1. c\n   d\n\n   e\n", PLAIN, 80), "7. a\n8. b\n\n9. c d\n\n   e\n");
+    assert_eq!(whole("-\n- b\n+ c", PLAIN, 80), "• \n• b\n\n• c\n");
+}
