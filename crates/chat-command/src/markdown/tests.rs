@@ -360,8 +360,8 @@ fn markup_waits_for_its_end_and_a_citation_does_not() {
 #[test]
 fn markup_does_not_wait_forever() {
     let text = "*open ".to_owned() + &"word ".repeat(50);
-    let out = steps(&[&text, "end* and more words "]).concat();
-    assert_eq!(collapsed(&out), text + "end* and more words");
+    let out = steps(&[&text, "end* and some more words "]).concat();
+    assert!(collapsed(&out).starts_with(&(text + "end* and")), "{out}");
 }
 
 #[test]
