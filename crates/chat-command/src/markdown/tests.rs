@@ -291,6 +291,7 @@ fn large(size: usize) -> Vec<(&'static str, String)> {
         ("rules", repeat("---\n")),
         ("HTML", "<div>\n".to_owned() + &repeat("<p>text</p>\n")),
         ("definitions", repeat("[a]: https://example.com\n")),
+        ("definitions in an item", "- x\n\n  ".to_owned() + &repeat("[a]: u\n\n  ")),
         ("citations", repeat("see [1][2], ")),
         ("open links", repeat("[a](b ")),
         ("empty lines", repeat("\n")),
