@@ -66,9 +66,14 @@ impl Blocks {
         let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
         let events = Parser::new_ext(source, options).into_offset_iter();
         // A link may be used before it is defined. So definitions are text, and there are no links that need them.
-        let mut escapes: Vec<_> = events.reference_definitions().iter().map(|(_, link)| link.span.start).collect();
-        if !escapes.is_empty() {
+        let definitions = events.reference_definitions();
+        let mut escapes: Vec<_> = definitions.iter().map(|(_, link)| link.span.start).collect();
+        if let Some(first) = escapes.iter().min() {
+            // The parser knows the first definition of each label.
+            let again = source::definitions(source, *first);
+            escapes.extend(again.filter(|(_, label)| definitions.get(label).is_some()).map(|(at, _)| at));
             escapes.sort_unstable();
+            escapes.dedup();
             return Self { escapes, ..Self::default() };
         }
         Builder::new(source, context).build(events)

@@ -41,6 +41,17 @@ pub(super) fn is_definition(source: &str) -> bool {
     line.strip_prefix('[').and_then(|label| label.split_once(']')).is_some_and(|(_, rest)| rest.starts_with(':'))
 }
 
+/// The definitions of links after `start`: where they begin, and their labels.
+pub(super) fn definitions(source: &str, start: usize) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = line_start(source, start);
+    source[end..].split_inclusive('\n').filter_map(move |line| {
+        end += line.len();
+        let text = line.trim_start_matches([' ', '>']);
+        let (label, _) = text.strip_prefix('[')?.split_once("]:")?;
+        Some((end - text.len(), label))
+    })
+}
+
 fn last_line(source: &str) -> &str {
     let source = source.strip_suffix('\n').unwrap_or(source);
     &source[line_start(source, source.len())..]

@@ -229,9 +229,9 @@ proptest! {
 
     #[test]
     fn the_output_does_not_depend_on_the_pieces(
-        text in markdown(), sizes in prop::collection::vec(0..9usize, 1..5), width in 1..50usize, rich in any::<bool>()
+        text in markdown(), sizes in prop::collection::vec(0..9usize, 0..5), width in 1..50usize, rich in any::<bool>()
     ) {
-        prop_assume!(sizes.iter().any(|size| *size > 0));
+        let sizes = [&sizes[..], &[1]].concat();
         let style = if rich { RICH } else { PLAIN };
         let (out, _) = pieces(split(&text, &sizes), style, width);
         prop_assert_eq!(&out, &whole(&text, style, width));
@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn no_line_is_wider_than_the_terminal(text in markdown(), width in 1..50usize, rich in any::<bool>()) {
         // Lines of code are not broken.
-        let text = text.replace(['`', '~'], "").replace('\t', " ");
+        let text: String = text.chars().filter(|&c| super::is_clean(c) && !matches!(c, '`' | '~' | '\t')).collect();
         let text = text.split("    ").map(str::trim_start).collect::<Vec<_>>().join(" ");
         let out = strip(&whole(&text, if rich { RICH } else { PLAIN }, width));
         for line in out.lines() {
@@ -291,6 +291,7 @@ fn large(size: usize) -> Vec<(&'static str, String)> {
         ("rules", repeat("---\n")),
         ("HTML", "<div>\n".to_owned() + &repeat("<p>text</p>\n")),
         ("definitions", repeat("[a]: https://example.com\n")),
+        ("definitions in an item", "- x\n\n  ".to_owned() + &repeat("[a]: u\n\n  ")),
         ("citations", repeat("see [1][2], ")),
         ("open links", repeat("[a](b ")),
         ("empty lines", repeat("\n")),
@@ -360,8 +361,8 @@ fn markup_waits_for_its_end_and_a_citation_does_not() {
 #[test]
 fn markup_does_not_wait_forever() {
     let text = "*open ".to_owned() + &"word ".repeat(50);
-    let out = steps(&[&text, "end* and more words "]).concat();
-    assert_eq!(collapsed(&out), text + "end* and more words");
+    let out = steps(&[&text, "end* and some more words "]).concat();
+    assert!(collapsed(&out).starts_with(&(text + "end* and")), "{out}");
 }
 
 #[test]
