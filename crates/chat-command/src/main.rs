@@ -12,7 +12,6 @@ mod help;
 mod input;
 mod interrupt;
 #[cfg(feature = "terminal")]
-#[cfg_attr(not(test), expect(dead_code, reason = "no command uses it yet"))]
 mod markdown;
 mod message;
 mod models;
