@@ -72,7 +72,7 @@ fn other_files_are_rejected_and_not_changed() {
         assert_eq!(fs::read(&path).unwrap(), before);
     }
     let error = async_io::block_on(Sqlite::open(folder.path())).unwrap_err();
-    assert!(error.to_string().starts_with("the store is not available: could not create "), "{error}");
+    assert!(error.to_string().starts_with("the store is not available: could not open "), "{error}");
 }
 
 #[test]

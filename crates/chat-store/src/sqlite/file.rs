@@ -33,7 +33,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     // For SQLite, `:memory:`, `file:…` and an empty path are no names of files.
     let path = &Path::new(".").join(path);
     create(path).map_err(|error| {
-        StoreError::unavailable(io::Error::new(error.kind(), format!("could not create {}: {error}", path.display())))
+        StoreError::unavailable(io::Error::new(error.kind(), format!("could not open {}: {error}", path.display())))
     })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;

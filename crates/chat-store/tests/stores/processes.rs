@@ -15,7 +15,10 @@ const ORDER: &str = "CHAT_STORE_TEST_ORDER";
 const EACH: usize = 100;
 
 /// Number of processes that are killed.
-const KILLS: usize = 12;
+const KILLS: usize = 60;
+
+/// Turns of each process before it is killed.
+const TURNS: usize = 3;
 
 /// Another process.
 struct Other(Child);
@@ -61,12 +64,13 @@ pub(crate) fn obey() {
     }
 }
 
-/// Appends turns after those of all processes, and prints a line for each.
+/// Appends turns after those of all processes, and prints a line before and after each.
 async fn append(address: &str, id: &str, name: &str, count: usize) {
     let (store, id): (_, ConversationId) = (AnyStore::open(address).await.unwrap(), id.parse().unwrap());
     let mut len = store.load(id, 0).await.unwrap().map_or(0, |loaded| loaded.len);
     for number in 0..count {
         let turn = numbered(name, number);
+        println!("appending {number}");
         loop {
             let result = store.append(&head(id, "t"), len, &turn).await;
             len += 1;
@@ -114,13 +118,21 @@ pub(crate) fn a_killed_process_leaves_whole_turns(place: &Place) {
     for kill in 0..KILLS {
         let mut other = Other::start(&["APPEND", &address, &id.to_string(), &format!("p{kill}"), "1000000"]);
         let mut lines = other.output().lines().map(Result::unwrap);
-        lines.by_ref().find(|line| line.contains("running 1 test")).expect("the process has started");
-        let mut appended = lines.filter(|line| line.contains("appended "));
-        // Every other one is killed while it opens the store, the others after more and more turns.
-        acknowledged += appended.by_ref().take(kill % 2 * kill * kill / 2).count();
+        let mut read_to = |text: &str| {
+            let is_end = |line: &String| line.contains(text);
+            let before: Vec<String> = lines.by_ref().take_while(|line| !is_end(line)).collect();
+            before.iter().filter(|line| line.contains("appended ")).count()
+        };
+        acknowledged += read_to("running 1 test");
+        // Every third one is killed while it opens the store, the others while they append.
+        if kill % 3 > 0 {
+            acknowledged += read_to(&format!("appending {TURNS}"));
+        }
+        // Each one a little later.
+        (0..kill * 500).for_each(|_| std::hint::spin_loop());
         other.0.kill().unwrap();
         other.0.wait().unwrap();
-        acknowledged += appended.count();
+        acknowledged += read_to("no such line");
 
         let Some(loaded) = place.run(place.open().load(id, usize::MAX)).unwrap() else {
             assert_eq!(acknowledged, 0);
@@ -135,6 +147,7 @@ pub(crate) fn a_killed_process_leaves_whole_turns(place: &Place) {
             assert_eq!(*number, before.unwrap_or_default(), "{name}");
         }
     }
+    assert!(acknowledged >= KILLS * 2 / 3 * TURNS, "{acknowledged} turns of {KILLS} processes");
 }
 
 pub(crate) fn processes_migrate_at_once(place: &Place) {
