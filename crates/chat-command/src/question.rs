@@ -17,7 +17,7 @@ pub(crate) enum Question {
 impl Question {
     pub(crate) async fn read(ask: &Ask) -> Result<Self, Error> {
         let args = &ask.options;
-        refuse_other_api(args)?;
+        refuse_other_api(args, args.api)?;
         match args.api {
             Api::Sessions => {
                 let integration = integration(args)?;

@@ -31,7 +31,7 @@ fn missing_integration(args: &Options) -> Error {
 }
 
 /// An option of the other API has no effect, so it is an error.
-pub(crate) fn refuse_other_api(args: &Options) -> Result<(), Error> {
+pub(crate) fn refuse_other_api(args: &Options, api: Api) -> Result<(), Error> {
     let (session, completion) = (&args.session, &args.completion);
     let of_sessions = [
         ("--integration", session.integration.is_some() && !args.connection.from_env.integration),
@@ -51,12 +51,12 @@ pub(crate) fn refuse_other_api(args: &Options) -> Result<(), Error> {
         ("--temperature", completion.temperature.is_some()),
         ("--max-tokens", completion.max_tokens.is_some()),
     ];
-    let (others, api) = match args.api {
+    let (others, other) = match api {
         Api::Sessions => (&of_completions[..], "completions"),
         Api::Completions => (&of_sessions[..], "sessions"),
     };
     match others.iter().find(|(_, is_given)| *is_given) {
-        Some((name, _)) => Err(Error::invalid_request(*name, format!("needs `--api {api}`"))),
+        Some((name, _)) => Err(Error::invalid_request(*name, format!("needs `--api {other}`"))),
         None => Ok(()),
     }
 }

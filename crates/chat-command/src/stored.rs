@@ -48,20 +48,39 @@ pub(crate) async fn conversation<T: Transport>(
         None => None,
     };
     match id {
-        Some(id) => resume(client, store, id, options).await,
+        Some(id) => {
+            let conversation = resume(client, store, id, options).await?;
+            refuse_other_api(options, api(&conversation))?;
+            refuse_other_integration(options, &conversation)?;
+            Ok(conversation)
+        }
         None => start(client, store, options),
     }
 }
 
+/// A session stays with its integration.
+fn refuse_other_integration<T: Transport>(options: &Options, conversation: &Conversation<T>) -> Result<(), Error> {
+    let given = options.session.integration.as_deref().filter(|_| !options.connection.from_env.integration);
+    match (given, conversation.talk()) {
+        (Some(given), Talk::Session(session)) if given != session.integration_id() => {
+            let reason = format!("is not that of the conversation, which is {:?}", session.integration_id());
+            Err(Error::invalid_request("--integration", reason))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A new conversation.
-pub(crate) fn start<T: Transport>(
-    client: &Client<T>,
-    store: &AnyStore,
-    options: &Options,
-) -> Result<Conversation<T>, Error> {
-    refuse_other_api(options)?;
+fn start<T: Transport>(client: &Client<T>, store: &AnyStore, options: &Options) -> Result<Conversation<T>, Error> {
+    refuse_other_api(options, options.api)?;
     Ok(match options.api {
-        Api::Sessions => store.start(session(client, options)?),
+        Api::Sessions => {
+            let mut session = session(client, integration(options)?, options);
+            if let Some(id) = &options.session.session {
+                session = session.with_id(id.clone());
+            }
+            store.start(session)
+        }
         Api::Completions => store.start(chat(client, options)?),
     })
 }
@@ -87,12 +106,26 @@ pub(crate) async fn resume<T: Transport>(
     Ok(conversation.with_chat(|chat| chat.with_settings(|_| input)))
 }
 
-fn session<T: Transport>(client: &Client<T>, options: &Options) -> Result<Session<T>, Error> {
-    let args = &options.session;
-    let mut session = client.session(integration(options)?).with_streaming(!options.no_stream);
-    if let Some(id) = &args.session {
-        session = session.with_id(id.clone());
+/// A new conversation with the settings of this one.
+pub(crate) fn again<T: Transport>(
+    client: &Client<T>,
+    store: &AnyStore,
+    options: &Options,
+    conversation: &Conversation<T>,
+) -> Conversation<T> {
+    match conversation.talk() {
+        Talk::Chat(chat) => {
+            let input = chat.input().clone();
+            store.start(client.chat(&*input.model).with_settings(|_| input.clone()))
+        }
+        Talk::Session(current) => store.start(session(client, current.integration_id(), options)),
+        _ => unreachable!("there are two dialects"),
     }
+}
+
+fn session<T: Transport>(client: &Client<T>, integration: &str, options: &Options) -> Session<T> {
+    let args = &options.session;
+    let mut session = client.session(integration).with_streaming(!options.no_stream);
     if let Some(mode) = &args.chat_mode {
         session = session.with_chat_mode(mode.as_str());
     }
@@ -102,7 +135,7 @@ fn session<T: Transport>(client: &Client<T>, options: &Options) -> Result<Sessio
     if let Some(context) = &args.context {
         session = session.with_context(context);
     }
-    Ok(if args.tags.is_empty() { session } else { session.with_tags(&args.tags) })
+    if args.tags.is_empty() { session } else { session.with_tags(&args.tags) }
 }
 
 fn chat<T: Transport>(client: &Client<T>, options: &Options) -> Result<Chat<T>, Error> {

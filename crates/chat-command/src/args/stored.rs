@@ -13,10 +13,10 @@ pub(crate) struct StoredArgs {
     #[command(flatten)]
     pub(crate) place: Place,
     /// Continue the conversation that was used last
-    #[arg(long, conflicts_with_all = ["session", "resume"])]
+    #[arg(long, conflicts_with_all = ["session", "resume", "chat_mode", "guidance", "context", "tags"])]
     pub(crate) last: bool,
     /// Continue the stored conversation with this id, or with a part of an id that only it has
-    #[arg(long, value_name = "ID", conflicts_with = "session")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["session", "chat_mode", "guidance", "context", "tags"])]
     pub(crate) resume: Option<String>,
 }
 

@@ -38,7 +38,7 @@ const fn entry(name: &'static str, argument: &'static str, about: &'static str) 
 
 /// All commands.
 pub(crate) const COMMANDS: [Entry; 10] = [
-    entry("/new", "", "start a new conversation"),
+    entry("/new", "", "start a new conversation with the same settings"),
     entry("/resume", "[ID]", "continue a stored conversation, by default the one before this one"),
     entry("/sessions", "", "list the stored conversations"),
     entry("/model", "[NAME]", "show or set the model; without a name, list those of the server"),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use chat_client::driver::FromSettings;
 use chat_client::{Answer, Chat, Client, Error, ErrorKind, OneLine};
-use chat_store::{AnyStore, AppendError, ConversationId, Sqlite, StoredTurn, Talk};
+use chat_store::{AnyStore, AppendError, ConversationId, Sqlite, Store, StoredTurn, Talk};
 
 use self::command::{Command, Input};
 use self::editor::{Entered, Prompt};
@@ -43,7 +43,7 @@ pub(crate) async fn run(options: Options, interrupt: Interrupt) -> io::Result<u8
     }
 }
 
-async fn run_on<T: FromSettings>(options: Options, interrupt: Interrupt) -> io::Result<u8> {
+async fn run_on<T: FromSettings>(mut options: Options, interrupt: Interrupt) -> io::Result<u8> {
     if options.connection.json {
         let error = Error::invalid_request("--json", "is for `chat ask`; `chat sessions show ID --json` prints turns");
         return printer(&options).outcome(&Err(error));
@@ -63,6 +63,7 @@ async fn run_on<T: FromSettings>(options: Options, interrupt: Interrupt) -> io::
         }
     };
     let prompt = Prompt::new(history_file(&options))?;
+    options.api = stored::api(&conversation);
     Repl { options, interrupt, client, store, prompt, answer: None, question: None }.run(conversation).await
 }
 
@@ -187,7 +188,7 @@ impl<T: FromSettings> Repl<T> {
         };
         let text = match command {
             Command::New => {
-                let next = stored::start(&self.client, &self.store, &self.options)?;
+                let next = stored::again(&self.client, &self.store, &self.options, conversation);
                 return Ok(Reaction::GoOn(Box::new(next)));
             }
             Command::Resume(part) => {
@@ -220,8 +221,10 @@ impl<T: FromSettings> Repl<T> {
             Command::Sessions => sessions::table(&stored::list(&self.store, None, LISTED).await?),
             Command::Citations => self.citations(conversation),
             Command::Save(file) => {
-                let turns = conversation.turns();
-                save::save(Path::new(file), turns)
+                let loaded = self.store.load(conversation.id(), usize::MAX).await;
+                let loaded = loaded.map_err(|error| stored::refuse("the store", &error))?;
+                let turns = loaded.map(|loaded| loaded.turns).unwrap_or_default();
+                save::save(Path::new(file), &turns)
                     .map_err(|error| Error::invalid_request("/save", format!("could not write {file}: {error}")))?;
                 format!("Saved {} turns in {}.\n", turns.len(), OneLine(file))
             }
@@ -266,7 +269,7 @@ impl<T: FromSettings> Repl<T> {
     fn recall(&mut self, conversation: &Conversation<T>) -> io::Result<()> {
         let Some(last) = conversation.turns().last() else { return Ok(()) };
         self.question = Some(last.question()).filter(|question| !question.is_empty());
-        note(&format!("This conversation has {} turns. The last one:", conversation.turns().len()));
+        note(&format!("This conversation has {} turns. The last one:", conversation.len()));
         self.print_turn(last)
     }
 

@@ -263,7 +263,7 @@ fn commands_change_the_conversation() {
 
     screen.line("/new");
     let request = converse(&screen, &tap, "Who?", "I.");
-    assert_eq!(messages(&request), ["user: Who?"]);
+    assert_eq!(messages(&request), ["system: Be brief.", "user: Who?"]);
     screen.line("/resume");
     screen.wait_for("This conversation has 2 turns.");
     let request = converse(&screen, &tap, "When?", "Now.");

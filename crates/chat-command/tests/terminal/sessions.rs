@@ -104,6 +104,9 @@ fn wrong_ids_and_stores_are_errors() {
         (&["sessions", "--store", "mysql://host/x"], "--store"),
         (&["sessions", "--store", "/dev/null/x"], "--store"),
         (&["ask", "--last", "--resume", "x", "y"], "cannot be used with"),
+        (&["ask", "--last", "--guidance", "x", "y"], "cannot be used with"),
+        (&["ask", "--last", "--integration", "other", "y"], "--integration is not that of the conversation"),
+        (&["ask", "--last", "--system", "x", "y"], "--system needs `--api completions`"),
     ] {
         let run = user.chat(args);
         assert_eq!(run.status, Some(2), "{args:?}: {run:?}");
@@ -133,8 +136,13 @@ fn a_conversation_is_resumed_in_the_terminal() {
     screen.line("And then?");
     screen.wait_for("This is question 2");
     screen.wait_for_prompt("");
-    drop(screen);
     assert_eq!(user.list()[0]["turns"], 2);
+    screen.line("/new");
+    screen.line("What is a transport?");
+    screen.wait_for("A transport connects");
+    screen.wait_for_prompt("");
+    let list = user.list();
+    assert_eq!((list.len(), &list[0]["name"], &list[0]["turns"]), (2, &Value::from("m"), &Value::from(1)));
 }
 
 #[test]
