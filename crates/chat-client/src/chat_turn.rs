@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chat_proto::completions::{Message, MessageToolCall, Role, Tool};
-use chat_proto::{Answer, Error};
+use chat_proto::{Answer, Citation, Error};
 use serde::{Deserialize, Serialize};
 
 /// The field of a message with the model's reasoning.
@@ -19,6 +19,9 @@ pub struct ChatTurn {
     pub messages: Vec<Message>,
     /// The answer, with its tool calls and its reasoning. Each call has an id: a new one if the server gave none.
     pub answer: Message,
+    /// The sources of the answer. They are not sent again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
     /// Whether the answer is incomplete, because the call was cancelled or failed.
     #[serde(default)]
     pub is_partial: bool,
@@ -32,13 +35,15 @@ impl ChatTurn {
         outcome: &Result<Answer, Error>,
         new_id: impl FnMut() -> String,
     ) -> Option<Self> {
-        match outcome {
-            Ok(answer) => Some(Self { messages, answer: answer_message(answer, new_id), is_partial: false }),
+        let (answer, message) = match outcome {
+            Ok(answer) => (answer, answer_message(answer, new_id)),
             Err(error) => {
                 let partial = error.partial().filter(|partial| !partial.text.is_empty())?;
-                Some(Self { messages, answer: Message::assistant(partial.text.as_str()), is_partial: true })
+                (partial, Message::assistant(partial.text.as_str()))
             }
-        }
+        };
+        let citations = answer.citations().to_vec();
+        Some(Self { messages, answer: message, citations, is_partial: outcome.is_err() })
     }
 
     /// Whether the turn is the results of tools, which belong to the turn before.

@@ -137,11 +137,15 @@ pub(crate) fn table(list: &[Summary]) -> String {
     for summary in list {
         let line = Line::new(summary);
         let age = age(now.duration_since(summary.updated).unwrap_or_default());
-        let turns = format!("{} {}", line.turns, if line.turns == 1 { "turn" } else { "turns" });
-        let row = format!("{}  {age:>11}  {turns:>9}  {}: {}", short(&line.id), line.name, line.title);
+        let row = format!("{}  {age:>11}  {:>9}  {}: {}", short(&line.id), count(line.turns), line.name, line.title);
         let _ = writeln!(text, "{}", OneLine(&row));
     }
     text
+}
+
+/// The number of turns in words.
+pub(crate) fn count(turns: u64) -> String {
+    format!("{turns} {}", if turns == 1 { "turn" } else { "turns" })
 }
 
 /// The end of an id. It is random, and the start is the time.
@@ -169,19 +173,11 @@ fn show(turn: &StoredTurn, output: Output, json: bool, out: &mut impl Write) -> 
         id: turn.id.to_string(),
         question: turn.question(),
         answer: turn.answer(),
-        citations: citations(turn),
+        citations: turn.citations(),
         partial: turn.is_partial(),
         turn: &turn.content,
     };
     json_line(out, &line)
-}
-
-/// The sources of a turn, as far as they are stored.
-pub(crate) fn citations(turn: &StoredTurn) -> &[Citation] {
-    match &turn.content {
-        Content::Session(turn) => &turn.citations,
-        _ => &[],
-    }
 }
 
 /// A turn as text: the question, the answer and the sources.
@@ -195,7 +191,7 @@ pub(crate) fn turn(turn: &StoredTurn, output: Output) -> String {
         text.push('\n');
     }
     text += &answer(&turn.answer(), output);
-    let sources = sources(citations(turn), output);
+    let sources = sources(turn.citations(), output);
     if !sources.is_empty() {
         let _ = write!(text, "\n{sources}");
     }

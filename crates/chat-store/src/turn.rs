@@ -84,6 +84,14 @@ impl StoredTurn {
         }
     }
 
+    /// Returns the sources of the answer.
+    pub fn citations(&self) -> &[Citation] {
+        match &self.content {
+            Content::Session(turn) => &turn.citations,
+            Content::Chat(turn) => &turn.citations,
+        }
+    }
+
     /// Whether the answer is incomplete, because the call was cancelled or failed.
     pub fn is_partial(&self) -> bool {
         match &self.content {

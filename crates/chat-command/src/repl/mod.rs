@@ -226,7 +226,7 @@ impl<T: FromSettings> Repl<T> {
                 let turns = loaded.map(|loaded| loaded.turns).unwrap_or_default();
                 save::save(Path::new(file), &turns)
                     .map_err(|error| Error::invalid_request("/save", format!("could not write {file}: {error}")))?;
-                format!("Saved {} turns in {}.\n", turns.len(), OneLine(file))
+                format!("Saved {} in {}.\n", sessions::count(turns.len() as u64), OneLine(file))
             }
             Command::Help => command::help(),
             Command::Retry | Command::Quit => unreachable!("they are no reactions"),
@@ -246,7 +246,7 @@ impl<T: FromSettings> Repl<T> {
     }
 
     fn citations(&self, conversation: &Conversation<T>) -> String {
-        let of_stored = conversation.turns().last().map(sessions::citations).unwrap_or_default();
+        let of_stored = conversation.turns().last().map(StoredTurn::citations).unwrap_or_default();
         let citations = self.answer.as_ref().map_or(of_stored, Answer::citations);
         if citations.is_empty() {
             return "The last answer has no sources.\n".to_owned();
@@ -269,7 +269,7 @@ impl<T: FromSettings> Repl<T> {
     fn recall(&mut self, conversation: &Conversation<T>) -> io::Result<()> {
         let Some(last) = conversation.turns().last() else { return Ok(()) };
         self.question = Some(last.question()).filter(|question| !question.is_empty());
-        note(&format!("This conversation has {} turns. The last one:", conversation.len()));
+        note(&format!("This conversation has {}. The last turn:", sessions::count(conversation.len())));
         self.print_turn(last)
     }
 
@@ -280,8 +280,8 @@ impl<T: FromSettings> Repl<T> {
     /// Stores the turns that could not be stored before.
     async fn save_rest(&self, conversation: &mut Conversation<T>) {
         if let Err(error) = conversation.save().await {
-            let count = conversation.unsaved().len();
-            report(&format!("{count} turns are not stored: {error}"), "Their text is above.");
+            let count = sessions::count(conversation.unsaved().len() as u64);
+            report(&format!("{count} could not be stored: {error}"), "The text is above.");
         }
     }
 }

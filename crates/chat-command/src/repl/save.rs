@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use chat_store::{Content, StoredTurn};
+use chat_store::StoredTurn;
 
 use crate::terminal::number;
 
@@ -32,13 +32,11 @@ fn markdown(turns: &[StoredTurn]) -> String {
         if turn.is_partial() {
             text += "(The answer is incomplete.)\n\n";
         }
-        if let Content::Session(turn) = &turn.content {
-            for citation in &turn.citations {
-                let (title, url) = (citation.title().unwrap_or_default(), citation.url().unwrap_or_default());
-                let _ = writeln!(text, "- {} {title}: <{url}>", number(citation));
-            }
-            text += if turn.citations.is_empty() { "" } else { "\n" };
+        for citation in turn.citations() {
+            let (title, url) = (citation.title().unwrap_or_default(), citation.url().unwrap_or_default());
+            let _ = writeln!(text, "- {} {title}: <{url}>", number(citation));
         }
+        text += if turn.citations().is_empty() { "" } else { "\n" };
     }
     text
 }

@@ -193,7 +193,7 @@ fn a_conversation_survives_kill_9() {
     screen.kill();
 
     let screen = repl(&tap, home.path(), SIZE, &["--last"]);
-    check(&screen.contents(), "This conversation has 1 turns. The last one:\n> How?\n\nSo.\n\n>");
+    check(&screen.contents(), "This conversation has 1 turn. The last turn:\n> How?\n\nSo.\n\n>");
     let request = converse(&screen, &tap, "And now?", "Now.");
     assert_eq!(messages(&request), ["system: Be brief.", "user: How?", "assistant: So.", "user: And now?"]);
 }

@@ -127,12 +127,12 @@ fn the_question_is_answered_if_the_default_store_cannot_be_used() {
 #[test]
 fn a_conversation_is_resumed_in_the_terminal() {
     let user = User::new();
-    user.ask(&["--api", "completions", "--model", "m", "When is a call retried?"]);
+    user.ask(&["--api", "completions", "--model", "m", "--links", "When is a call retried?"]);
     let id = user.list()[0]["id"].as_str().unwrap().to_owned();
     let args = ["sessions", "resume", &id, "--store", &user.store(), "--server", &user.server.url, "--api-key", KEY];
     let screen = Screen::start(&args, user.home.path(), (80, 24));
     screen.wait_for("This conversation has 1 turn");
-    screen.wait_for_prompt("");
+    screen.wait_for_prompt("\n[1] ");
     screen.line("And then?");
     screen.wait_for("This is question 2");
     screen.wait_for_prompt("");
