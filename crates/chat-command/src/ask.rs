@@ -12,6 +12,8 @@ use crate::args::{self, Api, Ask, Options};
 use crate::connect::not_included;
 use crate::connect::{configure, key_of, names};
 use crate::interrupt::Interrupt;
+#[cfg(feature = "store")]
+use crate::print::NOT_STORED;
 use crate::print::{Printer, note};
 #[cfg(any(not(feature = "store"), feature = "blocking"))]
 use crate::question::Question;
@@ -39,7 +41,10 @@ pub(crate) async fn run(args: Ask, interrupt: Interrupt) -> io::Result<u8> {
 
 /// The printer of an answer.
 pub(crate) fn printer(args: &Options) -> Printer {
-    Printer::new(args.connection.json).with_output(args.output).with_api(args.api).with_names(names(&args.connection))
+    Printer::new(args.connection.json)
+        .with_output(args.output, args.connection.verbose)
+        .with_api(args.api)
+        .with_names(names(&args.connection))
 }
 
 /// Asks, and records the call if that is wanted.
@@ -85,7 +90,7 @@ async fn ask_on<T: Transport>(
 
     let started = async {
         let client = configure(Client::<T>::builder(), &args.options.connection)?.build_with(make)?;
-        let store = stored::store(&args.options.stored.place).await?;
+        let store = stored::store_or_memory(&args.options.stored).await?;
         let conversation = stored::conversation(&client, &store, &args.options).await?;
         Ok((conversation, read_message(&args.message).await?))
     };
@@ -101,14 +106,31 @@ async fn ask_on<T: Transport>(
     args.options.api = stored::api(&conversation);
     let mut printer = printer(&args.options);
     let mut reply = conversation.ask(question);
-    let ended = match stream(&mut reply, &mut printer, &mut interrupt).await? {
-        End::Interrupted => reply.cancel().await,
-        End::Complete => reply.finish().await,
+    let streamed = stream(&mut reply, &mut printer, &mut interrupt).await;
+    let ended = match streamed {
+        Ok(End::Complete) => reply.finish().await,
+        // What has arrived is stored, also if the output is closed.
+        Ok(End::Interrupted) | Err(_) => reply.cancel().await,
     };
+    streamed?;
     let (outcome, unsaved) = stored::split(ended);
-    let status = finish(&args.options, &mut printer, &outcome)?;
-    if let Some(error) = unsaved {
-        note(&format!("The question and its answer are not stored: {error}"));
+    if args.options.stored.place.is_memory() {
+        return finish(&args.options, &mut printer, &outcome);
+    }
+    let status = outcome_with_notes(&args.options, &mut printer, &outcome)?;
+    if stored::has_lost_session(&outcome, &conversation) {
+        note("The server may have forgotten this session. Ask without --last and --resume to start another one.");
+    }
+    let is_new = !args.options.continues();
+    match unsaved {
+        None if is_new && !conversation.turns().is_empty() && !args.options.connection.json => {
+            note("To continue: --last");
+        }
+        None => {}
+        Some(error) => {
+            note(&stored::not_stored(&error));
+            return Ok(if status == 0 { NOT_STORED } else { status });
+        }
     }
     Ok(status)
 }
@@ -170,6 +192,11 @@ async fn ask_blocking(args: Ask, mut interrupt: Interrupt) -> io::Result<u8> {
     if args.record.is_some() {
         let reason = "cannot be used with --transport blocking; use --transport smol, which has the same connections";
         return printer.outcome(&Err(Error::invalid_request("--record", reason)));
+    }
+    #[cfg(feature = "store")]
+    if args.options.stored.last || args.options.stored.resume.is_some() || args.options.stored.place.is_given() {
+        let reason = "stores no conversation; use --transport smol, which has the same connections";
+        return printer.outcome(&Err(Error::invalid_request("--transport blocking", reason)));
     }
     let started = async {
         let client = configure(chat_blocking::Client::builder(), &args.options.connection)?.build()?;

@@ -4,7 +4,7 @@
 
 const EXIT_STATUS: &str = "Exit status: 0 completed, 2 wrong usage or an invalid request, 3 an API or validation \
     error, 4 a connect, transport or timeout error, 5 an answer that is unexpected, malformed, truncated, too large or \
-    ended by an error event, 130 interrupted by Ctrl-C.";
+    ended by an error event, 6 a complete answer that could not be stored, 130 interrupted by Ctrl-C.";
 
 /// Adds the exit status of a call to examples.
 pub(crate) fn with_exit_status(examples: &str) -> String {

@@ -16,6 +16,10 @@ pub(crate) const USAGE: u8 = 2;
 /// Exit status of an answer that is unexpected, malformed, truncated or too large.
 pub(crate) const BAD_ANSWER: u8 = 5;
 
+/// Exit status of a complete answer that could not be stored.
+#[cfg(feature = "store")]
+pub(crate) const NOT_STORED: u8 = 6;
+
 /// Whether the text printed last did not end with a line break.
 static LINE_IS_OPEN: AtomicBool = AtomicBool::new(false);
 
@@ -31,7 +35,7 @@ pub(crate) struct Printer {
     api: Api,
     names: Names,
     out: Stdout,
-    /// Whether standard output is a terminal. If it is, control characters from the server are removed.
+    /// Whether standard output is a terminal.
     is_terminal: bool,
     /// Renders the answer on a terminal.
     #[cfg(feature = "terminal")]
@@ -52,14 +56,14 @@ impl Printer {
         }
     }
 
-    /// Sets how the answer is rendered.
+    /// Sets how the answer is rendered. There is no spinner if the call is logged.
     #[cfg(feature = "terminal")]
-    pub(crate) fn with_output(self, output: Output) -> Self {
-        Self { view: crate::terminal::View::new(output).filter(|_| !self.json), ..self }
+    pub(crate) fn with_output(self, output: Output, is_verbose: bool) -> Self {
+        Self { view: crate::terminal::View::new(output, is_verbose).filter(|_| !self.json), ..self }
     }
 
     #[cfg(not(feature = "terminal"))]
-    pub(crate) fn with_output(self, _: Output) -> Self {
+    pub(crate) fn with_output(self, _: Output, _: bool) -> Self {
         self
     }
 
@@ -92,7 +96,8 @@ impl Printer {
             return Ok(());
         }
         let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
-        let text = self.sanitize(text);
+        // Control characters from the server must not reach the terminal.
+        let text = if self.is_terminal { Cow::Owned(sanitize(text)) } else { Cow::Borrowed(text) };
         LINE_IS_OPEN.store(!text.ends_with('\n'), Ordering::Relaxed);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
@@ -153,23 +158,20 @@ impl Printer {
         let _ = outcome;
         Ok(false)
     }
+}
 
-    /// Removes control characters from the text if it is printed to a terminal.
-    fn sanitize<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if !self.is_terminal {
-            return Cow::Borrowed(text);
+/// Removes control characters but line breaks and tabs.
+pub(crate) fn sanitize(text: &str) -> String {
+    let mut sanitized = String::with_capacity(text.len());
+    for c in text.chars() {
+        let mut bytes = [0; 4];
+        let c: &str = c.encode_utf8(&mut bytes);
+        // `OneLine` replaces control characters.
+        if matches!(c, "\n" | "\t") || OneLine(c).to_string() == c {
+            sanitized.push_str(c);
         }
-        let mut sanitized = String::with_capacity(text.len());
-        for c in text.chars() {
-            let mut bytes = [0; 4];
-            let c: &str = c.encode_utf8(&mut bytes);
-            // `OneLine` replaces control characters. Line breaks and tabs are fine here.
-            if matches!(c, "\n" | "\t") || OneLine(c).to_string() == c {
-                sanitized.push_str(c);
-            }
-        }
-        Cow::Owned(sanitized)
     }
+    sanitized
 }
 
 /// Prints one JSON object on its own line and flushes the output.

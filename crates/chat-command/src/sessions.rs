@@ -9,7 +9,7 @@ use chat_store::{AnyStore, Content, Dialect, Store, StoredTurn, Summary};
 use serde::Serialize;
 
 use crate::args::{List, Output, Place, Sessions, SessionsCommand};
-use crate::print::{Printer, json_line};
+use crate::print::{USAGE, json_line, note, report};
 use crate::stored;
 
 pub(crate) async fn run(args: Sessions) -> io::Result<u8> {
@@ -27,20 +27,29 @@ pub(crate) async fn run(args: Sessions) -> io::Result<u8> {
     };
     match done {
         Ok(()) => Ok(0),
-        Err(error) => Printer::new(false).outcome(&Err(error)),
+        Err(error) => {
+            report(&format!("{error:#}"), "`chat sessions` lists the conversations, and --store selects the store.");
+            Ok(USAGE)
+        }
     }
 }
 
 async fn list(args: &List, out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let listed = async { stored::list(&stored::store(&args.place).await?, None, args.limit).await };
+    let limit = args.limit.get();
+    // One more shows whether there are more.
+    let listed = async { stored::list(&stored::store(&args.place).await?, None, limit.saturating_add(1)).await };
     let list = match listed.await {
         Ok(list) => list,
         Err(error) => return Ok(Err(error)),
     };
+    let shown = &list[..list.len().min(limit)];
     if args.json {
-        list.iter().try_for_each(|summary| json_line(out, &Line::new(summary)))?;
+        shown.iter().try_for_each(|summary| json_line(out, &Line::new(summary)))?;
     } else {
-        write!(out, "{}", table(&list))?;
+        write!(out, "{}", table(shown))?;
+    }
+    if shown.len() < list.len() {
+        note("There are more conversations. --limit N lists more.");
     }
     Ok(Ok(()))
 }

@@ -6,33 +6,39 @@ use chat_store::{
     Talk,
 };
 
-use crate::args::{Api, Options, Place};
+use http::StatusCode;
+
+use crate::args::{Api, Options, Place, StoredArgs};
 use crate::print::note;
 use crate::request::{complete, integration, model, refuse_other_api};
 
 /// A conversation of the command.
 pub(crate) type Conversation<T> = StoredConversation<AnyStore, T>;
 
+/// The minimum length of a part of an id.
+const MIN_PART: usize = 8;
+
 /// The number of conversations to read from the store at once.
 const PAGE: usize = 500;
 
 /// The store of the arguments.
-///
-/// Without an argument, a default file that can't be used is no error: the question is more important. A note says that
-/// nothing is stored.
 pub(crate) async fn store(place: &Place) -> Result<AnyStore, Error> {
-    if place.no_store {
-        return Ok(AnyStore::new(Memory::default()));
+    match place.address() {
+        Some(address) => AnyStore::open(address).await.map_err(|error| refuse("--store", &error)),
+        None => Ok(AnyStore::new(Sqlite::open_default().await.map_err(|error| refuse("the default store", &error))?)),
     }
-    match place.store.as_deref().map(str::trim).filter(|url| !url.is_empty()) {
-        Some(url) => AnyStore::open(url).await.map_err(|error| refuse("--store", &error)),
-        None => Ok(match Sqlite::open_default().await {
-            Ok(store) => AnyStore::new(store),
-            Err(error) => {
-                note(&format!("Conversations are not stored: {error}"));
-                AnyStore::new(Memory::default())
-            }
-        }),
+}
+
+/// The store of a question. A new conversation does not need the default store: the answer is more important, and a note
+/// says that nothing is stored.
+pub(crate) async fn store_or_memory(args: &StoredArgs) -> Result<AnyStore, Error> {
+    let is_needed = args.last || args.resume.is_some() || args.place.address().is_some();
+    match store(&args.place).await {
+        Err(error) if !is_needed => {
+            note(&format!("Nothing is stored: {error:#}"));
+            Ok(AnyStore::new(Memory::default()))
+        }
+        opened => opened,
     }
 }
 
@@ -52,7 +58,7 @@ pub(crate) async fn conversation<T: Transport>(
             let conversation = resume(client, store, id, options).await?;
             refuse_other_api(options, api(&conversation))?;
             refuse_other_integration(options, &conversation)?;
-            Ok(conversation)
+            Ok(with_flags(conversation, options))
         }
         None => start(client, store, options),
     }
@@ -85,7 +91,7 @@ fn start<T: Transport>(client: &Client<T>, store: &AnyStore, options: &Options) 
     })
 }
 
-/// A stored conversation. The options replace its settings where they are given.
+/// A stored conversation with its model and instructions. The other settings are those of the options.
 pub(crate) async fn resume<T: Transport>(
     client: &Client<T>,
     store: &AnyStore,
@@ -97,13 +103,33 @@ pub(crate) async fn resume<T: Transport>(
         return Ok(conversation.with_session(|session| session.with_streaming(!options.no_stream)));
     };
     let stored = chat.input();
-    let is_given = options.completion.model.is_some() && !options.connection.from_env.model;
-    let model = if is_given { model(options)? } else { &stored.model };
-    let mut input = complete(options, model)?;
-    if options.completion.system.is_none() {
-        input.messages.clone_from(&stored.messages);
-    }
+    let mut input = complete(options, &stored.model)?;
+    input.messages.clone_from(&stored.messages);
     Ok(conversation.with_chat(|chat| chat.with_settings(|_| input)))
+}
+
+/// Replaces the model and the instructions by those that are given as flags.
+fn with_flags<T: Transport>(conversation: Conversation<T>, options: &Options) -> Conversation<T> {
+    let args = &options.completion;
+    let model = args.model.clone().filter(|_| !options.connection.from_env.model);
+    conversation.with_chat(|chat| {
+        let chat = match model {
+            Some(model) => with_model(chat, model),
+            None => chat,
+        };
+        match &args.system {
+            Some(system) => chat.with_system(system),
+            None => chat,
+        }
+    })
+}
+
+/// The chat with another model.
+pub(crate) fn with_model<T: Transport>(chat: Chat<T>, model: String) -> Chat<T> {
+    chat.with_settings(|mut input| {
+        input.model = model;
+        input
+    })
 }
 
 /// A new conversation with the settings of this one.
@@ -112,15 +138,12 @@ pub(crate) fn again<T: Transport>(
     store: &AnyStore,
     options: &Options,
     conversation: &Conversation<T>,
-) -> Conversation<T> {
-    match conversation.talk() {
-        Talk::Chat(chat) => {
-            let input = chat.input().clone();
-            store.start(client.chat(&*input.model).with_settings(|_| input.clone()))
-        }
+) -> Result<Conversation<T>, Error> {
+    Ok(match conversation.talk() {
+        Talk::Chat(chat) => store.start(client.chat("").with_settings(|_| chat.input().clone())),
         Talk::Session(current) => store.start(session(client, current.integration_id(), options)),
-        _ => unreachable!("there are two dialects"),
-    }
+        _ => start(client, store, options)?,
+    })
 }
 
 fn session<T: Transport>(client: &Client<T>, integration: &str, options: &Options) -> Session<T> {
@@ -152,6 +175,12 @@ pub(crate) fn api<T: Transport>(conversation: &Conversation<T>) -> Api {
     }
 }
 
+/// Whether a call has failed because the server does not know the session any more.
+pub(crate) fn has_lost_session<T: Transport>(outcome: &Result<Answer, Error>, conversation: &Conversation<T>) -> bool {
+    let is_unknown = matches!(outcome, Err(error) if error.status() == Some(StatusCode::NOT_FOUND));
+    is_unknown && matches!(conversation.talk(), Talk::Session(session) if session.id().is_some())
+}
+
 /// Finds the conversation whose id has this part.
 pub(crate) async fn find(store: &AnyStore, part: &str) -> Result<ConversationId, Error> {
     let part = part.trim().to_ascii_lowercase();
@@ -159,8 +188,8 @@ pub(crate) async fn find(store: &AnyStore, part: &str) -> Result<ConversationId,
         return Ok(id);
     }
     let none = |reason: &str| Error::invalid_request(format!("the conversation {part:?}"), reason.to_owned());
-    if part.is_empty() {
-        return Err(none("is an empty id"));
+    if part.len() < MIN_PART {
+        return Err(none("is too short; write the 8 characters that `chat sessions` prints"));
     }
     let (mut found, mut after) = (None, None);
     loop {
@@ -190,6 +219,22 @@ pub(crate) async fn list(
     limit: usize,
 ) -> Result<Vec<Summary>, Error> {
     store.list(after, limit).await.map_err(|error| refuse("the store", &error))
+}
+
+/// Why a turn is not stored, for the user of `chat ask`.
+pub(crate) fn not_stored(error: &AppendError) -> String {
+    match error {
+        AppendError::Conflict(_) => {
+            "The question and its answer are not stored, because another process has continued this \
+            conversation meanwhile. Ask again with --last to go on after that."
+                .to_owned()
+        }
+        AppendError::Shorter(_) => {
+            "The question and its answer are not stored, because another process has deleted this conversation."
+                .to_owned()
+        }
+        other => format!("The question and its answer are not stored: {other}"),
+    }
 }
 
 /// The error of a call that a store prevents.

@@ -1,10 +1,15 @@
 //! The options of stored conversations.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, Subcommand};
 
 #[cfg(feature = "terminal")]
 use super::Options;
 use super::Output;
+
+/// The address of a store that keeps nothing.
+const MEMORY: &str = "memory:";
 
 /// Where the conversation is kept, and which one is continued.
 #[derive(Debug, Args)]
@@ -13,10 +18,10 @@ pub(crate) struct StoredArgs {
     #[command(flatten)]
     pub(crate) place: Place,
     /// Continue the conversation that was used last
-    #[arg(long, conflicts_with_all = ["session", "resume", "chat_mode", "guidance", "context", "tags"])]
+    #[arg(long, conflicts_with_all = ["no_store", "session", "resume", "chat_mode", "guidance", "context", "tags"])]
     pub(crate) last: bool,
     /// Continue the stored conversation with this id, or with a part of an id that only it has
-    #[arg(long, value_name = "ID", conflicts_with_all = ["session", "chat_mode", "guidance", "context", "tags"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["no_store", "session", "chat_mode", "guidance", "context", "tags"])]
     pub(crate) resume: Option<String>,
 }
 
@@ -38,6 +43,26 @@ pub(crate) struct Place {
     /// Keep no conversation after the end of the program
     #[arg(long)]
     pub(crate) no_store: bool,
+}
+
+impl Place {
+    /// Whether a store is selected by a flag or a variable.
+    pub(crate) fn is_given(&self) -> bool {
+        self.address().is_some_and(|address| address != MEMORY)
+    }
+
+    /// The address of the store, without white space around it. `None` is the default store.
+    pub(crate) fn address(&self) -> Option<&str> {
+        if self.no_store {
+            return Some(MEMORY);
+        }
+        self.store.as_deref().map(str::trim).filter(|address| !address.is_empty())
+    }
+
+    /// Whether nothing is kept.
+    pub(crate) fn is_memory(&self) -> bool {
+        self.address() == Some(MEMORY)
+    }
 }
 
 /// `chat sessions`.
@@ -92,8 +117,8 @@ pub(crate) struct List {
     #[command(flatten)]
     pub(crate) place: Place,
     /// Maximum number of conversations
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) limit: usize,
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
     /// Print one JSON object per conversation
     #[arg(long)]
     pub(crate) json: bool,

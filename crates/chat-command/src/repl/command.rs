@@ -5,6 +5,9 @@
 pub(crate) enum Input<'a> {
     Nothing,
     Question(&'a str),
+    /// Ask the last question again.
+    Retry,
+    Quit,
     Command(Command<'a>),
     /// A line that begins with a slash and is no command, and what is wrong with it.
     Wrong(String),
@@ -18,11 +21,9 @@ pub(crate) enum Command<'a> {
     Sessions,
     Model(Option<&'a str>),
     System(Option<&'a str>),
-    Retry,
     Save(&'a str),
     Citations,
     Help,
-    Quit,
 }
 
 /// A command in the list of `/help`.
@@ -43,7 +44,7 @@ pub(crate) const COMMANDS: [Entry; 10] = [
     entry("/sessions", "", "list the stored conversations"),
     entry("/model", "[NAME]", "show or set the model; without a name, list those of the server"),
     entry("/system", "[TEXT]", "show or set the instructions"),
-    entry("/retry", "", "ask the last question again"),
+    entry("/retry", "", "ask the last question again, as a new turn"),
     entry("/save", "FILE", "save the conversation as Markdown in a new file"),
     entry("/citations", "", "show the sources of the last answer"),
     entry("/help", "", "list the commands and keys"),
@@ -67,12 +68,12 @@ impl<'a> Input<'a> {
             ("/sessions", None) => Command::Sessions,
             ("/model", name) => Command::Model(name),
             ("/system", text) => Command::System(text),
-            ("/retry", None) => Command::Retry,
+            ("/retry", None) => return Self::Retry,
             ("/save", Some(file)) => Command::Save(file),
             ("/save", None) => return Self::Wrong("/save needs the name of a file".to_owned()),
             ("/citations", None) => Command::Citations,
             ("/help", None) => Command::Help,
-            ("/quit" | "/exit", None) => Command::Quit,
+            ("/quit" | "/exit", None) => return Self::Quit,
             (name, Some(_)) if COMMANDS.iter().any(|entry| entry.name == name) => {
                 return Self::Wrong(format!("{name} takes nothing after it"));
             }
@@ -107,11 +108,11 @@ mod tests {
     fn every_command_is_read() {
         for entry in &COMMANDS {
             let line = format!("{} {}", entry.name, entry.argument);
-            assert!(matches!(Input::parse(&line), Input::Command(_)), "{line}");
+            assert!(matches!(Input::parse(&line), Input::Command(_) | Input::Retry | Input::Quit), "{line}");
         }
         assert_eq!(Input::parse("/save a b.md "), Input::Command(Command::Save("a b.md")));
         assert_eq!(Input::parse("/system\tBe brief. "), Input::Command(Command::System(Some("Be brief."))));
-        assert_eq!(Input::parse("/exit"), Input::Command(Command::Quit));
+        assert_eq!(Input::parse("/exit"), Input::Quit);
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::validate::Validator;
 use rustyline::{
     Cmd, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode,
     KeyEvent, Modifiers, Movement, RepeatCount,
@@ -35,6 +36,7 @@ pub(crate) struct Prompt {
     editor: Editor<Rules, FileHistory>,
     /// The file with the history. `None` if it is not kept.
     file: Option<PathBuf>,
+    continued: Continued,
 }
 
 impl Prompt {
@@ -43,19 +45,28 @@ impl Prompt {
         let config = Config::builder().max_history_size(HISTORY).map_err(io::Error::other)?.build();
         let mut editor = Editor::with_config(config).map_err(io::Error::other)?;
         editor.set_helper(Some(Rules));
+        let continued = Continued::default();
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearOrInterrupt)));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), EventHandler::Simple(Cmd::Newline));
+        // A key that was typed ahead arrives as Ctrl-J.
+        for enter in [KeyEvent(KeyCode::Enter, Modifiers::NONE), KeyEvent::ctrl('J')] {
+            editor.bind_sequence(
+                enter,
+                EventHandler::Conditional(Box::new(NewlineAfterBackslash(Arc::clone(&continued)))),
+            );
+        }
         if let Some(file) = &file {
             let _ = editor.load_history(file);
         }
-        Ok(Self { editor, file })
+        Ok(Self { editor, file, continued })
     }
 
     /// Reads one question, which may have several lines.
     pub(crate) fn read(&mut self) -> io::Result<Entered> {
+        lock(&self.continued).clear();
         match self.editor.readline(PROMPT) {
             Ok(line) => {
-                let line = join(&line);
+                let line = join(&line, &lock(&self.continued));
                 if !line.trim().is_empty() {
                     self.keep(&line);
                 }
@@ -78,11 +89,6 @@ impl Prompt {
     }
 }
 
-/// Removes the backslashes that continue a line.
-fn join(line: &str) -> String {
-    line.replace("\\\n", "\n")
-}
-
 /// Clears a line with text, and interrupts in an empty one.
 struct ClearOrInterrupt;
 
@@ -92,7 +98,41 @@ impl ConditionalEventHandler for ClearOrInterrupt {
     }
 }
 
-/// The rules of a line: how it is completed, and when it is complete.
+/// The texts that Enter has continued: each ends with a backslash. A pasted text is not among them, so it keeps its
+/// backslashes.
+type Continued = Arc<Mutex<Vec<String>>>;
+
+/// Begins a new line after a backslash at the end.
+struct NewlineAfterBackslash(Continued);
+
+impl ConditionalEventHandler for NewlineAfterBackslash {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext<'_>) -> Option<Cmd> {
+        let (line, position) = (context.line(), context.pos());
+        let continues = position == line.len() && line.ends_with('\\');
+        continues.then(|| {
+            lock(&self.0).push(line.to_owned());
+            Cmd::Newline
+        })
+    }
+}
+
+/// Removes the backslashes that continue a line.
+fn join(line: &str, continued: &[String]) -> String {
+    let mut line = line.to_owned();
+    for start in continued.iter().rev() {
+        let is_there = line.strip_prefix(start.as_str()).is_some_and(|rest| rest.starts_with('\n'));
+        if is_there {
+            line.remove(start.len() - 1);
+        }
+    }
+    line
+}
+
+fn lock(continued: &Continued) -> MutexGuard<'_, Vec<String>> {
+    continued.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The rules of a line: how it is completed.
 struct Rules;
 
 impl Completer for Rules {
@@ -106,13 +146,7 @@ impl Completer for Rules {
     }
 }
 
-impl Validator for Rules {
-    /// A line that ends with a backslash goes on.
-    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        let goes_on = context.input().ends_with('\\');
-        Ok(if goes_on { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
-    }
-}
+impl Validator for Rules {}
 
 impl Hinter for Rules {
     type Hint = String;

@@ -4,10 +4,14 @@ mod command;
 mod editor;
 mod save;
 
+use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+#[cfg(unix)]
+use std::time::Duration;
 
 use chat_client::driver::FromSettings;
+use chat_client::proto::DEFAULT_BASE_URL;
 use chat_client::{Answer, Chat, Client, Error, ErrorKind, OneLine};
 use chat_store::{AnyStore, AppendError, ConversationId, Sqlite, Store, StoredTurn, Talk};
 
@@ -15,13 +19,17 @@ use self::command::{Command, Input};
 use self::editor::{Entered, Prompt};
 use crate::args::{Options, Transport};
 use crate::ask::{End, outcome_with_notes, printer, stream};
-use crate::connect::{configure, names};
+use crate::connect::{configure, key_of, names};
 use crate::interrupt::{self, Interrupt};
 use crate::message::message;
-use crate::print::{note, report};
+use crate::print::{USAGE, note, report, sanitize};
 use crate::sessions;
 use crate::stored::{self, Conversation};
 use crate::terminal::{self, echo};
+
+/// How long an answer may take to be stored after SIGTERM.
+#[cfg(unix)]
+const GRACE: Duration = Duration::from_secs(2);
 
 /// The number of conversations that `/sessions` lists.
 const LISTED: usize = 20;
@@ -44,13 +52,15 @@ pub(crate) async fn run(options: Options, interrupt: Interrupt) -> io::Result<u8
 }
 
 async fn run_on<T: FromSettings>(mut options: Options, interrupt: Interrupt) -> io::Result<u8> {
+    #[cfg(unix)]
+    interrupt.stop_on_terminate(GRACE)?;
     if options.connection.json {
-        let error = Error::invalid_request("--json", "is for `chat ask`; `chat sessions show ID --json` prints turns");
-        return printer(&options).outcome(&Err(error));
+        report("--json is for `chat ask`", "`chat sessions show ID --json` prints the turns of a conversation.");
+        return Ok(USAGE);
     }
     let started = async {
         let client = configure(Client::<T>::builder(), &options.connection)?.build()?;
-        let store = stored::store(&options.stored.place).await?;
+        let store = stored::store_or_memory(&options.stored).await?;
         let conversation = stored::conversation(&client, &store, &options).await?;
         Ok((client, store, conversation))
     };
@@ -69,10 +79,15 @@ async fn run_on<T: FromSettings>(mut options: Options, interrupt: Interrupt) -> 
 
 /// The file with the questions, beside the default store. A store in memory leaves nothing behind.
 fn history_file(options: &Options) -> Option<PathBuf> {
-    let place = &options.stored.place;
-    let in_memory = place.no_store || place.store.as_deref() == Some("memory:");
-    let file = if in_memory { None } else { Sqlite::default_path().ok() }?.with_file_name("history");
-    std::fs::create_dir_all(file.parent()?).ok()?;
+    if options.stored.place.is_memory() {
+        return None;
+    }
+    let file = Sqlite::default_path().ok()?.with_file_name("history");
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(file.parent()?).ok()?;
     Some(file)
 }
 
@@ -80,8 +95,8 @@ fn history_file(options: &Options) -> Option<PathBuf> {
 enum Reaction<T> {
     /// Print this text.
     Say(String),
-    /// Change the settings of the chat.
-    Change(Box<dyn FnOnce(Chat<T>) -> Chat<T>>),
+    /// Change the settings of the chat, and say so.
+    Change(Box<dyn FnOnce(Chat<T>) -> Chat<T>>, String),
     /// Go on with this conversation.
     GoOn(Box<Conversation<T>>),
 }
@@ -104,7 +119,14 @@ impl<T: FromSettings> Repl<T> {
         self.greet(&conversation);
         self.recall(&conversation)?;
         let status = loop {
-            let line = match self.prompt.read()? {
+            if self.interrupt.is_terminated() {
+                break interrupt::STATUS;
+            }
+            self.interrupt.set_idle(true);
+            let entered = self.prompt.read();
+            self.interrupt.set_idle(false);
+            self.interrupt.reset();
+            let line = match entered? {
                 Entered::Line(line) => line,
                 Entered::Interrupt => break interrupt::STATUS,
                 Entered::End => break 0,
@@ -113,21 +135,25 @@ impl<T: FromSettings> Repl<T> {
                 Input::Nothing => {}
                 Input::Question(question) => self.ask(&mut conversation, question.to_owned()).await?,
                 Input::Wrong(sentence) => note(&sentence),
-                Input::Command(Command::Quit) => break 0,
-                Input::Command(Command::Retry) => match self.question.clone() {
+                Input::Quit => break 0,
+                Input::Retry => match self.question.clone() {
                     Some(question) => {
                         print(&format!("> {}\n", OneLine(&question)))?;
                         self.ask(&mut conversation, question).await?;
                     }
                     None => note("There is no question to ask again."),
                 },
-                Input::Command(command) => match self.command(command, &conversation).await {
+                Input::Command(command) => match self.command_or_interrupt(command, &mut conversation).await {
                     Ok(Reaction::Say(text)) => print(&text)?,
-                    Ok(Reaction::Change(change)) => conversation = conversation.with_chat(change),
+                    Ok(Reaction::Change(change, done)) => {
+                        conversation = conversation.with_chat(change);
+                        note(&done);
+                    }
                     Ok(Reaction::GoOn(next)) => {
                         self.save_rest(&mut conversation).await;
                         conversation = *next;
-                        (self.answer, self.question) = (None, None);
+                        // /retry can ask the last question again in a new conversation.
+                        self.answer = None;
                         self.options.api = stored::api(&conversation);
                         self.greet(&conversation);
                         self.recall(&conversation)?;
@@ -142,25 +168,35 @@ impl<T: FromSettings> Repl<T> {
 
     /// Asks a question, and prints its answer while it arrives. Ctrl-C stops the answer.
     async fn ask(&mut self, conversation: &mut Conversation<T>, question: String) -> io::Result<()> {
-        self.interrupt.reset();
         self.question = Some(question.clone());
         print("\n")?;
+        echo::mark_paste(true);
         let mut printer = printer(&self.options);
         let mut reply = conversation.ask(question);
-        let ended = match stream(&mut reply, &mut printer, &mut self.interrupt).await? {
-            End::Interrupted => reply.cancel().await,
-            End::Complete => reply.finish().await,
+        let streamed = stream(&mut reply, &mut printer, &mut self.interrupt).await;
+        let ended = match streamed {
+            Ok(End::Complete) => reply.finish().await,
+            // What has arrived is stored, also if the output is closed.
+            Ok(End::Interrupted) | Err(_) => reply.cancel().await,
         };
+        streamed?;
         let (outcome, unsaved) = stored::split(ended);
         if matches!(&outcome, Err(error) if matches!(error.kind(), ErrorKind::Cancelled)) {
             printer.stopped(&outcome)?;
         } else {
             outcome_with_notes(&self.options, &mut printer, &outcome)?;
+            if stored::has_lost_session(&outcome, conversation) {
+                note("The server may have forgotten this session. /new starts another one, and /retry asks it.");
+            }
         }
         self.answer = outcome.map_or_else(Error::into_partial, Some);
         match unsaved {
             None => {}
-            Some(AppendError::Conflict(other)) => self.reload(conversation, &other).await?,
+            Some(AppendError::Conflict(_)) => self.reload(conversation).await?,
+            Some(AppendError::Shorter(_)) => {
+                note("Another process has deleted this conversation, so it is not stored any more.");
+                note("/save FILE keeps its text, and /new starts another one.");
+            }
             Some(error) => note(&format!("The turn is kept, and stored with the next one: {error}")),
         }
         // A blank line before the prompt.
@@ -168,27 +204,43 @@ impl<T: FromSettings> Repl<T> {
     }
 
     /// Takes over the turns of another process after a conflict.
-    async fn reload(&mut self, conversation: &mut Conversation<T>, other: &StoredTurn) -> io::Result<()> {
-        note(
-            "Another process has continued this conversation, so the question and answer above are not stored. It said:",
-        );
-        self.print_turn(other)?;
-        match conversation.reload().await {
-            Ok(_) => note("/retry asks your question again, after that."),
-            Err(error) => note(&error.to_string()),
-        }
+    async fn reload(&mut self, conversation: &mut Conversation<T>) -> io::Result<()> {
+        let known = conversation.len();
+        let lost = match conversation.reload().await {
+            Ok(lost) => sessions::count(lost.len() as u64),
+            Err(error) => {
+                note(&error.to_string());
+                return Ok(());
+            }
+        };
+        let new = usize::try_from(conversation.len().saturating_sub(known)).unwrap_or(usize::MAX);
+        note(&format!("Another process has continued this conversation. {lost} of yours, above, could not be stored."));
+        note("The other process added:");
+        let turns = conversation.turns();
+        turns[turns.len().saturating_sub(new)..].iter().try_for_each(|turn| self.print_turn(turn))?;
+        note("/retry asks your last question again, after that.");
         Ok(())
     }
 
+    /// Runs a command until Ctrl-C.
+    async fn command_or_interrupt(
+        &self,
+        command: Command<'_>,
+        conversation: &mut Conversation<T>,
+    ) -> Result<Reaction<T>, Error> {
+        let mut interrupt = self.interrupt.clone();
+        tokio::select! {
+            biased;
+            () = interrupt.wait() => Err(Error::cancelled()),
+            reaction = self.command(command, conversation) => reaction,
+        }
+    }
+
     /// Runs a command.
-    async fn command(&self, command: Command<'_>, conversation: &Conversation<T>) -> Result<Reaction<T>, Error> {
-        let chat = |command| match conversation.talk() {
-            Talk::Chat(chat) => Ok(chat),
-            _ => Err(Error::invalid_request(command, "is for chat completions; the server of a session decides")),
-        };
+    async fn command(&self, command: Command<'_>, conversation: &mut Conversation<T>) -> Result<Reaction<T>, Error> {
         let text = match command {
             Command::New => {
-                let next = stored::again(&self.client, &self.store, &self.options, conversation);
+                let next = stored::again(&self.client, &self.store, &self.options, conversation)?;
                 return Ok(Reaction::GoOn(Box::new(next)));
             }
             Command::Resume(part) => {
@@ -197,41 +249,55 @@ impl<T: FromSettings> Repl<T> {
                 return Ok(Reaction::GoOn(Box::new(next)));
             }
             Command::Model(Some(name)) => {
-                let name = chat("/model").map(|_| name.to_owned())?;
-                return Ok(Reaction::Change(Box::new(|chat| {
-                    chat.with_settings(|mut input| {
-                        input.model = name;
-                        input
-                    })
-                })));
+                let name = chat("/model", conversation).map(|_| name.to_owned())?;
+                let done = format!("The next question goes to {name}.");
+                return Ok(Reaction::Change(Box::new(|chat| stored::with_model(chat, name)), done));
             }
             Command::System(Some(text)) => {
-                let text = chat("/system").map(|_| text.to_owned())?;
-                return Ok(Reaction::Change(Box::new(|chat| chat.with_system(text))));
+                let text = chat("/system", conversation).map(|_| text.to_owned())?;
+                let done = "The next question has these instructions.".to_owned();
+                return Ok(Reaction::Change(Box::new(|chat| chat.with_system(text)), done));
             }
             Command::Model(None) => {
-                let current = format!("The model is {}. The server has:\n", OneLine(&chat("/model")?.input().model));
-                let models = self.client.list_models().await?;
-                models.iter().fold(current, |list, model| list + &format!("  {}\n", OneLine(&model.id)))
+                let current = OneLine(&chat("/model", conversation)?.input().model).to_string();
+                match self.client.list_models().await {
+                    Ok(models) => {
+                        models.iter().fold(format!("The model is {current}. The server lists:\n"), |list, model| {
+                            list + &format!("  {}\n", OneLine(&model.id))
+                        })
+                    }
+                    Err(error) => {
+                        let reason = message(&error, &names(&self.options.connection));
+                        let reason: String = OneLine(&reason).to_string().chars().take(200).collect();
+                        format!("The model is {current}. The server has given no list of models: {reason}\n")
+                    }
+                }
             }
-            Command::System(None) => match &*chat("/system")?.input().messages {
+            Command::System(None) => match &*chat("/system", conversation)?.input().messages {
                 [] => "There are no instructions.\n".to_owned(),
-                messages => messages.iter().map(|message| message.text() + "\n").collect(),
+                messages => messages.iter().map(|message| sanitize(&message.text()) + "\n").collect(),
             },
             Command::Sessions => sessions::table(&stored::list(&self.store, None, LISTED).await?),
             Command::Citations => self.citations(conversation),
             Command::Save(file) => {
-                let loaded = self.store.load(conversation.id(), usize::MAX).await;
-                let loaded = loaded.map_err(|error| stored::refuse("the store", &error))?;
-                let turns = loaded.map(|loaded| loaded.turns).unwrap_or_default();
-                save::save(Path::new(file), &turns)
+                let turns = self.all_turns(conversation).await;
+                save::save(&expand(file), &turns)
                     .map_err(|error| Error::invalid_request("/save", format!("could not write {file}: {error}")))?;
                 format!("Saved {} in {}.\n", sessions::count(turns.len() as u64), OneLine(file))
             }
             Command::Help => command::help(),
-            Command::Retry | Command::Quit => unreachable!("they are no reactions"),
         };
         Ok(Reaction::Say(text))
+    }
+
+    /// All turns, stored or not. If the store fails, those in memory.
+    async fn all_turns(&self, conversation: &mut Conversation<T>) -> Vec<StoredTurn> {
+        let mut turns = match self.store.load(conversation.id(), usize::MAX).await {
+            Ok(Some(loaded)) => loaded.turns,
+            Ok(None) | Err(_) => conversation.turns().to_vec(),
+        };
+        turns.extend_from_slice(conversation.unsaved());
+        turns
     }
 
     /// The id of `/resume`: by default that of the newest conversation that is not this one.
@@ -255,13 +321,20 @@ impl<T: FromSettings> Repl<T> {
     }
 
     fn greet(&self, conversation: &Conversation<T>) {
-        let server = self.options.connection.server.as_deref().unwrap_or(chat_client::proto::DEFAULT_BASE_URL);
+        let server = self.options.connection.server.as_deref().unwrap_or(DEFAULT_BASE_URL);
+        // A query may have a key, and so may the part before the host.
+        let server = server.split(['?', '#']).next().unwrap_or_default();
+        let server = match (server.split_once("://"), server.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+            _ => server.to_owned(),
+        };
         let about = match conversation.talk() {
             Talk::Chat(chat) => format!("model {}", chat.input().model),
             Talk::Session(session) => format!("integration {}", session.integration_id()),
             _ => String::new(),
         };
-        note(&format!("chat on {server}, {about}"));
+        let line = format!("chat on {server}, {about}");
+        note(&key_of(&self.options.connection).map_or(line.clone(), |key| key.redact(&line).into_owned()));
         note("/help lists the commands.");
     }
 
@@ -283,6 +356,22 @@ impl<T: FromSettings> Repl<T> {
             let count = sessions::count(conversation.unsaved().len() as u64);
             report(&format!("{count} could not be stored: {error}"), "The text is above.");
         }
+    }
+}
+
+/// The path of a file name, with the user's folder for `~`.
+fn expand(file: &str) -> PathBuf {
+    match (file.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(file),
+    }
+}
+
+/// The chat of a conversation. A session is an error.
+fn chat<'a, T: FromSettings>(command: &'static str, conversation: &'a Conversation<T>) -> Result<&'a Chat<T>, Error> {
+    match conversation.talk() {
+        Talk::Chat(chat) => Ok(chat),
+        _ => Err(Error::invalid_request(command, "is for chat completions, and this conversation is a session")),
     }
 }
 

@@ -5,7 +5,7 @@ mod sources;
 mod spinner;
 mod style;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use chat_client::{Answer, Event, OneLine, Usage};
@@ -15,6 +15,7 @@ use self::spinner::Spinner;
 pub(crate) use self::style::{Style, width};
 use crate::args::Output;
 use crate::markdown::Markdown;
+use crate::print::sanitize;
 
 /// One answer on a terminal.
 pub(crate) struct View {
@@ -27,8 +28,9 @@ pub(crate) struct View {
 
 impl View {
     /// The view of the next answer. `None` if the text is printed as it arrives.
-    pub(crate) fn new(output: Output) -> Option<Self> {
+    pub(crate) fn new(output: Output, is_verbose: bool) -> Option<Self> {
         let style = Style::of(output)?;
+        let style = Style { spinner: style.spinner && !is_verbose, ..style };
         let markdown = Markdown::new(style.markdown());
         Some(Self { style, markdown, spinner: None, started: Instant::now(), has_text: false })
     }
@@ -67,8 +69,10 @@ impl View {
             write!(out, "\n{sources}")?;
         }
         if self.has_text || !sources.is_empty() {
-            let status = status(self.started.elapsed(), answer);
-            writeln!(out, "\n{}", self.style.dim(&OneLine(&status).to_string()))?;
+            writeln!(out)?;
+            for line in status(self.started.elapsed(), answer, width()) {
+                writeln!(out, "{}", self.style.dim(&line))?;
+            }
         }
         Ok(())
     }
@@ -79,12 +83,16 @@ pub(crate) fn sources(citations: &[chat_client::Citation], output: Output) -> St
     sources::render(citations, Style::of(output).unwrap_or_default())
 }
 
-/// One line on a finished answer: the time, the tokens and the model, as far as they are known.
-fn status(time: Duration, answer: &Answer) -> String {
-    let mut parts = vec![format!("{:.1} s", time.as_secs_f64())];
-    parts.extend(answer.usage.as_deref().and_then(tokens));
-    parts.extend(answer.model().map(str::to_owned));
-    parts.join(" · ")
+/// The time, the tokens and the model of an answer, as far as they are known. One line, or several if it is too long.
+fn status(time: Duration, answer: &Answer, width: usize) -> Vec<String> {
+    let mut lines = vec![format!("{:.1} s", time.as_secs_f64())];
+    let model = answer.model().map(|model| OneLine(model).to_string());
+    for part in answer.usage.as_deref().and_then(tokens).into_iter().chain(model) {
+        let last = lines.last_mut().expect("the time is there");
+        let longer = format!("{last} · {part}");
+        if longer.chars().count() > width { lines.push(part) } else { *last = longer }
+    }
+    lines
 }
 
 fn tokens(usage: &Usage) -> Option<String> {
@@ -98,7 +106,8 @@ fn tokens(usage: &Usage) -> Option<String> {
 /// A whole answer: rendered on a terminal, and as it is in a pipe.
 pub(crate) fn render(text: &str, output: Output) -> String {
     let Some(style) = Style::of(output) else {
-        return if text.ends_with('\n') || text.is_empty() { text.to_owned() } else { format!("{text}\n") };
+        let text = if io::stdout().is_terminal() { sanitize(text) } else { text.to_owned() };
+        return if text.ends_with('\n') || text.is_empty() { text } else { text + "\n" };
     };
     let mut markdown = Markdown::new(style.markdown());
     let width = width();

@@ -74,3 +74,32 @@ fn ctrl_c_keeps_what_has_arrived() {
     assert_eq!(status.code(), Some(130));
     assert!(text.starts_with("You begin with") && text.contains("cancelled"), "{text}");
 }
+
+#[test]
+fn control_characters_of_a_stored_answer_do_not_reach_the_terminal() {
+    let (tap, home) = (Tap::start(), home());
+    let answer = "a\u{1b}]0;title\u{7}b\u{1b}[2Jc\n";
+    let args = arguments("ask", &tap);
+    let args: Vec<&str> = args.iter().map(String::as_str).chain(["--raw", "How?"]).collect();
+    let screen = Screen::start(&args, home.path(), SIZE);
+    tap.request();
+    tap.send(answer);
+    tap.finish();
+    screen.end();
+    let args = ["ask", "--last", "--server", tap.url(), "--no-api-key", "--raw", "And?"];
+    for args in [&["sessions"][..], &args] {
+        let screen = Screen::start(args, home.path(), SIZE);
+        if args[0] == "ask" {
+            tap.request();
+            tap.send(answer);
+            tap.finish();
+        }
+        let raw = screen.raw_at_end();
+        assert!(!raw.contains('\x1b'), "{raw:?}");
+    }
+    let list = Screen::start(&["sessions"], home.path(), SIZE);
+    let line = list.end().1;
+    let id = line.split_whitespace().next().expect("an id");
+    let raw = Screen::start(&["sessions", "show", id, "--raw"], home.path(), SIZE).raw_at_end();
+    assert!(raw.contains("]0;title") && !raw.contains('\x1b'), "{raw:?}");
+}

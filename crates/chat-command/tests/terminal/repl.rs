@@ -90,7 +90,7 @@ fn a_narrow_terminal() {
     check(
         &screen.wait_for_prompt("34 toke"),
         "> How?\n\nA heading that is\nlong\n\n• an item that is\n  longer than the\n  terminal\n  • inner item,\n    longer than that\n\n\
-         TIME · 12 + 34 toke\nns\n\n>",
+         TIME\n12 + 34 tokens\n\n>",
     );
 }
 
@@ -105,7 +105,7 @@ fn wide_and_right_to_left_characters_fit_the_width() {
     check(
         &screen.wait_for_prompt("34 toke"),
         "> ?\n\n日本語の文章は空白が\nありません。次の行に\n続きます。\n\nשלום עולם, זה טקסט\nבעברית.\n\n👩‍👩‍👧 e\u{301}\n\n\
-         TIME · 12 + 34 toke\nns\n\n>",
+         TIME\n12 + 34 tokens\n\n>",
     );
 }
 
@@ -222,6 +222,10 @@ fn what_is_typed_while_an_answer_streams_reaches_the_next_prompt() {
 fn a_question_may_have_several_lines() {
     let (tap, home) = (Tap::start(), home());
     let screen = repl(&tap, home.path(), SIZE, &[]);
+    screen.keys("\x1b[200~curl \\\n -H x\x1b[201~\r");
+    assert_eq!(messages(&tap.request()), ["user: curl \\\\\\n -H x"]);
+    screen.ctrl_c();
+    screen.wait_for_prompt("Stopped");
     screen.keys("one\\\rtwo\x1b\rthree\x1b[200~\nfour\x1b[201~\r");
     assert_eq!(messages(&tap.request()), [r"user: one\ntwo\nthree\nfour"]);
 }
@@ -342,12 +346,11 @@ fn a_slow_terminal_loses_nothing() {
     tap.request();
     tap.send("begin ");
     screen.wait_for("begin");
-    screen.stop();
+    screen.slow_down();
     for number in 0..20_000 {
         tap.send(&format!("word{number} "));
     }
     tap.finish();
-    screen.resume();
     screen.wait_for("word19999");
     screen.wait_for_prompt("");
     let raw = screen.raw();
@@ -367,6 +370,7 @@ fn ctrl_c_stops_an_answer_on_a_terminal_that_is_not_read() {
     for number in 0..20_000 {
         tap.send(&format!("word{number} "));
     }
+    tap.wait_until_blocked();
     screen.ctrl_c();
     screen.resume();
     screen.wait_for("Stopped. What has arrived is kept.");
@@ -381,7 +385,9 @@ fn no_color_and_dumb_terminals_get_no_colors() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let screen = Screen::start_with(&args, home.path(), SIZE, &variables);
         screen.wait_until("a prompt", |screen| screen.ends_with('>'));
-        screen.line("How?");
+        screen.keys("How?");
+        screen.wait_until("what is typed", |screen| screen.ends_with("> How?"));
+        screen.keys("\r");
         tap.request();
         tap.send("It is **simple**, see `docs` and [this](https://example.com).\n");
         tap.finish();
@@ -395,6 +401,8 @@ fn no_color_and_dumb_terminals_get_no_colors() {
         if variables[0].1 == "dumb" {
             assert!(!raw.contains('\x1b'), "{raw:?}");
         }
+        screen.keys("\x04");
+        assert_eq!(screen.end().0.code(), Some(0), "{variables:?}");
     }
 }
 
@@ -436,4 +444,130 @@ fn a_session_goes_on_and_has_its_sources() {
     screen.wait_until("the sources", |screen| screen.matches("\n[1] ").count() == 2);
     screen.line("And then?");
     screen.wait_for("This is question 3 of this session");
+}
+
+#[test]
+fn sigterm_stores_what_has_arrived_and_restores_the_terminal() {
+    for at_prompt in [true, false] {
+        let (tap, home) = (Tap::start(), home());
+        let screen = repl(&tap, home.path(), SIZE, &[]);
+        converse(&screen, &tap, "How?", "So.");
+        if !at_prompt {
+            screen.line("And then?");
+            tap.request();
+            tap.send("Then you ");
+            screen.wait_for("Then you");
+        }
+        assert!(!screen.has_echo());
+        screen.signal("TERM");
+        screen.wait_until_ended();
+        assert!(screen.has_echo(), "at the prompt: {at_prompt}");
+        let screen = repl(&tap, home.path(), SIZE, &["--last"]);
+        let last = if at_prompt { "> How?\n\nSo.\n" } else { "> And then?\n\nThen you\n(The answer is incomplete.)\n" };
+        assert!(screen.contents().contains(last), "{}", screen.contents());
+    }
+}
+
+#[test]
+fn ctrl_c_stops_a_command() {
+    let (tap, home) = (Tap::start(), home());
+    let screen = repl(&tap, home.path(), SIZE, &[]);
+    screen.line("/model");
+    tap.request();
+    screen.ctrl_c();
+    screen.wait_for_prompt("cancelled");
+    converse(&screen, &tap, "How?", "So.");
+}
+
+#[test]
+fn a_second_ctrl_c_exits_while_the_turn_is_stored() {
+    let (tap, home) = (Tap::start(), home());
+    let file = home.path().join("store.sqlite3");
+    let screen = repl(&tap, home.path(), SIZE, &["--store", file.to_str().unwrap()]);
+    converse(&screen, &tap, "How?", "So.");
+    let lock = rusqlite::Connection::open(&file).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    screen.line("And then?");
+    tap.request();
+    tap.send("Then ");
+    screen.wait_for("Then");
+    screen.ctrl_c();
+    // The terminal does not echo keys, so nothing shows when the first one has arrived.
+    screen.wait_until_ended_pressing_ctrl_c();
+    assert!(screen.has_echo());
+}
+
+#[test]
+fn no_key_is_greeted() {
+    let (tap, home) = (Tap::start(), home());
+    let url = tap.url().replace("http://", "http://user:secret-1@") + "/v1?sig=secret-2";
+    let args = ["repl", "--api", "completions", "--server", &url, "--model", "secret-3", "--api-key", "secret-3"];
+    let screen = Screen::start(&args, home.path(), (100, 24));
+    let screen =
+        screen.wait_until("an error or a prompt", |screen| screen.contains("settings") || screen.ends_with('>'));
+    assert!(!screen.contains("secret"), "{screen}");
+}
+
+#[test]
+fn resume_keeps_the_model_and_the_instructions() {
+    let (tap, home) = (Tap::start(), home());
+    let screen = repl(&tap, home.path(), SIZE, &["--system", "Be brief.", "--model", "first"]);
+    converse(&screen, &tap, "How?", "So.");
+    screen.kill();
+    let screen = repl(&tap, home.path(), SIZE, &["--system", "Be kind."]);
+    converse(&screen, &tap, "Who?", "I.");
+    screen.line("/resume");
+    screen.wait_for("This conversation has 1 turn.");
+    let request = converse(&screen, &tap, "When?", "Now.");
+    assert_eq!(messages(&request)[0], "system: Be brief.");
+    assert_eq!(serde_json::from_str::<Value>(&request).unwrap()["model"], "first");
+}
+
+#[test]
+fn the_turn_of_another_process_is_shown() {
+    let (tap, home) = (Tap::start(), home());
+    let first = repl(&tap, home.path(), SIZE, &[]);
+    converse(&first, &tap, "How?", "So.");
+    let second = repl(&tap, home.path(), (80, 40), &["--last"]);
+    converse(&first, &tap, "And then?", "Then.");
+    second.line("And now?");
+    tap.request();
+    tap.send("Now.");
+    tap.finish();
+    let screen = second.wait_for_prompt("/retry asks");
+    assert!(screen.contains("1 turn of yours, above, could not be stored."), "{screen}");
+    assert!(screen.contains("The other process added:\n> And then?\n\nThen.\n"), "{screen}");
+    let request = converse(&second, &tap, "/retry", "Now it is.");
+    assert_eq!(messages(&request)[2..], ["user: And then?", "assistant: Then.", "user: And now?"]);
+}
+
+#[test]
+fn a_conversation_that_was_deleted_can_be_saved() {
+    let (tap, home) = (Tap::start(), home());
+    let store = home.path().join("store.sqlite3");
+    let screen = repl(&tap, home.path(), (80, 40), &["--store", store.to_str().unwrap()]);
+    converse(&screen, &tap, "How?", "So.");
+    rusqlite::Connection::open(&store).unwrap().execute_batch("DELETE FROM conversations").unwrap();
+    screen.line("And then?");
+    tap.request();
+    tap.send("Then.");
+    tap.finish();
+    screen.wait_for_prompt("Another process has deleted this conversation");
+    let file = home.path().join("saved.md");
+    screen.line(&format!("/save {}", file.display()));
+    screen.wait_for("Saved 2 turns");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "> How?\n\nSo.\n\n> And then?\n\nThen.\n\n");
+}
+
+#[test]
+fn a_wide_terminal() {
+    let (tap, home) = (Tap::start(), home());
+    let screen = repl(&tap, home.path(), (200, 24), &[]);
+    screen.line("How?");
+    tap.request();
+    tap.send(&"word ".repeat(50));
+    tap.finish();
+    let line = ["word"; 40].join(" ");
+    let rest = ["word"; 10].join(" ");
+    check(&screen.wait_for_prompt("34 tokens"), &format!("> How?\n\n{line}\n{rest}\n\nTIME · 12 + 34 tokens\n\n>"));
 }

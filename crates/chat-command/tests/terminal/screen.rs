@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty};
+use rustix::termios::LocalModes;
 
 /// A screen that does not change as expected for so long is wrong, even on a slow machine.
 const HUNG: Duration = Duration::from_secs(60);
@@ -28,6 +29,8 @@ struct Shared {
     ended: bool,
     /// Whether the terminal reads nothing.
     stopped: bool,
+    /// How long it pauses after each read.
+    pause: Duration,
 }
 
 impl Screen {
@@ -52,7 +55,13 @@ impl Screen {
             .expect("the command starts");
         let pty = Arc::new(pty);
         let emulator = vt100::Parser::new(count(rows), count(columns), 0);
-        let shared = Arc::new(Mutex::new(Shared { emulator, bytes: Vec::new(), ended: false, stopped: false }));
+        let shared = Arc::new(Mutex::new(Shared {
+            emulator,
+            bytes: Vec::new(),
+            ended: false,
+            stopped: false,
+            pause: Duration::ZERO,
+        }));
         thread::spawn({
             let (pty, shared) = (Arc::clone(&pty), Arc::clone(&shared));
             move || read(&pty, &shared)
@@ -77,6 +86,24 @@ impl Screen {
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.shared().emulator.screen_mut().set_size(count(rows), count(columns));
         self.pty.resize(Size::new(rows, columns)).expect("a size");
+    }
+
+    /// Whether the system echoes what is typed, as before the program.
+    pub(crate) fn has_echo(&self) -> bool {
+        let modes = rustix::termios::tcgetattr(&*self.pty).expect("a terminal").local_modes;
+        modes.contains(LocalModes::ECHO) && modes.contains(LocalModes::ICANON)
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent =
+            std::process::Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Reads slowly from now on.
+    pub(crate) fn slow_down(&self) {
+        self.shared().pause = Duration::from_millis(2);
     }
 
     /// Reads nothing that the program writes, until `resume`.
@@ -150,6 +177,22 @@ impl Screen {
         (status, self.contents())
     }
 
+    #[track_caller]
+    pub(crate) fn wait_until_ended(&self) {
+        self.wait_for_end();
+    }
+
+    /// Presses Ctrl-C until the program ends.
+    #[track_caller]
+    pub(crate) fn wait_until_ended_pressing_ctrl_c(&self) {
+        let start = Instant::now();
+        while !self.shared().ended {
+            assert!(start.elapsed() < HUNG, "the program does not end\n{}", self.contents());
+            let _ = (&*self.pty).write_all(b"\x03");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Kills the program, as `kill -9` does.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the program runs");
@@ -179,7 +222,7 @@ impl Drop for Screen {
 
 /// Reads what the program writes until its end.
 fn read(pty: &Pty, mutex: &Mutex<Shared>) {
-    let mut buffer = [0; 4096];
+    let mut buffer = [0; 1024];
     let mut pty = pty;
     // At the end, a terminal reports an error.
     while let Ok(read @ 1..) = pty.read(&mut buffer) {
@@ -191,6 +234,9 @@ fn read(pty: &Pty, mutex: &Mutex<Shared>) {
             thread::sleep(Duration::from_millis(5));
             shared = lock(mutex);
         }
+        let pause = shared.pause;
+        drop(shared);
+        thread::sleep(pause);
     }
     lock(mutex).ended = true;
 }

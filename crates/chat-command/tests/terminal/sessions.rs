@@ -95,9 +95,13 @@ fn wrong_ids_and_stores_are_errors() {
     let user = User::new();
     user.ask(&["--integration", "i", "When?"]);
     user.ask(&["--integration", "i", "When?"]);
+    // The ids begin with the time.
+    let same = user.list()[0]["id"].as_str().unwrap()[..8].to_owned();
     for (args, part) in [
-        (&["ask", "--resume", "nothing", "x"][..], "is not in the store"),
-        (&["ask", "--resume", "-", "x"], "may be several"),
+        (&["ask", "--resume", "nothing", "x"][..], "is too short"),
+        (&["ask", "--resume", &same, "x"], "may be several"),
+        (&["sessions", "delete", "-"], "is too short"),
+        (&["ask", "--resume", "nothing-like", "x"], "is not in the store"),
         (&["sessions", "show", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
         (&["sessions", "delete", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
         (&["ask", "--no-store", "--last", "x"], "--last has nothing to continue"),
@@ -121,7 +125,7 @@ fn the_question_is_answered_if_the_default_store_cannot_be_used() {
     command.env_remove("CHAT_STORE").env("HOME", "/dev/null").env("XDG_STATE_HOME", "/dev/null");
     let run = support::run(&mut command);
     assert_eq!(run.status, Some(0), "{run:?}");
-    assert!(run.stderr.contains("Conversations are not stored: "), "{run:?}");
+    assert!(run.stderr.contains("Nothing is stored: "), "{run:?}");
 }
 
 #[test]
@@ -159,4 +163,60 @@ fn an_incomplete_answer_is_stored_as_such() {
     assert_eq!(asking.end().status, Some(130));
     let show = user.chat(&["sessions", "show", user.list()[0]["id"].as_str().unwrap()]);
     assert_eq!(show.stdout, "> How?\n\nYou begin\n(The answer is incomplete.)\n\n");
+}
+
+#[test]
+fn what_has_arrived_is_stored_if_the_output_is_closed() {
+    let user = User::new();
+    let mut command = user.command(&["ask", "--api", "completions", "--model", "m", "How?"]);
+    let tap = crate::Tap::start();
+    command.env("INKEEP_API_BASE_URL", tap.url());
+    let (mut asking, output) = support::Running::start_unread(&mut command);
+    tap.request();
+    drop(output);
+    tap.send("You begin\n");
+    while asking.is_running() {
+        tap.send("and go on\n");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let show = user.chat(&["sessions", "show", user.list()[0]["id"].as_str().unwrap()]);
+    assert!(show.stdout.starts_with("> How?\n\nYou begin\n"), "{show:?}");
+}
+
+#[test]
+fn a_default_store_of_a_newer_version_is_rejected() {
+    let user = User::new();
+    let folder = user.home.path().join("chat-rs");
+    std::fs::create_dir(&folder).unwrap();
+    let file = rusqlite::Connection::open(folder.join("conversations.sqlite3")).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    for args in [&["sessions"][..], &["sessions", "delete", "12345678"], &["ask", "--last", "x"]] {
+        let mut command = user.command(args);
+        command.env_remove("CHAT_STORE").env("XDG_STATE_HOME", user.home.path());
+        let run = support::run(&mut command);
+        assert_eq!(run.status, Some(2), "{args:?}: {run:?}");
+        assert!(run.stderr.contains("newer version"), "{args:?}: {run:?}");
+    }
+    let mut command = user.command(&["ask", "--integration", "i", "When is a call retried?"]);
+    command.env_remove("CHAT_STORE").env("XDG_STATE_HOME", user.home.path());
+    let run = support::run(&mut command);
+    assert!(run.status == Some(0) && run.stderr.contains("Nothing is stored: "), "{run:?}");
+}
+
+#[test]
+#[cfg(feature = "blocking")]
+fn the_blocking_client_stores_nothing() {
+    let user = User::new();
+    let run = user.chat(&["ask", "--transport", "blocking", "--last", "x"]);
+    assert_eq!(run.status, Some(2), "{run:?}");
+    assert!(run.stderr.contains("stores no conversation"), "{run:?}");
+}
+
+#[test]
+fn the_list_on_a_terminal() {
+    let user = User::new();
+    user.ask(&["--integration", "i", "When is a call retried?"]);
+    let screen = Screen::start(&["sessions", "--store", &user.store()], user.home.path(), (80, 24));
+    let (status, screen) = screen.end();
+    assert_eq!((status.code(), &screen[8..]), (Some(0), "     just now     1 turn  i: When is a call retried?"));
 }

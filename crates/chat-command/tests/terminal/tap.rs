@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,6 +15,8 @@ pub(crate) struct Tap {
     /// The answer to the last request.
     current: Arc<Mutex<Option<Sender<Step>>>>,
     requests: Receiver<String>,
+    /// The number of pieces that were sent.
+    sent: Arc<AtomicUsize>,
 }
 
 enum Step {
@@ -30,6 +33,8 @@ impl Tap {
         let (received, requests) = channel();
         let current = Arc::new(Mutex::new(None));
         let answering = Arc::clone(&current);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&sent);
         thread::spawn(move || {
             for mut connection in listener.incoming().map_while(Result::ok) {
                 let Ok(request) = read_request(&mut connection) else { continue };
@@ -37,10 +42,11 @@ impl Tap {
                 *answering.lock().expect("no panic") = Some(sender);
                 let _ = received.send(request);
                 // The client may have closed the connection.
-                thread::spawn(move || drop(answer(connection, steps)));
+                let counter = Arc::clone(&counter);
+                thread::spawn(move || drop(answer(connection, steps, &counter)));
             }
         });
-        Self { url, current, requests }
+        Self { url, current, requests, sent }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -68,6 +74,18 @@ impl Tap {
         self.step(Step::Finish);
     }
 
+    /// Waits until the client takes no more of the pieces, because its terminal takes no more.
+    pub(crate) fn wait_until_blocked(&self) {
+        let mut last = usize::MAX;
+        let mut same = 0;
+        while same < 50 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let sent = self.sent.load(Ordering::Relaxed);
+            same = if sent == last { same + 1 } else { 0 };
+            last = sent;
+        }
+    }
+
     fn step(&self, step: Step) {
         let current = self.current.lock().expect("no panic");
         // A client that has stopped the answer takes no more of it.
@@ -75,7 +93,7 @@ impl Tap {
     }
 }
 
-fn answer(mut connection: TcpStream, steps: Receiver<Step>) -> std::io::Result<()> {
+fn answer(mut connection: TcpStream, steps: Receiver<Step>, sent: &AtomicUsize) -> std::io::Result<()> {
     let mut head = Some("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
     for step in steps {
         if let Some(head) = head.take() {
@@ -85,6 +103,7 @@ fn answer(mut connection: TcpStream, steps: Receiver<Step>) -> std::io::Result<(
             Step::Head => {}
             Step::Send(text) => {
                 event(&mut connection, &json!({ "choices": [{ "delta": { "content": text }}]}))?;
+                sent.fetch_add(1, Ordering::Relaxed);
             }
             Step::Finish => {
                 event(&mut connection, &json!({ "choices": [{ "delta": {}, "finish_reason": "stop" }]}))?;
