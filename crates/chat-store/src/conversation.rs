@@ -224,20 +224,36 @@ impl<S: Store, T: Transport> StoredConversation<S, T> {
         Ok(())
     }
 
-    /// Loads the turns again, after a conflict. Returns the turns that were not appended, oldest first, and forgets them.
+    /// Loads the turns again, after a conflict. Returns the turns that are not in the store, oldest first, and forgets them.
     ///
-    /// The next question continues the turns of the store. A session continues with the session id of the store.
+    /// The next question continues the turns of the store, with all that other processes have appended. A session continues
+    /// with the session id of the store.
     ///
     /// # Errors
     ///
     /// Those of [`resume`](Self::resume). Nothing is changed then.
     pub async fn reload(&mut self) -> Result<Vec<StoredTurn>, StoreError> {
         self.collect();
-        let Loaded { about, len, turns } = load(&self.store, self.id, self.last).await?;
+        let Loaded { about, len, turns } = self.load_new().await?;
         self.talk.reset(&about, &turns)?;
         self.known = self.talk.last();
         (self.title, self.len, self.turns) = (about.title, len, turns);
-        Ok(self.unsaved.drain(..).collect())
+        // The acknowledgement of an append may have been lost.
+        let is_stored = |turn: &StoredTurn| self.turns.iter().any(|stored| stored.id == turn.id);
+        Ok(self.unsaved.drain(..).filter(|turn| !is_stored(turn)).collect())
+    }
+
+    /// Loads the last turns, and all that were appended since this conversation was loaded or saved.
+    async fn load_new(&self) -> Result<Loaded, StoreError> {
+        let mut last = self.last;
+        loop {
+            let loaded = load(&self.store, self.id, last).await?;
+            let new = usize::try_from(loaded.len.saturating_sub(self.len)).unwrap_or(usize::MAX);
+            if new <= loaded.turns.len() || loaded.turns.len() < last {
+                return Ok(loaded);
+            }
+            last = new;
+        }
     }
 
     /// Moves turns that have ended to the turns to append.

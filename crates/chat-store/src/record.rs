@@ -37,7 +37,8 @@ pub enum Dialect {
     Session {
         /// The integration.
         integration_id: String,
-        /// The id of the session on the server.
+        /// The id of the session on the server. The session can't continue if no request can contain it: an empty id, `.` or
+        /// `..`.
         session_id: Option<SessionId>,
     },
     /// A chat (v1).

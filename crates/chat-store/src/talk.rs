@@ -72,9 +72,11 @@ impl<T: Transport> Talk<T> {
             Self::Chat(chat) => {
                 Dialect::Chat { model: chat.input().model.clone(), system: chat.input().messages.clone() }
             }
-            Self::Session(session) => {
-                Dialect::Session { integration_id: session.integration_id().to_owned(), session_id: session.id() }
-            }
+            Self::Session(session) => Dialect::Session {
+                integration_id: session.integration_id().to_owned(),
+                // A session that can't continue can't continue after a resume either.
+                session_id: session.id().or_else(|| session.unusable_id()),
+            },
         };
         About::new(title, dialect)
     }

@@ -34,7 +34,10 @@ fn a_lost_connection_is_opened_again() {
     assert_eq!(second.block_on(store.load(id, 9)).unwrap().unwrap().turns, turns);
 
     let error = async_io::block_on(store.list(None, 1)).unwrap_err();
-    assert_eq!(error.to_string(), "the store is not available: Postgres needs a tokio runtime, and this is none");
+    assert_eq!(
+        error.to_string(),
+        "the store is not available: Postgres was called outside of a tokio runtime; call it inside one"
+    );
 }
 
 /// Opens a store at an address, which fails, and returns the text of the error.
@@ -64,9 +67,8 @@ fn an_invalid_url_is_an_error_without_the_password() {
 
 #[test]
 fn a_refused_connection_is_an_error_without_the_password() {
-    // A port that nobody listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let error = failure(&format!("postgres://u:secret@127.0.0.1:{port}/d"));
+    // A reserved port, which nobody listens on.
+    let error = failure("postgres://u:secret@127.0.0.1:1/d");
     assert!(error.starts_with("the store is not available: error connecting to server: "), "{error}");
     assert!(!error.contains("secret"), "{error}");
 }
@@ -84,4 +86,51 @@ fn a_refused_password_is_not_in_the_error_and_not_in_debug() {
     let any = runtime.block_on(AnyStore::open(&url.replace("postgres:", "postgresql:"))).unwrap();
     assert_eq!(runtime.block_on(any.list(None, 1)).unwrap(), []);
     assert_eq!(format!("{postgres:?} {any:?}"), "Postgres { .. } AnyStore { .. }");
+}
+
+#[test]
+fn each_schema_has_a_store_of_its_own() {
+    let Some(server) = Server::start() else { return };
+    server.sql("CREATE SCHEMA tenant; CREATE SCHEMA \"Te'n.ant\"\"2\"");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stores = ["public", "tenant,public", "%22Te'n.ant%22%222%22,tenant,public"].map(|path| {
+        let url = format!("{}?options=-csearch_path%3D{path}", server.url());
+        let store = runtime.block_on(Postgres::connect(&url)).unwrap();
+        assert_eq!(runtime.block_on(store.list(None, 9)).unwrap(), [], "{path}");
+        let head = head(ConversationId::new(), path);
+        for (len, turn) in [(0, turn("1?", "One.")), (1, turn("2?", "Two."))] {
+            runtime.block_on(store.append(&head, len, &turn)).unwrap();
+        }
+        (store, head)
+    });
+    for (store, head) in &stores {
+        let listed = runtime.block_on(store.list(None, 9)).unwrap();
+        assert_eq!(listed.iter().map(|summary| summary.id).collect::<Vec<_>>(), [head.id]);
+        for (_, other) in &stores {
+            let len = runtime.block_on(store.load(other.id, 9)).unwrap().map(|loaded| loaded.turns.len());
+            assert_eq!(len, (other.id == head.id).then_some(2));
+        }
+    }
+    // A store whose tables are gone is not the next one of the path.
+    server.sql("DROP SCHEMA tenant CASCADE");
+    let [(public, head), (tenant, _), _] = &stores;
+    runtime.block_on(tenant.list(None, 9)).unwrap_err();
+    runtime.block_on(tenant.delete(head.id)).unwrap_err();
+    assert_eq!(runtime.block_on(public.list(None, 9)).unwrap().len(), 1);
+}
+
+#[test]
+fn a_schema_that_cannot_be_used_is_an_error() {
+    let Some(server) = Server::start() else { return };
+    let foreign = "CREATE SCHEMA foreign_type; CREATE TABLE foreign_type.chat_store_version AS SELECT 'x' AS version;
+        CREATE SCHEMA foreign_rows; CREATE TABLE foreign_rows.chat_store_version (version bigint)";
+    server.sql(foreign);
+    for (path, expected) in [
+        ("missing", "the store is not available: the search path has no schema that exists; create the schema first"),
+        ("foreign_type", "could not read the version of the store: error deserializing column 0"),
+        ("foreign_rows", "could not read the version of the store: the table chat_store_version is empty"),
+    ] {
+        let error = failure(&format!("{}?options=-csearch_path%3D{path}", server.url()));
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

@@ -14,6 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Error, Row, Socket};
 
 use super::migrate::migrate;
+use super::sql::in_schema;
 use crate::StoreError;
 
 /// Maximum time to connect, unless the configuration has one.
@@ -29,7 +30,14 @@ type Connect = dyn Fn() -> Pin<Box<dyn Future<Output = Result<Client, Error>> + 
 
 pub(crate) struct Connection {
     connect: Box<Connect>,
-    client: Mutex<Option<Arc<Client>>>,
+    open: Mutex<Option<Arc<Open>>>,
+}
+
+/// A connection that is open.
+struct Open {
+    client: Client,
+    /// The schema of the tables.
+    schema: String,
 }
 
 impl Connection {
@@ -54,59 +62,60 @@ impl Connection {
             };
             Box::pin(connect) as Pin<Box<dyn Future<Output = _> + Send>>
         };
-        let connection = Self { connect: Box::new(connect), client: Mutex::new(None) };
-        connection.client().await?;
+        let connection = Self { connect: Box::new(connect), open: Mutex::new(None) };
+        connection.get().await?;
         Ok(connection)
     }
 
     /// Runs a statement. If the connection is lost, it is opened again, and the statement is repeated once: it must do no
     /// harm if it runs twice.
     pub(crate) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let client = self.client().await?;
-        match self.run(&client, sql, params).await {
+        let open = self.get().await?;
+        match self.run(&open, sql, params).await {
             Err(Failed::Lost(_)) => {}
             result => return result.map_err(Failed::into_error),
         }
-        let client = self.client().await?;
-        self.run(&client, sql, params).await.map_err(Failed::into_error)
+        let open = self.get().await?;
+        self.run(&open, sql, params).await.map_err(Failed::into_error)
     }
 
-    async fn run(&self, client: &Arc<Client>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failed> {
+    async fn run(&self, open: &Arc<Open>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failed> {
         // Without preparing it, so that it takes one round trip, and poolers such as PgBouncer need no session.
-        let error = match timeout(TIMEOUT, client.query_typed(sql, params)).await {
+        let sql = in_schema(sql, &open.schema);
+        let error = match timeout(TIMEOUT, open.client.query_typed(&sql, params)).await {
             Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) if is_lost(client, &error) => Failed::Lost(error),
+            Ok(Err(error)) if is_lost(&open.client, &error) => Failed::Lost(error),
             Ok(Err(error)) => return Err(Failed::Refused(failed(error))),
             Err(_) => Failed::Refused(StoreError::unavailable(format!("no answer within {} s", TIMEOUT.as_secs()))),
         };
-        self.forget(client).await;
+        self.forget(open).await;
         Err(error)
     }
 
-    /// Returns the client of the open connection, or of a new one. The tables of a new one are checked.
-    async fn client(&self) -> Result<Arc<Client>, StoreError> {
+    /// Returns the open connection, or a new one. The tables of a new one are checked.
+    async fn get(&self) -> Result<Arc<Open>, StoreError> {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(StoreError::unavailable("Postgres needs a tokio runtime, and this is none"));
+            return Err(StoreError::unavailable("Postgres was called outside of a tokio runtime; call it inside one"));
         }
-        let mut slot = self.client.lock().await;
-        if let Some(client) = slot.as_ref().filter(|client| !client.is_closed()) {
-            return Ok(Arc::clone(client));
+        let mut slot = self.open.lock().await;
+        if let Some(open) = slot.as_ref().filter(|open| !open.client.is_closed()) {
+            return Ok(Arc::clone(open));
         }
         let open = async {
             let mut client = (self.connect)().await.map_err(failed)?;
-            migrate(&mut client).await?;
-            Ok(client)
+            let schema = migrate(&mut client).await?;
+            Ok(Open { client, schema })
         };
         let no_answer = |_| StoreError::unavailable(format!("no connection within {} s", TIMEOUT.as_secs()));
-        let client = Arc::new(timeout(TIMEOUT, open).await.map_err(no_answer)??);
-        *slot = Some(Arc::clone(&client));
-        Ok(client)
+        let open = Arc::new(timeout(TIMEOUT, open).await.map_err(no_answer)??);
+        *slot = Some(Arc::clone(&open));
+        Ok(open)
     }
 
     /// Closes a connection that can't be used again.
-    async fn forget(&self, client: &Arc<Client>) {
-        let mut slot = self.client.lock().await;
-        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, client)) {
+    async fn forget(&self, open: &Arc<Open>) {
+        let mut slot = self.open.lock().await;
+        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, open)) {
             *slot = None;
         }
     }

@@ -23,8 +23,8 @@ use crate::{
 /// All methods need a tokio runtime with I/O and timers: elsewhere, they return an error. A lost connection is opened again by
 /// the next operation, and an operation that was interrupted is repeated once. An operation ends after 30 s without an answer.
 ///
-/// The tables `chat_conversation`, `chat_turn` and `chat_store_version` are in the first schema of the search path. The role
-/// needs the right to create them the first time. Statements of several tasks take turns on the connection: open more stores
+/// The tables `chat_conversation`, `chat_turn` and `chat_store_version` are in the first schema of the search path that exists.
+/// Tables of its other schemas are never used. The role needs the right to create the tables the first time. Statements of several tasks take turns on the connection: open more stores
 /// if one connection is not enough.
 ///
 /// ```no_run

@@ -30,7 +30,7 @@ pub(crate) fn default_path() -> Result<PathBuf, StoreError> {
 
 /// Opens the file, creates it if it does not exist, and brings it to the newest version.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
-    // For SQLite, `:memory:`, `file:…` and an empty path are no names of files.
+    // For SQLite, `:memory:`, `file:…` and an empty path are not names of files.
     let path = &Path::new(".").join(path);
     create(path).map_err(|error| {
         StoreError::unavailable(io::Error::new(error.kind(), format!("could not open {}: {error}", path.display())))
@@ -41,7 +41,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     // Before anything is written, so that a newer file and a file of another program do not change.
     version(&connection)?;
     enable_wal(&connection).map_err(failed)?;
-    // FULL: a turn that was appended survives a loss of power. Deleted text is overwritten.
+    // FULL: a turn that was appended survives a loss of power.
+    // secure_delete: the next checkpoint overwrites deleted text in the file. The `-wal` may have this text until it is
+    // overwritten, or until the last process closes the file and removes it.
     let settings = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;";
     connection.execute_batch(settings).map_err(failed)?;
     migrate(&mut connection)?;

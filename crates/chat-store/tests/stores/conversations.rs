@@ -184,6 +184,21 @@ pub(crate) fn a_session_continues(place: &Place) {
     assert_eq!((&*about.title, about.dialect), ("1?", dialect));
 }
 
+pub(crate) fn a_session_with_an_unusable_id_does_not_continue(place: &Place) {
+    for session_id in ["", ".", ".."] {
+        let (client, transport) = client([Script::answer(session_id, "One."), Script::answer("s-2", "Two.")]);
+        let mut conversation = place.open().start(client.session("docs"));
+        place.run(conversation.ask("1?").finish()).unwrap();
+        let resumed = place.run(place.open().conversation(&client, conversation.id())).unwrap();
+        for mut conversation in [conversation, resumed] {
+            let error = place.run(conversation.ask("2?").finish()).unwrap_err();
+            assert!(matches!(error, AskError::Call(_)), "{error}");
+            assert_eq!(transport.requests().len(), 1, "no new session: {session_id:?}");
+            assert_eq!(texts(conversation.turns()), owned(&[("1?", "One.")]));
+        }
+    }
+}
+
 pub(crate) fn a_cancelled_answer_is_stored(place: &Place) {
     let v0 = "event: message_chunk\ndata: {\"content_chunk\":\"Half\",\"chat_session_id\":\"s-1\"}\n\n";
     let stream = |part: &str| Script::events([part.to_owned()]).stall();
@@ -331,6 +346,34 @@ pub(crate) fn turns_wait_until_the_store_is_back(place: &Place) {
     assert_eq!((conversation.unsaved().len(), conversation.turns().len()), (0, 3));
     let loaded = place.run(place.open().load(conversation.id(), 9)).unwrap().unwrap();
     assert_eq!((loaded.turns.as_slice(), &*loaded.about.title), (conversation.turns(), "1?"));
+}
+
+pub(crate) fn a_reload_returns_no_stored_turn(place: &Place) {
+    let (client, _) = client(["Zero.", "One.", "Two.", "Three.", "Four."].map(Script::completion));
+    let mut theirs = place.open().start(client.chat("model-1"));
+    place.run(theirs.ask("0?").finish()).unwrap();
+    let id = theirs.id();
+    // The first append succeeds without an acknowledgement, and the second fails.
+    let store = Arc::new(Failing { store: place.open(), failures: AtomicUsize::new(2) });
+    // It loads fewer turns than the other process appends.
+    let mut mine = place.run(StoredConversation::resume(store, &client, id, 1)).unwrap();
+    for question in ["1?", "2?"] {
+        assert!(matches!(place.run(mine.ask(question).finish()), Err(AskError::NotSaved(_))));
+    }
+    assert_eq!(texts(mine.unsaved()), owned(&[("1?", "One."), ("2?", "Two.")]));
+    place.run(theirs.reload()).unwrap();
+    for question in ["3?", "4?"] {
+        place.run(theirs.ask(question).finish()).unwrap();
+    }
+
+    let lost = place.run(mine.reload()).unwrap();
+    assert_eq!(texts(&lost), owned(&[("2?", "Two.")]));
+    assert_eq!((mine.unsaved().len(), mine.len()), (0, 4));
+    // What the documentation of `Store` allows.
+    place.run(place.open().append(&Head::new(id, mine.about()), mine.len(), &lost[0])).unwrap();
+    let stored = place.run(place.open().load(id, 9)).unwrap().unwrap().turns;
+    let expected = [("0?", "Zero."), ("1?", "One."), ("3?", "Three."), ("4?", "Four."), ("2?", "Two.")];
+    assert_eq!(texts(&stored), owned(&expected));
 }
 
 pub(crate) fn a_dropped_reply_is_saved_later(place: &Place) {

@@ -90,7 +90,11 @@ async fn fill_postgres(url: &str, id: ConversationId) {
 async fn check_postgres(url: &str, id: ConversationId) {
     let client = client(url).await;
     let key = format!("(SELECT key FROM chat_conversation WHERE id = '{id}')");
-    let sql = postgres::LAST.replace("$1", &key).replace("$2", &TURNS.to_string()).replace("$3", "10");
+    let sql = postgres::LAST
+        .replace("{schema}.", "")
+        .replace("$1", &key)
+        .replace("$2", &TURNS.to_string())
+        .replace("$3", "10");
     let rows = client.query(&format!("EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}"), &[]).await.unwrap();
     let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let plan = plan.join("\n");

@@ -60,10 +60,12 @@ cases! {
         conversations::calls_of_tools_are_answered_after_a_resume
         conversations::a_resume_goes_back_to_the_question
         conversations::a_session_continues
+        conversations::a_session_with_an_unusable_id_does_not_continue
         conversations::a_cancelled_answer_is_stored
         conversations::a_conflict_returns_the_answer
         conversations::sessions_that_began_at_once_become_one
         conversations::turns_wait_until_the_store_is_back
+        conversations::a_reload_returns_no_stored_turn
         conversations::a_dropped_reply_is_saved_later
         conversations::a_deleted_conversation_is_not_continued
     }
@@ -73,6 +75,7 @@ cases! {
         processes::a_killed_process_leaves_whole_turns
         processes::processes_migrate_at_once
         versions::a_newer_version_is_rejected
+        versions::an_empty_place_is_migrated_once
     }
 }
 

@@ -1,7 +1,6 @@
 //! A Postgres server of the tests, in a temporary folder.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -16,7 +15,6 @@ pub(crate) struct Server {
     programs: PathBuf,
     /// The user that runs the server, if this process is root's.
     user: Option<&'static str>,
-    port: u16,
 }
 
 impl Server {
@@ -28,8 +26,7 @@ impl Server {
         };
         let folder = Folder::new();
         let user = ordinary_user(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { folder, programs, user, port };
+        let server = Self { folder, programs, user };
         let data = server.data();
         if let Some(user) = user {
             let output = Command::new("chown").arg(user).arg(server.folder.path()).output().unwrap();
@@ -43,7 +40,8 @@ impl Server {
     /// Starts the server with the data of its folder.
     pub(crate) fn begin(&self) {
         let folder = self.folder.path().display();
-        let options = format!("-c listen_addresses=127.0.0.1 -p {} -c unix_socket_directories={folder}", self.port);
+        // A socket in the folder, and no port, which another test could take.
+        let options = format!("-c listen_addresses='' -c unix_socket_directories={folder}");
         let log = format!("{folder}/log");
         self.run("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "-t", "60", "-o", &options, "start"]);
     }
@@ -67,8 +65,11 @@ impl Server {
             .block_on(async { client(&self.url()).await.batch_execute(sql).await.unwrap() });
     }
 
-    fn url(&self) -> String {
-        format!("postgres://chat@127.0.0.1:{}/postgres", self.port)
+    /// Returns the URL, whose host is the folder of the socket.
+    pub(crate) fn url(&self) -> String {
+        let folder = self.folder.path().display().to_string();
+        let host: String = folder.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("postgres://chat@{host}/postgres")
     }
 
     fn data(&self) -> String {
