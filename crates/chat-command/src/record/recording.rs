@@ -160,6 +160,7 @@ impl Recording {
             parser.line(line).map_err(|reason| at(number, reason))?;
             last = number;
         }
+        parser.end_chunk();
         let recording = parser.recording;
         if recording.attempts.is_empty() {
             return Err(at(last, "the recording ends without a request".to_owned()));
@@ -185,6 +186,8 @@ struct Parser {
     recording: Recording,
     part: Part,
     now: Duration,
+    /// The bytes of the last chunk so far.
+    chunk: Vec<u8>,
 }
 
 impl Parser {
@@ -247,6 +250,7 @@ impl Parser {
         if time < self.now {
             return Err("the time is earlier than the one before".to_owned());
         }
+        self.end_chunk();
         self.now = time;
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         self.part = match (word, self.part) {
@@ -322,16 +326,23 @@ impl Parser {
 
     fn data(&mut self, line: &str) -> Result<(), String> {
         let bytes = unescape(line)?;
-        let part = self.part;
-        match (part, self.attempt()) {
-            (Part::Request, Ok(attempt)) => attempt.body.extend_from_slice(&bytes),
-            (Part::Data, Ok(Attempt { chunks, .. })) if !chunks.is_empty() => {
-                let (_, chunk) = chunks.last_mut().expect("there is a chunk");
-                *chunk = [&chunk[..], &bytes].concat().into();
-            }
+        match self.part {
+            Part::Request => self.attempt()?.body.extend_from_slice(&bytes),
+            Part::Data => self.chunk.extend_from_slice(&bytes),
             _ => return Err("`|` is a part of a body; it must stand behind `request` or `data`".to_owned()),
         }
         Ok(())
+    }
+
+    /// Moves the bytes of the last chunk to their place, once all its lines have been read.
+    fn end_chunk(&mut self) {
+        let bytes = std::mem::take(&mut self.chunk);
+        if let Ok(Attempt { chunks, .. }) = self.attempt()
+            && !bytes.is_empty()
+            && let Some((_, chunk)) = chunks.last_mut()
+        {
+            *chunk = bytes.into();
+        }
     }
 
     fn attempt(&mut self) -> Result<&mut Attempt, String> {
@@ -385,6 +396,22 @@ mod tests {
         let chunks: Vec<&[u8]> = answered.chunks.iter().map(|(_, chunk)| &chunk[..]).collect();
         assert_eq!(chunks, [&b"data: 1\n\n"[..], b""]);
         assert_eq!(recording.outcome, Some((Duration::from_millis(13), Outcome::Completed)));
+    }
+
+    #[test]
+    fn a_chunk_of_many_lines_is_copied_rarely() {
+        let mut parser = Parser { part: Part::Data, ..Parser::default() };
+        let mut capacities = vec![0];
+        for _ in 0..200_000 {
+            parser.line("| a\\n").unwrap();
+            capacities.push(parser.chunk.capacity());
+        }
+        capacities.dedup();
+        assert!(capacities.len() < 64, "{capacities:?}");
+
+        let text = RECORDING.replacen("| data: 1\\n\n", &"| a\n".repeat(200_000), 1);
+        let recording = Recording::parse(text.as_bytes()).unwrap();
+        assert_eq!(recording.attempts[1].chunks[0].1.len(), 200_001);
     }
 
     #[test]
