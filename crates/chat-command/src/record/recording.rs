@@ -114,11 +114,11 @@ impl Settings {
              timeout: {}\n",
             self.key.name(),
             self.max_retries,
-            limit(self.connect_timeout),
-            limit(self.head_timeout),
-            limit(self.idle_timeout),
-            limit(self.content_timeout),
-            limit(self.timeout),
+            limit(self.timeouts.connect),
+            limit(self.timeouts.head),
+            limit(self.timeouts.idle),
+            limit(self.timeouts.content),
+            limit(self.timeouts.total),
         )
     }
 }
@@ -223,11 +223,11 @@ impl Parser {
             "max-retries" => {
                 settings.max_retries = number()?.try_into().map_err(|_| format!("`{value}` is too large"))?;
             }
-            "connect-timeout" => settings.connect_timeout = limit()?,
-            "head-timeout" => settings.head_timeout = limit()?,
-            "idle-timeout" => settings.idle_timeout = limit()?,
-            "content-timeout" => settings.content_timeout = limit()?,
-            "timeout" => settings.timeout = limit()?,
+            "connect-timeout" => settings.timeouts.connect = limit()?,
+            "head-timeout" => settings.timeouts.head = limit()?,
+            "idle-timeout" => settings.timeouts.idle = limit()?,
+            "content-timeout" => settings.timeouts.content = limit()?,
+            "timeout" => settings.timeouts.total = limit()?,
             "key" => {
                 let origins = [KeyOrigin::None, KeyOrigin::Flag, KeyOrigin::Environment];
                 let origin = origins.into_iter().find(|origin| origin.name() == value);
@@ -370,6 +370,8 @@ fn header(line: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 #[cfg(test)]
 mod tests {
+    use chat_client::Timeouts;
+
     use super::*;
 
     const RECORDING: &str = "chat-recording 1\n# by hand\nkey: flag\nmax-retries: 1\nidle-timeout: 1m 5ms\ntimeout: off\nseed: 7\nfuture: x\n\n\
@@ -382,9 +384,9 @@ mod tests {
     #[test]
     fn a_recording_is_read() {
         let recording = Recording::parse(RECORDING.as_bytes()).unwrap();
-        let Settings { key, max_retries, idle_timeout, timeout, .. } = recording.settings;
-        assert_eq!((key, max_retries, timeout), (KeyOrigin::Flag, 1, None));
-        assert_eq!(idle_timeout, Some(Duration::from_millis(60_005)));
+        let Settings { key, max_retries, timeouts } = recording.settings;
+        assert_eq!((key, max_retries, timeouts.total), (KeyOrigin::Flag, 1, None));
+        assert_eq!(timeouts.idle, Some(Duration::from_millis(60_005)));
         assert_eq!(recording.seed, 7);
         let [failed, answered] = &recording.attempts[..] else { panic!("{recording:?}") };
         assert_eq!(failed.body, b"{\"a\":1}");
@@ -419,11 +421,12 @@ mod tests {
         let settings = Settings {
             key: KeyOrigin::Environment,
             max_retries: 3,
-            connect_timeout: Some(Duration::from_nanos(1_500_000_001)),
-            head_timeout: None,
-            idle_timeout: Some(Duration::from_secs(90)),
-            content_timeout: Some(Duration::from_millis(1)),
-            timeout: None,
+            timeouts: Timeouts::default()
+                .with_connect(Duration::from_nanos(1_500_000_001))
+                .with_head(None)
+                .with_idle(Duration::from_secs(90))
+                .with_content(Duration::from_millis(1))
+                .with_total(None),
         };
         let text = format!("{FIRST_LINE}\n{}0 request GET /\n", settings.to_text());
         assert_eq!(Recording::parse(text.as_bytes()).unwrap().settings, settings);
