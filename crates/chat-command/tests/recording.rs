@@ -264,7 +264,8 @@ fn the_key_is_hidden_in_any_header_and_in_the_url() {
 #[test]
 fn secrets_of_the_server_are_hidden() {
     let link = "<https://h/next?page=2&id_token=s3cret>; rel=\"next\"";
-    let headers = [("x-auth-token", "s3cret"), ("link", link), ("refresh", "9; url=/?jwt=s3cret"), ("retry-after", "0")];
+    let headers =
+        [("x-auth-token", "s3cret"), ("link", link), ("refresh", "9; url=/?jwt=s3cret"), ("retry-after", "0")];
     let server = Script::start([Reply::json(503, &headers, "{}"), Reply::completion("Hi")]);
     let mut asking = complete(&format!("{}/v1?access_key=s3cret&X-Amz-Security-Token=s3cret", server.url()));
     asking.arg("hi");

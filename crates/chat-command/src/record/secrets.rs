@@ -10,8 +10,7 @@ use percent_encoding::percent_decode_str;
 const HIDDEN: &str = "***";
 
 /// A header or a query parameter is a secret if its name has one of these, in lower case and without `-` and `_`.
-const WORDS: [&str; 11] =
-    ["auth", "cookie", "cred", "jwt", "key", "pass", "pwd", "secret", "session", "sig", "token"];
+const WORDS: [&str; 11] = ["auth", "cookie", "cred", "jwt", "key", "pass", "pwd", "secret", "session", "sig", "token"];
 
 /// The name of a secret that is common as a part of other names.
 const NAME: &str = "code";
@@ -50,10 +49,8 @@ impl Secrets {
     /// A URL without user name and password, and without the values of parameters that are secrets.
     pub(crate) fn url(&self, url: &str) -> String {
         let (path, parameters) = url.split_at(url.find(['?', '#']).unwrap_or(url.len()));
-        let parameters: Vec<String> = parameters
-            .split('#')
-            .map(|part| part.split('&').map(parameter).collect::<Vec<_>>().join("&"))
-            .collect();
+        let parameters: Vec<String> =
+            parameters.split('#').map(|part| part.split('&').map(parameter).collect::<Vec<_>>().join("&")).collect();
         self.text(&(without_login(path) + &parameters.join("#")))
     }
 
@@ -122,8 +119,10 @@ mod tests {
             let name: HeaderName = name.parse().unwrap();
             String::from_utf8(secrets().value(&name, &HeaderValue::from_str(value).unwrap())).unwrap()
         };
-        let keys = ["authorization", "Proxy-Authorization", "x-mine", "api-key", "x-api-key", "x-auth-token", "X-Goog-Sig"];
-        let others = ["cookie", "set-cookie", "x-amz-security-token", "client-secret", "x-session-id", "x-passwd", "x-jwt"];
+        let keys =
+            ["authorization", "Proxy-Authorization", "x-mine", "api-key", "x-api-key", "x-auth-token", "X-Goog-Sig"];
+        let others =
+            ["cookie", "set-cookie", "x-amz-security-token", "client-secret", "x-session-id", "x-passwd", "x-jwt"];
         for name in keys.into_iter().chain(others) {
             assert_eq!(hidden(name, "a=b"), "***", "{name}");
         }
@@ -163,8 +162,19 @@ mod tests {
     #[test]
     fn a_parameter_is_a_secret_if_its_name_says_so() {
         for name in [
-            "access_key", "auth_token", "id_token", "jwt", "passwd", "pwd", "refresh_token", "sessionid", "sig",
-            "x-amz-credential", "X-Amz-Security-Token", "X-Amz-Signature", "client.secret",
+            "access_key",
+            "auth_token",
+            "id_token",
+            "jwt",
+            "passwd",
+            "pwd",
+            "refresh_token",
+            "sessionid",
+            "sig",
+            "x-amz-credential",
+            "X-Amz-Security-Token",
+            "X-Amz-Signature",
+            "client.secret",
         ] {
             assert_eq!(secrets().url(&format!("/?a=1&{name}=2")), format!("/?a=1&{name}=***"));
         }
