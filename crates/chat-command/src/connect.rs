@@ -18,14 +18,8 @@ pub(crate) const KEY_FROM_FLAG: &str = "--api-key";
 
 /// Applies the arguments to a client builder.
 pub(crate) fn configure<T>(builder: ClientBuilder<T>, args: &Connection) -> Result<ClientBuilder<T>, Error> {
-    let timeouts = Timeouts::default()
-        .with_connect(args.connect_timeout.0)
-        .with_head(args.head_timeout.0)
-        .with_idle(args.idle_timeout.0)
-        .with_content(args.content_timeout.0)
-        .with_total(args.timeout.0);
     let retry = RetryPolicy::default().with_max_retries(args.max_retries);
-    let mut builder = builder.key_source(key_source(args)?).timeouts(timeouts).retry(retry);
+    let mut builder = builder.key_source(key_source(args)?).timeouts(timeouts(args)).retry(retry);
     if let Some(file) = &args.ca_cert {
         builder = builder.root_certificates(tls::pem_file("--ca-cert", file)?);
     }
@@ -36,6 +30,16 @@ pub(crate) fn configure<T>(builder: ClientBuilder<T>, args: &Connection) -> Resu
         Some(server) => builder.base_url(server),
         None => builder,
     })
+}
+
+/// The timeouts of a call.
+pub(crate) fn timeouts(args: &Connection) -> Timeouts {
+    Timeouts::default()
+        .with_connect(args.connect_timeout.0)
+        .with_head(args.head_timeout.0)
+        .with_idle(args.idle_timeout.0)
+        .with_content(args.content_timeout.0)
+        .with_total(args.timeout.0)
 }
 
 fn key_source(args: &Connection) -> Result<KeySource, Error> {

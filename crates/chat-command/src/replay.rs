@@ -12,7 +12,7 @@ use std::time::Instant;
 use chat_client::completions::{CompletionInput, Message};
 use chat_client::driver::ApiKey;
 use chat_client::sessions::{ContinueInput, CreateInput};
-use chat_client::{Client, Error, KeySource, Reply, RetryPolicy, Timeouts};
+use chat_client::{Client, Error, KeySource, Reply, RetryPolicy};
 
 use crate::args::{Api, Ask, Replay};
 use crate::ask;
@@ -83,14 +83,7 @@ impl Operation {
 
 /// Starts the call again, with the recorded settings. Only its operation matters, because the recording answers anything.
 fn start(operation: Operation, recording: Recording, clock: &Rc<Clock>) -> Result<Reply<Player>, Error> {
-    let Settings { key: origin, max_retries, connect_timeout, head_timeout, idle_timeout, content_timeout, timeout } =
-        recording.settings;
-    let timeouts = Timeouts::default()
-        .with_connect(connect_timeout)
-        .with_head(head_timeout)
-        .with_idle(idle_timeout)
-        .with_content(content_timeout)
-        .with_total(timeout);
+    let Settings { key: origin, max_retries, timeouts } = recording.settings;
     let key = |origin| Ok(KeySource::Fixed { key: ApiKey::new("any")?, origin });
     let key = match origin {
         KeyOrigin::None => KeySource::None,

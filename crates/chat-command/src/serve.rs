@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Serve, mut interrupt: Interrupt) -> io::Result<u8>
     };
     #[cfg(unix)]
     interrupt.listen_to_terminate()?;
-    announce(&server.url(), &COMMANDS.map(|(api, options)| format!("{api}{key}{options}")))?;
+    announce(&server.url(), &APIS.map(|(api, options)| format!("{api}{key}{options}")))?;
     interrupt.wait().await;
     server.shutdown().await;
     Ok(0)
@@ -70,7 +70,7 @@ async fn replay(file: &Path, addr: SocketAddr, mut interrupt: Interrupt) -> io::
     };
     #[cfg(unix)]
     interrupt.listen_to_terminate()?;
-    let (api, options) = COMMANDS[usize::from(operation.api() == Api::Completions)];
+    let (api, options) = APIS[usize::from(operation.api() == Api::Completions)];
     announce(&server.url(), &[format!("{api}{ANY_KEY}{options}")])?;
     interrupt.wait().await;
     Ok(0)
@@ -81,16 +81,25 @@ fn cannot_listen(addr: SocketAddr, error: &io::Error) -> u8 {
     USAGE
 }
 
-/// What asks each API: the options before the key, and those after it.
-const COMMANDS: [(&str, &str); 2] = [("", " --integration any"), (" --api completions", " --model any")];
+/// What asks each API: the options before the key, and those after it. The user's environment may name the other API.
+const APIS: [(&str, &str); 2] = [(" --api sessions", " --integration any"), (" --api completions", " --model any")];
+
+/// The commands to paste, around the options: one that asks, and one for a conversation.
+const COMMANDS: &[(&str, &str)] = &[
+    ("ask", " \"How do I start?\""),
+    #[cfg(feature = "terminal")]
+    ("repl", ""),
+];
 
 const ANY_KEY: &str = " --api-key any";
 
 /// Prints where the server listens. Scripts read this line. The commands to paste follow it.
 fn announce(url: &str, options: &[String]) -> io::Result<()> {
     let mut out = io::stdout();
-    let commands: String =
-        options.iter().map(|options| format!("  chat ask --server {url}{options} \"How do I start?\"\n")).collect();
+    let lines = COMMANDS.iter().flat_map(|(command, question)| {
+        options.iter().map(move |options| format!("  chat {command} --server {url}{options}{question}\n"))
+    });
+    let commands: String = lines.collect();
     // One write, so that a reader that closes its end after the first line does not end the server.
     out.write_all(format!("listening on {url}\nAsk it from another terminal:\n{commands}").as_bytes())?;
     out.flush()

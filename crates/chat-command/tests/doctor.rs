@@ -171,6 +171,19 @@ fn the_proxy_is_named_with_its_variable() {
     fails(&run, "proxy", "Correct or remove ALL_PROXY", 2);
 }
 
+#[test]
+fn a_proxy_that_refuses_a_tunnel_is_named() {
+    let proxy = Script::start([Reply::json(403, &[], "{}")]);
+    let run = run(doctor("https://api.invalid", &[]).env("HTTPS_PROXY", proxy.url()));
+    fails(&run, "connect", "Check the proxy's address", 4);
+    let checks = run.lines();
+    assert_eq!(checks[2]["detail"], format!("{}, from HTTPS_PROXY", proxy.url()));
+    assert_eq!(checks[3]["detail"], "127.0.0.1 is an address", "the name of the server is looked up by the proxy");
+    let requests = proxy.requests();
+    assert_eq!((requests[0].method.as_str(), requests[0].path.as_str()), ("CONNECT", "api.invalid:443"));
+    assert!(!requests[0].headers.contains_key("authorization"), "the proxy never gets the key");
+}
+
 /// A TLS server with a private CA. Returns its address and the CA's file.
 fn tls_server(runtime: &tokio::runtime::Runtime) -> (SocketAddr, String) {
     let _entered = runtime.enter();

@@ -11,7 +11,8 @@ use chat_mock::faults::{self, FaultCase};
 use chat_mock::{ScriptedReply as Reply, Step};
 use serde_json::Value;
 use support::{
-    KEY, Run, Running, Script, Serve, all_at_once, ask, chat, chunk, last_chunk, result, run, stream, transports,
+    KEY, Run, Running, Script, Serve, all_at_once, ask, chat, chunk, last_chunk, result, run, run_with_input, stream,
+    transports,
 };
 
 /// A path in a folder of its own, at which there is no file.
@@ -261,6 +262,22 @@ fn the_key_is_hidden_in_any_header_and_in_the_url() {
 }
 
 #[test]
+fn secrets_of_the_server_are_hidden() {
+    let link = "<https://h/next?page=2&id_token=s3cret>; rel=\"next\"";
+    let headers =
+        [("x-auth-token", "s3cret"), ("link", link), ("refresh", "9; url=/?jwt=s3cret"), ("retry-after", "0")];
+    let server = Script::start([Reply::json(503, &headers, "{}"), Reply::completion("Hi")]);
+    let mut asking = complete(&format!("{}/v1?access_key=s3cret&X-Amz-Security-Token=s3cret", server.url()));
+    asking.arg("hi");
+    let (asked, recording) = recorded(asking, "secrets.rec");
+    asked.answer("Hi");
+    assert!(!recording.contains("s3cret"), "{recording}");
+    for line in ["x-auth-token: ***", "refresh: 9; url=/?jwt=***", "retry-after: 0"] {
+        assert!(recording.contains(&format!("\n< {line}\n")), "{recording}");
+    }
+}
+
+#[test]
 fn a_file_is_never_replaced_and_only_its_owner_can_read_it() {
     let server = Script::start([Reply::answer("s-1", "Hi")]);
     let file = path("exists.rec");
@@ -429,18 +446,54 @@ fn attempts_are_served_in_turn() {
     assert_eq!((again.stdout, again.status), (asked.stdout, asked.status));
 }
 
+/// Runs the commands that a server prints: for each dialect one that asks, and one for a conversation.
+#[track_caller]
+fn check_commands(serving: &mut Running, url: &str, dialects: &[&str]) {
+    let commands: &[&str] = if cfg!(feature = "terminal") { &["ask", "repl"] } else { &["ask"] };
+    for command in commands {
+        for dialect in dialects {
+            let line = serving.line();
+            let mut words = shlex::split(&line).expect("words for a shell");
+            assert_eq!(words[..2], ["chat", command]);
+            assert!(words.iter().any(|word| word == url) && words.iter().any(|word| word == dialect), "{line}");
+            words.remove(0);
+            // Settings of the user don't matter, and neither does the API.
+            let mut pasted = chat(words);
+            let other = if *dialect == "sessions" { "completions" } else { "sessions" };
+            let done = run_with_input(pasted.env("INKEEP_API", other), b"How do I start?\n/quit\n");
+            assert_eq!(done.status, Some(0), "{line}: {done:?}");
+            assert!(!done.stdout.is_empty(), "{line}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_of_a_recording_prints_the_commands_of_its_dialect() {
+    let file = path("to-paste.rec");
+    for (dialect, url) in [("sessions", "v0/chat_sessions/chat_results"), ("completions", "v1/chat/completions")] {
+        let answer = if dialect == "sessions" {
+            "event: message_chunk\\n\n| data: {\"content_chunk\":\"Hi\",\"chat_session_id\":\"s-1\",\"finish_reason\":\"stop\"}\\n\\n"
+        } else {
+            "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":\"stop\"}]}\\n\\ndata: [DONE]\\n\\n"
+        };
+        let recording = format!(
+            "chat-recording 1\n\n0 request POST http://127.0.0.1/{url}\n1 response HTTP/1.1 200\n\
+             < content-type: text/event-stream\n2 data\n| {answer}\n3 end\n4 outcome completed\n"
+        );
+        fs::write(&file, recording).expect("a file");
+        let mut serving = Running::start(chat(["serve", "--addr", "127.0.0.1:0", "--replay"]).arg(&file));
+        let url = serving.line().strip_prefix("listening on ").expect("the first line").to_owned();
+        serving.line();
+        check_commands(&mut serving, &url, &[dialect]);
+    }
+}
+
 #[test]
 fn a_server_prints_the_commands_to_paste() {
     let mut running = Running::start(&mut chat(["serve", "--addr", "127.0.0.1:0"]));
     let url = running.line().strip_prefix("listening on ").expect("the first line").to_owned();
     running.line();
-    for _ in 0..2 {
-        let line = running.line();
-        let mut words = shlex::split(&line).expect("words for a shell");
-        assert_eq!(words.remove(0), "chat");
-        assert!(words.contains(&url));
-        assert_eq!(run(&mut chat(words)).status, Some(0), "{line}");
-    }
+    check_commands(&mut running, &url, &["sessions", "completions"]);
     // A key that was set is not printed.
     let mut serving = Serve::start(&[]);
     serving.running.line();

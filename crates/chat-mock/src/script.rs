@@ -206,6 +206,8 @@ impl ScriptServer {
 
     /// Starts a server on this address that plays the replies in turn, and after the last one the first again.
     ///
+    /// It may run for long, so it keeps no [`requests`](Self::requests).
+    ///
     /// # Errors
     ///
     /// The address cannot be bound, e.g. because it is in use.
@@ -231,7 +233,7 @@ impl ScriptServer {
 
     /// Returns the requests so far, in the order in which they were completely read.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.script.requests().clone()
+        self.script.requests().kept.clone()
     }
 
     /// Replaces the replies. The next request gets the first of them. Replies in progress are played to their end, and
@@ -240,7 +242,7 @@ impl ScriptServer {
         // In this order, so that no request gets a reply by its number in the old list.
         let mut requests = self.script.requests();
         *self.script.replies.lock().unwrap_or_else(PoisonError::into_inner) = replies;
-        requests.clear();
+        *requests = Requests::default();
     }
 
     /// Returns the number of connections that are open now.
@@ -264,8 +266,16 @@ struct Script {
     replies: Mutex<Vec<ScriptedReply>>,
     /// Whether the first reply follows the last one.
     cycles: bool,
-    requests: Mutex<Vec<RecordedRequest>>,
+    requests: Mutex<Requests>,
     idle: AtomicUsize,
+}
+
+/// The requests since the replies were set.
+#[derive(Debug, Default)]
+struct Requests {
+    count: usize,
+    /// None of them if the replies cycle.
+    kept: Vec<RecordedRequest>,
 }
 
 impl Script {
@@ -273,18 +283,20 @@ impl Script {
         Self { replies: Mutex::new(replies), cycles, requests: Mutex::default(), idle: AtomicUsize::new(0) }
     }
 
-    fn requests(&self) -> MutexGuard<'_, Vec<RecordedRequest>> {
+    fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a request and returns its reply.
+    /// Counts a request, keeps it unless the replies cycle, and returns its reply.
     fn next(&self, request: RecordedRequest) -> Option<ScriptedReply> {
         let mut requests = self.requests();
         let replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = if self.cycles { requests.len() % replies.len().max(1) } else { requests.len() };
-        let reply = replies.get(number).or(replies.last()).cloned();
-        requests.push(request);
-        reply
+        let number = if self.cycles { requests.count % replies.len().max(1) } else { requests.count };
+        requests.count = requests.count.wrapping_add(1);
+        if !self.cycles {
+            requests.kept.push(request);
+        }
+        replies.get(number).or(replies.last()).cloned()
     }
 }
 

@@ -62,6 +62,11 @@ async fn a_cycle_begins_again_after_its_last_reply() {
         asked(&server).await.read_to_string(&mut answer).await.expect("an end in order");
         assert_eq!(answer, expected);
     }
+    assert!(server.requests().is_empty(), "it may run for long, so it keeps no requests");
+    server.replay(vec![ScriptedReply::raw("three"), ScriptedReply::raw("four")]);
+    let mut answer = String::new();
+    asked(&server).await.read_to_string(&mut answer).await.expect("an end in order");
+    assert_eq!(answer, "three");
     let taken = ScriptServer::cycle(server.local_addr(), Vec::new()).await;
     assert_eq!(taken.unwrap_err().kind(), ErrorKind::AddrInUse);
 }

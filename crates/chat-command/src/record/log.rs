@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chat_client::Error;
 use chat_client::driver::TransportError;
+use chat_client::{Error, Timeouts};
 use http::{HeaderMap, Response};
 
 use super::escape::{escape, lines};
@@ -39,15 +39,20 @@ struct State {
 }
 
 /// The settings of a call that its replay needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) key: KeyOrigin,
     pub(crate) max_retries: u32,
-    pub(crate) connect_timeout: Option<Duration>,
-    pub(crate) head_timeout: Option<Duration>,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) content_timeout: Option<Duration>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) timeouts: Timeouts,
+}
+
+impl Default for Settings {
+    /// Those of a recording that names none: no key, no retries and no timeouts.
+    fn default() -> Self {
+        let timeouts =
+            Timeouts::default().with_connect(None).with_head(None).with_idle(None).with_content(None).with_total(None);
+        Self { key: KeyOrigin::None, max_retries: 0, timeouts }
+    }
 }
 
 impl Log {

@@ -19,7 +19,7 @@ pub(crate) use recording::{KeyOrigin, Recording};
 pub(crate) use server::replies;
 
 use crate::args::Connection;
-use crate::connect::key_of;
+use crate::connect::{key_of, timeouts};
 use secrets::Secrets;
 
 /// Creates the file of a recording. `product` names the transport.
@@ -30,14 +30,6 @@ pub(crate) fn start_log(file: &Path, args: &Connection, product: &str) -> Result
         Some(_) if args.from_env.api_key => KeyOrigin::Environment,
         Some(_) => KeyOrigin::Flag,
     };
-    let settings = Settings {
-        key: origin,
-        max_retries: args.max_retries,
-        connect_timeout: args.connect_timeout.0,
-        head_timeout: args.head_timeout.0,
-        idle_timeout: args.idle_timeout.0,
-        content_timeout: args.content_timeout.0,
-        timeout: args.timeout.0,
-    };
+    let settings = Settings { key: origin, max_retries: args.max_retries, timeouts: timeouts(args) };
     Log::create(file, Secrets::new(key, args.api_key_header.as_deref()), &settings, product)
 }

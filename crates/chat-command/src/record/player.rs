@@ -32,8 +32,8 @@ impl Player {
 
 /// The clock of a replay. It stands still until it is set.
 ///
-/// Whoever waits for a time asks for it whenever it is polled. When nothing more happens at a time, the clock is set to the
-/// earliest time that was asked for.
+/// A future that waits for a time asks for it whenever it is polled. When nothing more happens at a time, the clock is set
+/// to the earliest time that was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     now: Cell<Duration>,
@@ -47,14 +47,14 @@ pub(crate) struct Clock {
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Somebody waits for this time.
+    /// A future waits for this time.
     At(Duration),
     /// The call was cancelled now, or the recording is over.
     Cancel,
 }
 
 impl Clock {
-    /// Forgets who waits, before everybody is polled again.
+    /// Forgets all times that were asked for, before the futures are polled again.
     pub(crate) fn forget(&self) {
         self.next.set(None);
     }

@@ -114,11 +114,11 @@ impl Settings {
              timeout: {}\n",
             self.key.name(),
             self.max_retries,
-            limit(self.connect_timeout),
-            limit(self.head_timeout),
-            limit(self.idle_timeout),
-            limit(self.content_timeout),
-            limit(self.timeout),
+            limit(self.timeouts.connect),
+            limit(self.timeouts.head),
+            limit(self.timeouts.idle),
+            limit(self.timeouts.content),
+            limit(self.timeouts.total),
         )
     }
 }
@@ -160,6 +160,7 @@ impl Recording {
             parser.line(line).map_err(|reason| at(number, reason))?;
             last = number;
         }
+        parser.end_chunk();
         let recording = parser.recording;
         if recording.attempts.is_empty() {
             return Err(at(last, "the recording ends without a request".to_owned()));
@@ -185,6 +186,8 @@ struct Parser {
     recording: Recording,
     part: Part,
     now: Duration,
+    /// The bytes of the last chunk so far.
+    chunk: Vec<u8>,
 }
 
 impl Parser {
@@ -220,11 +223,11 @@ impl Parser {
             "max-retries" => {
                 settings.max_retries = number()?.try_into().map_err(|_| format!("`{value}` is too large"))?;
             }
-            "connect-timeout" => settings.connect_timeout = limit()?,
-            "head-timeout" => settings.head_timeout = limit()?,
-            "idle-timeout" => settings.idle_timeout = limit()?,
-            "content-timeout" => settings.content_timeout = limit()?,
-            "timeout" => settings.timeout = limit()?,
+            "connect-timeout" => settings.timeouts.connect = limit()?,
+            "head-timeout" => settings.timeouts.head = limit()?,
+            "idle-timeout" => settings.timeouts.idle = limit()?,
+            "content-timeout" => settings.timeouts.content = limit()?,
+            "timeout" => settings.timeouts.total = limit()?,
             "key" => {
                 let origins = [KeyOrigin::None, KeyOrigin::Flag, KeyOrigin::Environment];
                 let origin = origins.into_iter().find(|origin| origin.name() == value);
@@ -247,6 +250,7 @@ impl Parser {
         if time < self.now {
             return Err("the time is earlier than the one before".to_owned());
         }
+        self.end_chunk();
         self.now = time;
         let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         self.part = match (word, self.part) {
@@ -322,16 +326,23 @@ impl Parser {
 
     fn data(&mut self, line: &str) -> Result<(), String> {
         let bytes = unescape(line)?;
-        let part = self.part;
-        match (part, self.attempt()) {
-            (Part::Request, Ok(attempt)) => attempt.body.extend_from_slice(&bytes),
-            (Part::Data, Ok(Attempt { chunks, .. })) if !chunks.is_empty() => {
-                let (_, chunk) = chunks.last_mut().expect("there is a chunk");
-                *chunk = [&chunk[..], &bytes].concat().into();
-            }
+        match self.part {
+            Part::Request => self.attempt()?.body.extend_from_slice(&bytes),
+            Part::Data => self.chunk.extend_from_slice(&bytes),
             _ => return Err("`|` is a part of a body; it must stand behind `request` or `data`".to_owned()),
         }
         Ok(())
+    }
+
+    /// Moves the bytes of the last chunk to their place, once all its lines have been read.
+    fn end_chunk(&mut self) {
+        let bytes = std::mem::take(&mut self.chunk);
+        if let Ok(Attempt { chunks, .. }) = self.attempt()
+            && !bytes.is_empty()
+            && let Some((_, chunk)) = chunks.last_mut()
+        {
+            *chunk = bytes.into();
+        }
     }
 
     fn attempt(&mut self) -> Result<&mut Attempt, String> {
@@ -359,6 +370,8 @@ fn header(line: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 #[cfg(test)]
 mod tests {
+    use chat_client::Timeouts;
+
     use super::*;
 
     const RECORDING: &str = "chat-recording 1\n# by hand\nkey: flag\nmax-retries: 1\nidle-timeout: 1m 5ms\ntimeout: off\nseed: 7\nfuture: x\n\n\
@@ -371,9 +384,9 @@ mod tests {
     #[test]
     fn a_recording_is_read() {
         let recording = Recording::parse(RECORDING.as_bytes()).unwrap();
-        let Settings { key, max_retries, idle_timeout, timeout, .. } = recording.settings;
-        assert_eq!((key, max_retries, timeout), (KeyOrigin::Flag, 1, None));
-        assert_eq!(idle_timeout, Some(Duration::from_millis(60_005)));
+        let Settings { key, max_retries, timeouts } = recording.settings;
+        assert_eq!((key, max_retries, timeouts.total), (KeyOrigin::Flag, 1, None));
+        assert_eq!(timeouts.idle, Some(Duration::from_millis(60_005)));
         assert_eq!(recording.seed, 7);
         let [failed, answered] = &recording.attempts[..] else { panic!("{recording:?}") };
         assert_eq!(failed.body, b"{\"a\":1}");
@@ -388,15 +401,32 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_of_many_lines_is_copied_rarely() {
+        let mut parser = Parser { part: Part::Data, ..Parser::default() };
+        let mut capacities = vec![0];
+        for _ in 0..200_000 {
+            parser.line("| a\\n").unwrap();
+            capacities.push(parser.chunk.capacity());
+        }
+        capacities.dedup();
+        assert!(capacities.len() < 64, "{capacities:?}");
+
+        let text = RECORDING.replacen("| data: 1\\n\n", &"| a\n".repeat(200_000), 1);
+        let recording = Recording::parse(text.as_bytes()).unwrap();
+        assert_eq!(recording.attempts[1].chunks[0].1.len(), 200_001);
+    }
+
+    #[test]
     fn settings_are_written_and_read() {
         let settings = Settings {
             key: KeyOrigin::Environment,
             max_retries: 3,
-            connect_timeout: Some(Duration::from_nanos(1_500_000_001)),
-            head_timeout: None,
-            idle_timeout: Some(Duration::from_secs(90)),
-            content_timeout: Some(Duration::from_millis(1)),
-            timeout: None,
+            timeouts: Timeouts::default()
+                .with_connect(Duration::from_nanos(1_500_000_001))
+                .with_head(None)
+                .with_idle(Duration::from_secs(90))
+                .with_content(Duration::from_millis(1))
+                .with_total(None),
         };
         let text = format!("{FIRST_LINE}\n{}0 request GET /\n", settings.to_text());
         assert_eq!(Recording::parse(text.as_bytes()).unwrap().settings, settings);
