@@ -274,7 +274,7 @@ fn commands_change_the_conversation() {
     assert_eq!(messages(&request).len(), 6);
     screen.line("/sessions");
     screen.wait_until("two conversations", |screen| screen.matches("just now").count() == 2);
-    screen.line("/resume nothing");
+    screen.line("/resume nothing-like-that");
     screen.wait_for("is not in the store");
     screen.line("/nope");
     screen.wait_for("there is no command /nope");
@@ -511,7 +511,8 @@ fn no_key_is_greeted() {
 #[test]
 fn resume_keeps_the_model_and_the_instructions() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &["--system", "Be brief.", "--model", "first"]);
+    let screen = repl(&tap, home.path(), SIZE, &["--system", "Be brief."]);
+    screen.line("/model first");
     converse(&screen, &tap, "How?", "So.");
     screen.kill();
     let screen = repl(&tap, home.path(), SIZE, &["--system", "Be kind."]);
@@ -547,7 +548,7 @@ fn a_conversation_that_was_deleted_can_be_saved() {
     let store = home.path().join("store.sqlite3");
     let screen = repl(&tap, home.path(), (80, 40), &["--store", store.to_str().unwrap()]);
     converse(&screen, &tap, "How?", "So.");
-    rusqlite::Connection::open(&store).unwrap().execute_batch("DELETE FROM conversations").unwrap();
+    rusqlite::Connection::open(&store).unwrap().execute_batch("DELETE FROM conversation").unwrap();
     screen.line("And then?");
     tap.request();
     tap.send("Then.");

@@ -186,9 +186,9 @@ fn what_has_arrived_is_stored_if_the_output_is_closed() {
 #[test]
 fn a_default_store_of_a_newer_version_is_rejected() {
     let user = User::new();
-    let folder = user.home.path().join("chat-rs");
-    std::fs::create_dir(&folder).unwrap();
-    let file = rusqlite::Connection::open(folder.join("conversations.sqlite3")).unwrap();
+    let file = user.home.path().join("chat-rs/conversations.sqlite3");
+    user.ask(&["--integration", "i", "--store", file.to_str().unwrap(), "When is a call retried?"]);
+    let file = rusqlite::Connection::open(file).unwrap();
     file.pragma_update(None, "user_version", 99).unwrap();
     for args in [&["sessions"][..], &["sessions", "delete", "12345678"], &["ask", "--last", "x"]] {
         let mut command = user.command(args);
@@ -219,4 +219,44 @@ fn the_list_on_a_terminal() {
     let screen = Screen::start(&["sessions", "--store", &user.store()], user.home.path(), (80, 24));
     let (status, screen) = screen.end();
     assert_eq!((status.code(), &screen[8..]), (Some(0), "     just now     1 turn  i: When is a call retried?"));
+}
+
+#[test]
+fn a_store_is_one_file_and_forgets_what_is_deleted() {
+    let user = User::new();
+    user.ask(&["--integration", "i", "What is a zebrasecret transport?"]);
+    let files: Vec<_> = std::fs::read_dir(user.home.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["store.sqlite3"]);
+    let has_text = || std::fs::read(user.store()).unwrap().windows(11).any(|window| window == b"zebrasecret");
+    assert!(has_text());
+    assert_eq!(user.chat(&["sessions", "delete", user.list()[0]["id"].as_str().unwrap()]).status, Some(0));
+    assert!(!has_text());
+}
+
+#[test]
+fn a_turn_that_cannot_be_stored_is_reported() {
+    let user = User::new();
+    let tap = crate::Tap::start();
+    user.ask(&["--api", "completions", "--model", "m", "How?"]);
+    let mut command = user.command(&["ask", "--last", "And then?"]);
+    command.env("INKEEP_API_BASE_URL", tap.url());
+    let mut slower = support::Running::start(&mut command);
+    tap.request();
+    user.ask(&["--last", "And now?"]);
+    tap.send("Then.\n");
+    tap.finish();
+    assert_eq!(slower.line(), "Then.");
+    let run = slower.end();
+    assert_eq!(run.status, Some(6), "{run:?}");
+    assert!(run.stderr.contains("another process has continued this conversation"), "{run:?}");
+}
+
+#[test]
+fn a_list_says_that_there_is_more() {
+    let user = User::new();
+    user.ask(&["--integration", "i", "When?"]);
+    user.ask(&["--integration", "i", "When?"]);
+    let run = user.chat(&["sessions", "--limit", "1"]);
+    assert_eq!(run.stdout.lines().count(), 1);
+    assert!(run.stderr.contains("There are more conversations"), "{run:?}");
 }

@@ -1,8 +1,8 @@
 //! The thread that uses the file, so that no executor's thread waits for the disk.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
 use futures_channel::oneshot;
 use rusqlite::Connection;
@@ -12,10 +12,15 @@ use crate::StoreError;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A handle of the thread. The thread ends after the last handle is dropped and all jobs are done.
+/// A handle of the thread. When the last handle is dropped, it waits until all jobs are done and the file is closed, which
+/// empties the log.
 #[derive(Clone)]
-pub(crate) struct Thread {
-    jobs: mpsc::Sender<Job>,
+pub(crate) struct Thread(Arc<Inner>);
+
+struct Inner {
+    /// `None` once the last handle is dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Thread {
@@ -33,9 +38,10 @@ impl Thread {
             }
             Err(error) => drop(opened.send(Err(error))),
         };
-        thread::Builder::new().name("chat-store".to_owned()).spawn(work).map_err(StoreError::unavailable)?;
+        let thread = thread::Builder::new().name("chat-store".to_owned()).spawn(work);
+        let thread = Some(thread.map_err(StoreError::unavailable)?);
         is_open.await.map_err(|_| ended())??;
-        Ok(Self { jobs })
+        Ok(Self(Arc::new(Inner { jobs: Some(jobs), thread })))
     }
 
     /// Does a job on the thread. Jobs are done in order. A job is also done if the future is dropped.
@@ -45,8 +51,20 @@ impl Thread {
     ) -> Result<R, StoreError> {
         let (done, result) = oneshot::channel();
         let job = Box::new(move |connection: &mut Connection| drop(done.send(job(connection))));
-        self.jobs.send(job).map_err(|_| ended())?;
+        let jobs = self.0.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(job).map_err(|_| ended())?;
         result.await.map_err(|_| ended())?
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The queue ends, and so does the thread.
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic is an error of the job that was lost.
+            let _ = thread.join();
+        }
     }
 }
 
