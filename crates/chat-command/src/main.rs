@@ -1,4 +1,4 @@
-//! The `chat` command. The README describes it, and `args.rs` defines its arguments.
+//! The `chat` command. The README describes it, and `args/` defines its arguments.
 
 mod args;
 mod ask;

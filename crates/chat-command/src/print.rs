@@ -192,7 +192,10 @@ pub(crate) fn report(sentence: &str, advice: &str) {
 
 /// Prints one line to standard error, without control characters. A closed standard error is ignored.
 pub(crate) fn note(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", OneLine(line));
+    let line = OneLine(line).to_string();
+    #[cfg(feature = "terminal")]
+    let line = if io::stderr().is_terminal() { crate::terminal::wrap(&line, "") } else { line };
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn status(error: &Error) -> u8 {

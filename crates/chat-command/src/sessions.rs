@@ -147,7 +147,10 @@ pub(crate) fn table(list: &[Summary]) -> String {
         let line = Line::new(summary);
         let age = age(now.duration_since(summary.updated).unwrap_or_default());
         let row = format!("{}  {age:>11}  {:>9}  {}: {}", short(&line.id), count(line.turns), line.name, line.title);
-        let _ = writeln!(text, "{}", OneLine(&row));
+        let row = OneLine(&row).to_string();
+        #[cfg(feature = "terminal")]
+        let row = crate::terminal::cut(&row);
+        let _ = writeln!(text, "{row}");
     }
     text
 }

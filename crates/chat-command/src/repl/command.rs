@@ -1,5 +1,7 @@
 //! The commands of the terminal: lines that begin with a slash.
 
+use crate::terminal;
+
 /// A line that the user has entered.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Input<'a> {
@@ -88,16 +90,22 @@ impl<'a> Input<'a> {
     }
 }
 
+/// The keys, for `/help`.
+const KEYS: [&str; 4] = [
+    "Enter sends the question. A line that ends with \\ goes on in the next line, and so does Alt-Enter.",
+    "A pasted text may have several lines. Begin a question with a space if it begins with a slash.",
+    "Ctrl-C stops the answer and keeps what has arrived. At the prompt it clears the line, and exits if the line is empty.",
+    "Up and Ctrl-R find earlier questions, and Tab completes commands.",
+];
+
 /// The text of `/help`.
 pub(crate) fn help() -> String {
-    let mut text = String::new();
-    for Entry { name, argument, about } in &COMMANDS {
+    let commands = COMMANDS.iter().map(|Entry { name, argument, about }| {
         let usage = format!("{name} {argument}");
-        text += &format!("{usage:<15} {about}\n");
-    }
-    text + "\nEnter sends the question. A line that ends with \\ goes on in the next line, and so does Alt-Enter. A pasted text\n\
-            may have several lines. Ctrl-C stops the answer and keeps what has arrived; at the prompt it clears the line,\n\
-            and exits if the line is empty. Up and Ctrl-R find earlier questions, and Tab completes commands.\n"
+        terminal::wrap(&format!("{usage:<15} {about}"), "                ")
+    });
+    let keys = KEYS.iter().map(|line| terminal::wrap(line, ""));
+    commands.chain([String::new()]).chain(keys).map(|text| text + "\n").collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use chat_client::{Answer, Event, OneLine, Usage};
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 pub(crate) use self::sources::number;
 use self::spinner::Spinner;
@@ -101,6 +103,28 @@ fn tokens(usage: &Usage) -> Option<String> {
         (.., Some(total)) => Some(format!("{total} tokens")),
         _ => None,
     }
+}
+
+/// A text that is wrapped at words for the terminal. Further lines begin with `indent`.
+pub(crate) fn wrap(text: &str, indent: &str) -> String {
+    let options = textwrap::Options::new(width()).subsequent_indent(indent).break_words(false);
+    textwrap::fill(text, options.word_separator(textwrap::WordSeparator::AsciiSpace))
+}
+
+/// The start of a line that fits the terminal, if standard output is one.
+pub(crate) fn cut(line: &str) -> String {
+    let width = width();
+    if !io::stdout().is_terminal() || line.width() <= width {
+        return line.to_owned();
+    }
+    let mut start = String::new();
+    for grapheme in line.graphemes(true) {
+        if start.width() + grapheme.width() + 1 > width {
+            break;
+        }
+        start.push_str(grapheme);
+    }
+    start + "…"
 }
 
 /// A whole answer: rendered on a terminal, and as it is in a pipe.

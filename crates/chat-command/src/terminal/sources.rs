@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use chat_client::{Citation, OneLine};
 
-use super::Style;
+use super::{Style, wrap};
+
+/// The start of the further lines of a source.
+const INDENT: &str = "    ";
 
 /// One line per source, each a link if the terminal has links. Otherwise the address is printed too.
 pub(super) fn render(citations: &[Citation], style: Style) -> String {
@@ -17,12 +20,14 @@ pub(super) fn render(citations: &[Citation], style: Style) -> String {
             let text = title.as_deref().unwrap_or(url);
             style.link(url, &format!("{number} {text}"))
         });
-        let line = match (link, title, url) {
+        let text = match (link, title, url) {
             (Some(link), ..) => link,
-            (None, Some(title), Some(url)) => format!("{} {title}: {url}", style.bold(&number)),
-            (None, text, other) => format!("{} {}", style.bold(&number), text.or(other).unwrap_or_default()),
+            (None, Some(title), Some(url)) => wrap(&format!("{} {title}: {url}", style.bold(&number)), INDENT),
+            (None, text, other) => {
+                wrap(&format!("{} {}", style.bold(&number), text.or(other).unwrap_or_default()), INDENT)
+            }
         };
-        let _ = writeln!(lines, "{}", line.trim_end());
+        let _ = writeln!(lines, "{}", text.trim_end());
     }
     lines
 }

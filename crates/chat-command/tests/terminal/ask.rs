@@ -33,7 +33,7 @@ fn the_answer_is_rendered() {
 #[test]
 fn raw_prints_the_text_as_it_is() {
     let (screen, raw) = ask(&["--raw"], "It is **simple**: see `docs`.\n");
-    assert_eq!(screen, "It is **simple**: see `docs`.");
+    assert_eq!(screen, "It is **simple**: see `docs`.\nTo continue: --last");
     assert!(!raw.contains('\x1b'), "{raw:?}");
 }
 

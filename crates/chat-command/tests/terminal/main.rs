@@ -60,7 +60,7 @@ fn check(screen: &str, expected: &str) {
     let start = lines.iter().position(|line| line.starts_with("/help lists")).map_or(0, |at| at + 1);
     let rest = lines.get(start..).unwrap_or_default();
     // The greeting may take two lines.
-    let rest = rest.strip_prefix(&["ands.".to_owned()]).unwrap_or(rest);
+    let rest = rest.strip_prefix(&["commands.".to_owned()]).unwrap_or(rest);
     let screen = rest.join("\n");
     assert_eq!(screen, expected, "the screen is:\n{screen}\n---");
 }

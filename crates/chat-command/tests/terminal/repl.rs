@@ -536,7 +536,7 @@ fn the_turn_of_another_process_is_shown() {
     tap.send("Now.");
     tap.finish();
     let screen = second.wait_for_prompt("/retry asks");
-    assert!(screen.contains("1 turn of yours, above, could not be stored."), "{screen}");
+    assert!(screen.contains("1 turn of yours, above, could\nnot be stored."), "{screen}");
     assert!(screen.contains("The other process added:\n> And then?\n\nThen.\n"), "{screen}");
     let request = converse(&second, &tap, "/retry", "Now it is.");
     assert_eq!(messages(&request)[2..], ["user: And then?", "assistant: Then.", "user: And now?"]);

@@ -104,7 +104,7 @@ fn wrong_ids_and_stores_are_errors() {
         (&["ask", "--resume", "nothing-like", "x"], "is not in the store"),
         (&["sessions", "show", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
         (&["sessions", "delete", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
-        (&["ask", "--no-store", "--last", "x"], "--last has nothing to continue"),
+        (&["ask", "--no-store", "--last", "x"], "cannot be used with '--last'"),
         (&["sessions", "--store", "mysql://host/x"], "--store"),
         (&["sessions", "--store", "/dev/null/x"], "--store"),
         (&["ask", "--last", "--resume", "x", "y"], "cannot be used with"),

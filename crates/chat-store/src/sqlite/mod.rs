@@ -20,7 +20,8 @@ use crate::{
 /// executor.
 ///
 /// The file has a write-ahead log, so there are up to three files: `X`, `X-wal` and `X-shm`. An append is on the disk before it
-/// returns. Processes wait for each other for up to 30 s. The file must not be on a network file system.
+/// returns. When the last clone is dropped, it waits until the work is done and the file is closed; the last process that closes
+/// it leaves one file. Processes wait for each other for up to 30 s. The file must not be on a network file system.
 ///
 /// On Unix, a new file has mode 0600, and a new folder 0700: only their owner can read them. A file or folder that exists keeps
 /// its mode, so that a group can share it. `X-wal` and `X-shm` get the mode of the file.
