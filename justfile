@@ -13,8 +13,12 @@ export CARGO_TARGET_DIR := env("CARGO_TARGET_DIR", justfile_directory() / "targe
 crates := `for m in crates/*/Cargo.toml; do basename "$(dirname "$m")"; done | xargs`
 libraries := `for f in crates/*/src/lib.rs; do basename "$(dirname "$(dirname "$f")")"; done | xargs`
 
-# The feature of the command that includes every value of `--transport`.
-all_transports := "chat-command/all-transports"
+# Everything that the command can include. All gates that run it, or tests, use this one set of features, so that nothing is
+# built twice.
+full := "chat-command/full"
+
+# The same without async-std.
+without_async_std := "blocking,postgres,smol,terminal"
 
 # The crates that depend on async-std, which brings old versions of many crates.
 old_trees := "transport-async-std chat-command chat-bench chat-tests"
@@ -43,10 +47,13 @@ fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
 
+# The command has optional parts: it is linted with all, with none, and with each that does not need the other. Only its own
+# code is read again.
 # Lint everything, including tests, benches, examples and fuzz targets.
 clippy:
-    cargo clippy --locked --workspace --all-targets -- -D warnings
-    cargo clippy --locked --workspace --all-targets --features {{ all_transports }} -- -D warnings
+    for features in {{ full }} "" chat-command/store chat-command/terminal; do \
+        cargo clippy --locked --workspace --all-targets --features "$features" -- -D warnings; \
+    done
     cargo clippy --locked --manifest-path fuzz/Cargo.toml -- -D warnings
 
 # Lint each library alone, with the fewest features (TLS needs cryptography and roots) and with all features.
@@ -68,9 +75,9 @@ _features command last:
     done
 
 # The second line tests the default build of the command, which reports the transports that it does not include.
-# Run all tests, with every transport of the command.
+# Run all tests, with everything that the command can include.
 test:
-    cargo test --locked --workspace --features {{ all_transports }}
+    cargo test --locked --workspace --features {{ full }}
     cargo test --locked --workspace --test transports
 
 # Build the docs with all features. Warnings are errors.
@@ -84,14 +91,16 @@ docs-rs:
 # Check licences, bans, sources and duplicate versions of all dependencies, with deny.toml.
 deny:
     if .ci/tool cargo-deny; then \
-        cargo deny --locked --log-level error check -A duplicate licenses bans sources; \
-        cargo deny --locked --log-level error --exclude-dev {{ prepend("--exclude ", old_trees) }} check bans; \
+        deny="cargo deny --locked --log-level error"; \
+        $deny --all-features check -A duplicate licenses bans sources; \
+        $deny --all-features --exclude-dev {{ prepend("--exclude ", old_trees) }} check bans; \
+        $deny --manifest-path crates/chat-command/Cargo.toml --exclude-dev --features {{ without_async_std }} check bans; \
     fi
     @echo "not checked: advisories, because their database is online (cargo deny check advisories)"
 
 # Check that the core does no I/O, that async-std stays in its crate, and that the command builds few crates.
 deps:
-    .ci/deps {{ crates }}
+    .ci/deps {{ without_async_std }} {{ crates }}
 
 # Check that no dependency needs a newer Rust than `rust-version`. For our own code, clippy checks it.
 msrv:
@@ -112,15 +121,19 @@ package-build:
 demo:
     cargo run --locked --quiet -p chat-command -- demo "When is a call retried?"
 
-# Run every example against the bundled server.
+# It builds nothing after `test`.
+# Build the command and the examples, with the features of the tests.
+build:
+    cargo build --locked --quiet --workspace --examples --bin chat --features {{ full }}
+
+# Check that each example builds alone, and run all of them against the bundled server.
 examples:
     .ci/examples
 
-# The command is the one that `test` has built. The committed corpora run in `test`.
+# The committed corpora run in `test`.
 # Check the command against external corpora in $CHAT_CORPORA, and in $CHAT_CORPORA-v1 for v1, with their checkers.
-corpora:
+corpora: build
     if [ -d "${CHAT_CORPORA:-}" ]; then \
-        cargo test --locked --quiet --workspace --features {{ all_transports }} --no-run --test corpus; \
         python3 "$CHAT_CORPORA/check_sse.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/sse_cases.jsonl"; \
         python3 "$CHAT_CORPORA/check_chat.py" "$CARGO_TARGET_DIR/debug/chat" "$CHAT_CORPORA/chat_cases.jsonl"; \
         v1="${CHAT_CORPORA%/}-v1"; \
@@ -133,24 +146,24 @@ corpora:
         echo "skipped: CHAT_CORPORA is not a folder; \`just test\` runs the committed corpora"; \
     fi
 
-# The command is the one that the gates before have built.
 # Check the bundled server with the official clients: OpenAI's for Python and Node, and the AI SDK.
-clients:
+clients: build
     .ci/clients
 
 # It is skipped if the compiler for wasm32 or wasm-bindgen is missing.
 # Build for WebAssembly, and test the page and transport-web in Node and in headless Chromium.
-web:
+web: build
     .ci/web
 
 # Install what `web` needs, in some minutes: Debian's compiler for wasm32 into the cache, wasm-bindgen, Chromium.
 web-toolchain:
     .ci/web-toolchain install
 
-# They are not optimised, because the numbers are not used. `cargo bench -p chat-bench` measures.
+# They are built like the tests and not optimised, because the numbers are not used. `cargo bench -p chat-bench` measures.
 # Run each bench once on little input, to check that all results agree.
 bench:
-    cargo bench --locked --quiet -p chat-bench --profile dev -- --quick
+    cargo bench --locked --quiet --workspace --features {{ full }} --profile dev \
+        --bench sse --bench transports --bench typed -- --quick
 
 # Run each fuzz target on its corpus, then for 5 s on new inputs. `just fuzz 60` runs each for a minute.
 fuzz seconds="5":
