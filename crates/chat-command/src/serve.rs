@@ -82,7 +82,8 @@ fn cannot_listen(addr: SocketAddr, error: &io::Error) -> u8 {
 }
 
 /// What asks each API: the options before the key, and those after it. The user's environment may name the other API.
-const APIS: [(&str, &str); 2] = [(" --api sessions", " --integration any"), (" --api completions", " --model any --links")];
+const APIS: [(&str, &str); 2] =
+    [(" --api sessions", " --integration any"), (" --api completions", " --model any --links")];
 
 /// The commands to paste, around the options: one that asks, and one for a conversation.
 const COMMANDS: &[(&str, &str)] = &[

@@ -133,6 +133,7 @@ pub(crate) fn with_model<T: Transport>(chat: Chat<T>, model: String) -> Chat<T> 
 }
 
 /// A new conversation with the settings of this one.
+#[cfg(feature = "terminal")]
 pub(crate) fn again<T: Transport>(
     client: &Client<T>,
     store: &AnyStore,

@@ -47,6 +47,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Whether a store is selected by a flag or a variable.
+    #[cfg(feature = "blocking")]
     pub(crate) fn is_given(&self) -> bool {
         self.address().is_some_and(|address| address != MEMORY)
     }
