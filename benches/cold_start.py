@@ -46,10 +46,10 @@ class Server:
 
 
 def to_first_byte(server, args, environment):
-    """Seconds until the server has the first byte, and until the program has ended."""
+    """Seconds until the server has the first byte."""
     server.times.clear()
     start = time.perf_counter()
-    subprocess.run(args, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run(args, env=environment, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return server.times[0] - start
 
 
