@@ -1,4 +1,4 @@
-"""Builds the docs of libraries as docs.rs does, with their own settings: `python3 .ci/docs_rs.py CRATE...`."""
+"""Builds the docs of libraries as docs.rs does: `python3 .ci/docs_rs.py CRATE...`."""
 
 import json
 import os
