@@ -89,6 +89,14 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn random_bytes_can_be_written_and_read(bytes: Vec<u8>) {
+            let joined: Vec<u8> = lines(&bytes).flat_map(|line| unescape(&line).unwrap()).collect();
+            assert_eq!(joined, bytes);
+        }
+    }
+
     #[test]
     fn an_unknown_escape_is_an_error() {
         for (text, start) in [("a\\q", "\\q"), ("\\", "\\"), ("\\x4", "\\x4"), ("\\xé1", "\\xé1"), ("\\u0041", "\\u00")]

@@ -381,6 +381,19 @@ mod tests {
         9.000 response HTTP/1.1 200\n< content-type: text/event-stream\n< x: \\xff\n\
         10.000 data\n| data: 1\\n\n| \\n\n10.000 data\n|\n12.250 end\n13 outcome completed\n";
 
+    proptest::proptest! {
+        /// What is wrong is an error with a line of the file.
+        #[test]
+        fn a_damaged_recording_is_read_or_rejected(at in 0..RECORDING.len(), removed in 0..9_usize, added: Vec<u8>) {
+            let end = (at + removed).min(RECORDING.len());
+            let damaged = [&RECORDING.as_bytes()[..at], &added, &RECORDING.as_bytes()[end..]].concat();
+            let lines = damaged.split(|&byte| byte == b'\n').count();
+            if let Err(error) = Recording::parse(&damaged) {
+                assert!((1..=lines).contains(&error.line), "{error}");
+            }
+        }
+    }
+
     #[test]
     fn a_recording_is_read() {
         let recording = Recording::parse(RECORDING.as_bytes()).unwrap();
