@@ -53,6 +53,7 @@ struct Splitter {
     skipping: usize,
     /// The text of the current block or heading.
     text: String,
+    is_heading: bool,
     /// The headings of the current position, outermost first.
     headings: Vec<(HeadingLevel, String)>,
     anchors: HashMap<String, usize>,
@@ -73,7 +74,14 @@ impl Splitter {
             }
             Event::End(tag) if self.is_skipped(&tag) => self.skipping -= 1,
             _ if self.skipping > 0 => {}
-            Event::Text(text) | Event::Code(text) => self.text.push_str(&text),
+            Event::Text(text) => self.text.push_str(&text),
+            // A heading is a title, which is plain text. An answer is Markdown.
+            Event::Code(text) if self.is_heading => self.text.push_str(&text),
+            Event::Code(text) => self.text += &format!("`{text}`"),
+            Event::Start(Tag::Heading { .. }) => {
+                self.end_block();
+                self.is_heading = true;
+            }
             Event::SoftBreak | Event::HardBreak => self.text.push(' '),
             Event::End(TagEnd::TableCell) => self.text.push(' '),
             Event::End(TagEnd::Heading(level)) => self.end_heading(level),
@@ -93,6 +101,7 @@ impl Splitter {
     }
 
     fn end_heading(&mut self, level: HeadingLevel) {
+        self.is_heading = false;
         let heading = squeeze(&std::mem::take(&mut self.text));
         if level == HeadingLevel::H1 && self.title.is_none() {
             self.title = Some(heading.clone());

@@ -83,6 +83,21 @@ fn a_folder_without_markdown_is_refused() {
 }
 
 #[test]
+fn a_sentence_keeps_its_code_and_a_title_does_not() {
+    let dir = temporary_folder("inline");
+    std::fs::write(dir.join("a.md"), "# The `chat` command\n\nRun `chat demo` *now*.\n")
+        .expect("the folder is writable");
+    let library = Library::from_dir(&dir);
+    std::fs::remove_dir_all(&dir).expect("the folder exists");
+    let library = library.expect("the file has text");
+    let section = &library.sections()[0];
+    assert_eq!(
+        (section.title.as_str(), &section.sentences[..]),
+        ("The chat command", &["Run `chat demo` now.".to_owned()][..])
+    );
+}
+
+#[test]
 fn tables_and_code_count_if_there_is_no_prose() {
     let dir = temporary_folder("tables");
     let text =
