@@ -104,6 +104,10 @@ fn run(cli: Cli) -> io::Result<u8> {
         Command::Completions { shell } => completions::print(shell),
         #[cfg(feature = "terminal")]
         Command::Repl(options) => repl(*options),
+        #[cfg(not(feature = "terminal"))]
+        Command::Repl(_) => Ok(not_included("repl", "terminal")),
+        #[cfg(not(feature = "store"))]
+        Command::Sessions(_) => Ok(not_included("sessions", "store")),
         #[cfg(feature = "store")]
         Command::Sessions(args) => match args.command {
             #[cfg(feature = "terminal")]
@@ -122,6 +126,14 @@ fn run(cli: Cli) -> io::Result<u8> {
             block_on(Builder::new_current_thread(), demo::run(&question, interrupt))
         }
     }
+}
+
+/// Reports a command that this build does not have.
+#[cfg(not(feature = "terminal"))]
+fn not_included(command: &str, feature: &str) -> u8 {
+    let sentence = format!("chat {command} is not included in this build of chat");
+    print::report(&sentence, &format!("Build it with `--features {feature}`."));
+    print::USAGE
 }
 
 #[cfg(feature = "terminal")]

@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Sessions) -> io::Result<u8> {
 async fn list(args: &List, out: &mut impl Write) -> io::Result<Result<(), Error>> {
     let limit = args.limit.get();
     // One more shows whether there are more.
-    let listed = async { stored::list(&stored::store(&args.place).await?, None, limit.saturating_add(1)).await };
+    let listed = async { stored::list(&stored::existing(&args.place).await?, None, limit.saturating_add(1)).await };
     let list = match listed.await {
         Ok(list) => list,
         Err(error) => return Ok(Err(error)),
@@ -55,14 +55,14 @@ async fn list(args: &List, out: &mut impl Write) -> io::Result<Result<(), Error>
 }
 
 async fn load(place: &Place, id: &str, turns: usize) -> Result<Vec<StoredTurn>, Error> {
-    let store = stored::store(place).await?;
+    let store = stored::existing(place).await?;
     let id = stored::find(&store, id).await?;
     let loaded = store.load(id, turns).await.map_err(|error| stored::refuse("the conversation", &error))?;
     loaded.map(|loaded| loaded.turns).ok_or_else(|| missing(&id.to_string()))
 }
 
 async fn delete(place: &Place, ids: &[String], out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let store = match stored::store(place).await {
+    let store = match stored::existing(place).await {
         Ok(store) => store,
         Err(error) => return Ok(Err(error)),
     };

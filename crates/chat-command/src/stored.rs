@@ -29,6 +29,16 @@ pub(crate) async fn store(place: &Place) -> Result<AnyStore, Error> {
     }
 }
 
+/// The store of a command that asks nothing, which creates no file.
+pub(crate) async fn existing(place: &Place) -> Result<AnyStore, Error> {
+    let missing = || Error::invalid_request("--store", "names a file that does not exist");
+    match place.address() {
+        Some(address) if AnyStore::would_create(address).map_err(|error| refuse("--store", &error))? => Err(missing()),
+        None if Sqlite::default_path().is_ok_and(|path| !path.exists()) => Ok(AnyStore::new(Memory::default())),
+        _ => store(place).await,
+    }
+}
+
 /// The store of a question. A new conversation does not need the default store: the answer is more important, and a note
 /// says that nothing is stored.
 pub(crate) async fn store_or_memory(args: &StoredArgs) -> Result<AnyStore, Error> {

@@ -89,6 +89,16 @@ fn a_transport_that_is_not_in_this_build_names_its_feature() {
 }
 
 #[test]
+#[cfg(not(feature = "store"))]
+fn a_command_that_is_not_in_this_build_names_its_feature() {
+    for (args, feature) in [(["repl", "--last"], "terminal"), (["sessions", "list"], "store")] {
+        let run = run(&mut chat(args));
+        assert_eq!(run.status, Some(2), "{run:?}");
+        assert!(run.stderr.contains("is not included") && run.stderr.contains(feature), "{run:?}");
+    }
+}
+
+#[test]
 fn a_refused_connection_is_a_connect_error() {
     for transport in transports() {
         let args = ["--json", "--transport", transport, "--max-retries", "0", "hi"];

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -52,6 +53,16 @@ impl AnyStore {
             Address::Sqlite(path) => sqlite(path).await,
             Address::Postgres(url) => postgres(url).await,
         }
+    }
+
+    /// Whether [`open`](Self::open) would create a file. Use it before an operation that only reads, for which a misspelled
+    /// path is an error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InvalidAddress`].
+    pub fn would_create(address: &str) -> Result<bool, StoreError> {
+        Ok(matches!(Address::parse(address)?, Address::Sqlite(path) if !Path::new(path).exists()))
     }
 }
 

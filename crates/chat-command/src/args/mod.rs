@@ -103,6 +103,14 @@ pub(crate) enum Command {
     #[cfg(feature = "store")]
     #[command(after_help = help::SESSIONS)]
     Sessions(Box<Sessions>),
+    /// A command that this build does not have
+    #[cfg(not(feature = "terminal"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Repl(Rest),
+    /// A command that this build does not have
+    #[cfg(not(feature = "store"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Sessions(Rest),
     /// List the models of a server of chat completions (v1)
     #[command(after_help = help::with_exit_status(help::MODELS))]
     Models(Box<Models>),
@@ -133,6 +141,14 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// All arguments of a command that this build does not have.
+#[cfg(not(feature = "terminal"))]
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<OsString>,
 }
 
 /// Which settings came from environment variables.

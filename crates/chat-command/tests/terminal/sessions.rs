@@ -87,7 +87,10 @@ fn nothing_is_stored_without_a_store() {
     let user = User::new();
     user.ask(&["--no-store", "--integration", "i", "When is a call retried?"]);
     assert!(!Path::new(&user.store()).exists());
-    assert_eq!(user.chat(&["sessions"]).stdout, "There are no stored conversations.\n");
+    let mut list = user.command(&["sessions"]);
+    list.env_remove("CHAT_STORE").env("XDG_STATE_HOME", user.home.path());
+    assert_eq!(support::run(&mut list).stdout, "There are no stored conversations.\n");
+    assert_eq!(std::fs::read_dir(user.home.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -101,12 +104,14 @@ fn wrong_ids_and_stores_are_errors() {
         (&["ask", "--resume", "nothing", "x"][..], "is too short"),
         (&["ask", "--resume", &same, "x"], "may be several"),
         (&["sessions", "delete", "-"], "is too short"),
+        (&["sessions", "--store", "no/such/store"], "--store names a file that does not exist"),
         (&["ask", "--resume", "nothing-like", "x"], "is not in the store"),
         (&["sessions", "show", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
         (&["sessions", "delete", "019a0000-0000-7000-8000-000000000000"], "is not in the store"),
         (&["ask", "--no-store", "--last", "x"], "cannot be used with '--last'"),
         (&["sessions", "--store", "mysql://host/x"], "--store"),
         (&["sessions", "--store", "/dev/null/x"], "--store"),
+        (&["ask", "--integration", "i", "--store", "/dev/null/x", "y"], "--store"),
         (&["ask", "--last", "--resume", "x", "y"], "cannot be used with"),
         (&["ask", "--last", "--guidance", "x", "y"], "cannot be used with"),
         (&["ask", "--last", "--integration", "other", "y"], "--integration is not that of the conversation"),
