@@ -90,7 +90,7 @@ async fn ask_on<T: Transport>(
 
     let started = async {
         let client = configure(Client::<T>::builder(), &args.options.connection)?.build_with(make)?;
-        let store = stored::store_or_memory(&args.options.stored).await?;
+        let store = stored::store_or_memory(&mut args.options.stored).await?;
         let conversation = stored::conversation(&client, &store, &args.options).await?;
         Ok((conversation, read_message(&args.message).await?))
     };

@@ -40,12 +40,13 @@ pub(crate) async fn existing(place: &Place) -> Result<AnyStore, Error> {
 }
 
 /// The store of a question. A new conversation does not need the default store: the answer is more important, and a note
-/// says that nothing is stored.
-pub(crate) async fn store_or_memory(args: &StoredArgs) -> Result<AnyStore, Error> {
+/// says that nothing is stored. The arguments are then those of `--no-store`.
+pub(crate) async fn store_or_memory(args: &mut StoredArgs) -> Result<AnyStore, Error> {
     let is_needed = args.last || args.resume.is_some() || args.place.address().is_some();
     match store(&args.place).await {
         Err(error) if !is_needed => {
             note(&format!("Nothing is stored: {error:#}"));
+            args.place.no_store = true;
             Ok(AnyStore::new(Memory::default()))
         }
         opened => opened,

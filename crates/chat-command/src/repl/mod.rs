@@ -62,7 +62,7 @@ async fn run_on<T: FromSettings>(mut options: Options, interrupt: Interrupt) -> 
     }
     let started = async {
         let client = configure(Client::<T>::builder(), &options.connection)?.build()?;
-        let store = stored::store_or_memory(&options.stored).await?;
+        let store = stored::store_or_memory(&mut options.stored).await?;
         let conversation = stored::conversation(&client, &store, &options).await?;
         Ok((client, store, conversation))
     };
