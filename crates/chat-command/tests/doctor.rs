@@ -1,18 +1,16 @@
 //! `chat doctor`.
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls;
 
-use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::net::TcpListener;
 use std::process::Command;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use chat_conformance::Identity;
 use chat_mock::{Blackhole, ScriptedReply as Reply};
 use serde_json::Value;
 use support::{KEY, Run, Script, Serve, chat, run, transports};
+use tls::TlsServer;
 
 /// `chat doctor --json --server URL --api-key KEY ARGS`.
 fn doctor(url: &str, args: &[&str]) -> Command {
@@ -184,43 +182,13 @@ fn a_proxy_that_refuses_a_tunnel_is_named() {
     assert!(!requests[0].headers.contains_key("authorization"), "the proxy never gets the key");
 }
 
-/// A TLS server with a private CA. Returns its address and the CA's file.
-fn tls_server(runtime: &tokio::runtime::Runtime) -> (SocketAddr, String) {
-    let _entered = runtime.enter();
-    let identity = Identity::new();
-    let acceptor = identity.acceptor(&[b"http/1.1"]);
-    let door = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
-    let addr = door.local_addr().expect("an address");
-    runtime.spawn(async move {
-        while let Ok((tcp, _)) = door.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-                let mut tls = acceptor.accept(tcp).await?;
-                // The check without a request closes the connection.
-                if tls.read(&mut [0; 8192]).await? > 0 {
-                    tls.write_all(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n").await?;
-                }
-                std::io::Result::Ok(())
-            });
-        }
-    });
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("doctor-{}.pem", addr.port()));
-    let certificate = BASE64_STANDARD.encode(identity.ca());
-    let text = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
-    fs::write(&file, text).expect("a file");
-    (addr, file.to_str().expect("a path in Unicode").to_owned())
-}
-
 #[test]
 fn an_untrusted_certificate_is_named_and_can_be_trusted() {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let (addr, ca) = tls_server(&runtime);
-    let url = format!("https://localhost:{}", addr.port());
+    let server = TlsServer::start("doctor", Reply::json(405, &[], ""));
+    let ca = server.ca.to_str().expect("a path in Unicode");
+    let url = format!("https://localhost:{}", server.addr.port());
     fails(&run(&mut doctor(&url, &[])), "tls", "--ca-cert", 4);
-    let trusted = run(&mut doctor(&url, &["--ca-cert", &ca]));
+    let trusted = run(&mut doctor(&url, &["--ca-cert", ca]));
     assert_eq!(trusted.status, Some(0), "{trusted:?}");
     let tls = trusted.lines()[5]["detail"].as_str().expect("text").to_owned();
     assert_eq!(tls, format!("TLS 1.3, trusted by the bundled roots or {ca}"));

@@ -1,16 +1,16 @@
 //! Proxies and certificate roots from environment variables and options, on every transport.
 
 mod support;
+#[path = "support/tls.rs"]
+mod tls;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
+use std::path::Path;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use chat_conformance::Identity;
-use chat_mock::{ScriptServer, ScriptedReply as Reply};
+use chat_mock::ScriptedReply as Reply;
 use support::{Run, Script, all_at_once, ask, chat, run, transports};
+use tls::TlsServer;
 
 fn answer() -> Reply {
     Reply::json(200, &[], support::result("Yes."))
@@ -54,50 +54,7 @@ fn an_invalid_proxy_is_an_error_that_names_the_variable() {
     }
 }
 
-/// A TLS server with a private CA, and a directory with certificates.
-struct TlsServer {
-    addr: SocketAddr,
-    dir: PathBuf,
-    /// Certificate of the CA, and of another one.
-    ca: PathBuf,
-    other: PathBuf,
-    _server: ScriptServer,
-    _runtime: tokio::runtime::Runtime,
-}
-
 impl TlsServer {
-    fn start(name: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let _entered = runtime.enter();
-        let server = ScriptServer::start(vec![answer()]).expect("a free port");
-        let (identity, behind) = (Identity::new(), server.local_addr());
-        let acceptor = identity.acceptor(&[b"http/1.1"]);
-        let door = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a free port");
-        let addr = door.local_addr().expect("an address");
-        runtime.spawn(async move {
-            while let Ok((tcp, _)) = door.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let Ok(mut outer) = acceptor.accept(tcp).await else { return };
-                    let Ok(mut inner) = tokio::net::TcpStream::connect(behind).await else { return };
-                    let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
-                });
-            }
-        });
-        let dir = std::env::temp_dir().join(format!("chat-command-{name}-{}", std::process::id()));
-        fs::create_dir_all(&dir).expect("a directory");
-        let write = |name: &str, identity: &Identity| {
-            let (path, text) = (dir.join(name), BASE64_STANDARD.encode(identity.ca()));
-            let pem = format!("A CA\n-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-            fs::write(&path, pem).expect("a file");
-            path
-        };
-        let (ca, other) = (write("ca.pem", &identity), write("other.pem", &Identity::new()));
-        drop(_entered);
-        Self { addr, dir, ca, other, _server: server, _runtime: runtime }
-    }
-
     /// Runs `chat ask` without retries.
     fn ask(&self, transport: &str, ca_cert: Option<&Path>, variables: &[(&str, &Path)]) -> Run {
         let url = format!("https://localhost:{}", self.addr.port());
@@ -109,15 +66,9 @@ impl TlsServer {
     }
 }
 
-impl Drop for TlsServer {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
-    }
-}
-
 #[test]
 fn roots_from_the_environment_replace_the_defaults_and_roots_from_the_option_are_added() {
-    let tls = TlsServer::start("roots");
+    let tls = TlsServer::start("roots", answer());
     let (file, dir) = ("SSL_CERT_FILE", "SSL_CERT_DIR");
     let inner = tls.dir.join("inner");
     fs::create_dir_all(&inner).expect("a directory");
@@ -138,7 +89,7 @@ fn roots_from_the_environment_replace_the_defaults_and_roots_from_the_option_are
 
 #[test]
 fn an_invalid_file_of_roots_is_named_with_its_setting() {
-    let tls = TlsServer::start("named");
+    let tls = TlsServer::start("named", answer());
     let (missing, empty) = (tls.dir.join("missing.pem"), tls.dir.join("empty.pem"));
     fs::write(&empty, "nothing\n").expect("a file");
     for transport in transports() {

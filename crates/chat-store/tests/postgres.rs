@@ -67,7 +67,7 @@ fn an_invalid_url_is_an_error_without_the_password() {
 
 #[test]
 fn a_refused_connection_is_an_error_without_the_password() {
-    // A reserved port, which nobody listens on.
+    // No server listens on this reserved port.
     let error = failure("postgres://u:secret@127.0.0.1:1/d");
     assert!(error.starts_with("the store is not available: error connecting to server: "), "{error}");
     assert!(!error.contains("secret"), "{error}");

@@ -15,11 +15,6 @@ use std::path::Path;
 use screen::Screen;
 use tap::Tap;
 
-/// The arguments of `chat repl` for a server of chat completions.
-fn repl_args(tap: &Tap) -> Vec<String> {
-    arguments("repl", tap)
-}
-
 /// The arguments of a command for a server of chat completions.
 fn arguments(command: &str, tap: &Tap) -> Vec<String> {
     let args = [command, "--api", "completions", "--server", tap.url(), "--model", "m", "--no-api-key"];
@@ -29,9 +24,15 @@ fn arguments(command: &str, tap: &Tap) -> Vec<String> {
 /// Starts `chat repl` with further arguments, and waits for its prompt.
 #[track_caller]
 fn repl(tap: &Tap, home: &Path, size: (u16, u16), more: &[&str]) -> Screen {
-    let args = repl_args(tap);
+    repl_with(tap, home, size, more, &[])
+}
+
+/// The same, with these environment variables.
+#[track_caller]
+fn repl_with(tap: &Tap, home: &Path, size: (u16, u16), more: &[&str], variables: &[(&str, &str)]) -> Screen {
+    let args = arguments("repl", tap);
     let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
-    let screen = Screen::start(&args, home, size);
+    let screen = Screen::start_with(&args, home, size, variables);
     screen.wait_for_prompt("");
     screen
 }

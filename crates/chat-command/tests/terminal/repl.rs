@@ -1,13 +1,14 @@
 //! `chat repl`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::screen::Screen;
 use crate::support::KEY;
 use crate::tap::Tap;
-use crate::{check, home, repl};
+use crate::{check, home, repl, repl_with};
 
 const SIZE: (u16, u16) = (60, 24);
 
@@ -16,6 +17,25 @@ fn messages(request: &str) -> Vec<String> {
     let request: Value = serde_json::from_str(request).expect("a request");
     let messages = request["messages"].as_array().expect("messages").iter();
     messages.map(|message| format!("{}: {}", message["role"], message["content"]).replace('"', "")).collect()
+}
+
+/// Starts `chat repl` and asks a question, which the server has received.
+#[track_caller]
+fn asked(tap: &Tap, home: &Path, size: (u16, u16)) -> Screen {
+    let screen = repl(tap, home, size, &[]);
+    screen.line("How?");
+    tap.request();
+    screen
+}
+
+/// The number of words of [`send_words`].
+const WORDS: usize = 20_000;
+
+/// Sends more words than a terminal takes at once.
+fn send_words(tap: &Tap) {
+    for number in 0..WORDS {
+        tap.send(&format!("word{number} "));
+    }
 }
 
 /// Asks a question, and answers it.
@@ -32,9 +52,7 @@ fn converse(screen: &Screen, tap: &Tap, question: &str, answer: &str) -> String 
 #[test]
 fn an_answer_is_rendered_while_it_streams() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("It is **simple**:\n\n1. Install `chat`,\n2. ask ");
     let streaming = screen.wait_for("2. ask");
     check(&streaming, "> How?\n\nIt is simple:\n\n1. Install chat,\n2. ask");
@@ -52,9 +70,7 @@ fn an_answer_is_rendered_while_it_streams() {
 #[test]
 fn a_spinner_waits_for_the_first_text_and_disappears() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     screen.wait_for("waiting");
     tap.head();
     tap.send("So. ");
@@ -65,9 +81,7 @@ fn a_spinner_waits_for_the_first_text_and_disappears() {
 #[test]
 fn lines_have_the_new_width_after_a_resize() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send(&"wide words ".repeat(6));
     screen.wait_for("wide words wide words wide words wide words wide words");
     screen.resize(24, 24);
@@ -80,9 +94,7 @@ fn lines_have_the_new_width_after_a_resize() {
 #[test]
 fn a_narrow_terminal() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), (20, 40), &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), (20, 40));
     tap.send(
         "# A heading that is long\n\n- an item that is longer than the terminal\n  - inner item, longer than that\n",
     );
@@ -112,9 +124,7 @@ fn wide_and_right_to_left_characters_fit_the_width() {
 #[test]
 fn ctrl_c_before_the_head_stops_the_answer() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     screen.ctrl_c();
     check(&screen.wait_for_prompt("Stopped"), "> How?\n\nStopped before the answer had begun.\n\n>");
 }
@@ -122,9 +132,7 @@ fn ctrl_c_before_the_head_stops_the_answer() {
 #[test]
 fn ctrl_c_after_the_head_stops_the_answer() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.head();
     screen.wait_for("waiting");
     screen.ctrl_c();
@@ -134,9 +142,7 @@ fn ctrl_c_after_the_head_stops_the_answer() {
 #[test]
 fn ctrl_c_while_streaming_keeps_what_has_arrived() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("You begin **with ");
     screen.wait_for("You begin");
     screen.ctrl_c();
@@ -162,9 +168,7 @@ fn ctrl_c_at_the_prompt_clears_the_line_and_then_exits() {
 #[test]
 fn a_second_ctrl_c_exits() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("You begin ");
     screen.wait_for("You begin");
     screen.ctrl_c();
@@ -201,9 +205,7 @@ fn a_conversation_survives_kill_9() {
 #[test]
 fn what_is_typed_while_an_answer_streams_reaches_the_next_prompt() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("So. ");
     screen.wait_for("So.");
     screen.line("And then?");
@@ -316,9 +318,7 @@ fn without_a_store_nothing_is_left_behind() {
 #[test]
 fn a_megabyte_arrives_whole() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     let mut text = String::new();
     for number in 0..50_000 {
         let _ = write!(text, "{number} is a number. ");
@@ -341,35 +341,27 @@ fn a_megabyte_arrives_whole() {
 #[test]
 fn a_slow_terminal_loses_nothing() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("begin ");
     screen.wait_for("begin");
     screen.slow_down();
-    for number in 0..20_000 {
-        tap.send(&format!("word{number} "));
-    }
+    send_words(&tap);
     tap.finish();
-    screen.wait_for("word19999");
+    screen.wait_for(&format!("word{}", WORDS - 1));
     screen.wait_for_prompt("");
     let raw = screen.raw();
     let count = raw.split_whitespace().filter(|word| word.starts_with("word")).count();
-    assert_eq!(count, 20_000);
+    assert_eq!(count, WORDS);
 }
 
 #[test]
 fn ctrl_c_stops_an_answer_on_a_terminal_that_is_not_read() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), SIZE, &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), SIZE);
     tap.send("begin ");
     screen.wait_for("begin");
     screen.stop();
-    for number in 0..20_000 {
-        tap.send(&format!("word{number} "));
-    }
+    send_words(&tap);
     tap.wait_until_blocked();
     screen.ctrl_c();
     screen.resume();
@@ -381,10 +373,7 @@ fn ctrl_c_stops_an_answer_on_a_terminal_that_is_not_read() {
 fn no_color_and_dumb_terminals_get_no_colors() {
     for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
         let (tap, home) = (Tap::start(), home());
-        let args = crate::repl_args(&tap);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let screen = Screen::start_with(&args, home.path(), SIZE, &variables);
-        screen.wait_until("a prompt", |screen| screen.ends_with('>'));
+        let screen = repl_with(&tap, home.path(), SIZE, &[], &variables);
         screen.keys("How?");
         screen.wait_until("what is typed", |screen| screen.ends_with("> How?"));
         screen.keys("\r");
@@ -409,10 +398,7 @@ fn no_color_and_dumb_terminals_get_no_colors() {
 #[test]
 fn links_are_links_where_the_terminal_has_them() {
     let (tap, home) = (Tap::start(), home());
-    let args = crate::repl_args(&tap);
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let screen = Screen::start_with(&args, home.path(), SIZE, &[("FORCE_HYPERLINK", "1")]);
-    screen.wait_for_prompt("");
+    let screen = repl_with(&tap, home.path(), SIZE, &[], &[("FORCE_HYPERLINK", "1")]);
     screen.line("How?");
     tap.request();
     tap.send("See [the docs](https://example.com/docs).\n");
@@ -563,9 +549,7 @@ fn a_conversation_that_was_deleted_can_be_saved() {
 #[test]
 fn a_wide_terminal() {
     let (tap, home) = (Tap::start(), home());
-    let screen = repl(&tap, home.path(), (200, 24), &[]);
-    screen.line("How?");
-    tap.request();
+    let screen = asked(&tap, home.path(), (200, 24));
     tap.send(&"word ".repeat(50));
     tap.finish();
     let line = ["word"; 40].join(" ");
