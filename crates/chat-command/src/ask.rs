@@ -105,15 +105,8 @@ async fn ask_on<T: Transport>(
     };
     args.options.api = stored::api(&conversation);
     let mut printer = printer(&args.options);
-    let mut reply = conversation.ask(question);
-    let streamed = stream(&mut reply, &mut printer, &mut interrupt).await;
-    let ended = match streamed {
-        Ok(End::Complete) => reply.finish().await,
-        // What has arrived is stored, also if the output is closed.
-        Ok(End::Interrupted) | Err(_) => reply.cancel().await,
-    };
-    streamed?;
-    let (outcome, unsaved) = stored::split(ended);
+    let reply = conversation.ask(question);
+    let (outcome, unsaved) = stored::read(reply, &mut printer, &mut interrupt).await?;
     if args.options.stored.place.is_memory() {
         return finish(&args.options, &mut printer, &outcome);
     }

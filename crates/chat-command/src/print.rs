@@ -97,7 +97,7 @@ impl Printer {
         }
         let Some(text) = event.text().filter(|text| !text.is_empty()) else { return Ok(()) };
         // Control characters from the server must not reach the terminal.
-        let text = if self.is_terminal { Cow::Owned(sanitize(text)) } else { Cow::Borrowed(text) };
+        let text = if self.is_terminal { sanitize(text) } else { Cow::Borrowed(text) };
         LINE_IS_OPEN.store(!text.ends_with('\n'), Ordering::Relaxed);
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
@@ -160,18 +160,18 @@ impl Printer {
     }
 }
 
-/// Removes control characters but line breaks and tabs.
-pub(crate) fn sanitize(text: &str) -> String {
-    let mut sanitized = String::with_capacity(text.len());
-    for c in text.chars() {
-        let mut bytes = [0; 4];
-        let c: &str = c.encode_utf8(&mut bytes);
-        // `OneLine` replaces control characters.
-        if matches!(c, "\n" | "\t") || OneLine(c).to_string() == c {
-            sanitized.push_str(c);
-        }
+/// Removes control characters and marks that change the direction of text. Line breaks and tabs stay.
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_harmless) { Cow::Borrowed(text) } else { text.chars().filter(|&c| is_harmless(c)).collect() }
+}
+
+/// Whether a terminal may get this character from the server.
+pub(crate) fn is_harmless(c: char) -> bool {
+    match c {
+        '\n' | '\t' | ' '..='~' => true,
+        // `OneLine` replaces what may do harm.
+        _ => OneLine(c.encode_utf8(&mut [0; 4])).to_string().starts_with(c),
     }
-    sanitized
 }
 
 /// Prints one JSON object on its own line and flushes the output.

@@ -85,10 +85,7 @@ async fn delete_one(store: &AnyStore, part: &str) -> Result<String, Error> {
 }
 
 fn missing(id: &str) -> Error {
-    Error::invalid_request(
-        format!("the conversation {id}"),
-        "is not in the store; `chat sessions` lists the conversations",
-    )
+    Error::invalid_request(format!("the conversation {id}"), stored::NOT_THERE)
 }
 
 /// A conversation as a JSON line.
@@ -233,11 +230,7 @@ fn answer(text: &str, _: Output) -> String {
 
 #[cfg(not(feature = "terminal"))]
 fn sources(citations: &[Citation], _: Output) -> String {
-    let line = |citation: &Citation| {
-        let (title, url) = (citation.title().unwrap_or_default(), citation.url().unwrap_or_default());
-        format!("{}\n", OneLine(&format!("[{}] {title}: {url}", citation.number.unwrap_or_default())))
-    };
-    citations.iter().map(line).collect()
+    chat_client::Footnotes::new(citations).to_string()
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! Conversations that are stored.
 
+use std::io;
+
 use chat_client::{Answer, Chat, Client, Error, Session, Transport};
 use chat_store::{
-    AnyStore, AppendError, AskError, ConversationId, Memory, Sqlite, Store, StoreError, StoredConversation, Summary,
-    Talk,
+    AnyStore, AppendError, AskError, ConversationId, Memory, Sqlite, Store, StoreError, StoredConversation,
+    StoredReply, Summary, Talk,
 };
-
 use http::StatusCode;
 
 use crate::args::{Api, Options, Place, StoredArgs};
-use crate::print::note;
+use crate::ask::{End, stream};
+use crate::interrupt::Interrupt;
+use crate::print::{Printer, note};
 use crate::request::{complete, integration, model, refuse_other_api};
 
 /// A conversation of the command.
@@ -17,6 +20,9 @@ pub(crate) type Conversation<T> = StoredConversation<AnyStore, T>;
 
 /// The minimum length of a part of an id.
 const MIN_PART: usize = 8;
+
+/// Why there is no such conversation.
+pub(crate) const NOT_THERE: &str = "is not in the store; `chat sessions` lists the conversations";
 
 /// The number of conversations to read from the store at once.
 const PAGE: usize = 500;
@@ -199,7 +205,7 @@ pub(crate) async fn find(store: &AnyStore, part: &str) -> Result<ConversationId,
     if let Ok(id) = part.parse() {
         return Ok(id);
     }
-    let none = |reason: &str| Error::invalid_request(format!("the conversation {part:?}"), reason.to_owned());
+    let none = |reason| Error::invalid_request(format!("the conversation {part:?}"), reason);
     if part.len() < MIN_PART {
         return Err(none("is too short; write the 8 characters that `chat sessions` prints"));
     }
@@ -213,7 +219,7 @@ pub(crate) async fn find(store: &AnyStore, part: &str) -> Result<ConversationId,
         }
         match page.last() {
             Some(summary) if page.len() == PAGE => after = Some(summary.position()),
-            _ => return found.ok_or_else(|| none("is not in the store; `chat sessions` lists the conversations")),
+            _ => return found.ok_or_else(|| none(NOT_THERE)),
         }
     }
 }
@@ -254,8 +260,22 @@ pub(crate) fn refuse(what: &'static str, error: &StoreError) -> Error {
     Error::invalid_request(what, format!("cannot be used: {error}"))
 }
 
-/// The outcome of a call, and why its turn is not stored.
-pub(crate) fn split(ended: Result<Answer, AskError>) -> (Result<Answer, Error>, Option<AppendError>) {
+/// Prints a reply and stores its turn. Returns the outcome of the call, and why its turn is not stored.
+pub(crate) async fn read<T: Transport>(
+    mut reply: StoredReply<'_, AnyStore, T>,
+    printer: &mut Printer,
+    interrupt: &mut Interrupt,
+) -> io::Result<(Result<Answer, Error>, Option<AppendError>)> {
+    let streamed = stream(&mut reply, printer, interrupt).await;
+    let ended = match streamed {
+        Ok(End::Complete) => reply.finish().await,
+        // What has arrived is stored, also if the output is closed.
+        Ok(End::Interrupted) | Err(_) => reply.cancel().await,
+    };
+    streamed.map(|_| split(ended))
+}
+
+fn split(ended: Result<Answer, AskError>) -> (Result<Answer, Error>, Option<AppendError>) {
     match ended {
         Ok(answer) => (Ok(answer), None),
         Err(AskError::NotSaved(not_saved)) => (not_saved.outcome, Some(not_saved.error)),

@@ -91,6 +91,13 @@ impl Answer {
 #[derive(Clone, Copy, Debug)]
 pub struct Footnotes<'a>(&'a [Citation]);
 
+impl<'a> Footnotes<'a> {
+    /// The citations of an answer that was stored.
+    pub fn new(citations: &'a [Citation]) -> Self {
+        Self(citations)
+    }
+}
+
 impl fmt::Display for Footnotes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|citation| {

@@ -45,7 +45,7 @@ impl AnyStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::InvalidAddress`] if the address is none of these, and [`StoreError::NotBuilt`] if the feature is off.
+    /// [`StoreError::InvalidAddress`] if the address has another form, and [`StoreError::NotBuilt`] if the feature is off.
     /// Also the errors of the store. No error contains the password.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         match Address::parse(address)? {

@@ -206,7 +206,7 @@ impl<S: Store, T: Transport> StoredConversation<S, T> {
         Ok(StoredReply::new(chat.answer_tools(results), self))
     }
 
-    /// Appends the turns that are not appended yet. Does nothing if there are none.
+    /// Appends the turns that are not appended yet. Does nothing if all are appended.
     ///
     /// If the future is dropped, no turn is lost, and none is appended twice.
     ///

@@ -414,7 +414,7 @@ pub(crate) struct Serve {
     /// Address to listen on; port 0 selects a free port
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787", value_parser = parse_addr)]
     pub(crate) addr: SocketAddr,
-    /// Answer with a recorded call, whatever the question is
+    /// Answer each question with a recorded call
     #[arg(long, value_name = "FILE", conflicts_with_all = ["docs", "api_key", "web", "allow_origin", "delay"])]
     pub(crate) replay: Option<PathBuf>,
     /// Answer from the Markdown files in this folder instead of this project's docs

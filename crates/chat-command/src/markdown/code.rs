@@ -1,13 +1,14 @@
 //! Blocks of code. Their lines are printed as they are, so that they can be copied.
 
 use super::piece::{Body, Span};
-use super::style::{Look, clean};
+use super::style::Look;
+use crate::print::sanitize;
 
 const TAB: &str = "    ";
 
 /// A line of code.
 pub(super) fn line(text: &str) -> Body {
-    Body::Line(Span { text: clean(text).replace('\t', TAB), look: Look::default() })
+    Body::Line(Span { text: sanitize(text).replace('\t', TAB), look: Look::default() })
 }
 
 /// The marks before and after a block of code.
@@ -28,7 +29,7 @@ impl Fence {
     /// The line before the block, with the name of the language.
     pub(super) fn first_line(&self, info: &str) -> Body {
         let language = info.split([' ', '\t', ',']).next().unwrap_or_default();
-        Body::Line(Span { text: clean(&format!("{}{language}", self.marks)).into_owned(), look: Look::dim() })
+        Body::Line(Span { text: sanitize(&format!("{}{language}", self.marks)).into_owned(), look: Look::dim() })
     }
 
     /// The line after the block.

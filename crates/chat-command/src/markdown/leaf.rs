@@ -3,7 +3,8 @@
 use unicode_linebreak::linebreaks;
 
 use super::piece::{Gap, Span, Word};
-use super::style::{Look, is_clean};
+use super::style::Look;
+use crate::print::is_harmless;
 
 /// How far from its start a URL is recognized, in bytes.
 const MAX_URL: usize = 300;
@@ -37,7 +38,7 @@ impl Leaf {
         for (at, c) in text.char_indices() {
             match c {
                 ' ' | '\t' | '\n' => self.space(source.map(|source| source + at)),
-                c if is_clean(c) => {
+                c if is_harmless(c) => {
                     if let (true, Some(source)) = (is_ideograph(c), source) {
                         self.cuts.push((self.text.len(), source + at));
                     }

@@ -21,8 +21,9 @@ use self::blocks::{Blocks, Context};
 use self::code::Fence;
 use self::lines::Lines;
 use self::piece::{Body, Gap, Piece, Span};
+use self::style::Look;
 pub(crate) use self::style::Style;
-use self::style::{Look, is_clean};
+use crate::print::is_harmless;
 
 /// A part of a block is parsed again when it has grown by this fraction, so that the work is linear.
 const GROWTH: usize = 32;
@@ -87,7 +88,7 @@ impl Markdown {
     /// Takes the next piece of source, and returns the text that can be printed now. `width` is the number of columns of the
     /// terminal. It may change between calls.
     pub(crate) fn push(&mut self, text: &str, width: usize) -> String {
-        for c in text.chars().filter(|c| is_clean(*c)) {
+        for c in text.chars().filter(|c| is_harmless(*c)) {
             self.take(c, width);
         }
         self.lines.take()

@@ -1,10 +1,8 @@
 //! How a piece of text looks, and the escape sequences for it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use anstyle::{AnsiColor, Effects};
-use chat_client::OneLine;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr;
@@ -78,19 +76,6 @@ pub(super) fn target(url: &str) -> Option<Arc<str>> {
     let known = ["http", "https", "mailto"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     let encoded = utf8_percent_encode(url, UNSAFE).to_string();
     (known && encoded.len() <= MAX_URL).then(|| encoded.into())
-}
-
-/// Removes control characters and marks that change the direction of text. Line breaks and tabs stay.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_clean) { Cow::Borrowed(text) } else { text.chars().filter(|&c| is_clean(c)).collect() }
-}
-
-pub(super) fn is_clean(c: char) -> bool {
-    match c {
-        '\n' | '\t' | ' '..='~' => true,
-        // `OneLine` replaces what may do harm.
-        _ => OneLine(c.encode_utf8(&mut [0; 4])).to_string().starts_with(c),
-    }
 }
 
 /// The columns that the text takes on a terminal.

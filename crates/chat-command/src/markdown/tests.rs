@@ -60,7 +60,7 @@ fn strip(text: &str) -> String {
         };
         out.push_str(rest);
     }
-    assert!(out.chars().all(|c| c == '\n' || super::is_clean(c) && c != '\t'), "{out:?}");
+    assert!(out.chars().all(|c| c == '\n' || super::is_harmless(c) && c != '\t'), "{out:?}");
     out
 }
 
@@ -247,7 +247,7 @@ proptest! {
     #[test]
     fn no_line_is_wider_than_the_terminal(text in markdown(), width in 1..50usize, rich in any::<bool>()) {
         // Lines of code are not broken.
-        let text: String = text.chars().filter(|&c| super::is_clean(c) && !matches!(c, '`' | '~' | '\t')).collect();
+        let text: String = text.chars().filter(|&c| super::is_harmless(c) && !matches!(c, '`' | '~' | '\t')).collect();
         let text = text.split("    ").map(str::trim_start).collect::<Vec<_>>().join(" ");
         let out = strip(&whole(&text, if rich { RICH } else { PLAIN }, width));
         for line in out.lines() {

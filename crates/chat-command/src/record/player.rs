@@ -17,7 +17,7 @@ use http_body::{Body, Frame};
 
 use super::recording::{Attempt, End, Outcome, Recording};
 
-/// Plays the attempts of a recording in turn, whatever the requests are.
+/// Plays the attempts of a recording in turn. It does not look at the requests.
 pub(crate) struct Player {
     recording: Rc<Recording>,
     next: Cell<usize>,

@@ -20,7 +20,7 @@ use self::command::Input;
 use self::editor::{Entered, Prompt};
 use self::react::Reaction;
 use crate::args::{Options, Transport};
-use crate::ask::{End, outcome_with_notes, printer, stream};
+use crate::ask::{outcome_with_notes, printer};
 use crate::connect::{configure, key_of, names};
 use crate::interrupt::{self, Interrupt};
 use crate::message::message;
@@ -164,15 +164,8 @@ impl<T: FromSettings> Repl<T> {
         print("\n")?;
         echo::mark_paste(true);
         let mut printer = printer(&self.options);
-        let mut reply = conversation.ask(question);
-        let streamed = stream(&mut reply, &mut printer, &mut self.interrupt).await;
-        let ended = match streamed {
-            Ok(End::Complete) => reply.finish().await,
-            // What has arrived is stored, also if the output is closed.
-            Ok(End::Interrupted) | Err(_) => reply.cancel().await,
-        };
-        streamed?;
-        let (outcome, unsaved) = stored::split(ended);
+        let reply = conversation.ask(question);
+        let (outcome, unsaved) = stored::read(reply, &mut printer, &mut self.interrupt).await?;
         if matches!(&outcome, Err(error) if matches!(error.kind(), ErrorKind::Cancelled)) {
             printer.stopped(&outcome)?;
         } else {

@@ -79,7 +79,7 @@ impl<T: FromSettings> Repl<T> {
             }
             Command::System(None) => match &*chat("/system", conversation)?.input().messages {
                 [] => "There are no instructions.\n".to_owned(),
-                messages => messages.iter().map(|message| sanitize(&message.text()) + "\n").collect(),
+                messages => messages.iter().map(|message| sanitize(&message.text()).into_owned() + "\n").collect(),
             },
             Command::Sessions => sessions::table(&stored::list(&self.store, None, LISTED).await?),
             Command::Citations => self.citations(conversation),

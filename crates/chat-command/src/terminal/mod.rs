@@ -130,8 +130,8 @@ pub(crate) fn cut(line: &str) -> String {
 /// A whole answer: rendered on a terminal, and as it is in a pipe.
 pub(crate) fn render(text: &str, output: Output) -> String {
     let Some(style) = Style::of(output) else {
-        let text = if io::stdout().is_terminal() { sanitize(text) } else { text.to_owned() };
-        return if text.ends_with('\n') || text.is_empty() { text } else { text + "\n" };
+        let text = if io::stdout().is_terminal() { sanitize(text) } else { text.into() };
+        return if text.ends_with('\n') || text.is_empty() { text.into_owned() } else { text.into_owned() + "\n" };
     };
     let mut markdown = Markdown::new(style.markdown());
     let width = width();

@@ -27,7 +27,7 @@ pub(crate) const MIGRATIONS: &[&str] = &["
 /// Makes other processes wait until the end of the transaction. The number is arbitrary.
 pub(crate) const LOCK_MIGRATIONS: &str = "SELECT pg_advisory_xact_lock(7090706337402880564)";
 
-/// Returns the first schema of the search path that exists, as it is written in a statement. NULL if there is none.
+/// Returns the first schema of the search path that exists, as it is written in a statement. NULL if no schema exists.
 pub(crate) const SCHEMA: &str = "SELECT quote_ident(current_schema())";
 
 /// Whether the table with the version exists: the schema. `to_regclass` would not see a table that was created while this
