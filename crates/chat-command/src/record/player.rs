@@ -276,6 +276,15 @@ impl std::error::Error for Failed {}
 mod tests {
     use super::*;
 
+    /// The waits before retries are those of the call, so a timeout ends the same attempt.
+    #[test]
+    fn a_replay_has_the_seed_of_the_call() {
+        let recording =
+            Recording::parse(b"chat-recording 1\nseed: 7\n\n0 request POST http://h/v1/chat/completions\n").unwrap();
+        let player = Player::new(Rc::new(recording), Rc::default());
+        assert_eq!(player.seed(), 7);
+    }
+
     #[test]
     fn the_clock_goes_to_the_earliest_time() {
         let clock = Clock::default();
