@@ -52,7 +52,7 @@ pub(crate) const SESSIONS: &str = r#"Examples:
   chat sessions list --limit 5 --json
   chat ask --server http://127.0.0.1:8787 --api-key any --last "And then?"
 
-An ID may be a part of an id that only one conversation has."#;
+An ID may be a part of an id: at least 8 characters that only one conversation has."#;
 
 /// The end of `chat models --help`.
 pub(crate) const MODELS: &str = r#"Examples:
